@@ -1,0 +1,34 @@
+# Any image of Debian's kind with python3 3.11 or newer and its venv module will do.
+ARG BASE_IMAGE=python:3.13-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+WORKDIR /src
+# What builds stays behind in this stage; what runs gets an environment of its own, without pip.
+COPY requirements.txt scripts/build.txt ./
+RUN python3 -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes -r build.txt \
+    && python3 -m venv --without-pip /opt/gateway \
+    && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY gateway gateway
+RUN /opt/build/bin/hatchling build -t wheel \
+    && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --no-deps dist/*.whl
+
+FROM ${BASE_IMAGE}
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gateway
+COPY --from=build /opt/gateway /opt/gateway
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    GATEWAY_HOST=0.0.0.0 \
+    GATEWAY_PROFILE=production
+USER 10001:10001
+EXPOSE 8080
+# http.client, unlike urllib, asks no proxy.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-c", "\
+import http.client, os, sys; \
+gateway = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('GATEWAY_PORT', 8080)), timeout=2); \
+gateway.request('GET', '/health'); \
+sys.exit(gateway.getresponse().status != 200)"]
+ENTRYPOINT ["gateway"]
+CMD ["serve"]

@@ -1,0 +1,118 @@
+"""The command line: serve, demo, schema, simulate."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from gateway import VERSION, serving
+from gateway.app import create_app
+from gateway.demo import demo
+from gateway.schema import create_schema
+from gateway.settings import SettingsError, read_settings
+from gateway.simulator.flow_retail.app import create_app as create_simulator
+from gateway.simulator.flow_retail.demo_data import fill
+from gateway.simulator.flow_retail.store import Store
+from gateway.simulator.flow_retail.switches import Switches
+from gateway.simulator.journal import Journal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 2 where it could not begin."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except (SettingsError, serving.CannotListen, UnknownSwitch) as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down already and passes it on
+    return 0
+
+
+class UnknownSwitch(Exception):
+    """--set names no switch of the simulator, or gives it a value that it does not have."""
+
+
+def serve(_chosen: argparse.Namespace) -> None:
+    """Serve the gateway with the settings of file and environment."""
+    settings = read_settings(os.environ)
+    _log_at(settings.log_level)
+    app = create_app(settings)
+    listener = serving.listen(settings.host, settings.port)
+    logging.getLogger("gateway").info("listening on %s", serving.address(listener))
+    serving.server(app).run(sockets=[listener])
+
+
+def show_demo(chosen: argparse.Namespace) -> None:
+    """Serve the gateway over the simulator."""
+    _log_at("info")
+    demo(os.environ, simulator_port=chosen.simulator_port)
+
+
+def print_schema(_chosen: argparse.Namespace) -> None:
+    """Print the SDL, as schema.graphql holds it."""
+    sys.stdout.write(create_schema().as_str() + "\n")
+
+
+def simulate(chosen: argparse.Namespace) -> None:
+    """Serve the simulator alone, over data that outlives it."""
+    try:
+        switches = Switches.parse(chosen.set)
+    except ValueError as mistake:
+        raise UnknownSwitch(f"--set {mistake}") from None
+    chosen.data.parent.mkdir(parents=True, exist_ok=True)
+    listener = serving.listen(chosen.host, chosen.port)
+    with Store(chosen.data) as store:
+        if not chosen.empty:
+            fill(store)
+        app = create_simulator(store, switches=switches, journal=Journal(limit=1000))
+        where = serving.address(listener)
+        print(f"Flow Retail, simulated: {where}/v2, data in {chosen.data}", flush=True)
+        serving.server(app).run(sockets=[listener])
+
+
+def _log_at(level: str) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("gateway").setLevel(level.upper())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gateway",
+        description="A GraphQL gateway over the REST APIs that own customer groups.",
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    served = commands.add_parser("serve", help="serve GraphQL, as gateway.toml and GATEWAY_* say")
+    served.set_defaults(run=serve)
+    shown = commands.add_parser("demo", help="serve GraphQL over a simulated backend")
+    shown.set_defaults(run=show_demo)
+    shown.add_argument("--simulator-port", type=int, default=8081, metavar="PORT")
+    printed = commands.add_parser("schema", help="print the schema in SDL")
+    printed.set_defaults(run=print_schema)
+    simulator = commands.add_parser("simulate", help="serve a simulated Flow Retail alone")
+    simulator.set_defaults(run=simulate)
+    simulator.add_argument("--host", default="127.0.0.1")
+    simulator.add_argument("--port", type=int, default=8081)
+    simulator.add_argument(
+        "--data", type=Path, default=Path("var/flow-retail.sqlite"), help="default: %(default)s"
+    )
+    simulator.add_argument("--empty", action="store_true", help="without the demo's data")
+    simulator.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a switch: how the API behaves where its documents are silent",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The ways to the REST APIs: one port, and an adapter behind it for each API."""

@@ -1,0 +1,391 @@
+"""Flow Retail API v2: page numbers, a membership endpoint, no revisions, no keys.
+
+What its documents leave open is a setting here; docs/upstreams.md lists each with its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NoReturn, assert_never
+
+from msgspec import structs
+
+from gateway.backends.decoding import ListingDecoder
+from gateway.backends.flow_retail_members import edit_members
+from gateway.backends.flow_retail_wire import (
+    Paging,
+    decode_customers,
+    decode_group,
+    decode_groups,
+)
+from gateway.backends.lookups import look_up
+from gateway.backends.port import (
+    BackendKind,
+    ById,
+    Caller,
+    Capabilities,
+    ConcurrencyControl,
+    CountPrecision,
+    CustomerGroupSortField,
+    CustomerOrder,
+    CustomerSortField,
+    GroupChange,
+    GroupDraft,
+    GroupOrder,
+    GroupRef,
+    MembershipEdit,
+    Rename,
+    SetCustomField,
+    SetKey,
+    SortDirection,
+)
+from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
+from gateway.errors import (
+    Duplicate,
+    GatewayError,
+    GroupNotEmpty,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    RevisionConflict,
+    Unsupported,
+)
+from gateway.paging import Window
+from gateway.records import Customer, CustomerGroup, Page
+from gateway.settings import FlowRetail as FlowRetailSettings
+
+GROUPS: Final = "/tenants/{tenantUid}/customer-groups"
+GROUP: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}"
+MEMBERS: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}/customers"
+
+
+class FlowRetail:
+    """Flow Retail as this process knows it: where it is and how it behaves."""
+
+    def __init__(self, upstream: Upstream, settings: FlowRetailSettings) -> None:
+        self._upstream = upstream
+        self._settings = settings
+
+    def connect(self, caller: Caller) -> FlowRetailBackend:
+        return FlowRetailBackend(self._upstream.connect(caller), caller.tenant_uid, self._settings)
+
+
+class FlowRetailBackend:
+    """One tenant of Flow Retail, for one caller; see gateway.backends.port.Backend."""
+
+    kind: Final = BackendKind.FLOW_RETAIL
+
+    def __init__(self, upstream: Connection, tenant_uid: str, settings: FlowRetailSettings) -> None:
+        self._upstream = upstream
+        self._tenant = tenant_uid
+        self._settings = settings
+        self._group_total: int | None = None  # as far as this request has seen it
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
+            atomic_membership_updates=True,
+            customer_group_keys=False,
+            custom_fields=False,
+            chosen_uids=True,
+            max_page_size=self._settings.max_page_size,
+            max_offset=None,
+            total_count=CountPrecision.EXACT,
+            customer_group_sort_fields=[
+                field
+                for field in CustomerGroupSortField
+                if field.value in self._settings.group_sorts
+            ],
+            customer_sort_fields=[
+                field for field in CustomerSortField if field.value in self._settings.customer_sorts
+            ],
+        )
+
+    # -- reads
+
+    async def get_groups(
+        self, refs: Collection[GroupRef]
+    ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
+        found: dict[GroupRef, CustomerGroup | GatewayError] = {}
+        uids: list[str] = []
+        for ref in refs:
+            match ref:
+                case ById(uid):
+                    uids.append(uid)
+                case _:
+                    found[ref] = _no_keys()
+        groups = await look_up(uids, self)
+        return found | {ById(uid): group for uid, group in groups.items()}
+
+    async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
+        try:
+            return await self._get(uid)
+        except NotFound:
+            return None
+        except GatewayError as failure:
+            return failure
+
+    @property
+    def list_pages(self) -> int | None:
+        if self._group_total is None:
+            return None
+        return max(1, -(-self._group_total // self._settings.max_page_size))
+
+    async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
+        return await self._groups_page(index, self._settings.max_page_size, None)
+
+    async def _get(self, uid: str) -> CustomerGroup:
+        answer = await self._upstream.send("GET", GROUP, self._path(uid))
+        return self._group(answer)
+
+    async def list_groups(
+        self, window: Window, *, order: GroupOrder | None = None
+    ) -> Page[CustomerGroup]:
+        async def get_page(index: int, size: int) -> AnsweredPage[CustomerGroup]:
+            return await self._groups_page(index, size, order)
+
+        return await read_window(
+            window, self._pages(get_page, self._turned(order, self._groups_page))
+        )
+
+    async def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> Page[Customer]:
+        uid = _uid(group)
+
+        async def page(
+            index: int, size: int, order: CustomerOrder | None
+        ) -> AnsweredPage[Customer]:
+            query = self._paging(index, size) | self._sorting(order, self._settings.customer_sorts)
+            answer = await self._upstream.send("GET", MEMBERS, self._path(uid), query=query)
+            return self._page(answer, decode_customers, index, size)
+
+        async def get_page(index: int, size: int) -> AnsweredPage[Customer]:
+            return await page(index, size, order)
+
+        return await read_window(window, self._pages(get_page, self._turned(order, page)))
+
+    async def _groups_page(
+        self, index: int, size: int, order: GroupOrder | None
+    ) -> AnsweredPage[CustomerGroup]:
+        query = self._paging(index, size) | self._sorting(order, self._settings.group_sorts)
+        answer = await self._upstream.send("GET", GROUPS, self._path(), query=query)
+        page: AnsweredPage[CustomerGroup] = self._page(answer, decode_groups, index, size)
+        if page.total is not None:
+            self._group_total = page.total
+        return page
+
+    # -- writes
+
+    async def create_group(self, draft: GroupDraft) -> CustomerGroup:
+        if draft.key is not None:
+            raise _no_keys(field=["key"])
+        body = {"name": draft.name}
+        if draft.uid is not None:
+            body["customerGroupUid"] = draft.uid
+        try:
+            answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
+        except OutcomeUnknown:
+            # A chosen uid tells whether the group was made; without one a second look could find
+            # another's.
+            made = await self.look_up_one(draft.uid) if draft.uid is not None else None
+            if isinstance(made, CustomerGroup) and made.name == draft.name:
+                return made
+            raise
+        if answer.status == 409:
+            raise Duplicate("The uid or the name is in use." + answer.reason())
+        return self._group(answer)
+
+    async def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> CustomerGroup:
+        uid = _uid(group)
+        body: dict[str, object] = {}
+        for change in changes:
+            match change:
+                case Rename(name):
+                    body["name"] = name
+                case SetKey():
+                    raise _no_keys(field=["key"])
+                case SetCustomField():
+                    raise Unsupported(
+                        "Flow Retail groups have no custom fields.", field=["customFields"]
+                    )
+                case _:
+                    assert_never(change)
+        if expected_revision is not None:
+            # Flow Retail has no conditional PUT: a change between this read and the write is not
+            # seen.
+            await self._require_revision(uid, expected_revision)
+        try:
+            answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
+        except OutcomeUnknown:
+            now = await self.look_up_one(uid)
+            if isinstance(now, CustomerGroup) and now.name == body.get("name"):
+                return now
+            raise
+        return self._group(answer)
+
+    async def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> str:
+        uid = _uid(group)
+        if expected_revision is not None:
+            await self._require_revision(uid, expected_revision)
+        if only_if_empty:
+            members = await self.list_members(group, Window(size=0))
+            if members.total != 0:
+                raise GroupNotEmpty("The group has members, so it was kept.")
+        try:
+            answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
+        except OutcomeUnknown:
+            try:
+                await self._get(uid)
+            except NotFound:
+                return uid
+            except GatewayError:
+                pass  # the question stays open
+            raise
+        if not answer.ok:
+            self._refuse(answer)
+        return uid
+
+    async def edit_members(
+        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
+    ) -> MembershipEdit:
+        uid = _uid(group)
+
+        async def put(added: Sequence[str], removed: Sequence[str]) -> Answer:
+            body = {
+                name: uids
+                for name, uids in (("addCustomerUids", added), ("removeCustomerUids", removed))
+                if uids
+            }
+            return await self._upstream.send("PUT", MEMBERS, self._path(uid), body=body)
+
+        async def exists() -> bool:
+            return isinstance(await self.look_up_one(uid), CustomerGroup | GatewayError)
+
+        return await edit_members(
+            put,
+            exists,
+            add=add,
+            remove=remove,
+            chunk=self._settings.membership_chunk,
+            atomic=self._settings.membership_atomic,
+            conflict_is_unchanged=self._settings.membership_conflict_is_unchanged,
+            isolation=self._settings.membership_isolation,
+        )
+
+    async def _require_revision(self, uid: str, expected: str) -> None:
+        current = await self._get(uid)
+        if current.revision != expected:
+            raise RevisionConflict(
+                "The group has changed since it was read.",
+                current=current,
+                field=["expectedRevision"],
+            )
+
+    # -- REST, in the upstream's words
+
+    def _path(self, group_uid: str | None = None) -> dict[str, str]:
+        path = {"tenantUid": self._tenant}
+        return path if group_uid is None else path | {"customerGroupUid": group_uid}
+
+    def _paging(self, index: int, size: int) -> dict[str, str | int]:
+        return {"pageNumber": index + self._settings.first_page, "pageSize": size}
+
+    @staticmethod
+    def _sorting(
+        order: GroupOrder | CustomerOrder | None, sorts: Mapping[str, str]
+    ) -> dict[str, str | int]:
+        if order is None:
+            return {}
+        sort_by = sorts.get(order.field.value)
+        if sort_by is None:
+            raise InvalidInput(
+                f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
+            )
+        return {"sortBy": sort_by, "sortDirection": order.direction.value}
+
+    def _pages(
+        self,
+        get_page: Callable[[int, int], Awaitable[AnsweredPage[RowT]]],
+        get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None,
+    ) -> NumberedPages[RowT]:
+        return NumberedPages(
+            get_page, max_page_size=self._settings.max_page_size, get_last=get_last
+        )
+
+    def _turned(
+        self,
+        order: Any,
+        page: Callable[[int, int, Any], Awaitable[AnsweredPage[RowT]]],
+    ) -> Callable[[int], Awaitable[AnsweredPage[RowT]]] | None:
+        """How to read a list's end as the first page of its mirror image, where there is one."""
+        if order is None or not self._settings.mirrored_sorts:
+            return None
+        ascending = order.direction is SortDirection.ASC
+        turned = type(order)(order.field, SortDirection.DESC if ascending else SortDirection.ASC)
+
+        async def get_last(size: int) -> AnsweredPage[RowT]:
+            return await page(0, size, turned)
+
+        return get_last
+
+    def _page(
+        self, answer: Answer, decoder: ListingDecoder[Any], index: int, size: int
+    ) -> AnsweredPage[Any]:
+        if not answer.ok:
+            self._refuse(answer)
+        listing, rows, flaws = decoder.decode(answer.body)
+        paging: Paging = listing.paging
+        for row in rows:
+            if row is not None:
+                structs.force_setattr(row, "tenant_uid", self._tenant)
+        if paging.page_number is not None:
+            index = max(0, paging.page_number - self._settings.first_page)
+        return AnsweredPage(
+            index=index,
+            size=size if paging.page_size is None else paging.page_size,
+            rows=rows,
+            total=paging.total_count,
+            flaws=flaws,
+        )
+
+    def _group(self, answer: Answer) -> CustomerGroup:
+        if not answer.ok:
+            self._refuse(answer)
+        group = decode_group.one(answer.body)
+        structs.force_setattr(group, "tenant_uid", self._tenant)
+        return group
+
+    @staticmethod
+    def _refuse(answer: Answer) -> NoReturn:
+        """Raise what a 4xx means on any path of this API."""
+        if answer.status == 404:
+            raise NotFound("There is no such customer group.")
+        raise Rejected("The backend refused this." + answer.reason())
+
+
+def _uid(group: GroupRef) -> str:
+    match group:
+        case ById(uid):
+            return uid
+        case _:
+            raise _no_keys()
+
+
+def _no_keys(field: Sequence[str] = ()) -> Unsupported:
+    return Unsupported("Flow Retail groups have no keys.", field=field)

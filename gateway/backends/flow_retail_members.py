@@ -1,0 +1,102 @@
+"""Flow Retail's membership edit: long lists in chunks, and what became of each customer.
+
+One PUT adds and removes any number of customers and answers nothing (204). So all that is known of
+a customer follows from how the PUT that named it ended; what is not known is called UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
+from gateway.backends.upstream import Answer
+from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
+
+Edit = tuple[MemberAction, str]
+Put = Callable[[Sequence[str], Sequence[str]], Awaitable[Answer]]
+
+
+async def edit_members(
+    put: Put,
+    exists: Callable[[], Awaitable[bool]],
+    *,
+    add: Sequence[str],
+    remove: Sequence[str],
+    chunk: int,
+    atomic: bool,
+    conflict_is_unchanged: bool,
+    isolation: int,
+) -> MembershipEdit:
+    """Send `add` and `remove` in chunks, one after another, and tell what became of each.
+
+    A refused chunk is sent again in halves until the customers at fault stand alone, at most
+    `isolation` more times. A failure that is not about the customers ends the edit: it comes back
+    as `failure`, and what was not sent is FAILED. Raises NotFound where the group does not exist.
+    """
+    edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
+    edits += [(MemberAction.REMOVE, uid) for uid in remove]
+    todo = deque(edits[at : at + chunk] for at in range(0, len(edits), chunk))
+    ended: dict[Edit, MemberOutcome] = {}
+    failure: GatewayError | None = None
+    group_seen = False
+
+    def end(part: Sequence[Edit], status: MemberStatus, error: GatewayError | None = None) -> None:
+        for edit in part:
+            action, uid = edit
+            ended[edit] = MemberOutcome(uid, action, status, error)
+
+    while todo:
+        part = todo.popleft()
+        try:
+            answer = await put(_uids(part, MemberAction.ADD), _uids(part, MemberAction.REMOVE))
+        except OutcomeUnknown as lost:
+            end(part, MemberStatus.UNKNOWN)
+            failure = lost
+            break
+        except GatewayError as stopped:
+            todo.appendleft(part)
+            failure = stopped
+            break
+        if answer.ok:
+            end(part, MemberStatus.ACCEPTED)
+            group_seen = True
+            continue
+        if answer.status == 404 and not group_seen:
+            # 404 is about the group or about a customer; only the group can be asked for.
+            if not await exists():
+                raise NotFound("There is no such customer group.", field=["customerGroup"])
+            group_seen = True
+        if len(part) == 1:
+            if answer.status == 409 and conflict_is_unchanged:
+                end(part, MemberStatus.UNCHANGED)
+            else:
+                end(part, MemberStatus.FAILED, _refusal(answer))
+        elif isolation >= 2:
+            isolation -= 2
+            middle = len(part) // 2
+            todo.extendleft((part[middle:], part[:middle]))
+        else:
+            status = MemberStatus.FAILED if atomic else MemberStatus.UNKNOWN
+            end(part, status, _shared_refusal(answer, len(part)))
+
+    for part in todo:
+        end(part, MemberStatus.FAILED, Rejected("Not sent: the edit ended before its turn."))
+    return MembershipEdit([ended[edit] for edit in edits], failure)
+
+
+def _uids(part: Sequence[Edit], action: MemberAction) -> list[str]:
+    return [uid for what, uid in part if what is action]
+
+
+def _refusal(answer: Answer) -> GatewayError:
+    if answer.status == 404:
+        return NotFound("There is no such customer.")
+    return Rejected("The backend refused this customer." + answer.reason())
+
+
+def _shared_refusal(answer: Answer, size: int) -> GatewayError:
+    return Rejected(
+        f"The backend refused a request for {size} customers, this one among them."
+        + answer.reason()
+    )

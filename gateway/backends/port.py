@@ -1,0 +1,253 @@
+"""The port: what the gateway asks of a system that owns customer groups, whichever it is.
+
+A backend speaks for one caller: tenant and token are bound when it is connected. What it lacks is
+refused with `Unsupported` before any REST call; `Capabilities` say so ahead of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+from gateway.errors import GatewayError
+from gateway.paging import Window
+from gateway.records import Customer, CustomerGroup, Page
+from gateway.telemetry import Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, for which tenant, and until when. `token` stays out of every repr."""
+
+    tenant_uid: str
+    token: str | None = field(repr=False)
+    request_id: str
+    deadline: float
+    """The event loop's time at which the operation's time is over."""
+    meter: Meter
+
+
+# -- what is asked about
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """The group with this uid, the backend's own identifier."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """The group with this user-defined key."""
+
+    key: str
+
+
+GroupRef = ById | ByKey
+
+
+class CustomerGroupSortField(Enum):
+    NAME = "NAME"
+    CREATED_AT = "CREATED_AT"
+    LAST_MODIFIED_AT = "LAST_MODIFIED_AT"
+
+
+class CustomerSortField(Enum):
+    DISPLAY_NAME = "DISPLAY_NAME"
+    FIRSTNAME = "FIRSTNAME"
+    LASTNAME = "LASTNAME"
+    COMPANY_NAME = "COMPANY_NAME"
+    EMAIL = "EMAIL"
+    CREATED_AT = "CREATED_AT"
+    LAST_MODIFIED_AT = "LAST_MODIFIED_AT"
+
+
+class SortDirection(Enum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+SortT = TypeVar("SortT", CustomerGroupSortField, CustomerSortField)
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[SortT]):
+    field: SortT
+    direction: SortDirection = SortDirection.ASC
+
+    def __str__(self) -> str:
+        """The order's name inside cursors."""
+        return f"{self.field.value}_{self.direction.value}"
+
+
+GroupOrder = Order[CustomerGroupSortField]
+CustomerOrder = Order[CustomerSortField]
+
+
+# -- what is to be changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDraft:
+    """What is needed to create a group. `uid` None leaves the choice to the backend."""
+
+    name: str
+    uid: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetKey:
+    """None removes the key."""
+
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCustomField:
+    """None removes the field."""
+
+    name: str
+    value: object
+
+
+GroupChange = Rename | SetKey | SetCustomField
+
+
+class MemberAction(Enum):
+    ADD = "ADD"
+    REMOVE = "REMOVE"
+
+
+class MemberStatus(Enum):
+    ACCEPTED = "ACCEPTED"
+    UNCHANGED = "UNCHANGED"
+    PLANNED = "PLANNED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberOutcome:
+    """What became of one customer's change; `error` says why where it FAILED."""
+
+    customer_uid: str
+    action: MemberAction
+    status: MemberStatus
+    error: GatewayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipEdit:
+    """An outcome per customer, in the order asked; `failure` is what ended the edit early, if
+    anything.
+    """
+
+    outcomes: Sequence[MemberOutcome]
+    failure: GatewayError | None = None
+
+
+# -- what a backend is
+
+
+class BackendKind(Enum):
+    FLOW_RETAIL = "FLOW_RETAIL"
+    COMMERCETOOLS = "COMMERCETOOLS"
+
+
+class ConcurrencyControl(Enum):
+    ENFORCED = "ENFORCED"
+    BEST_EFFORT = "BEST_EFFORT"
+
+
+class CountPrecision(Enum):
+    EXACT = "EXACT"
+    ESTIMATED = "ESTIMATED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a backend has. The conformance suite holds each flag: claimed works, not claimed is
+    refused.
+    """
+
+    optimistic_concurrency: ConcurrencyControl
+    atomic_membership_updates: bool
+    customer_group_keys: bool
+    custom_fields: bool
+    chosen_uids: bool
+    max_page_size: int | None
+    max_offset: int | None
+    total_count: CountPrecision
+    customer_group_sort_fields: Sequence[CustomerGroupSortField]
+    customer_sort_fields: Sequence[CustomerSortField]
+
+
+class Backend(Protocol):
+    """One tenant's groups and members, for one caller.
+
+    Reads raise, or give per key, a GatewayError. Writes raise NotFound for a group that is not
+    there, the CallerError that fits for what the backend refuses, and OutcomeUnknown where a change
+    was sent and it can't be told whether it was made.
+    """
+
+    @property
+    def kind(self) -> BackendKind: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def get_groups(
+        self, refs: Collection[GroupRef]
+    ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
+        """The groups of these references; one that does not exist is not in the answer."""
+
+    async def list_groups(
+        self, window: Window, *, order: GroupOrder | None = None
+    ) -> Page[CustomerGroup]:
+        """A window of the tenant's groups; without `order`, in the backend's own."""
+
+    async def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> Page[Customer]:
+        """A window of the group's customers; raises NotFound where there is no such group."""
+
+    async def create_group(self, draft: GroupDraft) -> CustomerGroup:
+        """The new group; raises Duplicate where its uid, key or name is in use."""
+
+    async def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> CustomerGroup:
+        """The group after the changes; raises RevisionConflict where it is not in that revision."""
+
+    async def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> str:
+        """The uid of the group that is gone; raises RevisionConflict, GroupNotEmpty, InUse."""
+
+    async def edit_members(
+        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
+    ) -> MembershipEdit:
+        """Add and remove customers; `add` and `remove` hold distinct uids, none in common."""
+
+
+class Connector(Protocol):
+    """A backend as the process holds it: it knows where, and is told for whom."""
+
+    def connect(self, caller: Caller) -> Backend: ...

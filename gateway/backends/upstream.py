@@ -1,0 +1,289 @@
+"""The one way to a REST API: path templates, bearer token, deadline, retry, gate and caps.
+
+Adapters say what to call; here it is made sure that what leaves is that and nothing else, and that
+what comes back is bounded in time and size. Failures that mean the same for every API are raised
+here; any other 4xx is the adapter's to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import msgspec
+
+from gateway.backends.port import Caller
+from gateway.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    GatewayError,
+    InvalidAnswer,
+    InvalidInput,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.settings import Upstream as UpstreamSettings
+from gateway.telemetry import Observer, UpstreamCall
+
+UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+SAFE_METHODS: Final = frozenset({"GET"})
+TRANSIENT: Final = frozenset({502, 503, 504})
+MAX_REASON: Final = 200
+
+
+class _Refusal(msgspec.Struct):
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx, or a 4xx that only the adapter can read."""
+
+    status: int
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def reason(self) -> str:
+        """What the upstream says of a refusal, as one short plain sentence, or "" where it can't
+        be shown.
+
+        Only the `message` of a JSON object is read; text that names a URL is not passed on.
+        """
+        try:
+            message = msgspec.json.decode(self.body, type=_Refusal).message
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        plain = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        if not plain or "://" in plain:
+            return ""
+        return f" It says: {plain[:MAX_REASON].rstrip('.')}."
+
+
+class Upstream:
+    """One REST API, shared by all requests of this process; holds nothing of any caller."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: UpstreamSettings,
+        transport: httpx.AsyncBaseTransport,
+        observe: Observer,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._base = httpx.URL((settings.url or "").rstrip("/"))
+        self._transport = transport
+        self._gate = asyncio.Semaphore(settings.concurrency)
+        self._observe = observe
+
+    def connect(self, caller: Caller) -> Connection:
+        return Connection(self, caller)
+
+    def _url(
+        self, template: str, path: Mapping[str, str], query: Mapping[str, str | int]
+    ) -> httpx.URL:
+        """The URL; raises InvalidInput where a value would lead to another path than the
+        template's.
+        """
+        for name, value in path.items():
+            if not UID.fullmatch(value):
+                raise InvalidInput(
+                    f"`{name}` is not an identifier: 1 to 128 of A-Z, a-z, 0-9, _ and -."
+                )
+        raw_path = self._base.raw_path.rstrip(b"/") + template.format_map(path).encode()
+        url = self._base.copy_with(raw_path=raw_path)
+        # httpx resolves dot segments: DELETE .../customer-groups/.. would delete the tenant.
+        if url.raw_path != raw_path:
+            raise InvalidInput("An identifier would change the path of the REST call.")
+        return url.copy_merge_params({k: str(v) for k, v in query.items()}) if query else url
+
+
+class Connection:
+    """The upstream for one caller: every request carries the caller's token and request id, and
+    only these.
+    """
+
+    def __init__(self, upstream: Upstream, caller: Caller) -> None:
+        self._upstream = upstream
+        self._caller = caller
+
+    async def send(
+        self,
+        method: str,
+        template: str,
+        path: Mapping[str, str],
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: object = None,
+    ) -> Answer:
+        """One REST call, and its repetition where that is safe.
+
+        Raises Unauthenticated, Forbidden, RateLimited, Unavailable, InvalidAnswer,
+        DeadlineExceeded; for a write of which it can't be told whether it was made,
+        OutcomeUnknown.
+        """
+        if not self._caller.token:
+            raise Unauthenticated("This needs a bearer token: send an Authorization header.")
+        url = self._upstream._url(template, path, query or {})
+        settings = self._upstream._settings
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(method, template, url, body, attempt)
+            except _Again as again:
+                wait = again.after if again.after is not None else 0.05 * 2**attempt
+                left = self._caller.deadline - asyncio.get_running_loop().time()
+                if attempt > settings.retries or wait > settings.max_retry_after or wait > left:
+                    raise again.failure from None
+                # Jitter, so that callers which failed together do not come back together.
+                await asyncio.sleep(wait * random.uniform(1.0, 1.2))  # noqa: S311  # no secret
+
+    async def _attempt(
+        self, method: str, template: str, url: httpx.URL, body: object, attempt: int
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        settings = self._upstream._settings
+        safe = method in SAFE_METHODS
+        began = loop.time()
+        sent = False
+        status: int | None = None
+        if began >= self._caller.deadline:
+            raise DeadlineExceeded("The operation's time is over.")
+        try:
+            async with asyncio.timeout_at(self._caller.deadline), self._upstream._gate:
+                began = loop.time()
+                async with asyncio.timeout(settings.timeout):
+                    sent = True
+                    self._caller.meter.rest_calls += 1
+                    response = await self._upstream._transport.handle_async_request(
+                        self._request(method, url, body)
+                    )
+                    try:
+                        status = response.status_code
+                        content = await _read(response, settings.max_body)
+                    finally:
+                        await response.aclose()
+        except TimeoutError:
+            if loop.time() >= self._caller.deadline:
+                failure: GatewayError = DeadlineExceeded("The operation's time is over.")
+            else:
+                failure = Unavailable("The backend did not answer in time.")
+            raise failure if safe or not sent else _unknown() from None
+        except httpx.ConnectError:
+            # Nothing was sent, so even a write may be tried again.
+            raise _Again(Unavailable("The backend can't be reached.")) from None
+        except httpx.TransportError:
+            lost = Unavailable("The connection to the backend was lost.")
+            raise (_Again(lost) if safe else _unknown()) from None
+        except InvalidAnswer:
+            if safe:
+                raise
+            raise _unknown() from None
+        finally:
+            if sent:
+                self._upstream._observe(
+                    UpstreamCall(
+                        backend=self._upstream.name,
+                        method=method,
+                        template=template,
+                        status=status,
+                        seconds=loop.time() - began,
+                        attempt=attempt,
+                        request_id=self._caller.request_id,
+                    )
+                )
+        return _judge(safe, response, content)
+
+    def _request(self, method: str, url: httpx.URL, body: object) -> httpx.Request:
+        headers = {
+            "Authorization": f"Bearer {self._caller.token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "X-Request-Id": self._caller.request_id,
+        }
+        if body is None:
+            return httpx.Request(method, url, headers=headers)
+        headers["Content-Type"] = "application/json"
+        return httpx.Request(method, url, headers=headers, content=msgspec.json.encode(body))
+
+
+class _Again(Exception):
+    """The request may be sent again, `after` seconds if the upstream said so; else `failure` is the
+    answer.
+    """
+
+    def __init__(self, failure: GatewayError, *, after: float | None = None) -> None:
+        super().__init__()
+        self.failure = failure
+        self.after = after
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown("The change was sent, and no answer came that tells whether it was made.")
+
+
+def _judge(safe: bool, response: httpx.Response, content: bytes) -> Answer:
+    """The answer, or the failure that its status means for any API."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return Answer(status, content)
+    if status == 401:
+        raise Unauthenticated("The backend does not accept this token.")
+    if status == 403:
+        raise Forbidden("This token has no right to do that.")
+    if status == 429:
+        after = _retry_after(response.headers.get("Retry-After"))
+        limited = RateLimited("The backend asks to slow down.", retry_after=after)
+        # A refused request was not carried out, so a write may be sent again as well.
+        raise _Again(limited, after=after)
+    if 400 <= status < 500:
+        return Answer(status, content)
+    if not safe:
+        raise _unknown()
+    if status in TRANSIENT:
+        raise _Again(Unavailable("The backend is not available."))
+    if status >= 500:
+        raise Unavailable("The backend failed.")
+    raise InvalidAnswer("The backend answered with a status that its contract does not have.")
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds; None for an absent or a date form, which would need the upstream's clock."""
+    return float(value) if value and re.fullmatch(r"\d{1,6}", value) else None
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """The body, decompressed, of at most `limit` bytes; raises InvalidAnswer for a longer or a
+    broken one.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise InvalidAnswer("The backend's answer has an encoding that was not asked for.")
+    unzip = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    parts: list[bytes] = []
+    left = limit
+    async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport's stream
+        try:
+            # One byte more than allowed tells a body that is too long from one that just fits.
+            part = unzip.decompress(chunk, left + 1) if unzip else chunk
+        except zlib.error:
+            raise InvalidAnswer("The backend's answer is not valid gzip.") from None
+        left -= len(part)
+        if left < 0:
+            raise InvalidAnswer("The backend's answer is larger than the gateway takes.")
+        parts.append(part)
+    if unzip and not unzip.eof:
+        raise InvalidAnswer("The backend's answer is cut off.")
+    return parts[0] if len(parts) == 1 else b"".join(parts)

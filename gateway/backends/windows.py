@@ -1,0 +1,292 @@
+"""Reading a window of a remote list in the fewest calls, and following rows that move while a
+client pages.
+
+A `RowSource` reads rows by offset; `read_window` decides which. It starts at the cursor's own row
+where that costs no further call: if another row stands there now, the list has changed, and the
+cursor's row is looked for nearby, so that no row that was there all along is skipped or shown
+twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from gateway.errors import InvalidAnswer, Unsupported
+from gateway.paging import Cover, Position, Window, cover
+from gateway.records import Flaw, Page, Row
+
+
+class Identified(Protocol):
+    """A record with the identifier by which a row is known again."""
+
+    @property
+    def uid(self) -> str: ...
+
+
+RowT = TypeVar("RowT", bound=Identified)
+
+
+@dataclass(slots=True)
+class Chunk(Generic[RowT]):
+    """Rows by offset, as far as they were read; None stands for one that could not be kept."""
+
+    rows: dict[int, RowT | None] = field(default_factory=dict)
+    total: int | None = None
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def add(self, other: Chunk[RowT]) -> None:
+        """Take over what was read later; where both know a row, the later reading holds."""
+        self.rows.update(other.rows)
+        self.total = other.total
+        self.flaws += other.flaws
+
+    def missing(self, start: int, stop: int) -> range:
+        """The span of rows in ``[start, stop)`` that exist and were not read."""
+        if self.total is not None:
+            stop = min(stop, self.total)
+        unread = [offset for offset in range(start, stop) if offset not in self.rows]
+        return range(unread[0], unread[-1] + 1) if unread else range(start, start)
+
+    def find(self, uid: str) -> int | None:
+        return next((at for at, row in self.rows.items() if row and row.uid == uid), None)
+
+
+class RowSource(Protocol[RowT]):
+    """A remote list that can be read by offset."""
+
+    @property
+    def max_page_size(self) -> int:
+        """The most rows that one call answers."""
+
+    def calls(self, offset: int, size: int) -> int:
+        """How many calls `read` will make for these rows."""
+
+    async def read(self, offset: int, size: int) -> Chunk[RowT]:
+        """These rows at least, as far as they exist; `size` 0: only the total, in one call."""
+
+    async def read_last(self, size: int) -> Chunk[RowT] | None:
+        """The last `size` rows in one call, or None where the order can't be turned around."""
+
+
+async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
+    """The rows of `wanted`; raises Unsupported where it needs a total that the upstream does not
+    tell.
+    """
+    if wanted.from_end and wanted.before is None:
+        return await _read_end(wanted, source)
+    if wanted.before is not None and (wanted.from_end or wanted.after is None):
+        return await _read_before(wanted.before, wanted, source)
+    if wanted.after is not None:
+        return await _read_after(wanted.after, wanted, source)
+    chunk = await source.read(wanted.offset, wanted.size)
+    return _page(chunk, wanted.offset, wanted.offset + wanted.size)
+
+
+async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
+    """`size` rows from behind the cursor on, up to `before` where that is given too."""
+    start, size = after.offset + 1, wanted.size
+    if wanted.before is not None:
+        size = min(size, wanted.before.offset - start)
+    if source.calls(after.offset, size + 1) > source.calls(start, size):
+        chunk = await source.read(start, size)
+    else:
+        chunk = await source.read(after.offset, size + 1)
+        here = await _whereabouts(after, chunk, source)
+        # Where the cursor's row is gone, the row in its place has not been seen yet.
+        start = after.offset if here is None else here + 1
+    stop = start + size
+    if wanted.before is not None and (seen := chunk.find(wanted.before.uid)) is not None:
+        stop = min(stop, seen)
+    return await _complete(chunk, start, stop, source)
+
+
+async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
+    """The last `size` rows ahead of the cursor, down to `after` where that is given too; or the
+    list's first ones.
+    """
+    floor = 0 if wanted.after is None else wanted.after.offset + 1
+    size = min(wanted.size, before.offset - floor)
+    if not wanted.from_end:
+        chunk = await source.read(0, size)
+        seen = chunk.find(before.uid)
+        return _page(chunk, 0, size if seen is None else min(size, seen))
+    start, stop = before.offset - size, before.offset
+    if source.calls(start, size + 1) > source.calls(start, size):
+        chunk = await source.read(start, size)
+    else:
+        chunk = await source.read(start, size + 1)
+        here = await _whereabouts(before, chunk, source)
+        stop = before.offset if here is None else here
+        start = max(0, stop - size)
+    if wanted.after is not None and (seen := chunk.find(wanted.after.uid)) is not None:
+        start = max(start, seen + 1)
+    return await _complete(chunk, start, stop, source)
+
+
+async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
+    floor = 0 if wanted.after is None else wanted.after.offset + 1
+    chunk = None if wanted.after else await source.read_last(wanted.size)
+    if chunk is None:
+        # The whole list, often; and in any case its total, without which its end can't be found.
+        chunk = await source.read(0, source.max_page_size)
+    if chunk.total is None:
+        raise Unsupported("The end of this list can't be read: its total is not known.")
+    if wanted.after is not None:
+        here = await _whereabouts(wanted.after, chunk, source)
+        floor = wanted.after.offset if here is None else here + 1
+    total = chunk.total
+    return await _complete(chunk, max(floor, total - wanted.size), total, source)
+
+
+async def _whereabouts(
+    position: Position, chunk: Chunk[RowT], source: RowSource[RowT]
+) -> int | None:
+    """The offset at which the cursor's row stands now; None where it is not near its old place."""
+    row = chunk.rows.get(position.offset)
+    if row is not None and row.uid == position.uid:
+        return position.offset
+    found = chunk.find(position.uid)
+    if found is None:
+        # Half a page around the old place is one call for certain.
+        reach = max(1, source.max_page_size // 2)
+        near = position.offset if chunk.total is None else min(position.offset, chunk.total)
+        chunk.add(await source.read(max(0, near - reach // 2), reach))
+        found = chunk.find(position.uid)
+    return found
+
+
+async def _complete(
+    chunk: Chunk[RowT], start: int, stop: int, source: RowSource[RowT]
+) -> Page[RowT]:
+    unread = chunk.missing(start, stop)
+    if unread:
+        chunk.add(await source.read(unread.start, len(unread)))
+    return _page(chunk, start, stop)
+
+
+def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
+    rows = [
+        Row(offset, row)
+        for offset in range(start, stop)
+        if (row := chunk.rows.get(offset)) is not None
+    ]
+    if chunk.total is None:
+        has_next = stop > start and stop - 1 in chunk.rows
+    else:
+        has_next = stop < chunk.total
+    return Page(
+        rows=rows,
+        total=chunk.total,
+        has_next=has_next,
+        has_previous=start > 0 and (chunk.total is None or chunk.total > 0),
+        flaws=chunk.flaws,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredPage(Generic[RowT]):
+    """One page as the upstream says that it answered it: `index` counts from 0, `size` is the page
+    size it used.
+    """
+
+    index: int
+    size: int
+    rows: Sequence[RowT | None]
+    total: int | None
+    flaws: Sequence[Flaw] = ()
+
+    def chunk(self) -> Chunk[RowT]:
+        first = self.index * self.size
+        rows = {first + number: row for number, row in enumerate(self.rows)}
+        return Chunk(rows, self.total, list(self.flaws))
+
+
+ROUNDS = 3
+"""How often a window is planned anew before an upstream that answers other page sizes each time is
+given up.
+"""
+
+
+class NumberedPages(Generic[RowT]):
+    """A RowSource over an API that pages by number and size, and may clamp the size.
+
+    `get_page(index, size)` is one REST call. The answer's own index and size are what counts:
+    after a clamped answer the rest is asked for in pages of that size.
+    """
+
+    def __init__(
+        self,
+        get_page: Callable[[int, int], Awaitable[AnsweredPage[RowT]]],
+        *,
+        max_page_size: int,
+        get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None = None,
+    ) -> None:
+        self._get_page = get_page
+        self._get_last = get_last
+        self.max_page_size = max_page_size
+
+    def calls(self, offset: int, size: int) -> int:
+        return cover(offset, size, self.max_page_size).count
+
+    async def read(self, offset: int, size: int) -> Chunk[RowT]:
+        chunk: Chunk[RowT] = Chunk()
+        plan = cover(offset, size, self.max_page_size)
+        for _ in range(ROUNDS):
+            answers = await _side_by_side([self._get_page(n, plan.size) for n in plan.pages])
+            for answer in answers:
+                chunk.add(answer.chunk())
+            answered = min(answer.size for answer in answers)
+            if answered < 1:
+                break
+            if answered < plan.size:
+                self.max_page_size = min(self.max_page_size, answered)
+            unread = self._unread(chunk, offset, offset + size, answers, plan)
+            if not unread:
+                return chunk
+            first = unread.start // answered
+            plan = Cover(first, (unread.stop - 1) // answered - first + 1, answered)
+        raise InvalidAnswer("The backend's pages do not add up to the list that was asked for.")
+
+    @staticmethod
+    def _unread(
+        chunk: Chunk[RowT],
+        start: int,
+        stop: int,
+        answers: Sequence[AnsweredPage[RowT]],
+        plan: Cover,
+    ) -> range:
+        if all(answer.size == plan.size for answer in answers):
+            # Every page came as asked: a row that is not there now does not exist.
+            return range(0)
+        return chunk.missing(start, stop)
+
+    async def read_last(self, size: int) -> Chunk[RowT] | None:
+        if self._get_last is None:
+            return None
+        turned = await self._get_last(size)
+        if turned.total is None:
+            return None
+        last = turned.total - 1
+        rows = {last - number: row for number, row in enumerate(turned.rows)}
+        return Chunk(rows, turned.total, list(turned.flaws))
+
+
+async def _side_by_side(
+    calls: Sequence[Awaitable[AnsweredPage[RowT]]],
+) -> Sequence[AnsweredPage[RowT]]:
+    """All answers, in order; the first failure ends the others, so that none is left running
+    unowned.
+    """
+    if len(calls) == 1:
+        return [await calls[0]]
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,122 @@
+"""What a resolver gets: the caller, the backends of the tenants it names, and the request's
+loaders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar, overload
+
+from gateway.backends.port import Backend, Caller, Connector
+from gateway.errors import GatewayError, InvalidInput
+from gateway.loaders import GroupOf, GroupsOf, Key, ListOf, Loaders, MembersOf
+from gateway.paging import Bounds
+from gateway.records import Customer, CustomerGroup, Page
+from gateway.telemetry import Meter
+
+ChangedT = TypeVar("ChangedT")
+TENANT_UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenants:
+    """Which backend holds which tenant."""
+
+    connectors: Mapping[str, Connector]
+    default: Connector | None = None
+    """The backend of tenants that are not listed."""
+
+    def connector(self, tenant_uid: str) -> Connector:
+        """Raises InvalidInput for a tenant that no backend holds."""
+        found = self.connectors.get(tenant_uid, self.default)
+        if found is None:
+            raise InvalidInput("There is no such tenant here.", field=["tenantUid"])
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who sent the request, as its headers say."""
+
+    token: str | None = field(repr=False)
+    request_id: str
+    tenant_uid: str | None
+    """The tenant of fields that name none: the X-Tenant header, else the configured default."""
+    deadline: float
+    """The event loop's time at which the operation's time is over."""
+    meter: Meter
+
+
+class Context:
+    """One request's; made for it, closed with it, and shared with no other."""
+
+    def __init__(self, asker: Asker, tenants: Tenants, bounds: Bounds) -> None:
+        self._asker = asker
+        self._tenants = tenants
+        self._backends: dict[str, Backend] = {}
+        self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
+        self.bounds = bounds
+        self.loaders = Loaders(self.backend)
+
+    def tenant_uid(self, given: str | None) -> str:
+        """The tenant that is meant; raises InvalidInput where none is, or one that can't be."""
+        uid = given if given is not None else self._asker.tenant_uid
+        if uid is None:
+            raise InvalidInput(
+                "Which tenant? Give `tenantUid`, or send the X-Tenant header.", field=["tenantUid"]
+            )
+        if not TENANT_UID.fullmatch(uid):
+            raise InvalidInput(
+                "A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=["tenantUid"]
+            )
+        self._tenants.connector(uid)
+        return uid
+
+    def backend(self, tenant_uid: str) -> Backend:
+        """The tenant's backend, speaking for this request's caller."""
+        backend = self._backends.get(tenant_uid)
+        if backend is None:
+            caller = Caller(
+                tenant_uid=tenant_uid,
+                token=self._asker.token,
+                request_id=self._asker.request_id,
+                deadline=self._asker.deadline,
+                meter=self._asker.meter,
+            )
+            backend = self._tenants.connector(tenant_uid).connect(caller)
+            self._backends[tenant_uid] = backend
+        return backend
+
+    @overload
+    def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
+    @overload
+    def load(self, key: GroupsOf) -> Awaitable[Page[CustomerGroup]]: ...
+    @overload
+    def load(self, key: MembersOf) -> Awaitable[Page[Customer]]: ...
+    @overload
+    def load(self, key: ListOf) -> Awaitable[Page[Any]]: ...
+
+    def load(self, key: Key) -> Awaitable[object]:
+        """What `key` asks for; all that is asked for in one tick is planned together."""
+        return self.loaders.load(key)
+
+    async def changing(self, change: Awaitable[ChangedT]) -> ChangedT:
+        """The change's answer; whatever it came to, what was read ahead of it is read anew."""
+        try:
+            return await change
+        finally:
+            self.loaders.forget()
+
+    def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:
+        """Tell the client of a failure that left `path` its value, or the better part of it."""
+        self._reported[path, failure.message] = failure
+
+    def reports(self) -> list[tuple[tuple[str | int, ...], GatewayError]]:
+        """What was reported, once each, with its path."""
+        return [(path, failure) for (path, _), failure in self._reported.items()]
+
+    async def close(self) -> None:
+        """End whatever is still under way for this request."""
+        await self.loaders.close()

@@ -1,0 +1,180 @@
+"""What can go wrong, as one tree: where a class stands says who can act on it.
+
+GatewayError
+├── CallerError              the caller sent something that can't be done; send something else
+│   ├── InvalidInput         BAD_USER_INPUT            a value is malformed or contradicts another
+│   ├── NotFound             NOT_FOUND                 what a change names does not exist
+│   ├── Duplicate            DUPLICATE                 a uid, key or name is in use
+│   ├── RevisionConflict     REVISION_CONFLICT         changed since the caller read it
+│   ├── GroupNotEmpty        GROUP_NOT_EMPTY           `onlyIfEmpty`, and it has members
+│   ├── InUse                IN_USE                    something else refers to it
+│   ├── LimitExceeded        LIMIT_EXCEEDED            more than a fixed ceiling allows
+│   ├── Unsupported          UNSUPPORTED_BY_BACKEND    this tenant's backend has no such thing
+│   └── Rejected             REJECTED_BY_BACKEND       the backend refused it and did not say more
+├── AccessError              the caller may not; get a token, or another one
+│   ├── Unauthenticated      UNAUTHENTICATED
+│   └── Forbidden            FORBIDDEN
+└── UpstreamError            nobody's mistake here; wait, or tell the operator
+    ├── Unavailable          UPSTREAM_UNAVAILABLE      no usable answer came
+    ├── RateLimited          RATE_LIMITED              the upstream asks to slow down
+    ├── InvalidAnswer        UPSTREAM_INVALID_ANSWER   an answer came that is not what was agreed
+    ├── DeadlineExceeded     DEADLINE_EXCEEDED         the operation's time is over
+    └── OutcomeUnknown       OUTCOME_UNKNOWN           a change was sent and no answer came
+
+Mutations answer every CallerError as a `userErrors` entry; all else, and everything in a query, is
+a GraphQL error with `extensions.code`. Messages are for people; they name neither tokens nor hosts
+nor what the upstream said beyond one sanitized sentence.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An expected failure. `message` ends with a full stop and may be shown to anyone."""
+
+    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """What `errors[].extensions` shows; graphql-core takes it from here."""
+        return {"code": self.code}
+
+
+class CallerError(GatewayError):
+    """The caller can act on it. `field` is the path of the input value it is about, where there is
+    one.
+    """
+
+    code = "BAD_USER_INPUT"
+
+    def __init__(self, message: str, *, field: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.field = tuple(field)
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, **({"field": list(self.field)} if self.field else {})}
+
+
+class InvalidInput(CallerError):
+    """A value is malformed, out of range, or contradicts another; nothing was sent."""
+
+    code = "BAD_USER_INPUT"
+
+
+class NotFound(CallerError):
+    """What a change names does not exist, or the caller can't see it. (Lookups answer null.)"""
+
+    code = "NOT_FOUND"
+
+
+class Duplicate(CallerError):
+    """A uid, key or name that must be unique is in use."""
+
+    code = "DUPLICATE"
+
+
+class RevisionConflict(CallerError):
+    """The group changed after the caller read it; `current` is what it is now, if known."""
+
+    code = "REVISION_CONFLICT"
+
+    def __init__(
+        self, message: str, *, current: object | None = None, field: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, field=field)
+        self.current = current
+
+
+class GroupNotEmpty(CallerError):
+    """`onlyIfEmpty` was asked for, and the group has members."""
+
+    code = "GROUP_NOT_EMPTY"
+
+
+class InUse(CallerError):
+    """Something else refers to the group, so the backend keeps it."""
+
+    code = "IN_USE"
+
+
+class LimitExceeded(CallerError):
+    """More was asked for than a fixed ceiling allows; nothing was sent."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class Unsupported(CallerError):
+    """The tenant's backend has no such thing; nothing was sent."""
+
+    code = "UNSUPPORTED_BY_BACKEND"
+
+
+class Rejected(CallerError):
+    """The backend refused the request, with a status that has no meaning of its own here."""
+
+    code = "REJECTED_BY_BACKEND"
+
+
+class AccessError(GatewayError):
+    """The token is missing, not valid, or has no right to this."""
+
+
+class Unauthenticated(AccessError):
+    """No bearer token came with the request, or the upstream does not accept it (401)."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(AccessError):
+    """The upstream accepts the token, but not for this (403)."""
+
+    code = "FORBIDDEN"
+
+
+class UpstreamError(GatewayError):
+    """The upstream, or the way to it, failed."""
+
+
+class Unavailable(UpstreamError):
+    """No usable answer: the connection failed, or a 5xx came."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+
+
+class RateLimited(UpstreamError):
+    """429; `retry_after` is in seconds, where the upstream gave it."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        extra = {} if self.retry_after is None else {"retryAfter": self.retry_after}
+        return {"code": self.code, **extra}
+
+
+class InvalidAnswer(UpstreamError):
+    """An answer came, but not one that the REST contract allows."""
+
+    code = "UPSTREAM_INVALID_ANSWER"
+
+
+class DeadlineExceeded(UpstreamError):
+    """The operation's time was over before this was answered."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class OutcomeUnknown(UpstreamError):
+    """A change was sent and no answer came: it may or may not have been made."""
+
+    code = "OUTCOME_UNKNOWN"

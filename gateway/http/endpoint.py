@@ -1,0 +1,186 @@
+"""/graphql: one request in, one operation, one response out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import GraphQLError, GraphQLSyntaxError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types.execution import ExecutionResult
+
+from gateway.context import Asker, Context, Tenants
+from gateway.errors import GatewayError
+from gateway.http.requests import (
+    GRAPHQL_RESPONSE,
+    JSON,
+    REQUEST_ID,
+    BadRequest,
+    GraphQLRequest,
+    bearer_token,
+    read_request,
+    response_type,
+)
+from gateway.paging import Bounds
+from gateway.schema.federation import Schema
+from gateway.telemetry import Meter, Observer, OperationDone
+
+log = logging.getLogger("gateway.http")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    default_tenant: str | None
+    deadline: float
+    max_request_body: int
+    page: str | None
+    """The GraphiQL page, or None where there is none."""
+
+
+class Endpoint:
+    """The GraphQL endpoint, as a Starlette request handler."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        tenants: Tenants,
+        bounds: Bounds,
+        settings: EndpointSettings,
+        observe: Observer,
+    ) -> None:
+        self._schema = schema
+        self._tenants = tenants
+        self._bounds = bounds
+        self._settings = settings
+        self._observe = observe
+
+    async def __call__(self, request: Request) -> Response:
+        request_id = _request_id(request)
+        accept = request.headers.get("Accept")
+        if request.method == "GET" and self._settings.page and "text/html" in (accept or ""):
+            return HTMLResponse(self._settings.page, headers={"X-Request-Id": request_id})
+        media_type = response_type(accept)
+        try:
+            if request.method != "POST":
+                raise BadRequest(405, "A GraphQL request is a POST.", headers={"Allow": "POST"})
+            if media_type is None:
+                raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
+            wanted = await read_request(request, max_body=self._settings.max_request_body)
+            body, executed = await self._execute(wanted, request, request_id)
+            status = 200 if executed or media_type == JSON else 400
+            headers = {}
+        except BadRequest as refusal:
+            body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
+            status, headers = refusal.status, refusal.headers
+        return Response(
+            msgspec.json.encode(body),
+            status_code=status,
+            headers={"X-Request-Id": request_id, "Vary": "Accept", **headers},
+            media_type=f"{media_type or JSON}; charset=utf-8",
+        )
+
+    async def _execute(
+        self, wanted: GraphQLRequest, request: Request, request_id: str
+    ) -> tuple[dict[str, Any], bool]:
+        """The response's body, and whether the operation was executed at all."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        meter = Meter()
+        asker = Asker(
+            token=bearer_token(request.headers.get("Authorization")),
+            request_id=request_id,
+            tenant_uid=request.headers.get("X-Tenant") or self._settings.default_tenant,
+            deadline=began + self._settings.deadline,
+            meter=meter,
+        )
+        context = Context(asker, self._tenants, self._bounds)
+        try:
+            result = await self._schema.execute(
+                wanted.query,
+                variable_values=wanted.variables,
+                context_value=context,
+                operation_name=wanted.operation_name,
+            )
+            reports = [
+                GraphQLError(failure.message, path=path, original_error=failure)
+                for path, failure in context.reports()
+            ]
+        except MissingQueryError:
+            raise BadRequest(400, "`query` is empty.") from None
+        except CannotGetOperationTypeError:
+            raise BadRequest(
+                400, "`operationName` has to name one of the document's operations."
+            ) from None
+        finally:
+            await context.close()
+        errors = [*(result.errors or ()), *reports]
+        executed = not _is_request_error(result)
+        body: dict[str, Any] = {"data": result.data} if executed else {}
+        if errors:
+            # Errors first, so that nobody overlooks them.
+            body = {"errors": [self._show(error, request_id) for error in errors]} | body
+        self._observe(
+            OperationDone(
+                operation_name=wanted.operation_name,
+                seconds=loop.time() - began,
+                rest_calls=meter.rest_calls,
+                error_codes=_codes(body),
+                request_id=request_id,
+            )
+        )
+        return body, executed
+
+    def _show(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
+        """The error as a client may see it: what is expected, with its code; all else masked."""
+        original = error.original_error
+        while isinstance(original, GraphQLError) and original.original_error:
+            original = original.original_error
+        if original is None or isinstance(original, GraphQLError | GatewayError):
+            shown: dict[str, Any] = {**error.formatted}
+            extensions = dict(shown.get("extensions") or {})
+            if isinstance(original, GatewayError):
+                extensions = dict(original.extensions)
+            elif "code" not in extensions:
+                extensions["code"] = _code(error)
+            return shown | {"extensions": extensions}
+        log.error(
+            "unexpected %s request=%s", type(original).__name__, request_id, exc_info=original
+        )
+        return {
+            **error.formatted,
+            "message": "Something went wrong here; the request id tells the operator what.",
+            "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
+        }
+
+
+def _request_id(request: Request) -> str:
+    """The caller's X-Request-Id where it is harmless, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _is_request_error(result: ExecutionResult) -> bool:
+    """Whether execution never began: parsing, validation or the variables failed."""
+    if result.data is not None or not result.errors:
+        return False
+    return all(error.path is None for error in result.errors)
+
+
+def _code(error: GraphQLError) -> str:
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    if error.path is None:
+        return "GRAPHQL_VALIDATION_FAILED"
+    return "BAD_USER_INPUT"
+
+
+def _codes(body: dict[str, Any]) -> Sequence[str]:
+    return tuple(error["extensions"]["code"] for error in body.get("errors", ()))

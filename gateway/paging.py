@@ -1,0 +1,167 @@
+"""Pure arithmetic: which REST pages cover a window of rows, what Relay's arguments ask for, what
+cursors say.
+
+Rows are counted from 0 over the whole list. Page indexes here are counted from 0 too; an adapter
+adds the number its API gives to the first page.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import InvalidInput, LimitExceeded
+
+MAX_OFFSET: Final = 2**31 - 1  # what GraphQL's Int can say
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """`count` neighbouring pages of `size` rows each, from page `first` on."""
+
+    first: int
+    count: int
+    size: int
+
+    @property
+    def pages(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+def cover(offset: int, size: int, max_page_size: int) -> Cover:
+    """The fewest equal pages that cover the rows ``[offset, offset + size)``, with the least
+    over-fetch among those.
+
+    `count` pages of P rows from page k on cover them if and only if ``k * P <= offset`` and
+    ``(k + count) * P >= offset + size``; the largest such k is ``offset // P``. For ``size <=
+    max_page_size / 2`` one page always does. A window of no rows is covered by a page of one row,
+    which is how a total is asked for.
+
+    >>> cover(40, 20, 100)
+    Cover(first=2, count=1, size=20)
+    >>> cover(30, 20, 100)
+    Cover(first=1, count=1, size=25)
+    >>> cover(30, 90, 100)
+    Cover(first=0, count=2, size=60)
+    """
+    size = max(size, 1)
+    end = offset + size
+    count = -(-size // max_page_size)
+    while True:
+        for page_size in range(-(-size // count), max_page_size + 1):
+            first = offset // page_size
+            if (first + count) * page_size >= end:
+                return Cover(first, count, page_size)
+        count += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
+    of rows is seen.
+    """
+
+    offset: int
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The rows wanted of one list.
+
+    `size` rows from `offset` on; or, with `after`, from behind that row on; with `before`, ending
+    ahead of that row; with `from_end`, the last `size` of what the others leave. `size` 0 asks for
+    the total alone.
+    """
+
+    size: int
+    offset: int = 0
+    after: Position | None = None
+    before: Position | None = None
+    from_end: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is known ahead which rows these are."""
+        return self.after is None and self.before is None and not self.from_end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may be asked for at once."""
+
+    default_page_size: int
+    """Rows of a connection without `first` and `last`."""
+    max_page_size: int
+    """The largest `first` and `last`."""
+    max_membership_uids: int
+    """Customers in each list of one membership edit."""
+
+
+def window(
+    bounds: Bounds,
+    *,
+    order: str = "",
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    offset: int | None = None,
+) -> Window:
+    """Relay's arguments, and `offset`, as a Window.
+
+    Raises InvalidInput for values that are out of range or contradict each other, and for cursors
+    that are not ours or were made under another `order`; LimitExceeded where `first` or `last` is
+    above `bounds.max_page_size`.
+    """
+    for name, value in (("first", first), ("last", last), ("offset", offset)):
+        if value is not None and value < 0:
+            raise InvalidInput(f"`{name}` is {value}; it can't be negative.", field=[name])
+    for name, value in (("first", first), ("last", last)):
+        if value is not None and value > bounds.max_page_size:
+            raise LimitExceeded(
+                f"`{name}` is {value}; at most {bounds.max_page_size} can be asked for at once.",
+                field=[name],
+            )
+    if first is not None and last is not None:
+        raise InvalidInput("`first` and `last` can't be given together.", field=["last"])
+    if offset is not None:
+        for name, given in (("after", after), ("before", before), ("last", last)):
+            if given is not None:
+                raise InvalidInput(f"`offset` and `{name}` can't be given together.", field=[name])
+    start = None if after is None else decode_cursor(after, order=order, field="after")
+    stop = None if before is None else decode_cursor(before, order=order, field="before")
+    if start is not None and stop is not None and start.offset >= stop.offset:
+        raise InvalidInput("`after` does not come ahead of `before`.", field=["after"])
+
+    backward = last is not None
+    size = last if last is not None else bounds.default_page_size if first is None else first
+    return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
+
+
+def encode_cursor(position: Position, *, order: str = "") -> str:
+    """An opaque cursor that carries the row's offset, the order it was read in, and its uid."""
+    text = f"{position.offset}.{order}.{position.uid}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *, order: str = "", field: str = "after") -> Position:
+    """The position in `cursor`; raises InvalidInput where it is not one of ours, or not of this
+    order.
+    """
+    try:
+        # b64decode drops foreign characters unless told to validate.
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        number, made_under, uid = raw.decode().split(".", 2)
+        position = Position(int(number), uid)
+        if not 0 <= position.offset <= MAX_OFFSET:
+            raise ValueError(number)
+        if encode_cursor(position, order=made_under) != cursor:  # one spelling per position
+            raise ValueError(cursor)
+    except (binascii.Error, ValueError):
+        raise InvalidInput(f"`{field}` is not a cursor of this gateway.", field=[field]) from None
+    if made_under != order:
+        raise InvalidInput(f"`{field}` was made under another `orderBy`.", field=[field])
+    return position

@@ -1,0 +1,233 @@
+"""What backends answer with. GraphQL types are views over these; adapters decode response bytes
+straight into them.
+
+Every field but the identifiers, a group's name and the lists may be None: the published REST
+contracts mark fields "required" that their own examples leave out. A leaf that the upstream sent
+in the wrong type holds the InvalidAnswer that says so, which graphql-core turns into that leaf's
+error (see gateway.backends.decoding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Number = Annotated[float, Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
+"""A float that JSON can show: neither infinite nor NaN."""
+
+
+class OpenEnum(Enum):
+    """An enum that upstreams extend ahead of their documents; it has a member UNRECOGNIZED."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> OpenEnum:
+        return cls["UNRECOGNIZED"]
+
+
+class CustomerType(OpenEnum):
+    COMPANY = "COMPANY"
+    PERSON = "PERSON"
+    B2B = "B2B"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+class CustomerAddressType(OpenEnum):
+    DELIVERY_ADDRESS = "DELIVERY_ADDRESS"
+    INVOICE_ADDRESS = "INVOICE_ADDRESS"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+class CustomerContactRole(OpenEnum):
+    ADMIN = "ADMIN"
+    PURCHASER = "PURCHASER"
+    ACCOUNTING = "ACCOUNTING"
+    NONE = "NONE"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+class CustomerExtensionCode(OpenEnum):
+    TWO_INVOICE = "TWO_INVOICE"
+    KLAVIYO_PROFILE_ID = "KLAVIYO_PROFILE_ID"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """The base of all records."""
+
+
+class CustomerGroup(Record, frozen=True, kw_only=True):
+    """A named set of customers of one tenant."""
+
+    tenant_uid: str = ""  # from the request, not from the answer; set by the adapter
+    uid: str
+    name: str
+    key: str | None = None
+    version: int | None = None
+    created_at: Instant | None = None
+    created_by: str | None = None
+    last_modified_at: Instant | None = None
+    last_modified_by: str | None = None
+
+    @property
+    def revision(self) -> str:
+        """The opaque token of this state: the backend's version, else a fingerprint of all that can
+        be seen.
+        """
+        if self.version is not None:
+            return f"v{self.version}"
+        seen = [self.name, self.key, self.last_modified_at, self.last_modified_by]
+        state = msgspec.json.encode(seen, enc_hook=str)
+        return "f" + hashlib.blake2b(state, digest_size=12).hexdigest()
+
+
+class CustomerExtension(Record, frozen=True, kw_only=True):
+    code: CustomerExtensionCode | None = None
+    organization_uid: str | None = None
+
+
+class CustomerAddress(Record, frozen=True, kw_only=True):
+    uid: str
+    type: CustomerAddressType | None = None
+    display_name: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    company_name: str | None = None
+    address: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    country_code: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+class CustomerContact(Record, frozen=True, kw_only=True):
+    uid: str
+    display_name: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    email: str | None = None
+    mobile: str | None = None
+    role: CustomerContactRole | None = None
+    created_at: Instant | None = None
+    last_modified_at: Instant | None = None
+    extensions: tuple[CustomerExtension, ...] = ()
+
+
+class CustomerConsent(Record, frozen=True, kw_only=True):
+    uid: str
+    name: str | None = None
+    status: bool | None = None
+    source: str | None = None
+    created_at: Instant | None = None
+
+
+class CustomerCredit(Record, frozen=True, kw_only=True):
+    """Integers exactly as the REST API returns them; their unit is not documented."""
+
+    limit: Int64 | None = None
+    balance: Int64 | None = None
+
+
+class AccountManager(Record, frozen=True, kw_only=True):
+    tenant_user_uid: str | None = None
+    display_name: str | None = None
+    user_code: str | None = None
+
+
+class CustomerEhf(Record, frozen=True, kw_only=True):
+    """Elektronisk handelsformat, the Norwegian e-invoice."""
+
+    enabled: bool | None = None
+    address: str | None = None
+
+
+class CustomerStore(Record, frozen=True, kw_only=True):
+    uid: str
+    name: str | None = None
+
+
+class Customer(Record, frozen=True, kw_only=True):
+    """A person or company of one tenant."""
+
+    tenant_uid: str = ""  # from the request, not from the answer; set by the adapter
+    uid: str
+    customer_type: CustomerType | None = None
+    display_name: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    company_name: str | None = None
+    email: str | None = None
+    mobile: str | None = None
+    address: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    country_code: str | None = None
+    vat_number: str | None = None
+    external_id: str | None = None
+    origin: str | None = None
+    created_at: Instant | None = None
+    last_modified_at: Instant | None = None
+    addresses: tuple[CustomerAddress, ...] = ()
+    contacts: tuple[CustomerContact, ...] = ()
+    extensions: tuple[CustomerExtension, ...] = ()
+    consents: tuple[CustomerConsent, ...] = ()
+    parent_uid: str | None = None
+    pricelist_uid: str | None = None
+    loyalty_id: str | None = None
+    credit: CustomerCredit | None = None
+    payment_terms: Int32 | None = None
+    internal_note: str | None = None
+    account_manager: AccountManager | None = None
+    default_store: CustomerStore | None = None
+    relevance: Number | None = None
+    ehf: CustomerEhf | None = None
+    ehf_enabled: bool | None = None
+    ledger_number: str | None = None
+    customer_group_uids: tuple[str, ...] = ()
+
+
+class Tenant(Record, frozen=True, kw_only=True):
+    """Whose data: a Flow Retail tenantUid or a commercetools project."""
+
+    uid: str
+
+
+RowT = TypeVar("RowT")
+
+
+class Flaw(Struct, frozen=True):
+    """A part of an answer that could not be kept, in a place where null can't stand; `where` is its
+    JSON path.
+    """
+
+    where: str
+    problem: str
+
+
+class Row(Struct, Generic[RowT], frozen=True):
+    """One row of a list and where in the whole list it stands, counted from 0."""
+
+    offset: int
+    record: RowT
+
+
+class Page(Struct, Generic[RowT], frozen=True, kw_only=True):
+    """The rows of one window, in order.
+
+    `total` is None where the upstream did not say. `flaws` tells what of the answer was left out.
+    """
+
+    rows: Sequence[Row[RowT]]
+    total: int | None
+    has_next: bool
+    has_previous: bool
+    flaws: Sequence[Flaw] = ()

@@ -1,0 +1,164 @@
+"""Relay connections over REST-backed lists.
+
+A connection is the wish for a window, and costs nothing; its fields load what they need. All that
+is wanted of one list in one tick is planned together: edges, nodes and page info share a read, and
+a total on its own is a read of one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.extensions import FieldExtension
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+
+from gateway.backends.port import Order
+from gateway.errors import InvalidAnswer
+from gateway.loaders import ListOf
+from gateway.paging import Bounds, Position, Window, encode_cursor, window
+from gateway.records import Page, Row
+from gateway.schema.node import Info
+
+NodeT = TypeVar("NodeT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """A connection field's arguments, as given."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+    offset: int | None = None
+    order: Order[Any] | None = None
+
+    def window(self, bounds: Bounds) -> Window:
+        """The rows wanted; raises InvalidInput and LimitExceeded as gateway.paging.window says."""
+        return window(
+            bounds,
+            order="" if self.order is None else str(self.order),
+            first=self.first,
+            after=self.after,
+            last=self.last,
+            before=self.before,
+            offset=self.offset,
+        )
+
+
+class WindowArguments(FieldExtension):
+    """Gives a connection field its arguments, and its resolver one parameter for them, `rows`."""
+
+    _COMMON: tuple[tuple[str, type, str], ...] = (
+        ("first", int, "At most this many rows, from the start or from behind `after`."),
+        ("after", str, "Rows behind this cursor."),
+        ("last", int, "At most this many rows, from the end or from ahead of `before`."),
+        ("before", str, "Rows ahead of this cursor."),
+        ("offset", int, "Skip this many rows; goes with `first`, not with a cursor."),
+    )
+
+    def __init__(self, order: type) -> None:
+        """`order` is the input type of `orderBy`."""
+        self._order = order
+
+    def apply(self, field: StrawberryField) -> None:
+        names = [*self._COMMON, ("order_by", self._order, "Without it, the backend's own order.")]
+        field.arguments = [
+            argument for argument in field.arguments if argument.python_name != "rows"
+        ] + [
+            StrawberryArgument(
+                python_name=name,
+                graphql_name=None,
+                type_annotation=StrawberryAnnotation(kind | None),
+                description=description,
+                default=strawberry.UNSET,
+            )
+            for name, kind, description in names
+        ]
+
+    def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        given = {
+            name: value
+            for name in ("first", "after", "last", "before", "offset", "order_by")
+            if (value := kwargs.pop(name, None)) is not None and value is not strawberry.UNSET
+        }
+        chosen = given.pop("order_by", None)
+        order = None if chosen is None else Order(chosen.field, chosen.direction)
+        return kwargs | {"rows": Rows(**given, order=order)}
+
+
+@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether rows come ahead of this page.")
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first row; null when the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last row; null when the page is empty."
+    )
+
+
+@strawberry.type(description="A row of a connection.")
+class Edge(Generic[NodeT]):
+    @strawberry.field(description="Where this row stands; give it as `after` or `before`.")
+    def cursor(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> str:
+        return _cursor(*row)
+
+    @strawberry.field(description="The row itself.")
+    def node(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> NodeT:
+        node: NodeT = row[1].record
+        return node
+
+
+@strawberry.type(description="A window of a list.")
+class Connection(Generic[NodeT]):
+    @strawberry.field(description="The rows, each with its cursor.")
+    async def edges(wanted: strawberry.Parent[ListOf], info: Info) -> list[Edge[NodeT]]:
+        page = await _page(wanted, info)
+        return [(wanted, row) for row in page.rows]  # type: ignore[misc]  # Edge is a view of it
+
+    @strawberry.field(description="The rows without their cursors.")
+    async def nodes(wanted: strawberry.Parent[ListOf], info: Info) -> list[NodeT]:
+        page = await _page(wanted, info)
+        return [row.record for row in page.rows]
+
+    @strawberry.field(description="Where this window stands in the list.")
+    async def page_info(wanted: strawberry.Parent[ListOf], info: Info) -> PageInfo:
+        page = await _page(wanted, info)
+        return PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=_cursor(wanted, page.rows[0]) if page.rows else None,
+            end_cursor=_cursor(wanted, page.rows[-1]) if page.rows else None,
+        )
+
+    @strawberry.field(
+        description="The rows of the whole list; null where the backend does not tell. "
+        "Alone, it costs one REST call for one row."
+    )
+    async def total_count(wanted: strawberry.Parent[ListOf], info: Info) -> int | None:
+        page = await info.context.load(wanted.counted())
+        return page.total
+
+
+async def _page(wanted: ListOf, info: Info) -> Page[Any]:
+    page: Page[Any] = await info.context.load(wanted)
+    if page.flaws:
+        connection = info.path.prev
+        path = tuple(connection.as_list()) if connection else ()
+        for flaw in page.flaws:
+            failure = InvalidAnswer(
+                f"Left out of the backend's answer: {flaw.where}: {flaw.problem}"
+            )
+            info.context.report(path, failure)
+    return page
+
+
+def _cursor(wanted: ListOf, row: Row[Any]) -> str:
+    order = "" if wanted.order is None else str(wanted.order)
+    return encode_cursor(Position(row.offset, row.record.uid), order=order)

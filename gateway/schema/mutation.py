@@ -1,0 +1,291 @@
+"""What can be changed. Mistakes come back as `userErrors`; failures are GraphQL errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated, TypeVar
+
+import strawberry
+
+from gateway.backends.port import (
+    GroupChange,
+    GroupDraft,
+    GroupRef,
+    MemberOutcome,
+    Rename,
+    SetKey,
+)
+from gateway.errors import (
+    CallerError,
+    InvalidInput,
+    RevisionConflict,
+)
+from gateway.loaders import GroupOf
+from gateway.schema.customer_group import CustomerGroup
+from gateway.schema.enums import MemberAction, MemberStatus
+from gateway.schema.inputs import (
+    CreateCustomerGroupInput,
+    CustomerGroupBy,
+    DeleteCustomerGroupInput,
+    UpdateCustomerGroupInput,
+    UpdateCustomerGroupMembersInput,
+    distinct_uids,
+    given,
+    group_name,
+    group_ref,
+)
+from gateway.schema.inputs import uid as checked_uid
+from gateway.schema.node import Info, global_id
+
+PayloadT = TypeVar("PayloadT")
+
+
+@strawberry.enum(description="What kind of mistake or refusal it is.")
+class UserErrorCode(Enum):
+    INVALID_INPUT = strawberry.enum_value(
+        "INVALID_INPUT", description="A value is malformed or contradicts another."
+    )
+    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="What was named does not exist.")
+    DUPLICATE = strawberry.enum_value("DUPLICATE", description="A uid, key or name is in use.")
+    REVISION_CONFLICT = strawberry.enum_value(
+        "REVISION_CONFLICT", description="The group has changed since it was read."
+    )
+    GROUP_NOT_EMPTY = strawberry.enum_value(
+        "GROUP_NOT_EMPTY", description="`onlyIfEmpty` was asked for, and it has members."
+    )
+    IN_USE = strawberry.enum_value("IN_USE", description="Something else refers to the group.")
+    LIMIT_EXCEEDED = strawberry.enum_value(
+        "LIMIT_EXCEEDED", description="More than the gateway or the backend takes at once."
+    )
+    UNSUPPORTED_BY_BACKEND = strawberry.enum_value(
+        "UNSUPPORTED_BY_BACKEND", description="This tenant's backend has no such thing."
+    )
+    REJECTED_BY_BACKEND = strawberry.enum_value(
+        "REJECTED_BY_BACKEND", description="The backend refused it and did not say more."
+    )
+
+
+@strawberry.type(
+    description="A mistake or a refusal that the caller can act on. Missing rights, outages and "
+    "limits are GraphQL errors with `extensions.code`."
+)
+class UserError:
+    code: UserErrorCode = strawberry.field(description="What kind of mistake it is.")
+    message: str = strawberry.field(description="For people.")
+    field: list[str] | None = strawberry.field(
+        description="The path of the input value that it is about; null where it is about none."
+    )
+
+
+@strawberry.type(description="The group that was made, or why it was not.")
+class CreateCustomerGroupPayload:
+    customer_group: CustomerGroup | None = strawberry.field(description="The new group.")
+    user_errors: list[UserError] = strawberry.field(description="Empty when it was made.")
+
+
+@strawberry.type(
+    description="After REVISION_CONFLICT, `customerGroup` is the state that won, so that a form "
+    "can show both."
+)
+class UpdateCustomerGroupPayload:
+    customer_group: CustomerGroup | None = strawberry.field(
+        description="The group as it is now, where that is known."
+    )
+    user_errors: list[UserError] = strawberry.field(description="Empty when it was changed.")
+
+
+@strawberry.type(description="The group that is gone, or why it is not.")
+class DeleteCustomerGroupPayload:
+    deleted_id: strawberry.ID | None = strawberry.field(description="Its former `id`.")
+    deleted_uid: strawberry.ID | None = strawberry.field(description="Its former `uid`.")
+    user_errors: list[UserError] = strawberry.field(description="Empty when it was deleted.")
+
+
+@strawberry.type(description="What became of one customer.")
+class MemberResult:
+    customer_uid: strawberry.ID = strawberry.field(description="Which customer.")
+    action: MemberAction = strawberry.field(description="What was to be done.")
+    status: MemberStatus = strawberry.field(description="What became of it.")
+
+    @strawberry.field(description="Why it FAILED.")
+    def error(outcome: strawberry.Parent[MemberOutcome]) -> UserError | None:
+        return _user_error(outcome.error) if isinstance(outcome.error, CallerError) else None
+
+
+@strawberry.type(description="What became of each customer.")
+class CustomerGroupMembersPayload:
+    group: strawberry.Private[GroupOf | None]
+    results: list[MemberResult] = strawberry.field(
+        description="One per distinct uid sent, in input order: those to be added, then those to "
+        "be removed."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description="Mistakes that kept the whole edit from being sent."
+    )
+
+    @strawberry.field(description="The group after the edit; read only when it is asked for.")
+    async def customer_group(self, info: Info) -> CustomerGroup | None:
+        return None if self.group is None else await info.context.load(self.group)  # type: ignore[return-value]
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation:
+    @strawberry.mutation(description="Make a group.")
+    async def create_customer_group(
+        self,
+        info: Info,
+        input: Annotated[
+            CreateCustomerGroupInput, strawberry.argument(description="The group to be made.")
+        ],
+    ) -> CreateCustomerGroupPayload | None:
+        context = info.context
+        try:
+            tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
+            uid = _optional(input.uid)
+            draft = GroupDraft(
+                name=group_name(input.name),
+                uid=None if uid is None else checked_uid(uid, ["uid"]),
+                key=_optional(input.key),
+            )
+            group = await context.changing(context.backend(tenant_uid).create_group(draft))
+        except CallerError as mistake:
+            return CreateCustomerGroupPayload(
+                customer_group=None, user_errors=[_user_error(mistake)]
+            )
+        context.loaders.prime(group)
+        return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
+
+    @strawberry.mutation(description="Change a group.")
+    async def update_customer_group(
+        self,
+        info: Info,
+        input: Annotated[
+            UpdateCustomerGroupInput, strawberry.argument(description="What is to be changed.")
+        ],
+    ) -> UpdateCustomerGroupPayload | None:
+        context = info.context
+        try:
+            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            group = await context.changing(
+                context.backend(tenant_uid).update_group(
+                    ref, _changes(input), expected_revision=_optional(input.expected_revision)
+                )
+            )
+        except CallerError as mistake:
+            current = mistake.current if isinstance(mistake, RevisionConflict) else None
+            return UpdateCustomerGroupPayload(
+                customer_group=current,  # type: ignore[arg-type]  # the type is a view of it
+                user_errors=[_user_error(mistake)],
+            )
+        context.loaders.prime(group)
+        return UpdateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
+
+    @strawberry.mutation(description="Delete a group.")
+    async def delete_customer_group(
+        self,
+        info: Info,
+        input: Annotated[
+            DeleteCustomerGroupInput, strawberry.argument(description="The group to be deleted.")
+        ],
+    ) -> DeleteCustomerGroupPayload | None:
+        context = info.context
+        try:
+            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            uid = await context.changing(
+                context.backend(tenant_uid).delete_group(
+                    ref,
+                    expected_revision=_optional(input.expected_revision),
+                    only_if_empty=input.only_if_empty,
+                )
+            )
+        except CallerError as mistake:
+            return DeleteCustomerGroupPayload(
+                deleted_id=None, deleted_uid=None, user_errors=[_user_error(mistake)]
+            )
+        return DeleteCustomerGroupPayload(
+            deleted_id=global_id("CustomerGroup", tenant_uid, uid),
+            deleted_uid=strawberry.ID(uid),
+            user_errors=[],
+        )
+
+    @strawberry.mutation(
+        description="Add and remove members. Already a member, or already absent, is a success."
+    )
+    async def update_customer_group_members(
+        self,
+        info: Info,
+        input: Annotated[
+            UpdateCustomerGroupMembersInput,
+            strawberry.argument(description="The customers to be added and removed."),
+        ],
+    ) -> CustomerGroupMembersPayload | None:
+        context = info.context
+        try:
+            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            add, remove = _members(info, input)
+            edit = await context.changing(
+                context.backend(tenant_uid).edit_members(ref, add=add, remove=remove)
+            )
+        except CallerError as mistake:
+            return CustomerGroupMembersPayload(
+                group=None, results=[], user_errors=[_user_error(mistake)]
+            )
+        if edit.failure is not None:
+            if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
+                raise edit.failure  # nothing was changed, so there is nothing else to tell
+            context.report(tuple(info.path.as_list()), edit.failure)
+        return CustomerGroupMembersPayload(
+            group=GroupOf(tenant_uid, ref),
+            results=edit.outcomes,  # type: ignore[arg-type]  # the type is a view of them
+            user_errors=[],
+        )
+
+
+def _optional(value: str | None) -> str | None:
+    """`value`, with an absent one as None."""
+    return value if given(value) else None
+
+
+def _group(
+    info: Info, by: CustomerGroupBy, tenant_uid: strawberry.ID | None
+) -> tuple[str, GroupRef]:
+    return group_ref(info.context, by, _optional(tenant_uid), field=["customerGroup"])
+
+
+def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
+    changes: list[GroupChange] = []
+    if given(input.name):
+        if input.name is None:
+            raise InvalidInput("A group's name can't be removed.", field=["name"])
+        changes.append(Rename(group_name(input.name)))
+    if given(input.key):
+        changes.append(SetKey(input.key))
+    if not changes:
+        raise InvalidInput("There is nothing to change: give `name`.")
+    return changes
+
+
+def _members(
+    info: Info, input: UpdateCustomerGroupMembersInput
+) -> tuple[Sequence[str], Sequence[str]]:
+    limit = info.context.bounds.max_membership_uids
+    add = distinct_uids(input.add_customer_uids, "addCustomerUids", limit=limit)
+    remove = distinct_uids(input.remove_customer_uids, "removeCustomerUids", limit=limit)
+    both = set(add).intersection(remove)
+    if both:
+        raise InvalidInput(
+            f"{len(both)} uids are to be added and removed at once.", field=["removeCustomerUids"]
+        )
+    if not add and not remove:
+        raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
+    return add, remove
+
+
+def _user_error(mistake: CallerError) -> UserError:
+    code = "INVALID_INPUT" if isinstance(mistake, InvalidInput) else mistake.code
+    return UserError(
+        code=UserErrorCode(code),
+        message=mistake.message,
+        field=["input", *mistake.field] if mistake.field else None,
+    )

@@ -1,0 +1,48 @@
+"""Relay's Node, and the opaque ids by which a node is found again over all tenants and backends."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import NamedTuple
+
+import strawberry
+
+from gateway.context import Context
+from gateway.errors import InvalidInput
+
+Info = strawberry.Info[Context, None]
+
+
+@strawberry.interface(description="An object that can be found again by its `id`.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque and unique over tenants and backends.")
+
+
+class GlobalId(NamedTuple):
+    """What an opaque id says: a type of the schema, a tenant, and the backend's identifier."""
+
+    type_name: str
+    tenant_uid: str
+    uid: str
+
+
+def global_id(type_name: str, tenant_uid: str, uid: str) -> strawberry.ID:
+    """
+    >>> global_id("CustomerGroup", "acme", "gold")
+    'Q3VzdG9tZXJHcm91cDphY21lOmdvbGQ'
+    """
+    text = f"{type_name}:{tenant_uid}:{uid}"
+    return strawberry.ID(base64.urlsafe_b64encode(text.encode()).decode().rstrip("="))
+
+
+def parse_global_id(value: str, *, field: str = "id") -> GlobalId:
+    """What `value` says; raises InvalidInput where it is not an id that `global_id` makes."""
+    try:
+        raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        parsed = GlobalId(*raw.decode().split(":", 2))
+        if global_id(*parsed) != value:  # one spelling per id
+            raise ValueError(value)
+    except (binascii.Error, ValueError, TypeError):
+        raise InvalidInput(f"`{field}` is not an id of this gateway.", field=[field]) from None
+    return parsed

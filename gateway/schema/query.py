@@ -1,0 +1,94 @@
+"""What can be read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from gateway import records
+from gateway.errors import GatewayError, Unsupported
+from gateway.loaders import GroupOf, GroupsOf
+from gateway.schema.connection import Connection, Rows, WindowArguments
+from gateway.schema.customer_group import CustomerGroup
+from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
+from gateway.schema.node import Info, Node, parse_global_id
+from gateway.schema.tenant import Tenant
+
+TenantUid = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="Without it: the X-Tenant header, else the configured default."
+    ),
+]
+
+
+def _named(tenant_uid: strawberry.ID | None) -> str | None:
+    return None if tenant_uid is strawberry.UNSET else tenant_uid
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    @strawberry.field(
+        description="One tenant: a Flow Retail tenantUid or a commercetools project. "
+        "Without `uid`: the X-Tenant header, else the configured default."
+    )
+    def tenant(
+        self,
+        info: Info,
+        uid: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Which tenant.")
+        ] = strawberry.UNSET,
+    ) -> Tenant | None:
+        return records.Tenant(uid=info.context.tenant_uid(_named(uid)))  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="Shortcut for `tenant(uid: $tenantUid) { customerGroups }`.",
+        extensions=[WindowArguments(CustomerGroupOrder)],
+    )
+    def customer_groups(
+        self, info: Info, rows: Rows, tenant_uid: TenantUid = strawberry.UNSET
+    ) -> Connection[CustomerGroup] | None:
+        tenant = info.context.tenant_uid(_named(tenant_uid))
+        return GroupsOf(tenant, rows.window(info.context.bounds), rows.order)  # type: ignore[return-value]
+
+    @strawberry.field(description="One group, or null when there is none.")
+    async def customer_group(
+        self,
+        info: Info,
+        by: Annotated[CustomerGroupBy, strawberry.argument(description="Which group.")],
+        tenant_uid: TenantUid = strawberry.UNSET,
+    ) -> CustomerGroup | None:
+        tenant, ref = group_ref(info.context, by, _named(tenant_uid))
+        return await info.context.load(GroupOf(tenant, ref))  # type: ignore[return-value]
+
+
+@strawberry.type(name="Query", description="What can be read.")
+class QueryWithNode(Query):
+    """The Query of a subgraph that owns Relay's refetch; two of one supergraph can't both have
+    it.
+    """
+
+    @strawberry.field(description="Relay refetch; null when there is no such node.")
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The node's `id`.")],
+    ) -> Node | None:
+        return await _node(info, id)  # type: ignore[return-value]
+
+    @strawberry.field(description="Several nodes at once, in the order of `ids`.")
+    def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The nodes' `id`s.")],
+    ) -> list[Node | None]:
+        return [_node(info, id) for id in ids]  # type: ignore[misc]
+
+
+async def _node(info: Info, id: str) -> records.CustomerGroup | GatewayError | None:
+    parsed = parse_global_id(id)
+    if parsed.type_name != "CustomerGroup":
+        raise Unsupported(f"A {parsed.type_name} can't be fetched by its id.", field=["id"])
+    tenant, ref = group_ref(info.context, CustomerGroupBy(id=strawberry.ID(id)), None)
+    return await info.context.load(GroupOf(tenant, ref))

@@ -1,0 +1,36 @@
+"""The scalars that GraphQL lacks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+
+def rfc3339(instant: datetime) -> str:
+    """
+    >>> rfc3339(datetime(2025, 7, 30, 20, 10, 6, 447999, tzinfo=UTC))
+    '2025-07-30T20:10:06.447Z'
+    """
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+Long = NewType("Long", int)
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="RFC 3339 instant in UTC with millisecond precision, "
+        "e.g. 2025-07-30T18:10:06.447Z.",
+        serialize=rfc3339,
+        parse_value=datetime.fromisoformat,
+    ),
+    Long: strawberry.scalar(
+        name="Long",
+        description="Signed 64-bit integer, as a JSON number.",
+        serialize=int,
+        parse_value=int,
+    ),
+}

@@ -1,0 +1,105 @@
+"""A tenant, and what its backend can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from gateway import records
+from gateway.backends import port
+from gateway.loaders import GroupOf, GroupsOf
+from gateway.schema.connection import Connection, Rows, WindowArguments
+from gateway.schema.enums import (
+    BackendKind,
+    ConcurrencyControl,
+    CountPrecision,
+    CustomerGroupSortField,
+    CustomerSortField,
+)
+from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
+from gateway.schema.node import Info
+
+if TYPE_CHECKING:
+    from gateway.schema.customer_group import CustomerGroup
+
+
+@strawberry.type(description="What a tenant's backend has; the rest is refused, never ignored.")
+class BackendCapabilities:
+    optimistic_concurrency: ConcurrencyControl = strawberry.field(
+        description="How `expectedRevision` is held."
+    )
+    atomic_membership_updates: bool = strawberry.field(
+        description="True: one REST request changes any number of members. "
+        "False: one request per customer."
+    )
+    customer_group_keys: bool = strawberry.field(
+        description="Whether groups can have a key and be found by it."
+    )
+    custom_fields: bool = strawberry.field(description="Whether groups can have custom fields.")
+    chosen_uids: bool = strawberry.field(
+        description="Whether a client may choose a new group's uid."
+    )
+    max_page_size: int | None = strawberry.field(
+        description="The most rows that one REST call answers; null when unknown."
+    )
+    max_offset: int | None = strawberry.field(
+        description="Largest reachable offset; null when unlimited or unknown."
+    )
+    total_count: CountPrecision = strawberry.field(description="What a `totalCount` is worth.")
+    customer_group_sort_fields: list[CustomerGroupSortField] = strawberry.field(
+        description="What groups can be ordered by."
+    )
+    customer_sort_fields: list[CustomerSortField] = strawberry.field(
+        description="What customers can be ordered by."
+    )
+
+
+@strawberry.type(description="What this tenant's backend can do. Costs no REST call.")
+class Backend:
+    kind: BackendKind = strawberry.field(description="Which system it is.")
+
+    @strawberry.field(description="What it has and what it lacks.")
+    def capabilities(backend: strawberry.Parent[port.Backend]) -> BackendCapabilities:
+        return backend.capabilities  # type: ignore[return-value]  # the type is a view of it
+
+
+@strawberry.federation.type(
+    keys=["uid"],
+    description="Whose data: a Flow Retail tenantUid or a commercetools project.",
+)
+class Tenant:
+    uid: strawberry.ID = strawberry.field(description="Unique within this gateway.")
+
+    @strawberry.field(description="The system that holds this tenant's groups.")
+    def backend(tenant: strawberry.Parent[records.Tenant], info: Info) -> Backend:
+        return info.context.backend(tenant.uid)  # type: ignore[return-value]  # a view of it
+
+    @strawberry.field(description="One group, or null when there is none.")
+    async def customer_group(
+        tenant: strawberry.Parent[records.Tenant],
+        info: Info,
+        by: Annotated[CustomerGroupBy, strawberry.argument(description="Which group.")],
+    ) -> Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")] | None:
+        tenant_uid, ref = group_ref(info.context, by, tenant.uid)
+        return await info.context.load(GroupOf(tenant_uid, ref))  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="The tenant's groups.", extensions=[WindowArguments(CustomerGroupOrder)]
+    )
+    def customer_groups(
+        tenant: strawberry.Parent[records.Tenant], info: Info, rows: Rows
+    ) -> (
+        Connection[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")]]
+        | None
+    ):
+        window = rows.window(info.context.bounds)
+        return GroupsOf(tenant.uid, window, rows.order)  # type: ignore[return-value]
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        return isinstance(value, records.Tenant)
+
+    @classmethod
+    def resolve_reference(cls, info: Info, uid: str) -> object:
+        return records.Tenant(uid=info.context.tenant_uid(uid))

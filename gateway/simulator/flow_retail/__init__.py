@@ -1,0 +1,1 @@
+"""Flow Retail's customer-group API v2, simulated over SQLite."""

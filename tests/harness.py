@@ -1,0 +1,183 @@
+"""The real thing, small: the simulator and the gateway as servers on loopback, with sockets between
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+from gateway import serving
+from gateway.app import create_app
+from gateway.settings import FlowRetail, Settings
+from gateway.simulator.faults import Effect, Faults
+from gateway.simulator.flow_retail.app import create_app as create_simulator
+from gateway.simulator.flow_retail.store import Store
+from gateway.simulator.flow_retail.switches import Switches
+from gateway.simulator.journal import Journal
+from gateway.telemetry import Event
+
+TENANT = "shop"
+TOKEN = "token-of-ada"  # noqa: S105  # it opens nothing but the simulator
+READER = "token-of-a-reader"  # may read only
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    """`app` behind a real socket, on this test's event loop; its base URL."""
+    listener = serving.listen("127.0.0.1", 0)
+    server = serving.server(app)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    # Not serve(): that looks for signals ten times a second, and a test would wait for it at its
+    # end.
+    await server.startup(sockets=[listener])
+    if server.should_exit:
+        raise RuntimeError("The app did not start.")
+    try:
+        yield serving.address(listener)
+    finally:
+        # As shutdown() does it, but without its tenth of a second of patience.
+        for socket in server.servers:
+            socket.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        await server.lifespan.shutdown()
+
+
+@dataclass
+class Flow:
+    """A simulated Flow Retail with the tenant "shop", and what came in."""
+
+    store: Store = field(default_factory=Store)
+    switches: Switches = field(default_factory=Switches)
+    journal: Journal = field(default_factory=Journal)
+    faults: Faults = field(default_factory=Faults)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.store.add_token(TOKEN, [TENANT, "other"])
+        self.store.add_token(READER, [TENANT], permissions=())
+
+    @property
+    def calls(self) -> list[str]:
+        """The REST calls, as "GET customer-groups/gold", in order of arrival."""
+        return self.journal.calls
+
+    @property
+    def queries(self) -> list[dict[str, str]]:
+        """The query parameters of the REST calls, in order of arrival."""
+        return [dict(request.query) for request in self.journal.requests]
+
+    def add_group(self, uid: str, name: str | None = None, *, tenant: str = TENANT) -> None:
+        self.store.add_group(tenant, uid, name or uid.title())
+
+    def add_groups(self, count: int, *, prefix: str = "g") -> list[str]:
+        uids = [f"{prefix}{number:03}" for number in range(count)]
+        with self.store.transaction():
+            for uid in uids:
+                self.add_group(uid)
+        return uids
+
+    def add_customer(self, uid: str, *groups: str, tenant: str = TENANT, **fields: object) -> None:
+        """A customer that has only what is given."""
+        self.store.add_customer(tenant, {"customerUid": uid, **fields}, groups)
+
+    def add_customers(self, count: int, *groups: str, prefix: str = "c") -> list[str]:
+        uids = [f"{prefix}{number:04}" for number in range(count)]
+        with self.store.transaction():
+            for uid in uids:
+                self.add_customer(uid, *groups)
+        return uids
+
+    def fail(self, effect: Effect, **where: Any) -> None:
+        """Let the next matching request go wrong; see gateway.simulator.faults.Faults.add."""
+        self.faults.add(effect, **where)
+
+    def members(self, group: str) -> list[str]:
+        return list(self.store.member_uids(TENANT, group))
+
+
+@dataclass
+class Gateway:
+    """The gateway behind its socket, and a client that speaks GraphQL over HTTP."""
+
+    client: httpx.AsyncClient
+    url: str
+    events: list[Event]
+
+    async def post(
+        self,
+        query: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        token: str | None = TOKEN,
+        headers: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> httpx.Response:
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        body = {"query": query, "variables": variables, **more}
+        return await self.client.post(f"{self.url}/graphql", json=body, headers=sent)
+
+    async def ask(
+        self, query: str, variables: Mapping[str, object] | None = None, **more: Any
+    ) -> Any:
+        """The whole response body, errors and all."""
+        return (await self.post(query, variables, **more)).json()
+
+    async def query(
+        self, query: str, variables: Mapping[str, object] | None = None, **more: Any
+    ) -> Any:
+        """The data of an operation that has no errors."""
+        body = await self.ask(query, variables, **more)
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+
+def codes(body: Mapping[str, Any]) -> list[str]:
+    """The codes of a response's errors, in order."""
+    return [error["extensions"]["code"] for error in body.get("errors", [])]
+
+
+def paths(body: Mapping[str, Any]) -> list[Sequence[str | int] | None]:
+    """The paths of a response's errors, in order."""
+    return [error.get("path") for error in body.get("errors", [])]
+
+
+def settings(url: str, *, flow_retail: Mapping[str, Any] | None = None, **more: Any) -> Settings:
+    """Settings for tests: the development profile, the simulator as the backend, "shop" by
+    default.
+    """
+    return Settings(
+        **{
+            "profile": "development",
+            "default_tenant": TENANT,
+            "flow_retail": FlowRetail(url=url, **(flow_retail or {})),
+            **more,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_flow(flow: Flow) -> AsyncIterator[Flow]:
+    app = create_simulator(
+        flow.store, switches=flow.switches, journal=flow.journal, faults=flow.faults
+    )
+    async with served(app) as url:
+        flow.url = f"{url}/v2"
+        yield flow
+
+
+@asynccontextmanager
+async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
+    events: list[Event] = []
+    app = create_app(chosen, observe=events.append)
+    async with served(app) as url, httpx.AsyncClient(timeout=20, trust_env=False) as client:
+        yield Gateway(client, url, events)

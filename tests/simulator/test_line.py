@@ -1,0 +1,78 @@
+"""Faults over a real socket, where a connection can be closed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import uvicorn
+
+from gateway.simulator.faults import Answer, Close, Drip, Faults, LoseAnswer, Truncate
+from gateway.simulator.flow_retail.app import create_app
+
+
+@pytest.fixture(params=["h11", "httptools"])
+async def line(store, faults: Faults, request) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the simulator under uvicorn, on a free port of this machine."""
+    store.add_group("shop", "gold", "Gold")
+    config = uvicorn.Config(
+        create_app(store, faults=faults), port=0, http=request.param, log_config=None
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn has a flag and no event
+        await asyncio.sleep(0.001)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}/v2/tenants/shop/",
+        headers={"Authorization": "Bearer all"},
+    ) as client:
+        yield client
+    server.should_exit = True
+    await serving
+
+
+async def test_a_connection_closes_without_a_byte(line, faults, caplog):
+    """And uvicorn, which did not close it, has nothing to complain of."""
+    faults.add(Close())
+    faults.add(LoseAnswer())
+    with caplog.at_level(logging.WARNING), pytest.raises(httpx.RemoteProtocolError):
+        await line.get("customer-groups/gold")
+    with caplog.at_level(logging.WARNING), pytest.raises(httpx.RemoteProtocolError):
+        await line.delete("customer-groups/gold")
+
+    assert (await line.get("customer-groups/gold")).status_code == 404
+    assert caplog.messages == []
+
+
+async def test_a_body_stops_short_of_its_promised_length(line, faults, caplog):
+    """The headers and the first bytes arrive."""
+    faults.add(Truncate(7))
+    async with line.stream("GET", "customer-groups/gold") as answer:
+        assert answer.status_code == 200
+        chunks = answer.aiter_raw()
+        assert len(await anext(chunks)) == 7
+        with caplog.at_level(logging.WARNING), pytest.raises(httpx.RemoteProtocolError):
+            await anext(chunks)
+
+    assert caplog.messages == []
+
+
+async def test_a_body_drips(line, faults):
+    """In as many pieces as it has bytes, or nearly."""
+    faults.add(Drip(0.0005))
+    async with line.stream("GET", "customer-groups/gold") as answer:
+        chunks = [chunk async for chunk in answer.aiter_raw()]
+
+    assert len(chunks) > 20
+    assert len(b"".join(chunks)) == int(answer.headers["content-length"])
+
+
+async def test_an_answer_leaves_the_connection_usable(line, faults):
+    """Although the app did not read the request's body."""
+    faults.add(Answer(503, b"{}"))
+    first = await line.post("customer-groups", json={"name": "x" * 100_000})
+    second = await line.get("customer-groups/gold")
+
+    assert (first.status_code, second.status_code) == (503, 200)
