@@ -1,0 +1,1 @@
+"""commercetools' customer groups and the customers in them, simulated over SQLite."""
