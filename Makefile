@@ -14,7 +14,7 @@ serve: .venv/runtime ## serve the gateway with the settings of this environment
 	$(python) -m gateway serve $(args)
 
 test: .venv/dev ## run the tests; a few of them: make test args="-k paging"
-	$(python) -m pytest $(args)
+	$(python) -m pytest -n auto $(args)
 
 check: .venv/dev ## lint, formatting, types, nothing that ties the project to one machine
 	scripts/check

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -23,9 +25,11 @@ from gateway.simulator.journal import Journal
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 2 where it could not begin."""
     chosen = _parser().parse_args(arguments)
+    # Whoever stops a container means what Ctrl-C means; by default nothing would be tidied up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chosen.run(chosen)
-    except (SettingsError, serving.CannotListen, UnknownSwitch) as problem:
+    except (SettingsError, serving.CannotListen, CannotSimulate) as problem:
         print(problem, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -33,8 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-class UnknownSwitch(Exception):
-    """--set names no switch of the simulator, or gives it a value that it does not have."""
+class CannotSimulate(Exception):
+    """--set names no switch of the simulator or no value of it, or --data no file for it."""
 
 
 def serve(_chosen: argparse.Namespace) -> None:
@@ -49,7 +53,7 @@ def serve(_chosen: argparse.Namespace) -> None:
 
 def show_demo(chosen: argparse.Namespace) -> None:
     """Serve the gateway over the simulator."""
-    _log_at("info")
+    _log_at(read_settings(os.environ).log_level)
     demo(os.environ, simulator_port=chosen.simulator_port)
 
 
@@ -63,10 +67,14 @@ def simulate(chosen: argparse.Namespace) -> None:
     try:
         switches = Switches.parse(chosen.set)
     except ValueError as mistake:
-        raise UnknownSwitch(f"--set {mistake}") from None
-    chosen.data.parent.mkdir(parents=True, exist_ok=True)
-    listener = serving.listen(chosen.host, chosen.port)
-    with Store(chosen.data) as store:
+        raise CannotSimulate(f"--set {mistake}") from None
+    try:
+        chosen.data.parent.mkdir(parents=True, exist_ok=True)
+        opened = Store(chosen.data)
+    except (OSError, sqlite3.Error, ValueError) as problem:
+        raise CannotSimulate(f"--data {chosen.data} can't be used: {problem}") from None
+    with opened as store:
+        listener = serving.listen(chosen.host, chosen.port)
         if not chosen.empty:
             fill(store)
         app = create_simulator(store, switches=switches, journal=Journal(limit=1000))

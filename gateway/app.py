@@ -71,13 +71,16 @@ def create_app(
         finally:
             await transport.aclose()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", _GraphQL()),
             Route("/health", health),
         ],
         lifespan=lifespan,
     )
+    # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _GraphQL:

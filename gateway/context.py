@@ -5,7 +5,7 @@ loaders.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, overload
 
@@ -28,11 +28,11 @@ class Tenants:
     default: Connector | None = None
     """The backend of tenants that are not listed."""
 
-    def connector(self, tenant_uid: str) -> Connector:
+    def connector(self, tenant_uid: str, *, field: Sequence[str] = ()) -> Connector:
         """Raises InvalidInput for a tenant that no backend holds."""
         found = self.connectors.get(tenant_uid, self.default)
         if found is None:
-            raise InvalidInput("There is no such tenant here.", field=["tenantUid"])
+            raise InvalidInput("There is no such tenant here.", field=field)
         return found
 
 
@@ -60,18 +60,17 @@ class Context:
         self.bounds = bounds
         self.loaders = Loaders(self.backend)
 
-    def tenant_uid(self, given: str | None) -> str:
-        """The tenant that is meant; raises InvalidInput where none is, or one that can't be."""
+    def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:
+        """The tenant that is meant; raises InvalidInput where none is, or one that can't be.
+
+        `field` is where the client has named it.
+        """
         uid = given if given is not None else self._asker.tenant_uid
         if uid is None:
-            raise InvalidInput(
-                "Which tenant? Give `tenantUid`, or send the X-Tenant header.", field=["tenantUid"]
-            )
+            raise InvalidInput("Which tenant? Name it, or send the X-Tenant header.", field=field)
         if not TENANT_UID.fullmatch(uid):
-            raise InvalidInput(
-                "A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=["tenantUid"]
-            )
-        self._tenants.connector(uid)
+            raise InvalidInput("A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
+        self._tenants.connector(uid, field=field)
         return uid
 
     def backend(self, tenant_uid: str) -> Backend:

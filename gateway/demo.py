@@ -35,25 +35,26 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
         simulator_socket.close()
         raise
     simulator_url = f"{serving.address(simulator_socket)}/v2"
+    tenant = settings.default_tenant or TENANT
     settings = replace(
         settings,
         profile=settings.profile if "GATEWAY_PROFILE" in environ else "development",
-        default_tenant=settings.default_tenant or TENANT,
+        default_tenant=tenant,
         flow_retail=replace(settings.flow_retail, url=simulator_url),
     )
     with Store() as store:
-        fill(store, tenant=TENANT, token=TOKEN)
-        size = f"{store.count_groups(TENANT)} groups, {store.count_customers(TENANT)} customers"
+        fill(store, tenant=tenant, token=TOKEN)
+        size = f"{store.count_groups(tenant)} groups, {store.count_customers(tenant)} customers"
         simulator = serving.server(create_simulator(store, journal=Journal(limit=1000)))
         gateway = serving.server(create_app(settings, graphiql_token=TOKEN))
         beside = threading.Thread(
             target=simulator.run, kwargs={"sockets": [simulator_socket]}, daemon=True
         )
         beside.start()
-        while not simulator.started and beside.is_alive():
-            time.sleep(0.01)
-        print(_welcome(serving.address(gateway_socket), simulator_url, size), flush=True)
         try:
+            while not simulator.started and beside.is_alive():
+                time.sleep(0.01)
+            print(_welcome(serving.address(gateway_socket), simulator_url, size), flush=True)
             gateway.run(sockets=[gateway_socket])
         except KeyboardInterrupt:
             pass  # uvicorn raises it again after it has shut down

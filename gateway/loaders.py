@@ -70,6 +70,8 @@ class MembersOf:
 
 ListOf = GroupsOf | MembersOf
 Key = GroupOf | ListOf
+Groups = DataLoader[GroupOf, CustomerGroup | GatewayError | None]
+Lists = DataLoader[ListOf, Page[Any] | GatewayError]
 
 
 class Loaders:
@@ -78,10 +80,8 @@ class Loaders:
     def __init__(self, backend: Callable[[str], Backend]) -> None:
         self._backend = backend
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._groups: DataLoader[GroupOf, CustomerGroup | GatewayError | None] = DataLoader(
-            self._load_groups
-        )
-        self._lists: DataLoader[ListOf, Page[Any] | GatewayError] = DataLoader(self._load_lists)
+        self._closed = False
+        self.forget()
 
     @overload
     def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
@@ -104,21 +104,25 @@ class Loaders:
 
     def prime(self, group: CustomerGroup) -> None:
         """Let `group` be known, so that it is not fetched again in this request."""
-        self._groups.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
+        _prime(self._groups, group)
 
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
-        self._groups.clear_all()
-        self._lists.clear_all()
+        # New loaders, not cleared ones: what is under way may prime only those that it began with.
+        self._groups: Groups = DataLoader(self._load_groups)
+        self._lists: Lists = DataLoader(self._load_lists)
 
     async def close(self) -> None:
-        """End what is still under way."""
+        """End what is still under way, and let nothing more begin."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
+        if self._closed:
+            raise asyncio.CancelledError  # aiodataloader begins batches two ticks late
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # aiodataloader runs batches in tasks
         self._tasks.add(task)
@@ -130,13 +134,14 @@ class Loaders:
     async def _load_groups(self, keys: list[GroupOf]) -> list[CustomerGroup | GatewayError | None]:
         with self._owned():
             tenants = dict.fromkeys(key.tenant_uid for key in keys)
+            loader = self._groups
             found = await asyncio.gather(*(self._groups_of(tenant, keys) for tenant in tenants))
             groups = {key: group for part in found for key, group in part.items()}
             for key in keys:
                 if isinstance(key.ref, ByKey) and isinstance(
                     group := groups.get(key), CustomerGroup
                 ):
-                    self.prime(group)
+                    _prime(loader, group)
             return [groups.get(key) for key in keys]
 
     async def _groups_of(
@@ -157,13 +162,14 @@ class Loaders:
             return [part(pages[served[key]], key.window) for key in keys]
 
     async def _read(self, key: ListOf) -> Page[Any] | GatewayError:
+        loader = self._groups
         try:
             backend = self._backend(key.tenant_uid)
             match key:
                 case GroupsOf():
                     groups = await backend.list_groups(key.window, order=key.order)
                     for row in groups.rows:
-                        self.prime(row.record)
+                        _prime(loader, row.record)
                     return groups
                 case MembersOf():
                     return await backend.list_members(key.group, key.window, order=key.order)
@@ -171,8 +177,15 @@ class Loaders:
             return failure
 
     def _one_call(self, key: ListOf) -> int:
-        """The longest window that one call serves for certain, wherever it begins."""
-        return (self._backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
+        """The longest window that one call serves, all but anywhere."""
+        try:
+            return (self._backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
+        except GatewayError:
+            return 0  # the read itself will fail with it
+
+
+def _prime(loader: Groups, group: CustomerGroup) -> None:
+    loader.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
 
 
 def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[ListOf, ListOf]:
@@ -188,27 +201,38 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
         else:
             served[key] = key
     for windows in lists.values():
-        windows.sort(key=lambda key: key.window.offset)
+        windows.sort(key=lambda key: (key.window.offset, -key.window.size))
         limit = one_call(windows[0])
         for run in _runs(windows, limit):
             start = run[0].window.offset
             size = max(key.window.offset + key.window.size for key in run) - start
             read = replace(run[0], window=Window(size=size, offset=start))
             served |= dict.fromkeys(run, read)
-    by_list = {(type(read), read.source): read for read in served.values() if read.window.size}
+    by_list = {(type(read), read.source): read for read in served.values() if not _empty(read)}
     for key in keys:
-        if key.window.size == 0 and key.window.plain:
+        if _empty(key):
             served[key] = by_list.get((type(key), key.source), key.counted())
     return served
 
 
+def _empty(key: ListOf) -> bool:
+    """Whether it is known ahead that there is nothing to read but the total."""
+    return key.window.plain and key.window.size == 0
+
+
 def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:
-    """Windows in the order of their offsets, cut into runs that fit within `limit` rows."""
+    """Windows in the order of their offsets, the longer first, cut into runs that fit within
+    `limit` rows or within their first window.
+    """
     run: list[ListOf] = []
+    stop = 0
     for key in windows:
-        if run and key.window.offset + key.window.size - run[0].window.offset > limit:
+        start, end = key.window.offset, key.window.offset + key.window.size
+        if run and end > stop:
             yield run
             run = []
+        if not run:
+            stop = max(end, start + limit)
         run.append(key)
     yield run
 

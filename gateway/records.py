@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Generic, TypeVar
 
@@ -84,9 +84,17 @@ class CustomerGroup(Record, frozen=True, kw_only=True):
         """
         if self.version is not None:
             return f"v{self.version}"
-        seen = [self.name, self.key, self.last_modified_at, self.last_modified_by]
+        times = (self.created_at, self.last_modified_at)
+        seen = [self.name, self.key, self.created_by, self.last_modified_by, *map(_shown, times)]
         state = msgspec.json.encode(seen, enc_hook=str)
         return "f" + hashlib.blake2b(state, digest_size=12).hexdigest()
+
+
+def _shown(instant: object) -> object:
+    """An instant as clients see it: in milliseconds, whatever its offset."""
+    if isinstance(instant, datetime):
+        return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return instant
 
 
 class CustomerExtension(Record, frozen=True, kw_only=True):

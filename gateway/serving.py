@@ -16,15 +16,17 @@ class CannotListen(Exception):
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, because asyncio sets TCP_NODELAY only where it can see that it is TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         # Two processes can bind one port with SO_REUSEADDR; only listening shows that it is taken.
         listener.listen(2048)
-    except OSError as failure:
+    except (OSError, OverflowError, UnicodeError) as failure:
         listener.close()
-        raise CannotListen(f"{host}:{port} can't be listened on: {failure.strerror}.") from None
+        reason = failure.strerror if isinstance(failure, OSError) else "There is no such address"
+        raise CannotListen(f"{host}:{port} can't be listened on: {reason}.") from None
     listener.set_inheritable(True)
     return listener
 

@@ -8,13 +8,14 @@ variable; those of a table carry the table's name too: `GATEWAY_FLOW_RETAIL_URL`
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +23,15 @@ from msgspec import Meta
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Text = Annotated[str, Meta(min_length=1)]
+TenantUid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")]
+GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
+CustomerSort = Annotated[
+    str,
+    Meta(
+        pattern=r"^(DISPLAY_NAME|FIRSTNAME|LASTNAME|COMPANY_NAME|EMAIL|CREATED_AT|LAST_MODIFIED_AT)\Z"
+    ),
+]
 PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
 
@@ -38,6 +48,8 @@ class Upstream:
     """The API's base URL. Without it there is no such backend."""
     timeout: Seconds = 5.0
     """Seconds to wait for one REST call, its body included."""
+    connect_timeout: Seconds = 2.0
+    """Seconds to wait for a connection; after that, nothing was sent."""
     concurrency: Count = 64
     """REST calls under way at once in this process."""
     retries: Annotated[int, Meta(ge=0, le=5)] = 1
@@ -56,13 +68,15 @@ class FlowRetail(Upstream):
     """The pageNumber of a list's first page."""
     max_page_size: Annotated[int, Meta(ge=1, le=10_000)] = 100
     """The largest pageSize that is asked for; what an answer's paging says wins."""
-    group_sorts: Mapping[str, str] = field(
+    past_the_end: Literal["empty", "not_found"] = "empty"
+    """What a page past the end of a list answers: no items, or 404."""
+    group_sorts: Mapping[GroupSort, Text] = field(
         default_factory=lambda: _table(
             NAME="name", CREATED_AT="createdAt", LAST_MODIFIED_AT="lastModifiedAt"
         )
     )
     """sortBy for each CustomerGroupSortField that the API knows."""
-    customer_sorts: Mapping[str, str] = field(
+    customer_sorts: Mapping[CustomerSort, Text] = field(
         default_factory=lambda: _table(
             DISPLAY_NAME="displayName",
             FIRSTNAME="firstname",
@@ -90,13 +104,13 @@ class FlowRetail(Upstream):
 class Settings:
     profile: Literal["development", "production"] = "production"
     """`development` shows GraphiQL, introspection and suggestions."""
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     """The address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """The port to listen on."""
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
-    default_tenant: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")] | None = None
+    default_tenant: TenantUid | None = None
     """The tenant of fields that name none, where no X-Tenant header came."""
     default_backend: Literal["flow_retail"] | None = "flow_retail"
     """The backend of tenants that are not listed in `[tenants]`; "" for none."""
@@ -113,7 +127,7 @@ class Settings:
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
     flow_retail: FlowRetail = field(default_factory=FlowRetail)
-    tenants: Mapping[str, Literal["flow_retail"]] = field(
+    tenants: Mapping[TenantUid, Literal["flow_retail"]] = field(
         default_factory=lambda: types.MappingProxyType({})
     )
     """Which backend holds which tenant."""
@@ -139,12 +153,6 @@ def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) 
         text = _read_file(path, named)
         _Reader(path.name, text, problems).table(_parse(path, text), Settings, values, ())
     _read_environment(environ, values, problems)
-    url = values.get("flow_retail", {}).get("url")
-    if isinstance(url, str) and (problem := _url_problem(url)):
-        where = (
-            "GATEWAY_FLOW_RETAIL_URL" if _variable("flow_retail", "url") in environ else path.name
-        )
-        problems.append(f"{where}: flow_retail.url: {problem}")
     if problems:
         raise SettingsError("\n".join(problems))
     if "flow_retail" in values:
@@ -190,21 +198,37 @@ class _Reader:
         hints = _hints(kind)
         for name, value in given.items():
             if name not in hints:
-                self._note((*at, name), f"there is no such setting; {_nearest(name, hints)}.")
+                self._note((*at, name), f"there is no such setting; {_nearest(name, hints)}")
             elif dataclasses.is_dataclass(hints[name]):
                 if isinstance(value, dict):
                     inner = values.setdefault(name, {})
                     self.table(value, hints[name], inner, (*at, name))
                 else:
                     self._note((*at, name), "it is a table: write [" + name + "].")
+            elif get_origin(hints[name]) is Mapping and isinstance(value, dict):
+                values[name] = self._mapping(value, hints[name], (*at, name))
             else:
                 try:
-                    values[name] = _convert(value, hints[name], strict=True)
+                    values[name] = _convert(name, value, hints[name], strict=True)
                 except msgspec.ValidationError as mistake:
                     self._note((*at, name), f"{mistake}.")
 
+    def _mapping(
+        self, given: Mapping[str, Any], hint: Any, at: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        of_name, of_value = get_args(hint)
+        for name, value in given.items():
+            try:
+                msgspec.convert(name, of_name)
+                msgspec.convert(value, of_value)
+            except msgspec.ValidationError as mistake:
+                self._note((*at, name), f"{mistake}.")
+        return types.MappingProxyType(dict(given))
+
     def _note(self, names: tuple[str, ...], problem: str) -> None:
-        line = self._line(names)
+        # Within an inline table, the line of the table.
+        parents = (names[:length] for length in range(len(names), 0, -1))
+        line = next(filter(None, map(self._line, parents)), None)
         place = f"{self._name}, line {line}" if line else self._name
         self._problems.append(f"{place}: {'.'.join(names)}: {problem}")
 
@@ -238,20 +262,23 @@ def _read_environment(
         if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
             continue
         if variable not in known:
-            problems.append(f"{variable}: there is no such setting; {_nearest(variable, known)}.")
+            problems.append(f"{variable}: there is no such setting; {_nearest(variable, known)}")
             continue
         into, name, hint = known[variable]
         try:
-            into[name] = _convert(text, hint, strict=False)
+            into[name] = _convert(name, text, hint, strict=False)
         except msgspec.ValidationError as mistake:
             problems.append(f"{variable}: {mistake}.")
 
 
-def _convert(value: object, hint: Any, *, strict: bool) -> object:
+def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
     """`value` as the setting's type; "" is None where the setting may be left out."""
-    if value == "" and type(None) in getattr(hint, "__args__", ()):
+    if value == "" and type(None) in get_args(hint):
         return None
-    return msgspec.convert(value, hint, strict=strict)
+    converted = msgspec.convert(value, hint, strict=strict)
+    if name == "url" and (problem := _url_problem(str(converted))):
+        raise msgspec.ValidationError(problem)
+    return converted
 
 
 def _url_problem(url: str) -> str | None:
@@ -259,16 +286,15 @@ def _url_problem(url: str) -> str | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "it is not a URL."
+        return "It is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "it is not an http or https URL with a host."
-    if parts.query or parts.fragment or parts.username or parts.password:
-        return "it has a query, a fragment or a user, which it must not."
+        return "It is not an http or https URL with a host"
+    # urlsplit drops some of these, and does not tell an empty query from none.
+    if re.search(r"[^!-~]|[?#@\\]", url):
+        return "It has a query, a fragment, a user, blanks or such, which it must not"
     return None
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
-    import difflib
-
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "see the README for those there are"
+    return f"did you mean {close[0]}?" if close else "see the README for those there are."

@@ -5,18 +5,20 @@ cost more than the leaf it happens in. So a body is decoded as a whole first; on
 each row looked at on its own, and in a broken row each field:
 
 - a wrong type where null may stand: the leaf holds an InvalidAnswer, which becomes that leaf's
-error; - a wrong type in a list, or a list element that can't be kept: the list goes without it,
-with a Flaw; - no identifier (or, for a group, no name): the row can't be kept: None in its place,
-with a Flaw.
+  error;
+- a wrong type in a list, or a list element that can't be kept: the list goes without it, with a
+  Flaw;
+- no identifier (or, for a group, no name): the row can't be kept: None in its place, with a Flaw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, structs
+from msgspec import Struct, structs
 from msgspec.inspect import DateTimeType, StructType, UnionType, VarTupleType, type_info
 
 from gateway.errors import InvalidAnswer
@@ -33,12 +35,16 @@ def wire(
     names: Mapping[str, str] | None = None,
     types: Mapping[str, Any] | None = None,
     empty_is_none: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> type[RecordT]:
     """`record` under the names that an upstream uses in JSON.
 
     Names are camelCase unless `names` says otherwise; `types` replaces the types of nested records
     by their own wire forms; the fields in `empty_is_none` hold None where the upstream says "".
+    Those in `absent` are not read, as are tenants: a member of that name would mean another thing.
     """
+    # A field can't be left out, but msgspec can be told a name that no API has.
+    unread = {field: f"!{field}" for field in ("tenant_uid", *absent)}
     fields = []
     for field in structs.fields(record):
         kind = (types or {}).get(field.name, field.type)
@@ -56,7 +62,10 @@ def wire(
         namespace={"__post_init__": empty_to_none} if empty_is_none else None,
         frozen=True,
         kw_only=True,
-        rename={field: (names or {}).get(field, camel(field)) for field, *_ in fields},
+        rename={
+            field: unread.get(field) or (names or {}).get(field, camel(field))
+            for field, *_ in fields
+        },
     )
 
 
@@ -81,35 +90,16 @@ class RowDecoder(Generic[RecordT]):
         self._row = row
         self._strict = msgspec.json.Decoder(row)
 
-    def one(self, body: bytes | Raw) -> RecordT:
+    def one(self, body: bytes) -> RecordT:
         """The record in `body`; raises InvalidAnswer where it has no identifier or is no object."""
-        rows, flaws = self.many([body])
-        if rows[0] is None:
-            raise InvalidAnswer(f"The backend's answer can't be used: {flaws[0].problem}")
-        return rows[0]
-
-    def many(
-        self, bodies: Iterable[bytes | Raw], *, where: str = ""
-    ) -> tuple[list[RecordT | None], list[Flaw]]:
-        """The records in `bodies`, None for one that can't be kept, and what was left out."""
-        rows: list[RecordT | None] = []
-        flaws: list[Flaw] = []
-        for number, body in enumerate(bodies):
-            path = f"{where}[{number}]" if where else "$"
-            try:
-                rows.append(self._strict.decode(body))
-            except msgspec.ValidationError:
-                rows.append(self._lenient(body, path, flaws))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise InvalidAnswer("The backend's answer is not JSON.") from None
-        return rows, flaws
-
-    def _lenient(self, body: bytes | Raw, path: str, flaws: list[Flaw]) -> RecordT | None:
         try:
-            return _record(msgspec.json.decode(body), self._row, path, flaws)
+            return self._strict.decode(body)
+        except _NOT_AS_AGREED:
+            pass
+        try:
+            return _record(_parse(body), self._row, "$", [])
         except _Unusable as unusable:
-            flaws.append(Flaw(unusable.where, unusable.problem))
-            return None
+            raise InvalidAnswer(f"The backend's answer can't be used: {unusable.problem}") from None
 
 
 class Listing(Struct, Generic[ItemT], frozen=True):
@@ -124,24 +114,58 @@ class ListingDecoder(Generic[RecordT]):
     def __init__(self, listing: Any, row: type[RecordT]) -> None:
         """`listing` is the adapter's generic subclass of Listing."""
         self._strict = msgspec.json.Decoder(listing[row])
-        self._loose = msgspec.json.Decoder(listing[Raw])
-        self._rows = RowDecoder(row)
+        self._loose = listing[Any]
+        self._row = row
+        names = {field.name: field.encode_name for field in structs.fields(listing)}
+        self._where = names["rows"]
 
     def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
         """The listing itself, its rows (None for one that can't be kept), and what was left out."""
         try:
             listing = self._strict.decode(body)
             return listing, listing.rows, []
-        except (msgspec.ValidationError, UnicodeDecodeError):
+        except _NOT_AS_AGREED:
             pass
-        except msgspec.DecodeError:
-            raise InvalidAnswer("The backend's answer is not JSON.") from None
         try:
-            listing = self._loose.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            listing = msgspec.convert(_parse(body), self._loose)
+        except msgspec.ValidationError:
             raise InvalidAnswer("The backend's answer is not a page of a list.") from None
-        rows, flaws = self._rows.many(listing.rows, where="rows")
+        rows: list[RecordT | None] = []
+        flaws: list[Flaw] = []
+        for number, value in enumerate(listing.rows):
+            try:
+                rows.append(_kept(value, self._row, f"{self._where}[{number}]", flaws))
+            except _Unusable as unusable:
+                flaws.append(Flaw(unusable.where, unusable.problem))
+                rows.append(None)
         return listing, rows, flaws
+
+
+_NOT_AS_AGREED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _parse(body: bytes) -> object:
+    """What `body` says; raises InvalidAnswer where it is not JSON.
+
+    Numbers beyond every range, bytes that are not UTF-8 and halves of surrogate pairs, such as a
+    cut emoji leaves behind, msgspec takes for no JSON. Here they cost the value they stand in.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except _NOT_AS_AGREED:
+        pass
+    try:
+        value = json.loads(body.decode(errors="replace"))
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        raise InvalidAnswer("The backend's answer is not JSON.") from None
+
+
+def _kept(value: object, kind: type[StructT], where: str, flaws: list[Flaw]) -> StructT:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return _record(value, kind, where, flaws)
 
 
 class _Unusable(Exception):
@@ -174,7 +198,7 @@ def _leaf(value: object, kind: Any, where: str, flaws: list[Flaw]) -> object:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as mistake:
-        problem = str(mistake)
+        problem = f"{mistake}."
     match type_info(kind):
         case VarTupleType(item_type=item) if isinstance(value, list):
             return _elements(value, item, where, flaws)
@@ -201,7 +225,7 @@ def _elements(values: list[Any], item: Any, where: str, flaws: list[Flaw]) -> tu
         path = f"{where}[{number}]"
         if isinstance(item, StructType):
             try:
-                kept.append(_record(value, item.cls, path, flaws))
+                kept.append(_kept(value, item.cls, path, flaws))
             except _Unusable as unusable:
                 flaws.append(Flaw(unusable.where, unusable.problem))
         elif isinstance(value, str):

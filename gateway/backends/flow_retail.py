@@ -45,6 +45,8 @@ from gateway.errors import (
     Duplicate,
     GatewayError,
     GroupNotEmpty,
+    InUse,
+    InvalidAnswer,
     InvalidInput,
     NotFound,
     OutcomeUnknown,
@@ -125,6 +127,9 @@ class FlowRetailBackend:
             return await self._get(uid)
         except NotFound:
             return None
+        except InvalidInput:
+            # Callers' uids are checked before they come here: this one is from a customer's groups.
+            return InvalidAnswer("The backend names a group by what is no identifier.")
         except GatewayError as failure:
             return failure
 
@@ -144,12 +149,7 @@ class FlowRetailBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        async def get_page(index: int, size: int) -> AnsweredPage[CustomerGroup]:
-            return await self._groups_page(index, size, order)
-
-        return await read_window(
-            window, self._pages(get_page, self._turned(order, self._groups_page))
-        )
+        return await read_window(window, self._source(order, self._groups_page))
 
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
@@ -163,10 +163,7 @@ class FlowRetailBackend:
             answer = await self._upstream.send("GET", MEMBERS, self._path(uid), query=query)
             return self._page(answer, decode_customers, index, size)
 
-        async def get_page(index: int, size: int) -> AnsweredPage[Customer]:
-            return await page(index, size, order)
-
-        return await read_window(window, self._pages(get_page, self._turned(order, page)))
+        return await read_window(window, self._source(order, page))
 
     async def _groups_page(
         self, index: int, size: int, order: GroupOrder | None
@@ -188,16 +185,16 @@ class FlowRetailBackend:
             body["customerGroupUid"] = draft.uid
         try:
             answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
-        except OutcomeUnknown:
+            if answer.status == 409:
+                raise Duplicate("The uid or the name is in use." + answer.reason())
+            return self._group(answer)
+        except (OutcomeUnknown, InvalidAnswer):
             # A chosen uid tells whether the group was made; without one a second look could find
             # another's.
             made = await self.look_up_one(draft.uid) if draft.uid is not None else None
             if isinstance(made, CustomerGroup) and made.name == draft.name:
                 return made
             raise
-        if answer.status == 409:
-            raise Duplicate("The uid or the name is in use." + answer.reason())
-        return self._group(answer)
 
     async def update_group(
         self,
@@ -226,12 +223,14 @@ class FlowRetailBackend:
             await self._require_revision(uid, expected_revision)
         try:
             answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
-        except OutcomeUnknown:
+            if answer.status == 409:
+                raise Duplicate("The name is in use." + answer.reason(), field=["name"])
+            return self._group(answer)
+        except (OutcomeUnknown, InvalidAnswer):
             now = await self.look_up_one(uid)
             if isinstance(now, CustomerGroup) and now.name == body.get("name"):
                 return now
             raise
-        return self._group(answer)
 
     async def delete_group(
         self,
@@ -257,6 +256,8 @@ class FlowRetailBackend:
             except GatewayError:
                 pass  # the question stays open
             raise
+        if answer.status == 409:
+            raise InUse("The group is in use, so it was kept." + answer.reason())
         if not answer.ok:
             self._refuse(answer)
         return uid
@@ -319,38 +320,35 @@ class FlowRetailBackend:
             )
         return {"sortBy": sort_by, "sortDirection": order.direction.value}
 
-    def _pages(
-        self,
-        get_page: Callable[[int, int], Awaitable[AnsweredPage[RowT]]],
-        get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None,
+    def _source(
+        self, order: Any, page: Callable[[int, int, Any], Awaitable[AnsweredPage[RowT]]]
     ) -> NumberedPages[RowT]:
-        return NumberedPages(
-            get_page, max_page_size=self._settings.max_page_size, get_last=get_last
-        )
+        """A list in this order; its end is the first page of its mirror image, if it has one."""
 
-    def _turned(
-        self,
-        order: Any,
-        page: Callable[[int, int, Any], Awaitable[AnsweredPage[RowT]]],
-    ) -> Callable[[int], Awaitable[AnsweredPage[RowT]]] | None:
-        """How to read a list's end as the first page of its mirror image, where there is one."""
-        if order is None or not self._settings.mirrored_sorts:
-            return None
-        ascending = order.direction is SortDirection.ASC
-        turned = type(order)(order.field, SortDirection.DESC if ascending else SortDirection.ASC)
+        async def get_page(index: int, size: int) -> AnsweredPage[RowT]:
+            return await page(index, size, order)
 
         async def get_last(size: int) -> AnsweredPage[RowT]:
-            return await page(0, size, turned)
+            ascending = order.direction is SortDirection.ASC
+            other = SortDirection.DESC if ascending else SortDirection.ASC
+            return await page(0, size, type(order)(order.field, other))
 
-        return get_last
+        mirrored = order is not None and self._settings.mirrored_sorts
+        return NumberedPages(
+            get_page,
+            max_page_size=self._settings.max_page_size,
+            get_last=get_last if mirrored else None,
+        )
 
     def _page(
         self, answer: Answer, decoder: ListingDecoder[Any], index: int, size: int
     ) -> AnsweredPage[Any]:
+        if answer.status == 404 and index and self._settings.past_the_end == "not_found":
+            return AnsweredPage(index, size, (), None)
         if not answer.ok:
             self._refuse(answer)
         listing, rows, flaws = decoder.decode(answer.body)
-        paging: Paging = listing.paging
+        paging: Paging = listing.paging or Paging()
         for row in rows:
             if row is not None:
                 structs.force_setattr(row, "tenant_uid", self._tenant)

@@ -32,11 +32,12 @@ async def edit_members(
 
     A refused chunk is sent again in halves until the customers at fault stand alone, at most
     `isolation` more times. A failure that is not about the customers ends the edit: it comes back
-    as `failure`, and what was not sent is FAILED. Raises NotFound where the group does not exist.
+    as `failure`, and what was never sent is FAILED. Raises NotFound where the group does not exist.
     """
     edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
     edits += [(MemberAction.REMOVE, uid) for uid in remove]
     todo = deque(edits[at : at + chunk] for at in range(0, len(edits), chunk))
+    in_doubt: set[Edit] = set()  # sent in a refused request, which may have made some changes
     ended: dict[Edit, MemberOutcome] = {}
     failure: GatewayError | None = None
     group_seen = False
@@ -62,6 +63,12 @@ async def edit_members(
             end(part, MemberStatus.ACCEPTED)
             group_seen = True
             continue
+        if answer.status == 413 and len(part) > 1:
+            # Too long, whoever is in it: all that is left goes in shorter ones.
+            chunk = len(part) // 2
+            left = [edit for each in (part, *todo) for edit in each]
+            todo = deque(left[at : at + chunk] for at in range(0, len(left), chunk))
+            continue
         if answer.status == 404 and not group_seen:
             # 404 is about the group or about a customer; only the group can be asked for.
             if not await exists():
@@ -70,10 +77,14 @@ async def edit_members(
         if len(part) == 1:
             if answer.status == 409 and conflict_is_unchanged:
                 end(part, MemberStatus.UNCHANGED)
+            elif answer.status == 409 and not in_doubt.isdisjoint(part):
+                end(part, MemberStatus.UNKNOWN, _refusal(answer))
             else:
                 end(part, MemberStatus.FAILED, _refusal(answer))
         elif isolation >= 2:
             isolation -= 2
+            if not atomic:
+                in_doubt.update(part)
             middle = len(part) // 2
             todo.extendleft((part[middle:], part[:middle]))
         else:
@@ -81,7 +92,10 @@ async def edit_members(
             end(part, status, _shared_refusal(answer, len(part)))
 
     for part in todo:
-        end(part, MemberStatus.FAILED, Rejected("Not sent: the edit ended before its turn."))
+        if in_doubt.isdisjoint(part):
+            end(part, MemberStatus.FAILED, Rejected("Not sent: the edit ended before its turn."))
+        else:
+            end(part, MemberStatus.UNKNOWN)
     return MembershipEdit([ended[edit] for edit in edits], failure)
 
 

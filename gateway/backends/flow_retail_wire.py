@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
 
 from gateway import records
 from gateway.backends.decoding import ItemT, Listing, ListingDecoder, RowDecoder, many, wire
@@ -32,20 +34,23 @@ _CUSTOMER = wire(
     },
     empty_is_none=["parent_uid", "pricelist_uid"],
 )
-_GROUP = wire(records.CustomerGroup, names={"uid": "customerGroupUid"})
+_GROUP = wire(records.CustomerGroup, names={"uid": "customerGroupUid"}, absent=["key", "version"])
+
+
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Paging(Struct, frozen=True, rename="camel"):
     """What an answer says of its page; an upstream that says less is taken at what was asked."""
 
-    page_number: int | None = None
-    page_size: int | None = None
-    total_count: int | None = None
+    page_number: Count | None = None
+    page_size: Count | None = None
+    total_count: Count | None = None
 
 
 class FlowListing(Listing[ItemT], frozen=True, kw_only=True):
     rows: list[ItemT] = field(name="items")
-    paging: Paging = Paging()
+    paging: Paging | None = None
 
 
 decode_group = RowDecoder(_GROUP)

@@ -3,17 +3,18 @@ list.
 
 Whichever is fewer calls. How many pages a sweep takes is known once any page of the list was read
 in this request. Before that, the first page is read for three groups or more: it costs one call
-more than needed at worst, and where all groups fit on one page it is all there is.
+more than needed at worst, and where all groups fit on one page it is all there is. A group that
+several pages do not show costs a GET more: it may have moved while they were read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from gateway.backends.windows import AnsweredPage
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.records import CustomerGroup
 
 PROBE_ABOVE: Final = 2
@@ -41,59 +42,63 @@ async def look_up(
     out.
     """
     wanted = dict.fromkeys(uids)
-    found: dict[str, CustomerGroup | GatewayError] = {}
-    pages = directory.list_pages
-    if len(wanted) > (PROBE_ABOVE if pages is None else pages):
-        swept, complete = await _sweep(wanted.keys(), directory)
-        found |= swept
-        if complete:
-            return found
+    known = directory.list_pages
+    probe = len(wanted) > (PROBE_ABOVE if known is None else known)
+    answers = await _sweep(wanted.keys(), directory) if probe else []
+    found: dict[str, CustomerGroup | GatewayError] = {**_among(wanted.keys(), answers)}
+    # Only a page that is the whole list shows who is gone: between two, groups can slip through.
+    if any(page.total == len([row for row in page.rows if row]) for page in _pages(answers)):
+        return found
     missing = [uid for uid in wanted if uid not in found]
+    for answer in answers:
+        if isinstance(answer, Unauthenticated | RateLimited):
+            # A GET for each would be refused just so.
+            return found | dict.fromkeys(missing, answer)
     single = await asyncio.gather(*(directory.look_up_one(uid) for uid in missing))
     return found | {
         uid: group for uid, group in zip(missing, single, strict=True) if group is not None
     }
 
 
-async def _sweep(
-    uids: Collection[str], directory: GroupDirectory
-) -> tuple[dict[str, CustomerGroup], bool]:
-    """Those of `uids` that the list shows, and whether the others do not exist for certain.
+Answers = list[AnsweredPage[CustomerGroup] | GatewayError]
 
-    Reads on behind the first page only while that is fewer calls than a GET for each one missing.
+
+async def _sweep(uids: Collection[str], directory: GroupDirectory) -> Answers:
+    """The list's pages, as many as it is known to have, or the first; and those behind them where
+    they are fewer than the groups that are missing still.
     """
-    known = directory.list_pages
-    first = 1 if known is None else known
-    pages, failed = await _read(range(first), directory)
-    found = _among(uids, pages)
-    left = (directory.list_pages or 0) - first
-    if known is None and not failed and 0 < left < len(uids) - len(found):
-        more, failed = await _read(range(first, first + left), directory)
-        pages += more
-        found = _among(uids, pages)
-    seen = {row.uid for page in pages for row in page.rows if row is not None}
-    # Groups may move from page to page meanwhile: only a full count says that one is gone.
-    return found, not failed and all(page.total == len(seen) for page in pages)
+    first = directory.list_pages or 1
+    answers = await _read(range(first), directory)
+    # By what the answers say: the upstream may have clamped the page size.
+    left = max((_length(page) for page in _pages(answers)), default=0) - first
+    if 0 < left < len(uids) - len(_among(uids, answers)):
+        answers += await _read(range(first, first + left), directory)
+    return answers
 
 
-async def _read(
-    indexes: range, directory: GroupDirectory
-) -> tuple[list[AnsweredPage[CustomerGroup]], bool]:
-    """The pages that could be read, and whether any could not: single GETs stand in for it."""
-    answers = await asyncio.gather(*(_page(index, directory) for index in indexes))
-    pages = [answer for answer in answers if answer is not None]
-    return pages, len(pages) < len(answers)
+async def _read(indexes: range, directory: GroupDirectory) -> Answers:
+    """These pages, each or its failure: single GETs can stand in for it."""
+    return list(await asyncio.gather(*(_page(index, directory) for index in indexes)))
 
 
-async def _page(index: int, directory: GroupDirectory) -> AnsweredPage[CustomerGroup] | None:
+async def _page(
+    index: int, directory: GroupDirectory
+) -> AnsweredPage[CustomerGroup] | GatewayError:
     try:
         return await directory.list_page(index)
-    except GatewayError:
-        return None
+    except GatewayError as failure:
+        return failure
 
 
-def _among(
-    uids: Collection[str], pages: Sequence[AnsweredPage[CustomerGroup]]
-) -> dict[str, CustomerGroup]:
-    rows = (row for page in pages for row in page.rows if row is not None)
+def _pages(answers: Answers) -> list[AnsweredPage[CustomerGroup]]:
+    return [answer for answer in answers if isinstance(answer, AnsweredPage)]
+
+
+def _length(page: AnsweredPage[CustomerGroup]) -> int:
+    """How many pages like this the list has; 0 where the answer does not tell."""
+    return -(-page.total // page.size) if page.total is not None and page.size > 0 else 0
+
+
+def _among(uids: Collection[str], answers: Answers) -> dict[str, CustomerGroup]:
+    rows = (row for page in _pages(answers) for row in page.rows if row is not None)
     return {row.uid: row for row in rows if row.uid in uids}

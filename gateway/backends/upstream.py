@@ -37,6 +37,7 @@ UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 SAFE_METHODS: Final = frozenset({"GET"})
 TRANSIENT: Final = frozenset({502, 503, 504})
 MAX_REASON: Final = 200
+ADDRESS: Final = re.compile(r"\S[.:@]+\w|//|localhost", re.IGNORECASE)
 
 
 class _Refusal(msgspec.Struct):
@@ -58,16 +59,22 @@ class Answer:
         """What the upstream says of a refusal, as one short plain sentence, or "" where it can't
         be shown.
 
-        Only the `message` of a JSON object is read; text that names a URL is not passed on.
+        Only the `message` of a JSON object is read; text with what could be a URL, a host or a mail
+        address in it is not passed on.
         """
+        said = self.said()
+        if ADDRESS.search(said):
+            return ""
+        said = said[:MAX_REASON].rstrip(". ")
+        return f" It says: {said}." if said else ""
+
+    def said(self) -> str:
+        """The whole of that message on one line, whatever is in it; never to be shown."""
         try:
             message = msgspec.json.decode(self.body, type=_Refusal).message
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
-        plain = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-        if not plain or "://" in plain:
-            return ""
-        return f" It says: {plain[:MAX_REASON].rstrip('.')}."
+        return " ".join("".join(c if c.isprintable() else " " for c in message).split())
 
 
 class Upstream:
@@ -144,11 +151,13 @@ class Connection:
                 return await self._attempt(method, template, url, body, attempt)
             except _Again as again:
                 wait = again.after if again.after is not None else 0.05 * 2**attempt
-                left = self._caller.deadline - asyncio.get_running_loop().time()
-                if attempt > settings.retries or wait > settings.max_retry_after or wait > left:
+                if attempt > settings.retries or wait > settings.max_retry_after:
                     raise again.failure from None
                 # Jitter, so that callers which failed together do not come back together.
-                await asyncio.sleep(wait * random.uniform(1.0, 1.2))  # noqa: S311  # no secret
+                wait *= random.uniform(1.0, 1.2)  # noqa: S311  # no secret
+                if wait > self._caller.deadline - asyncio.get_running_loop().time():
+                    raise again.failure from None
+                await asyncio.sleep(wait)
 
     async def _attempt(
         self, method: str, template: str, url: httpx.URL, body: object, attempt: int
@@ -204,7 +213,12 @@ class Connection:
                         request_id=self._caller.request_id,
                     )
                 )
-        return _judge(safe, response, content)
+        answer = _judge(safe, response, content)
+        if not answer.ok:
+            said = answer.said()
+            if (self._caller.token or "") in said or self._upstream._base.host in said:
+                return Answer(answer.status, b"")  # nobody is to repeat that
+        return answer
 
     def _request(self, method: str, url: httpx.URL, body: object) -> httpx.Request:
         headers = {
@@ -213,10 +227,12 @@ class Connection:
             "Accept-Encoding": "gzip",
             "X-Request-Id": self._caller.request_id,
         }
-        if body is None:
-            return httpx.Request(method, url, headers=headers)
-        headers["Content-Type"] = "application/json"
-        return httpx.Request(method, url, headers=headers, content=msgspec.json.encode(body))
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode(body)
+        extensions = {"timeout": {"connect": self._upstream._settings.connect_timeout}}
+        return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
 
 
 class _Again(Exception):
@@ -283,6 +299,8 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
         left -= len(part)
         if left < 0:
             raise InvalidAnswer("The backend's answer is larger than the gateway takes.")
+        if unzip and unzip.unused_data:
+            raise InvalidAnswer("The backend's answer goes on behind its end.")
         parts.append(part)
     if unzip and not unzip.eof:
         raise InvalidAnswer("The backend's answer is cut off.")

@@ -98,9 +98,10 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
         # Where the cursor's row is gone, the row in its place has not been seen yet.
         start = after.offset if here is None else here + 1
     stop = start + size
+    await _complete(chunk, start, stop, source)
     if wanted.before is not None and (seen := chunk.find(wanted.before.uid)) is not None:
         stop = min(stop, seen)
-    return await _complete(chunk, start, stop, source)
+    return _page(chunk, start, stop)
 
 
 async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
@@ -119,26 +120,32 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
     else:
         chunk = await source.read(start, size + 1)
         here = await _whereabouts(before, chunk, source)
-        stop = before.offset if here is None else here
-        start = max(0, stop - size)
+        if here is not None and here != stop:
+            if wanted.after is not None:
+                floor += here - stop  # as far as is known, both moved together
+            start, stop = max(0, floor, here - wanted.size), here
+    await _complete(chunk, start, stop, source)
     if wanted.after is not None and (seen := chunk.find(wanted.after.uid)) is not None:
         start = max(start, seen + 1)
-    return await _complete(chunk, start, stop, source)
+    return _page(chunk, start, stop)
 
 
 async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
-    floor = 0 if wanted.after is None else wanted.after.offset + 1
+    floor = at = 0 if wanted.after is None else wanted.after.offset
     chunk = None if wanted.after else await source.read_last(wanted.size)
     if chunk is None:
         # The whole list, often; and in any case its total, without which its end can't be found.
-        chunk = await source.read(0, source.max_page_size)
+        size = source.max_page_size if wanted.size else 1
+        chunk = await source.read(at - at % size, size)
     if chunk.total is None:
         raise Unsupported("The end of this list can't be read: its total is not known.")
     if wanted.after is not None:
         here = await _whereabouts(wanted.after, chunk, source)
-        floor = wanted.after.offset if here is None else here + 1
+        floor = at if here is None else here + 1
     total = chunk.total
-    return await _complete(chunk, max(floor, total - wanted.size), total, source)
+    start = max(floor, total - wanted.size)
+    await _complete(chunk, start, total, source)
+    return _page(chunk, start, total)
 
 
 async def _whereabouts(
@@ -150,7 +157,7 @@ async def _whereabouts(
         return position.offset
     found = chunk.find(position.uid)
     if found is None:
-        # Half a page around the old place is one call for certain.
+        # Half a page around the old place is one call, all but anywhere.
         reach = max(1, source.max_page_size // 2)
         near = position.offset if chunk.total is None else min(position.offset, chunk.total)
         chunk.add(await source.read(max(0, near - reach // 2), reach))
@@ -158,13 +165,11 @@ async def _whereabouts(
     return found
 
 
-async def _complete(
-    chunk: Chunk[RowT], start: int, stop: int, source: RowSource[RowT]
-) -> Page[RowT]:
+async def _complete(chunk: Chunk[RowT], start: int, stop: int, source: RowSource[RowT]) -> None:
+    """Read what `chunk` lacks of these rows."""
     unread = chunk.missing(start, stop)
     if unread:
         chunk.add(await source.read(unread.start, len(unread)))
-    return _page(chunk, start, stop)
 
 
 def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
@@ -246,8 +251,11 @@ class NumberedPages(Generic[RowT]):
             unread = self._unread(chunk, offset, offset + size, answers, plan)
             if not unread:
                 return chunk
-            first = unread.start // answered
-            plan = Cover(first, (unread.stop - 1) // answered - first + 1, answered)
+            if answered < plan.size:
+                plan = cover(unread.start, len(unread), answered)
+            else:  # an upstream that makes its pages larger may know only one size
+                first = unread.start // answered
+                plan = Cover(first, (unread.stop - 1) // answered - first + 1, answered)
         raise InvalidAnswer("The backend's pages do not add up to the list that was asked for.")
 
     @staticmethod
@@ -258,15 +266,18 @@ class NumberedPages(Generic[RowT]):
         answers: Sequence[AnsweredPage[RowT]],
         plan: Cover,
     ) -> range:
-        if all(answer.size == plan.size for answer in answers):
-            # Every page came as asked: a row that is not there now does not exist.
+        same_size = all(answer.size == plan.size for answer in answers)
+        same_pages = [answer.index for answer in answers] == list(plan.pages)
+        if same_size and (same_pages or chunk.total is None):
+            # A row that is not there now does not exist. (Without a total, another page than the
+            # one asked for can only be taken for the last.)
             return range(0)
         return chunk.missing(start, stop)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         if self._get_last is None:
             return None
-        turned = await self._get_last(size)
+        turned = await self._get_last(min(max(size, 1), self.max_page_size))
         if turned.total is None:
             return None
         last = turned.total - 1

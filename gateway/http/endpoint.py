@@ -13,8 +13,6 @@ import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult
 
 from gateway.context import Asker, Context, Tenants
@@ -22,6 +20,7 @@ from gateway.errors import GatewayError
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
     JSON,
+    OPERATION_NAME,
     REQUEST_ID,
     BadRequest,
     GraphQLRequest,
@@ -104,7 +103,7 @@ class Endpoint:
         context = Context(asker, self._tenants, self._bounds)
         try:
             result = await self._schema.execute(
-                wanted.query,
+                wanted.query or " ",  # Strawberry raises for "", where a blank is a syntax error
                 variable_values=wanted.variables,
                 context_value=context,
                 operation_name=wanted.operation_name,
@@ -113,12 +112,6 @@ class Endpoint:
                 GraphQLError(failure.message, path=path, original_error=failure)
                 for path, failure in context.reports()
             ]
-        except MissingQueryError:
-            raise BadRequest(400, "`query` is empty.") from None
-        except CannotGetOperationTypeError:
-            raise BadRequest(
-                400, "`operationName` has to name one of the document's operations."
-            ) from None
         finally:
             await context.close()
         errors = [*(result.errors or ()), *reports]
@@ -126,10 +119,14 @@ class Endpoint:
         body: dict[str, Any] = {"data": result.data} if executed else {}
         if errors:
             # Errors first, so that nobody overlooks them.
-            body = {"errors": [self._show(error, request_id) for error in errors]} | body
+            body = {"errors": [_shown(error, request_id) for error in errors]} | body
+        for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
+            log.error(
+                "unexpected %s request=%s", type(failure).__name__, request_id, exc_info=failure
+            )
         self._observe(
             OperationDone(
-                operation_name=wanted.operation_name,
+                operation_name=_loggable(wanted.operation_name),
                 seconds=loop.time() - began,
                 rest_calls=meter.rest_calls,
                 error_codes=_codes(body),
@@ -138,27 +135,43 @@ class Endpoint:
         )
         return body, executed
 
-    def _show(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
-        """The error as a client may see it: what is expected, with its code; all else masked."""
-        original = error.original_error
-        while isinstance(original, GraphQLError) and original.original_error:
-            original = original.original_error
-        if original is None or isinstance(original, GraphQLError | GatewayError):
-            shown: dict[str, Any] = {**error.formatted}
-            extensions = dict(shown.get("extensions") or {})
-            if isinstance(original, GatewayError):
-                extensions = dict(original.extensions)
-            elif "code" not in extensions:
-                extensions["code"] = _code(error)
-            return shown | {"extensions": extensions}
-        log.error(
-            "unexpected %s request=%s", type(original).__name__, request_id, exc_info=original
-        )
+
+def _original(error: GraphQLError) -> Exception | None:
+    """What was raised at first, where that was not graphql-core's own."""
+    original = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    return original
+
+
+def _unexpected(error: GraphQLError) -> Exception | None:
+    """What was raised, where it is neither the client's mistake nor a failure of the tree."""
+    # Without a path but with nodes: a scalar refused a literal or a variable.
+    refused = error.path is None and error.nodes
+    original = _original(error)
+    return None if refused or isinstance(original, GatewayError) else original
+
+
+def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """The error as a client may see it: what is expected, with its code; all else masked."""
+    original = _original(error)
+    if _unexpected(error):
         return {
             **error.formatted,
             "message": "Something went wrong here; the request id tells the operator what.",
             "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
         }
+    if isinstance(original, GatewayError):
+        extensions: dict[str, Any] = dict(original.extensions)
+    else:
+        extensions = {"code": _code(error), **(error.extensions or {})}
+    return {**error.formatted, "extensions": extensions}
+
+
+def _loggable(operation_name: str | None) -> str | None:
+    """The name where it is one: before the document is read it may be anything."""
+    usable = operation_name is not None and OPERATION_NAME.fullmatch(operation_name)
+    return operation_name if usable else None
 
 
 def _request_id(request: Request) -> str:

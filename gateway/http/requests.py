@@ -10,13 +10,14 @@ import re
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway.errors import GatewayError
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 
 
 class BadRequest(GatewayError):
@@ -68,11 +69,15 @@ async def _body(request: Request, limit: int) -> bytes:
         raise too_large
     parts: list[bytes] = []
     left = limit
-    async for chunk in request.stream():
-        left -= len(chunk)
-        if left < 0:
-            raise too_large
-        parts.append(chunk)
+    try:
+        async for chunk in request.stream():
+            left -= len(chunk)
+            if left < 0:
+                raise too_large
+            parts.append(chunk)
+    except ClientDisconnect:
+        # Nobody is left to read it, but an exception would be logged as a failure of ours.
+        raise BadRequest(400, "The request was cut off.") from None
     return b"".join(parts)
 
 
@@ -89,18 +94,16 @@ def response_type(accept: str | None) -> str | None:
     offered: dict[str, float] = {}
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if any(p.startswith("charset=") and p != "charset=utf-8" for p in parameters):
+        charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
+        if charset != "utf-8":
             continue
         quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         offered[name] = float(quality) if re.fullmatch(r"\d(\.\d{0,3})?", quality) else 0.0
-    anything = offered.get("*/*", 0.0)
-    application = offered.get("application/*", anything)
-    json, response = offered.get(JSON), offered.get(GRAPHQL_RESPONSE)
-    if json is None and response is None:
-        return JSON if application > 0 else None
-    if (response or 0.0) >= (application if json is None else json) and response:
+    application = offered.get("application/*", offered.get("*/*", 0.0))
+    json, response = offered.get(JSON, application), offered.get(GRAPHQL_RESPONSE, application)
+    if response > json or (response == json > 0 and GRAPHQL_RESPONSE in offered):
         return GRAPHQL_RESPONSE
-    return JSON if (application if json is None else json) > 0 else None
+    return JSON if json > 0 else None
 
 
 def bearer_token(authorization: str | None) -> str | None:

@@ -17,9 +17,10 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from gateway.backends.port import Order
-from gateway.errors import InvalidAnswer
+from gateway.context import Context
+from gateway.errors import InvalidAnswer, InvalidInput
 from gateway.loaders import ListOf
-from gateway.paging import Bounds, Position, Window, encode_cursor, window
+from gateway.paging import Position, Window, encode_cursor, window
 from gateway.records import Page, Row
 from gateway.schema.node import Info
 
@@ -37,10 +38,18 @@ class Rows:
     offset: int | None = None
     order: Order[Any] | None = None
 
-    def window(self, bounds: Bounds) -> Window:
-        """The rows wanted; raises InvalidInput and LimitExceeded as gateway.paging.window says."""
-        return window(
-            bounds,
+    def asked(self, context: Context, tenant_uid: str) -> tuple[Window, Order[Any] | None]:
+        """The rows wanted and their order, both checked; raises InvalidInput and LimitExceeded."""
+        if self.order is not None:
+            has = context.backend(tenant_uid).capabilities
+            # Here and not where the rows are read: a total alone would never come by there.
+            if self.order.field not in (*has.customer_group_sort_fields, *has.customer_sort_fields):
+                raise InvalidInput(
+                    f"This tenant's backend can't order by {self.order.field.value}.",
+                    field=["orderBy"],
+                )
+        rows = window(
+            context.bounds,
             order="" if self.order is None else str(self.order),
             first=self.first,
             after=self.after,
@@ -48,6 +57,7 @@ class Rows:
             before=self.before,
             offset=self.offset,
         )
+        return rows, self.order
 
 
 class WindowArguments(FieldExtension):

@@ -60,8 +60,8 @@ class CustomerGroup(Node):
     def customers(
         group: strawberry.Parent[records.CustomerGroup], info: Info, rows: Rows
     ) -> Connection[Customer] | None:
-        window = rows.window(info.context.bounds)
-        return MembersOf(group.tenant_uid, ById(group.uid), window, rows.order)  # type: ignore[return-value]
+        asked = rows.asked(info.context, group.tenant_uid)
+        return MembersOf(group.tenant_uid, ById(group.uid), *asked)  # type: ignore[return-value]
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

@@ -8,12 +8,19 @@ from typing import Any
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
 
-from gateway.errors import GatewayError, InvalidInput, Unsupported
+from gateway.errors import GatewayError, InvalidInput
 from gateway.schema.node import Info
 
 
 class Schema(FederationSchema):
     """A subgraph's schema. Errors are not logged here: the endpoint knows which are worth it."""
+
+    def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What graphql-core's execute() is given; its own setting hides all suggestions, which
+        Strawberry's does for fields only.
+        """
+        hidden = self.config.disable_field_suggestions
+        return super()._get_custom_context_kwargs(*args, **kwargs) | {"hide_suggestions": hidden}
 
     def process_errors(self, errors: object, execution_context: object = None) -> None:
         """Strawberry would log every user mistake with a traceback."""
@@ -32,11 +39,14 @@ class Schema(FederationSchema):
             if not isinstance(representation, dict):
                 raise InvalidInput("A representation is an object.", field=["representations"])
             keys = dict(representation)
-            found = self.schema_converter.type_map.get(keys.pop("__typename", None))
+            # As a string: a list would not be hashable.
+            found = self.schema_converter.type_map.get(str(keys.pop("__typename", None)))
             origin = getattr(getattr(found, "definition", None), "origin", None)
             resolve = getattr(origin, "resolve_reference", None)
             if resolve is None:
-                raise Unsupported("This type is no entity that can be resolved here.")
+                raise InvalidInput(
+                    "This type is no entity that can be resolved here.", field=["representations"]
+                )
             wanted = inspect.signature(resolve).parameters
             given = {
                 name: value

@@ -134,12 +134,12 @@ def group_ref(
     """
     if by.id is not strawberry.UNSET and by.id is not None:
         path = [*field, "id"]
-        parsed = parse_global_id(by.id)
+        parsed = parse_global_id(by.id, field=path)
         if parsed.type_name != "CustomerGroup":
             raise InvalidInput(f"`id` is that of a {parsed.type_name}.", field=path)
         if tenant_uid is not None and tenant_uid != parsed.tenant_uid:
             raise InvalidInput("`id` is of another tenant than `tenantUid`.", field=path)
-        return context.tenant_uid(parsed.tenant_uid), ById(uid(parsed.uid, path))
+        return context.tenant_uid(parsed.tenant_uid, field=path), ById(uid(parsed.uid, path))
     tenant = context.tenant_uid(tenant_uid)
     if by.uid is not strawberry.UNSET and by.uid is not None:
         return tenant, ById(uid(by.uid, [*field, "uid"]))

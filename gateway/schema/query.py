@@ -40,7 +40,8 @@ class Query:
             strawberry.ID | None, strawberry.argument(description="Which tenant.")
         ] = strawberry.UNSET,
     ) -> Tenant | None:
-        return records.Tenant(uid=info.context.tenant_uid(_named(uid)))  # type: ignore[return-value]
+        tenant = info.context.tenant_uid(_named(uid), field=["uid"])
+        return records.Tenant(uid=tenant)  # type: ignore[return-value]  # a view of it
 
     @strawberry.field(
         description="Shortcut for `tenant(uid: $tenantUid) { customerGroups }`.",
@@ -50,7 +51,7 @@ class Query:
         self, info: Info, rows: Rows, tenant_uid: TenantUid = strawberry.UNSET
     ) -> Connection[CustomerGroup] | None:
         tenant = info.context.tenant_uid(_named(tenant_uid))
-        return GroupsOf(tenant, rows.window(info.context.bounds), rows.order)  # type: ignore[return-value]
+        return GroupsOf(tenant, *rows.asked(info.context, tenant))  # type: ignore[return-value]
 
     @strawberry.field(description="One group, or null when there is none.")
     async def customer_group(

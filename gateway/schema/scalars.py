@@ -8,13 +8,20 @@ from typing import NewType
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+from gateway.errors import InvalidAnswer
+
 
 def rfc3339(instant: datetime) -> str:
     """
     >>> rfc3339(datetime(2025, 7, 30, 20, 10, 6, 447999, tzinfo=UTC))
     '2025-07-30T20:10:06.447Z'
     """
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    try:
+        utc = instant.astimezone(UTC)
+    except OverflowError:
+        # .NET's empty date is the first of January of the year 1, in local time.
+        raise InvalidAnswer("The backend sent an instant ahead of the year 1.") from None
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Long = NewType("Long", int)

@@ -93,8 +93,7 @@ class Tenant:
         Connection[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")]]
         | None
     ):
-        window = rows.window(info.context.bounds)
-        return GroupsOf(tenant.uid, window, rows.order)  # type: ignore[return-value]
+        return GroupsOf(tenant.uid, *rows.asked(info.context, tenant.uid))  # type: ignore[return-value]
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
@@ -102,4 +101,4 @@ class Tenant:
 
     @classmethod
     def resolve_reference(cls, info: Info, uid: str) -> object:
-        return records.Tenant(uid=info.context.tenant_uid(uid))
+        return records.Tenant(uid=info.context.tenant_uid(uid, field=["representations"]))

@@ -1,0 +1,380 @@
+"""Bytes to records, as far as they can be understood."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from gateway import records
+from gateway.backends.decoding import camel
+from gateway.backends.flow_retail_wire import decode_customers, decode_group, decode_groups
+from gateway.errors import InvalidAnswer
+from gateway.records import Customer, CustomerGroup, Flaw
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def group(body: bytes) -> CustomerGroup:
+    return decode_group.one(body)
+
+
+def page(*items: bytes, paging: bytes = b'{"totalCount":9}') -> bytes:
+    return b'{"items":[' + b",".join(items) + b'],"paging":' + paging + b"}"
+
+
+def customers(*items: bytes) -> tuple[list[Customer | None], list[Flaw]]:
+    _, rows, flaws = decode_customers.decode(page(*items))
+    return rows, flaws
+
+
+def customer(**members: object) -> Customer:
+    """The record of one customer with these members, of which nothing was left out."""
+    (row,), flaws = customers(json.dumps({"customerUid": "ada", **members}).encode())
+    assert row is not None
+    assert flaws == []
+    return row
+
+
+def test_names_are_in_camel_case():
+    """Unless an upstream calls a field otherwise."""
+    assert [camel(name) for name in ("uid", "vat_number", "a_b_c")] == ["uid", "vatNumber", "aBC"]
+
+
+def test_a_group_is_read_by_its_documented_names():
+    """As the document's CustomerGroupResponseSchema has them."""
+    found = group(
+        b'{"customerGroupUid":"gold","name":"Gold","createdBy":"ada",'
+        b'"createdAt":"2025-07-30T18:10:06.447Z","lastModifiedBy":"bob",'
+        b'"lastModifiedAt":"2025-07-30T20:10:06.447+02:00"}'
+    )
+
+    assert (found.uid, found.name, found.created_by, found.last_modified_by) == (
+        "gold",
+        "Gold",
+        "ada",
+        "bob",
+    )
+    assert found.created_at == found.last_modified_at
+
+
+def test_what_an_upstream_adds_does_not_become_what_it_lacks():
+    """Flow Retail has neither keys nor versions; a new member of that name means another thing."""
+    plain = group(b'{"customerGroupUid":"gold","name":"Gold"}')
+    for more in (b'"key":"k","version":2,"tenantUid":"x"', b'"key":1,"version":"2","tenantUid":[]'):
+        found = group(b'{"customerGroupUid":"gold","name":"Gold",' + more + b"}")
+        assert found == plain
+        assert found.revision == plain.revision
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"5",
+        b"[]",
+        b'"gold"',
+        b"{}",
+        b'{"customerGroupUid":"gold"}',
+        b'{"customerGroupUid":null,"name":"Gold"}',
+        b'{"customerGroupUid":5,"name":"Gold"}',
+        b'{"customerGroupUid":"gold","name":["Gold"]}',
+        b'{"customerGroupUid":1,"name":"Gold"',  # a wrong type, and cut off behind it
+        b'{"customerGroupUid":1,"name":"Go\xff',
+        b'{"customerGroupUid":"gold","name":"Gold"} trailing',
+        b'{"customerGroupUid":"gold","name":"Gold","more":' + DEEP + b"}",
+        b'{"customerGroupUid":1,"name":"Gold","more":' + DEEP + b"}",
+        b"<html></html>",
+        b"\xef\xbb\xbf",
+        b"\x00",
+    ],
+)
+def test_what_is_no_group_is_an_invalid_answer(body):
+    """And nothing else: no decoder's own exception comes through."""
+    with pytest.raises(InvalidAnswer):
+        group(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"items":null,"paging":{}}',
+        b'{"items":{},"paging":{}}',
+        b'{"paging":{}}',
+        b'{"items":[],"paging":[]}',
+        b'{"items":[],"paging":{"totalCount":"5"}}',
+        b'{"items":[],"paging":{"totalCount":-1}}',
+        b'{"items":[],"paging":{"totalCount":2147483648}}',
+        b'{"items":[],"paging":{"pageSize":1.5}}',
+        b'{"items":[],"paging":{"pageNumber":-1}}',
+        b'{"items":[{"customerGroupUid":1}',
+        b'{"items":[],"paging":{"totalCount":' + b"9" * 5000 + b"}}",
+        page(b'{"customerGroupUid":"gold","name":"Gold","more":' + DEEP + b"}"),
+        page(b'{"customerGroupUid":"gold","name":"Gold"}') + b"}",
+    ],
+)
+def test_what_is_no_page_is_an_invalid_answer(body):
+    """A list whose shape or place can't be told can't be shown in part."""
+    with pytest.raises(InvalidAnswer) as failure:
+        decode_groups.decode(body)
+
+    assert failure.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("paging", [b"null", b"{}", b'{"totalCount":null,"pageSize":null}'])
+def test_an_upstream_that_says_nothing_of_paging_is_taken_at_what_was_asked(paging):
+    """No part of it is needed to keep the rows."""
+    _, rows, flaws = decode_groups.decode(
+        page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
+    )
+
+    assert [row.uid for row in rows] == ["gold"]
+    assert flaws == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (b"null", "it is null where an object is expected."),
+        (b"[]", "it is a list where an object is expected."),
+        (b'"gold"', "it is a string where an object is expected."),
+        (b"true", "it is a boolean where an object is expected."),
+        (b"1.5", "it is a number where an object is expected."),
+        (b"{}", "`customerGroupUid` is missing."),
+        (b'{"customerGroupUid":"x","name":null}', "`name` is missing."),
+        (b'{"customerGroupUid":{},"name":"x"}', "`customerGroupUid` is an object."),
+        (b'{"customerGroupUid":1e999,"name":"x"}', "`customerGroupUid` is a number."),
+    ],
+)
+def test_a_row_that_can_not_be_kept_leaves_its_neighbours(broken, problem):
+    """None stands in its place, so that the others keep theirs; the flaw says where it was."""
+    good = b'{"customerGroupUid":"gold","name":"Gold"}'
+
+    _, rows, flaws = decode_groups.decode(page(good, broken, good))
+
+    assert [row and row.uid for row in rows] == ["gold", None, "gold"]
+    assert flaws == [Flaw("items[1]", problem)]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b'"\\ud83d"', "?"),
+        (b'"Ada \\ud83d"', "Ada ?"),
+        (b'"\\ude00\\ud83d"', "??"),
+        (b'"\\ud83d\\ude00"', "\U0001f600"),
+        (b'"J\xf8rgen"', "J\ufffdrgen"),
+        (b'"\\u0000\\u202e"', "\x00\u202e"),
+    ],
+)
+def test_a_string_that_is_cut_in_the_middle_costs_only_itself(name, shown):
+    """Half an emoji, as a string cut by UTF-16 units ends in, or Latin-1 where UTF-8 should be."""
+    rows, flaws = customers(
+        b'{"customerUid":"ada","displayName":' + name + b',"city":"Oslo"}', b'{"customerUid":"bob"}'
+    )
+
+    assert [(row.uid, row.display_name, row.city) for row in rows if row] == [
+        ("ada", shown, "Oslo"),
+        ("bob", None, None),
+    ]
+    assert flaws == []
+    assert msgspec.json.encode(shown)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("relevance", "1e999"),
+        ("relevance", "-1e999"),
+        ("relevance", "9" * 400),
+        ("relevance", '"1.5"'),
+        ("relevance", "true"),
+        ("paymentTerms", "2147483648"),
+        ("paymentTerms", "-2147483649"),
+        ("paymentTerms", "14.5"),
+        ("paymentTerms", '"14"'),
+        ("paymentTerms", "false"),
+        ("createdAt", '"2025-07-30T18:10:06"'),
+        ("createdAt", '"2025-07-30"'),
+        ("createdAt", '"2025-02-30T18:10:06Z"'),
+        ("createdAt", '"yesterday"'),
+        ("createdAt", "1753899006"),
+        ("ehfEnabled", "1"),
+        ("ehfEnabled", '"true"'),
+        ("customerType", "{}"),
+        ("credit", "[]"),
+        ("credit", "0"),
+        ("defaultStore", '{"name":"Oslo"}'),
+        ("defaultStore", '{"storeUid":7}'),
+    ],
+)
+def test_a_value_that_can_not_be_shown_is_its_leafs_error(member, value):
+    """It is the record's value there; the row and its other leaves stay."""
+    rows, flaws = customers(
+        f'{{"customerUid":"ada","{member}":{value},"city":"Oslo"}}'.encode(),
+    )
+
+    row = rows[0]
+    assert row is not None
+    broken = {
+        name: kept
+        for name, kept in structs.asdict(row).items()
+        if kept not in (None, (), "") and name not in ("uid", "city")
+    }
+    (failure,) = broken.values()
+    assert isinstance(failure, InvalidAnswer)
+    assert failure.message.endswith(".")
+    assert value.strip('"') not in failure.message
+    assert (row.uid, row.city) == ("ada", "Oslo")
+    assert flaws == []
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "shown"),
+    [
+        ("relevance", 5, 5),
+        ("relevance", -0.0, 0),
+        ("paymentTerms", -(2**31), -(2**31)),
+        ("createdAt", "", None),
+        ("customerParentUid", "", None),
+        ("pricelistUid", "", None),
+        ("customerType", "ROBOT", records.CustomerType.UNRECOGNIZED),
+        ("externalId", "", ""),
+        ("customerGroupUids", None, ()),
+        ("addresses", None, ()),
+        ("defaultStore", None, None),
+    ],
+)
+def test_what_stands_for_nothing_or_something_new_is_no_mistake(member, value, shown):
+    """ "" is none in an OptionalUID and a time; null is an empty list; an enum may grow."""
+    found = structs.asdict(customer(**{member: value}))
+    names = {"customerParentUid": "parent_uid"}
+    snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in member)
+
+    assert found[names.get(member, snake)] == shown
+
+
+def test_a_list_goes_without_what_can_not_be_kept():
+    """With a flaw for each, and its path."""
+    rows, flaws = customers(
+        b'{"customerUid":"ada","customerGroupUids":["a",null,5,"b"],'
+        b'"addresses":[{"customerAddressUid":"h"},{"city":"Oslo"},null],'
+        b'"contacts":[{"customerContactUid":"c","extensions":[[],{"extensionCode":"NEW"}]}],'
+        b'"consents":"all","extensions":{}}'
+    )
+
+    row = rows[0]
+    assert row is not None
+    assert row.customer_group_uids == ("a", "b")
+    assert [address.uid for address in row.addresses] == ["h"]
+    extensions = row.contacts[0].extensions
+    assert [extension.code for extension in extensions] == [
+        records.CustomerExtensionCode.UNRECOGNIZED
+    ]
+    assert (row.consents, row.extensions) == ((), ())
+    assert sorted(flaw.where for flaw in flaws) == [
+        "items[0].addresses[1]",
+        "items[0].addresses[2]",
+        "items[0].consents",
+        "items[0].contacts[0].extensions[0]",
+        "items[0].customerGroupUids[1]",
+        "items[0].customerGroupUids[2]",
+        "items[0].extensions",
+    ]
+    assert all(flaw.problem.endswith(".") for flaw in flaws)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(alphabet=st.characters())
+    | st.sampled_from(["", "PERSON", "2025-07-30T18:10:06Z"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+MEMBERS = [camel(field.name) for field in structs.fields(Customer)] + [
+    "customerUid",
+    "customerParentUid",
+]
+
+
+@given(row=st.dictionaries(st.sampled_from(MEMBERS), JSON, max_size=8) | JSON)
+@settings(max_examples=300, deadline=None)
+@example(row={"customerUid": "ada", "addresses": [{"customerAddressUid": "\ud83d"}]})
+def test_whatever_a_row_is_the_others_stay(row: Any):
+    """Any JSON at all in any member, or in the row's own place."""
+    rows, flaws = customers(
+        b'{"customerUid":"a"}', json.dumps(row).encode(), b'{"customerUid":"b"}'
+    )
+
+    assert [rows[0] and rows[0].uid, rows[2] and rows[2].uid] == ["a", "b"]
+    assert len(rows) == 3
+    if rows[1] is None:
+        assert flaws[-1].where == "items[1]"
+    else:
+        # All that can be shown can be written.
+        msgspec.json.encode(rows[1], enc_hook=str)
+
+
+@given(body=st.binary() | st.text().map(str.encode), cut=st.integers(0, 200))
+@settings(max_examples=200, deadline=None)
+def test_bytes_that_are_no_answer_are_an_invalid_answer(body, cut):
+    """Noise, and a good answer cut anywhere and gone on with noise."""
+    good = page(b'{"customerGroupUid":"gold","name":5}', b'{"customerGroupUid":"au","name":"Au"}')
+    for said in (body, good[:cut] + body):
+        for decode in (decode_groups.decode, decode_group.one):
+            with contextlib.suppress(InvalidAnswer):
+                decode(said)
+
+
+@settings(max_examples=100, deadline=None)
+@given(row=st.fixed_dictionaries({"customerUid": st.just("ada")}, optional={}), data=st.data())
+def test_a_row_reads_the_same_beside_a_broken_one(row, data):
+    """The tolerant way and the fast one are of one opinion."""
+    texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5)
+    row |= data.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "displayName": texts,
+                "relevance": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
+                "paymentTerms": st.integers(-(2**31), 2**31 - 1),
+                "createdAt": st.datetimes().map(lambda when: f"{when.isoformat()}+02:00"),
+                "customerType": st.sampled_from(["PERSON", "B2B", "NEW", ""]),
+                "pricelistUid": st.sampled_from(["", "p"]),
+                "customerGroupUids": st.lists(texts, max_size=3),
+                "credit": st.fixed_dictionaries({}, optional={"limit": st.integers(-9, 9)}),
+                "contacts": st.lists(
+                    st.fixed_dictionaries(
+                        {"customerContactUid": texts},
+                        optional={"role": st.just("NEW"), "extensions": st.just([{}])},
+                    ),
+                    max_size=2,
+                ),
+            },
+        )
+    )
+    body = json.dumps(row).encode()
+
+    (alone,), no_flaws = customers(body)
+    (beside, _), _ = customers(body, b"null")
+    (among_wrong,), _ = customers(json.dumps(row | {"city": 5}).encode())
+
+    assert alone == beside
+    assert no_flaws == []
+    assert among_wrong is not None
+    assert structs.replace(among_wrong, city=None) == alone

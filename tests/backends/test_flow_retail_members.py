@@ -1,0 +1,585 @@
+"""Membership edits: what became of each customer, and never more than the answers showed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gateway.backends.flow_retail_members import edit_members
+from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
+from gateway.backends.upstream import Answer
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.simulator import faults
+from gateway.simulator.flow_retail import membership
+from gateway.simulator.flow_retail.refusal import Refusal
+from gateway.simulator.flow_retail.store import Store
+from gateway.simulator.flow_retail.switches import Switches
+from tests.harness import READER, Flow, Gateway, codes, paths, running_gateway, settings
+
+MUTATION = """mutation ($input: UpdateCustomerGroupMembersInput!) {
+  updateCustomerGroupMembers(input: $input) {
+    results { customerUid action status error { code message } }
+    userErrors { code message field }
+  }
+}"""
+
+
+# -- over the simulator's own membership rules, without HTTP
+
+PEOPLE = [f"p{number}" for number in range(8)]
+STRANGERS = [f"x{number}" for number in range(4)]
+
+LOST = "the request was carried out, and its answer lost"
+FAILURES: dict[str, GatewayError] = {
+    LOST: OutcomeUnknown("Lost."),
+    "the request was lost": OutcomeUnknown("Lost."),
+    "401": Unauthenticated("No."),
+    "429": RateLimited("Later."),
+    "refused connection": Unavailable("Gone."),
+    "deadline": DeadlineExceeded("Late."),
+}
+
+
+@dataclass
+class Upstream:
+    """The simulator's membership endpoint, with a failure planned for one of its calls."""
+
+    switches: Switches
+    members: Sequence[str] = ()
+    fails_at: int | None = None
+    failure: str = LOST
+    sizes: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store = Store()
+        self.store.add_group("shop", "gold", "Gold")
+        for uid in PEOPLE:
+            groups = ["gold"] if uid in self.members else []
+            self.store.add_customer("shop", {"customerUid": uid}, groups)
+
+    async def put(self, add: Sequence[str], remove: Sequence[str]) -> Answer:
+        self.sizes.append(len(add) + len(remove))
+        failing = len(self.sizes) == self.fails_at
+        if failing and self.failure != LOST:
+            raise FAILURES[self.failure]
+        try:
+            membership.edit_members(
+                self.store, "shop", "gold", add=add, remove=remove, switches=self.switches
+            )
+        except Refusal as refusal:
+            answer = Answer(refusal.status, b"")
+        else:
+            answer = Answer(204, b"")
+        if failing:
+            raise FAILURES[LOST]
+        return answer
+
+    async def exists(self) -> bool:
+        return True
+
+    def now(self) -> set[str]:
+        members = set(self.store.member_uids("shop", "gold"))
+        self.store.close()
+        return members
+
+
+EDITS = st.dictionaries(
+    st.sampled_from(PEOPLE + STRANGERS), st.sampled_from(list(MemberAction)), min_size=1
+)
+RULES = st.builds(
+    Switches,
+    unknown_customer=st.sampled_from(["not_found", "bad_request"]),
+    already_member=st.sampled_from(["ok", "conflict"]),
+    absent_member=st.sampled_from(["ok", "conflict"]),
+    max_membership_uids=st.none() | st.integers(1, 4),
+    too_many_uids=st.sampled_from(["bad_request", "too_large"]),
+    membership_atomic=st.booleans(),
+)
+
+
+@given(
+    edits=EDITS,
+    members=st.sets(st.sampled_from(PEOPLE)),
+    switches=RULES,
+    chunk=st.integers(1, 6),
+    isolation=st.integers(0, 12),
+    known_atomic=st.booleans(),
+    conflict_is_unchanged=st.booleans(),
+    fails_at=st.none() | st.integers(1, 6),
+    failure=st.sampled_from(sorted(FAILURES)),
+)
+@hypothesis_settings(max_examples=400, deadline=None)
+@example(  # the halves of a refused chunk were never sent again, but one was carried out before
+    edits={"p0": MemberAction.ADD, "x0": MemberAction.ADD},
+    members=set(),
+    switches=Switches(membership_atomic=False),
+    chunk=2,
+    isolation=9,
+    known_atomic=False,
+    conflict_is_unchanged=True,
+    fails_at=2,
+    failure="401",
+)
+@example(  # added by the refused chunk, and refused alone for having been added
+    edits={"p0": MemberAction.ADD, "x0": MemberAction.ADD},
+    members=set(),
+    switches=Switches(membership_atomic=False, already_member="conflict"),
+    chunk=2,
+    isolation=9,
+    known_atomic=False,
+    conflict_is_unchanged=False,
+    fails_at=None,
+    failure=LOST,
+)
+def test_no_outcome_claims_more_than_happened(
+    edits: Mapping[str, MemberAction],
+    members: set[str],
+    switches: Switches,
+    chunk: int,
+    isolation: int,
+    known_atomic: bool,
+    conflict_is_unchanged: bool,
+    fails_at: int | None,
+    failure: str,
+):
+    """Whatever the upstream does and wherever it breaks off: the simulator tells what it has."""
+    upstream = Upstream(switches, sorted(members), fails_at, failure)
+    add = [uid for uid, action in edits.items() if action is MemberAction.ADD]
+    remove = [uid for uid, action in edits.items() if action is MemberAction.REMOVE]
+
+    edit = asyncio.run(
+        edit_members(
+            upstream.put,
+            upstream.exists,
+            add=add,
+            remove=remove,
+            chunk=chunk,
+            atomic=known_atomic and switches.membership_atomic,
+            conflict_is_unchanged=conflict_is_unchanged,
+            isolation=isolation,
+        )
+    )
+
+    now = upstream.now()
+    assert [outcome.customer_uid for outcome in edit.outcomes] == add + remove
+    for outcome in edit.outcomes:
+        uid, wanted = outcome.customer_uid, outcome.action is MemberAction.ADD
+        assert outcome.action is edits[uid]
+        match outcome.status:
+            case MemberStatus.ACCEPTED | MemberStatus.UNCHANGED:
+                assert (uid in now) is wanted, outcome
+                assert outcome.error is None
+            case MemberStatus.FAILED:
+                assert (uid in now) is (uid in members), outcome
+                assert outcome.error is not None
+            case status:
+                assert status is MemberStatus.UNKNOWN
+    assert max(upstream.sizes) <= chunk
+    if switches.too_many_uids == "too_large":
+        # Each 413 halves the chunks for good; at worst every customer goes alone in the end.
+        assert len(upstream.sizes) <= chunk.bit_length() + len(edits) + isolation
+    else:
+        assert len(upstream.sizes) <= -(-len(edits) // chunk) + isolation
+    broke_off = fails_at is not None and len(upstream.sizes) >= fails_at
+    assert edit.failure is (FAILURES[failure] if broke_off else None)
+    if broke_off:
+        assert len(upstream.sizes) == fails_at
+
+
+@given(
+    edits=EDITS, members=st.sets(st.sampled_from(PEOPLE)), switches=RULES, chunk=st.integers(1, 9)
+)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_with_enough_requests_every_customer_is_told_apart(edits, members, switches, chunk):
+    """Those that exist are as wanted, strangers FAILED, and nothing is unknown."""
+    upstream = Upstream(switches, sorted(members))
+    add = [uid for uid, action in edits.items() if action is MemberAction.ADD]
+    remove = [uid for uid, action in edits.items() if action is MemberAction.REMOVE]
+
+    edit = asyncio.run(
+        edit_members(
+            upstream.put,
+            upstream.exists,
+            add=add,
+            remove=remove,
+            chunk=chunk,
+            atomic=False,
+            conflict_is_unchanged=True,
+            isolation=1000,
+        )
+    )
+
+    now = upstream.now()
+    assert edit.failure is None
+    for outcome in edit.outcomes:
+        stranger = outcome.customer_uid in STRANGERS
+        done = (MemberStatus.ACCEPTED, MemberStatus.UNCHANGED)
+        assert outcome.status in ((MemberStatus.FAILED,) if stranger else done)
+    assert now == (members | set(add)) - set(remove) - set(STRANGERS)
+
+
+async def test_a_group_that_is_not_there_ends_the_edit():
+    """404 is about the group or a customer; the group is asked for once, and only then."""
+    asked = []
+
+    async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
+        asked.append("put")
+        return Answer(404, b"")
+
+    async def exists() -> bool:
+        asked.append("exists")
+        return False
+
+    with pytest.raises(NotFound) as refusal:
+        await edit_members(
+            put,
+            exists,
+            add=["a", "b"],
+            remove=[],
+            chunk=1,
+            atomic=False,
+            conflict_is_unchanged=True,
+            isolation=9,
+        )
+
+    assert asked == ["put", "exists"]
+    assert refusal.value.field == ("customerGroup",)
+
+
+async def test_nothing_to_do_is_nothing_sent():
+    """An empty edit has no outcomes."""
+
+    async def never(*_: object) -> Any:
+        raise AssertionError
+
+    edit = await edit_members(
+        never,
+        never,
+        add=[],
+        remove=[],
+        chunk=1,
+        atomic=False,
+        conflict_is_unchanged=True,
+        isolation=9,
+    )
+
+    assert edit == MembershipEdit([], None)
+
+
+# -- end to end
+
+
+async def edit(
+    gateway: Gateway, *, add: Sequence[str] = (), remove: Sequence[str] = (), **more: Any
+) -> Any:
+    """The whole response of an edit of the group "gold"."""
+    given = {
+        "customerGroup": {"uid": "gold"},
+        "addCustomerUids": list(add),
+        "removeCustomerUids": list(remove),
+    }
+    return await gateway.ask(MUTATION, {"input": given}, **more)
+
+
+def statuses(body: Any) -> dict[str, str]:
+    """What became of each customer, in the order of the answer."""
+    results = body["data"]["updateCustomerGroupMembers"]["results"]
+    return {result["customerUid"]: result["status"] for result in results}
+
+
+def reasons(body: Any) -> dict[str, str]:
+    """The code of each customer that has an error."""
+    results = body["data"]["updateCustomerGroupMembers"]["results"]
+    return {result["customerUid"]: result["error"]["code"] for result in results if result["error"]}
+
+
+def sent(flow: Flow) -> list[dict[str, list[str]]]:
+    """The bodies of the membership requests, in order of arrival."""
+    return [json.loads(request.body) for request in flow.journal.requests if request.body]
+
+
+def tuned(flow: Flow, **flow_retail: Any) -> Any:
+    """A gateway with these settings for Flow Retail."""
+    return running_gateway(settings(flow.url, flow_retail=flow_retail))
+
+
+@pytest.fixture
+def people(flow: Flow) -> list[str]:
+    """The group "gold" with "old" in it, and customers that are in no group."""
+    flow.add_group("gold")
+    flow.add_customer("old", "gold")
+    return flow.add_customers(6, prefix="c")
+
+
+async def test_one_request_adds_and_removes(flow, gateway, people):
+    """Each distinct uid once, in the order given: those to be added, then those to be removed."""
+    body = await edit(gateway, add=[people[1], people[0], people[1]], remove=["old", "old"])
+
+    assert statuses(body) == {"c0001": "ACCEPTED", "c0000": "ACCEPTED", "old": "ACCEPTED"}
+    assert list(statuses(body)) == ["c0001", "c0000", "old"]
+    assert sent(flow) == [
+        {"addCustomerUids": ["c0001", "c0000"], "removeCustomerUids": ["old"]},
+    ]
+    assert flow.members("gold") == ["c0001", "c0000"]
+    assert flow.calls == ["PUT customer-groups/gold/customers"]
+
+
+async def test_a_long_list_goes_in_chunks(flow, people):
+    """One after another, adding before removing."""
+    async with tuned(flow, membership_chunk=2) as gateway:
+        body = await edit(gateway, add=people[:3], remove=["old"])
+
+    assert set(statuses(body).values()) == {"ACCEPTED"}
+    assert sent(flow) == [
+        {"addCustomerUids": people[:2]},
+        {"addCustomerUids": [people[2]], "removeCustomerUids": ["old"]},
+    ]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest.mark.parametrize(
+    ("rule", "code"), [("not_found", "NOT_FOUND"), ("bad_request", "REJECTED_BY_BACKEND")]
+)
+async def test_a_customer_that_is_not_there_fails_alone(flow, gateway, people, rule, code, atomic):
+    """It is found by halving; the others go through."""
+    flow.switches.unknown_customer = rule
+    flow.switches.membership_atomic = atomic
+
+    body = await edit(gateway, add=[*people, "nobody"], remove=["old", "nobody2"])
+
+    expected = dict.fromkeys([*people, "nobody", "old", "nobody2"], "ACCEPTED")
+    assert statuses(body) == expected | {"nobody": "FAILED", "nobody2": "FAILED"}
+    assert reasons(body) == {"nobody": code, "nobody2": code}
+    assert flow.members("gold") == people
+    assert "errors" not in body
+
+
+async def test_an_upstream_that_ignores_strangers_is_believed(flow, gateway, people):
+    """204 is all it says; the gateway does not read the members afterwards."""
+    flow.switches.unknown_customer = "ignore"
+
+    body = await edit(gateway, add=["nobody"])
+
+    assert statuses(body) == {"nobody": "ACCEPTED"}
+    assert flow.calls == ["PUT customer-groups/gold/customers"]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_what_is_as_wanted_already_is_a_success(flow, gateway, people, atomic):
+    """Be it that the upstream takes it without a word or refuses it with 409."""
+    flow.switches.membership_atomic = atomic
+    quiet = await edit(gateway, add=["old", people[0]], remove=[people[1]])
+    flow.switches.already_member = flow.switches.absent_member = "conflict"
+    refused = await edit(gateway, add=["old", people[2]], remove=[people[1]])
+
+    assert set(statuses(quiet).values()) == {"ACCEPTED"}
+    found = statuses(refused)
+    assert (found["old"], found[people[1]]) == ("UNCHANGED", "UNCHANGED")
+    assert found[people[2]] in ("ACCEPTED", "UNCHANGED")  # a refused chunk may have added it
+    assert reasons(refused) == {}
+    assert flow.members("gold") == ["old", people[0], people[2]]
+
+
+async def test_409_can_be_set_to_mean_a_refusal(flow, people):
+    """Then the customer FAILED, with what the upstream says."""
+    flow.switches.already_member = "conflict"
+
+    async with tuned(flow, membership_conflict_is_unchanged=False) as gateway:
+        body = await edit(gateway, add=["old"])
+
+    assert statuses(body) == {"old": "FAILED"}
+    (result,) = body["data"]["updateCustomerGroupMembers"]["results"]
+    assert result["error"]["message"].endswith("It says: A customer is in the group already.")
+
+
+@pytest.mark.parametrize("too_many", ["bad_request", "too_large"])
+async def test_a_chunk_that_is_too_long_is_sent_in_halves(flow, gateway, people, too_many):
+    """The longest list is not documented; a refusal tells that it is shorter."""
+    flow.switches.max_membership_uids = 2
+    flow.switches.too_many_uids = too_many
+
+    body = await edit(gateway, add=people)
+
+    assert set(statuses(body).values()) == {"ACCEPTED"}
+    assert flow.members("gold") == ["old", *people]
+
+
+@pytest.mark.parametrize(
+    ("atomic", "status"), [(True, "FAILED"), (False, "UNKNOWN")], ids=["atomic", "not atomic"]
+)
+async def test_when_no_more_requests_may_be_spent_the_rest_is_told_together(
+    flow, people, atomic, status
+):
+    """An atomic refusal has changed nothing; of any other it can't be told whom it changed."""
+    flow.switches.membership_atomic = atomic
+
+    async with tuned(flow, membership_isolation=2, membership_atomic=atomic) as gateway:
+        body = await edit(gateway, add=["nobody", *people[:5]])
+
+    assert statuses(body) == dict.fromkeys(["nobody", *people[:2]], status) | dict.fromkeys(
+        people[2:5], "ACCEPTED"
+    )
+    assert set(reasons(body)) == {"nobody", *people[:2]}
+    assert len(flow.calls) <= 4  # the first, two halves, and a look whether there is a group
+
+
+GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "second", "code", "calls"),
+    [
+        (faults.Answer(503), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.Answer(500), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.Answer(302), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.LoseAnswer(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.Close(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.Answer(401), "FAILED", "UNAUTHENTICATED", 2),
+        (faults.Answer(403), "FAILED", "FORBIDDEN", 2),
+        (faults.Answer(429, headers={"Retry-After": "9"}), "FAILED", "RATE_LIMITED", 2),
+        (faults.Answer(429, headers={"Retry-After": "0"}), "FAILED", "RATE_LIMITED", 3),
+        (faults.Delay(5), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+    ],
+    ids=str,
+)
+async def test_a_failure_in_the_middle_tells_who_went_through(
+    flow, people, effect, second, code, calls
+):
+    """The chunk ahead was ACCEPTED, the one behind not sent; the failure is an error as well."""
+    flow.fail(effect, path="/customers", skip=1, times=None)
+
+    async with tuned(flow, membership_chunk=2, timeout=0.15) as gateway:
+        body = await edit(gateway, add=people)
+
+    before, middle, behind = GROUPS_OF_TWO
+    assert statuses(body) == {
+        **dict.fromkeys(before, "ACCEPTED"),
+        **dict.fromkeys(middle, second),
+        **dict.fromkeys(behind, "FAILED"),
+    }
+    assert codes(body) == [code]
+    assert paths(body) == [["updateCustomerGroupMembers"]]
+    assert flow.calls == ["PUT customer-groups/gold/customers"] * calls
+    done = flow.members("gold")
+    assert set(before) <= set(done)
+    assert not set(behind) & set(done)
+    if second == "FAILED":
+        assert not set(middle) & set(done)
+
+
+async def test_a_deadline_in_the_middle_tells_who_went_through(flow, people):
+    """The operation's time is over while the second chunk is under way."""
+    flow.switches.latency = 0.15
+    chosen = settings(flow.url, deadline=0.25, flow_retail={"membership_chunk": 2})
+
+    async with running_gateway(chosen) as gateway:
+        body = await edit(gateway, add=people)
+
+    before, middle, behind = GROUPS_OF_TWO
+    assert statuses(body) == {
+        **dict.fromkeys(before, "ACCEPTED"),
+        **dict.fromkeys(middle, "UNKNOWN"),
+        **dict.fromkeys(behind, "FAILED"),
+    }
+    assert codes(body) == ["OUTCOME_UNKNOWN"]
+    assert len(flow.calls) == 2
+
+
+async def test_a_failure_while_halving_leaves_the_halves_unknown(flow, gateway, people):
+    """The refused request may have carried some of them out; they were not sent again."""
+    flow.switches.membership_atomic = False
+    flow.fail(faults.Answer(401), method="PUT", skip=1, times=None)
+
+    body = await edit(gateway, add=[*people, "nobody"])
+
+    assert set(statuses(body).values()) == {"UNKNOWN"}
+    assert codes(body) == ["UNAUTHENTICATED"]
+    assert flow.members("gold") == ["old", *people]
+
+
+@pytest.mark.parametrize(
+    ("effect", "code"),
+    [(faults.Answer(401), "UNAUTHENTICATED"), (faults.Answer(403), "FORBIDDEN")],
+    ids=str,
+)
+async def test_where_nothing_was_changed_the_failure_is_all_there_is(
+    flow, gateway, people, effect, code
+):
+    """No payload that repeats it for each customer."""
+    flow.fail(effect, times=None)
+
+    body = await edit(gateway, add=people)
+
+    assert body["data"] == {"updateCustomerGroupMembers": None}
+    assert codes(body) == [code]
+    assert flow.members("gold") == ["old"]
+
+
+async def test_a_reader_can_not_change_members(flow, gateway, people):
+    """FORBIDDEN, after one request."""
+    body = await edit(gateway, add=people, token=READER)
+
+    assert codes(body) == ["FORBIDDEN"]
+    assert len(flow.calls) == 1
+
+
+async def test_a_group_that_is_not_there_is_a_mistake_in_the_input(flow, gateway):
+    """One PUT, and one look that tells whose absence the 404 was about."""
+    body = await edit(gateway, add=["ada"], remove=["bob"])
+
+    payload = body["data"]["updateCustomerGroupMembers"]
+    assert payload["results"] == []
+    assert [(error["code"], error["field"]) for error in payload["userErrors"]] == [
+        ("NOT_FOUND", ["input", "customerGroup"])
+    ]
+    assert flow.calls == ["PUT customer-groups/gold/customers", "GET customer-groups/gold"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"add": ["a", "b"], "remove": ["b"]},
+        {"add": [".."]},
+        {"remove": ["a/b"]},
+        {"add": ["a\n"]},
+        {"add": [""]},
+        {},
+    ],
+)
+async def test_a_malformed_edit_is_not_sent(flow, gateway, given):
+    """In both lists, not a uid, or nobody at all."""
+    body = await edit(gateway, **given)
+
+    payload = body["data"]["updateCustomerGroupMembers"]
+    assert [error["code"] for error in payload["userErrors"]] == ["INVALID_INPUT"]
+    assert flow.calls == []
+
+
+async def test_after_one_413_the_later_chunks_are_short_enough_at_once(flow):
+    """How long a list may be is learnt once, and costs no isolation."""
+    flow.add_group("gold")
+    everyone = flow.add_customers(12)
+    flow.switches.max_membership_uids = 3
+    flow.switches.too_many_uids = "too_large"
+
+    async with tuned(flow, membership_chunk=6, membership_isolation=0) as gateway:
+        body = await edit(gateway, add=everyone)
+
+    assert set(statuses(body).values()) == {"ACCEPTED"}
+    assert len(flow.calls) == 5  # six are refused, then four times three

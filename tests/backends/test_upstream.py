@@ -1,0 +1,860 @@
+"""The one way to a REST API: what leaves, what comes back, and how long and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.backends.port import Caller
+from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.context import Asker
+from gateway.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    GatewayError,
+    InvalidAnswer,
+    InvalidInput,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.settings import Upstream as UpstreamSettings
+from gateway.simulator import faults
+from gateway.telemetry import Meter, UpstreamCall, log_event
+from tests import harness
+from tests.harness import TENANT, TOKEN, codes, running_gateway
+
+HOST = "erp-7.internal.example"
+URL = f"https://{HOST}/v2"
+GROUP = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}"
+GOLD = {"tenantUid": "shop", "customerGroupUid": "gold"}
+SECRET = "eyJhbGciOi.s3cr3t-token_of~ada+/=="  # noqa: S105  # it opens nothing
+
+
+class Body(httpx.AsyncByteStream):
+    """A body in pieces: bytes, pauses in seconds, and an exception to break off with."""
+
+    def __init__(self, *pieces: bytes | Exception | float) -> None:
+        self.pieces = pieces
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            match piece:
+                case bytes():
+                    yield piece
+                case float():
+                    await asyncio.sleep(piece)
+                case _:
+                    raise piece
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Says:
+    """An answer; `after` seconds later."""
+
+    status: int = 200
+    body: bytes | Body = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    after: float = 0.0
+
+
+@dataclass
+class Script(httpx.AsyncBaseTransport):
+    """A transport that plays its turns one after another, the last one for ever."""
+
+    turns: Sequence[Says | Exception]
+    requests: list[httpx.Request] = field(default_factory=list)
+    under_way: int = 0
+    most_at_once: int = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        turn = self.turns[min(len(self.requests), len(self.turns) - 1)]
+        self.requests.append(request)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            if isinstance(turn, Exception):
+                raise turn
+            await asyncio.sleep(turn.after)
+        finally:
+            self.under_way -= 1
+        body = Body(turn.body) if isinstance(turn.body, bytes) else turn.body
+        return httpx.Response(turn.status, headers=dict(turn.headers), stream=body)
+
+
+def caller(*, token: str | None = SECRET, seconds: float = 10.0) -> Caller:
+    return Caller(
+        tenant_uid="shop",
+        token=token,
+        request_id="req-1",
+        deadline=asyncio.get_running_loop().time() + seconds,
+        meter=Meter(),
+    )
+
+
+def upstream(
+    *turns: Says | Exception,
+    url: str = URL,
+    observe: Callable[..., None] | None = None,
+    **more: Any,
+) -> tuple[Upstream, Script]:
+    script = Script(turns or [Says()])
+    chosen = UpstreamSettings(url=url, **more)
+    return Upstream("flow_retail", chosen, script, observe or (lambda event: None)), script
+
+
+def connect(*turns: Says | Exception, **more: Any) -> tuple[Connection, Script]:
+    made, script = upstream(*turns, **more)
+    return made.connect(caller()), script
+
+
+async def get(connection: Connection) -> Answer:
+    return await connection.send("GET", GROUP, GOLD)
+
+
+async def put(connection: Connection) -> Answer:
+    return await connection.send("PUT", GROUP, GOLD, body={"name": "Gold"})
+
+
+# -- what leaves
+
+
+async def test_a_request_is_what_the_adapter_said_and_the_callers_token_and_id():
+    """Method, path, query, body, and five headers; nothing else."""
+    connection, script = connect()
+
+    await connection.send("PUT", GROUP, GOLD, query={"page": 1, "q": "a b&c=ø"}, body={"name": "Ø"})
+
+    request = script.requests[0]
+    assert request.method == "PUT"
+    assert str(request.url) == f"{URL}/tenants/shop/customer-groups/gold?page=1&q=a+b%26c%3D%C3%B8"
+    assert request.content == '{"name":"Ø"}'.encode()
+    assert dict(request.headers) == {
+        "host": HOST,
+        "authorization": f"Bearer {SECRET}",
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+        "x-request-id": "req-1",
+        "content-type": "application/json",
+        "content-length": "13",
+    }
+
+
+@pytest.mark.parametrize("base", [URL, f"{URL}/", f"{URL}//", f"https://{HOST}/a%20b/v2"])
+async def test_the_base_url_stays_as_it_is_set(base):
+    """Its slashes at the end do not count, and what is quoted in it stays quoted."""
+    connection, script = connect(url=base)
+
+    await get(connection)
+
+    expected = httpx.URL(base).raw_path.rstrip(b"/") + b"/tenants/shop/customer-groups/gold"
+    assert script.requests[0].url.raw_path == expected
+
+
+@pytest.mark.parametrize("token", [None, ""])
+async def test_without_a_token_nothing_leaves(token):
+    """The answer would be 401 anyway."""
+    made, script = upstream()
+    asking = caller(token=token)
+
+    with pytest.raises(Unauthenticated):
+        await get(made.connect(asking))
+
+    assert script.requests == []
+    assert asking.meter.rest_calls == 0
+
+
+HOSTILE = [
+    "",
+    ".",
+    "..",
+    "...",
+    "a/b",
+    "../other",
+    "..%2fother",
+    "%2e%2e",
+    "%2E.",
+    "a?b=c",
+    "a#b",
+    "a b",
+    "a\n",
+    "a\r\nHost: evil",
+    "a\x00",
+    "\\..",
+    ";a",
+    "gold;v=1",
+    "{tenantUid}",
+    "é",
+    "\uff11",
+    "a" * 129,
+    "@evil.example",
+    "//evil.example",
+    "\u2025",
+    "a\u202eb",
+]
+
+
+@pytest.mark.parametrize("uid", HOSTILE)
+@pytest.mark.parametrize("name", ["tenantUid", "customerGroupUid"])
+async def test_a_hostile_uid_never_leaves(uid, name):
+    """httpx resolves dot segments: DELETE .../customer-groups/.. would delete the tenant."""
+    connection, script = connect()
+
+    with pytest.raises(InvalidInput) as refusal:
+        await connection.send("DELETE", GROUP, GOLD | {name: uid})
+
+    assert script.requests == []
+    assert "evil" not in refusal.value.message
+
+
+@given(uid=st.text(max_size=140) | st.from_regex(r"[A-Za-z0-9_.%/-]{1,10}"))
+@settings(max_examples=150, deadline=None)
+def test_a_uid_is_one_path_segment_or_refused(uid):
+    """The path that leaves is the template's with the uid in it, byte for byte."""
+
+    async def scenario() -> None:
+        connection, script = connect()
+        try:
+            await connection.send("GET", GROUP, GOLD | {"customerGroupUid": uid})
+        except InvalidInput:
+            assert script.requests == []
+        else:
+            path = f"/v2/tenants/shop/customer-groups/{uid}".encode()
+            assert script.requests[0].url.raw_path == path
+
+    asyncio.run(scenario())
+
+
+# -- what an answer's status means
+
+
+def meaning(status: int, *, write: bool) -> type[GatewayError] | None:
+    """What `status` comes to; None for an answer that the adapter gets."""
+    named = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
+    if 200 <= status < 300 or (400 <= status < 500 and status not in named):
+        return None
+    if status in named:
+        return named[status]
+    if write:
+        return OutcomeUnknown
+    return Unavailable if status >= 500 else InvalidAnswer
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
+async def test_every_status_has_one_meaning(write):
+    """And only what is refused for the moment is asked again: 429, and for a read 502 to 504."""
+
+    async def ask(status: int) -> tuple[type | None, int]:
+        connection, script = connect(Says(status, b'{"message": "x"}'))
+        try:
+            answer = await (put if write else get)(connection)
+        except GatewayError as failure:
+            return type(failure), len(script.requests)
+        assert (answer.status, answer.body) == (status, b'{"message": "x"}')
+        return None, len(script.requests)
+
+    statuses = range(200, 600)
+    found = dict(zip(statuses, await asyncio.gather(*map(ask, statuses)), strict=True))
+
+    again = {429} if write else {429, 502, 503, 504}
+    assert found == {
+        status: (meaning(status, write=write), 2 if status in again else 1) for status in statuses
+    }
+
+
+async def test_a_read_whose_connection_broke_is_repeated():
+    """Once, by default."""
+    connection, script = connect(httpx.ReadError("lost"), Says(200, b"[]"))
+
+    answer = await get(connection)
+
+    assert answer.body == b"[]"
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+async def test_a_read_that_keeps_failing_is_given_up(retries):
+    """After as many repetitions as the settings say."""
+    connection, script = connect(httpx.ReadError("lost"), retries=retries)
+
+    with pytest.raises(Unavailable):
+        await get(connection)
+
+    assert len(script.requests) == retries + 1
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [httpx.ReadError("lost"), Says(200, Body(b"{", httpx.ReadError("lost"))), Says(503), Says(302)],
+    ids=["no answer", "half an answer", "503", "302"],
+)
+async def test_a_write_that_may_have_been_made_is_not_repeated(lost):
+    """Nobody knows whether it was; only who asked can tell what to do."""
+    connection, script = connect(lost)
+
+    with pytest.raises(OutcomeUnknown):
+        await put(connection)
+
+    assert len(script.requests) == 1
+
+
+async def test_a_write_that_was_never_sent_is_repeated():
+    """A refused connection and a 429 have changed nothing."""
+    connection, script = connect(
+        httpx.ConnectError("refused"), Says(429, headers={"Retry-After": "0"}), Says(204), retries=2
+    )
+
+    answer = await put(connection)
+
+    assert answer.status == 204
+    assert len(script.requests) == 3
+
+
+async def test_retry_after_is_waited_for():
+    """In seconds, as the upstream said."""
+    connection, script = connect(Says(429, headers={"Retry-After": "0"}), Says())
+
+    await get(connection)
+
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize(("said", "told"), [("3", 3.0), ("999999", 999999.0)])
+async def test_a_retry_after_that_is_too_long_is_passed_on(said, told):
+    """The client hears for how long, and at once."""
+    connection, script = connect(Says(429, headers={"Retry-After": said}))
+
+    with pytest.raises(RateLimited) as refusal:
+        await get(connection)
+
+    assert refusal.value.extensions == {"code": "RATE_LIMITED", "retryAfter": told}
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("said", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "", "inf", "1e9"])
+async def test_a_retry_after_that_is_no_number_of_seconds_is_none(said):
+    """It is repeated after the usual pause."""
+    connection, script = connect(Says(429, headers={"Retry-After": said}))
+
+    with pytest.raises(RateLimited) as refusal:
+        await get(connection)
+
+    assert refusal.value.retry_after is None
+    assert len(script.requests) == 2
+
+
+# -- how long
+
+
+async def test_nothing_is_sent_after_the_deadline():
+    """It would be for nobody."""
+    made, script = upstream()
+    late = caller(seconds=0)
+
+    for send in (get, put):
+        with pytest.raises(DeadlineExceeded):
+            await send(made.connect(late))
+
+    assert script.requests == []
+    assert late.meter.rest_calls == 0
+
+
+async def test_the_deadline_is_that_of_all_calls_together():
+    """The second call gets what the first has left."""
+    made, script = upstream(Says(after=0.06))
+    connection = made.connect(caller(seconds=0.1))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    await get(connection)
+    with pytest.raises(DeadlineExceeded):
+        await get(connection)
+
+    assert loop.time() - began < 0.2
+    assert len(script.requests) == 2
+
+
+async def test_a_repetition_that_the_deadline_leaves_no_time_for_is_not_waited_for():
+    """The failure is answered at once, and as what it is."""
+    made, script = upstream(Says(503))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    with pytest.raises(Unavailable):
+        await get(made.connect(caller(seconds=0.08)))
+
+    assert loop.time() - began < 0.08
+    assert len(script.requests) == 1
+
+
+async def test_a_slow_read_is_unavailable_and_a_slow_write_unknown():
+    """The call's own timeout is shorter than the operation's deadline."""
+    connection, script = connect(Says(after=5), timeout=0.02)
+
+    with pytest.raises(Unavailable):
+        await get(connection)
+    with pytest.raises(OutcomeUnknown):
+        await put(connection)
+
+    assert len(script.requests) == 2
+
+
+async def test_a_write_that_the_deadline_cut_short_is_unknown():
+    """It had been sent."""
+    made, _ = upstream(Says(after=5))
+
+    with pytest.raises(OutcomeUnknown):
+        await put(made.connect(caller(seconds=0.02)))
+
+
+async def test_a_body_that_drips_is_cut_off_in_time():
+    """Each byte comes soon enough; all of them do not."""
+    drops = Body(*[b"x", 0.02] * 100)
+    connection, _ = connect(Says(200, drops), timeout=0.1)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    with pytest.raises(Unavailable):
+        await get(connection)
+
+    assert loop.time() - began < 0.3
+    assert drops.closed
+
+
+async def test_the_gate_holds_as_many_calls_as_the_settings_say():
+    """Over all callers of the process."""
+    made, script = upstream(Says(after=0.005), concurrency=3)
+
+    await asyncio.gather(*(get(made.connect(caller())) for _ in range(20)))
+
+    assert script.most_at_once == 3
+    assert len(script.requests) == 20
+
+
+async def test_a_write_that_waited_at_the_gate_until_the_deadline_was_not_made():
+    """It is known not to have been sent, so its outcome is known too."""
+    made, script = upstream(Says(after=0.2), concurrency=1)
+    first = asyncio.create_task(get(made.connect(caller())))
+    await asyncio.sleep(0.01)
+    late = caller(seconds=0.02)
+
+    with pytest.raises(DeadlineExceeded):
+        await put(made.connect(late))
+    first.cancel()
+
+    assert [request.method for request in script.requests] == ["GET"]
+    assert late.meter.rest_calls == 0
+
+
+async def test_cancelled_calls_leave_the_gate_open():
+    """Hundreds of them, in the queue and under way."""
+    made, script = upstream(Says(after=0.01), concurrency=2)
+    for round_ in range(10):
+        tasks = [asyncio.create_task(get(made.connect(caller()))) for _ in range(30)]
+        await asyncio.sleep(0.002 * round_)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async with asyncio.timeout(1):
+        await asyncio.gather(*(get(made.connect(caller())) for _ in range(4)))
+    assert script.under_way == 0
+    assert script.most_at_once == 2
+
+
+async def test_a_cancelled_call_closes_its_answer():
+    """So that its connection does not stay taken."""
+    slow = Body(b"{", 5.0)
+    connection, _ = connect(Says(200, slow))
+
+    task = asyncio.create_task(get(connection))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert slow.closed
+
+
+# -- how much
+
+FULL = b'"' + b"x" * 98 + b'"'
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        Says(200, FULL),
+        Says(200, Body(FULL[:1], FULL[1:])),
+        Says(200, gzip.compress(FULL), GZIP),
+        Says(200, gzip.compress(FULL), {"Content-Encoding": "GZip"}),
+        Says(200, Body(*(bytes([byte]) for byte in gzip.compress(FULL))), GZIP),
+        Says(200, FULL, {"Content-Encoding": "identity", "Content-Type": "text/html"}),
+    ],
+    ids=["plain", "in pieces", "gzip", "GZip", "gzip by bytes", "identity"],
+)
+async def test_a_body_of_just_the_allowed_size_is_taken(says):
+    """However it came."""
+    connection, _ = connect(says, max_body=100)
+
+    assert (await get(connection)).body == FULL
+
+
+BOMB = gzip.compress(b" " * 50_000_000)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        Says(200, FULL + b" "),
+        Says(200, Body(FULL, b" ")),
+        Says(200, gzip.compress(FULL + b" "), GZIP),
+        Says(200, BOMB, GZIP),
+        Says(200, Body(*(BOMB[at : at + 1000] for at in range(0, len(BOMB), 1000))), GZIP),
+        Says(200, gzip.compress(FULL)[:-1], GZIP),
+        Says(200, b"", GZIP),
+        Says(200, FULL, GZIP),
+        Says(200, gzip.compress(FULL) + b"more", GZIP),
+        Says(200, Body(gzip.compress(FULL), *[b"more"] * 1000), GZIP),
+        Says(200, gzip.compress(FULL[:50]) + gzip.compress(FULL[50:]), GZIP),
+        Says(200, FULL, {"Content-Encoding": "br"}),
+        Says(200, FULL, {"Content-Encoding": "gzip, gzip"}),
+        Says(400, FULL + b" "),
+    ],
+    ids=[
+        "long",
+        "long in pieces",
+        "long gzip",
+        "bomb",
+        "bomb in pieces",
+        "cut gzip",
+        "empty gzip",
+        "no gzip",
+        "gzip and more",
+        "gzip and ever more",
+        "two gzips",
+        "br",
+        "twice gzip",
+        "long refusal",
+    ],
+)
+async def test_any_other_body_is_an_invalid_answer(says):
+    """And after a write, no answer at all. Its connection is given up."""
+    connection, script = connect(says, max_body=100)
+
+    with pytest.raises(InvalidAnswer):
+        await get(connection)
+    with pytest.raises(OutcomeUnknown):
+        await put(connection)
+
+    assert len(script.requests) == 2
+
+
+# -- what is told
+
+
+@given(
+    message=st.text(max_size=400)
+    | st.lists(
+        st.sampled_from(
+            "name|is|<b>|too long.|https://|//cdn|10.0.0.7:5432|db.local|a.b|ola@x.no|::1|localhost"
+            f"|LOCALHOST:1|{HOST}|\n|\x1b[31m|\u202e".split("|")
+        )
+    ).map(" ".join)
+)
+@settings(max_examples=300, deadline=None)
+def test_what_the_upstream_says_is_one_short_sentence_or_nothing(message):
+    """No control characters, no addresses, at most 200 characters of it, one full stop."""
+    told = Answer(400, json.dumps({"message": message}).encode()).reason()
+
+    assert told == "" or (told.startswith(" It says: ") and told.endswith("."))
+    said = told.removeprefix(" It says: ")
+    assert len(said) <= 201
+    assert said.isprintable()
+    for address in ("//", HOST, "10.0.0.7", "db.local", "ola@", "::1"):
+        assert address not in said
+    assert "localhost" not in said.lower()
+    assert said == "." or not said.endswith("..")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"Sorry"',
+        b"{}",
+        b'{"message": null}',
+        b'{"message": 5}',
+        b'{"message": ["Sorry"]}',
+        b'{"message": ""}',
+        b'{"message": " . "}',
+        b'{"message": "\\ud83d"}',
+        b'{"message": "\xff"}',
+        b"<html><h1>Sorry</h1></html>",
+        b'{"message": "Sorry", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"message": "Sorry"',
+    ],
+)
+def test_a_refusal_that_says_nothing_usable_says_nothing(body):
+    """A body of another shape is no failure of its own."""
+    assert Answer(400, body).reason() == ""
+
+
+@pytest.mark.parametrize(
+    "secret", [SECRET, HOST, "x" * 190 + SECRET], ids=["token", "host", "late"]
+)
+async def test_a_refusal_that_repeats_the_token_or_the_host_is_not_passed_on(secret):
+    """Not even when JSON spells it in another way, or when it is cut off in the middle."""
+    spelt = (
+        json.dumps({"message": f"Bad {secret} here"}).replace("/", "\\/").replace("+", "\\u002b")
+    )
+    connection, _ = connect(Says(400, spelt.encode()))
+
+    answer = await get(connection)
+
+    assert answer.reason() == ""
+    assert answer.status == 400
+
+
+FAILURES = [
+    Says(302, headers={"Location": f"https://{HOST}/login?token={SECRET}"}),
+    *(Says(status, f"{SECRET} {URL}".encode()) for status in (401, 403, 429, 500, 503)),
+    httpx.ConnectError(f"{URL} {SECRET}"),
+    httpx.ReadError(f"{URL} {SECRET}"),
+    Says(after=1),
+    Says(200, b"", {"Content-Encoding": SECRET}),
+]
+
+
+@pytest.mark.parametrize("says", FAILURES, ids=str)
+async def test_a_failures_message_names_nothing_of_ours_and_nothing_of_theirs(says):
+    """It is a sentence, with neither host nor path nor token in it."""
+    connection, _ = connect(says, timeout=0.05, retries=0)
+
+    for send in (get, put):
+        with pytest.raises(GatewayError) as failure:
+            await send(connection)
+
+        shown = f"{failure.value.message} {failure.value.extensions}"
+        for secret in (SECRET, HOST, "http", "shop", "gold", "/v2"):
+            assert secret not in shown
+        assert failure.value.message.endswith(".")
+        assert failure.value.__cause__ is None
+
+
+async def test_no_repr_has_the_token_in_it():
+    """Not of what is given the token, nor of what holds it."""
+    asking = caller()
+    made, _ = upstream()
+    asker = Asker(
+        token=SECRET, request_id="req-1", tenant_uid=None, deadline=0.0, meter=asking.meter
+    )
+
+    for holder in (asking, asker, made, made.connect(asking), Answer(400, b"")):
+        assert SECRET not in repr(holder)
+        assert SECRET not in str(holder)
+
+
+async def test_each_attempt_is_one_event():
+    """With the template, not the path; the status, where one came."""
+    events: list[Any] = []
+    made, _ = upstream(httpx.ReadError("lost"), Says(404), observe=events.append)
+    asking = caller()
+
+    await get(made.connect(asking))
+
+    seen = [(event.method, event.template, event.status, event.attempt) for event in events]
+    assert seen == [("GET", GROUP, None, 1), ("GET", GROUP, 404, 2)]
+    assert all(isinstance(event, UpstreamCall) and event.request_id == "req-1" for event in events)
+    assert asking.meter.rest_calls == 2
+
+
+# -- end to end, with sockets between
+
+NAMES = "{ customerGroups { nodes { name } } }"
+
+
+async def test_of_the_client_only_its_token_and_request_id_go_on(flow, gateway):
+    """Cookies, forwarding headers and whatever else a browser sends stay here."""
+    flow.add_group("gold")
+    weird = {
+        "Cookie": "sid=1",
+        "X-Request-Id": "abc-1",
+        "X-Forwarded-For": "10.0.0.1",
+        "Forwarded": "for=10.0.0.1",
+        "Proxy-Authorization": "Basic x",
+        "X-Api-Key": "k",
+        "User-Agent": "Weird/1",
+        "Accept-Language": "nb",
+        "Origin": "https://shop.example",
+        "Referer": "https://shop.example/?token=1",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "X-HTTP-Method-Override": "DELETE",
+        "If-None-Match": "*",
+        "Range": "bytes=0-1",
+        "X-Tenant": TENANT,
+    }
+
+    await gateway.query(NAMES, headers=weird)
+    await gateway.query(
+        'mutation { updateCustomerGroup(input: {customerGroup: {uid: "gold"}, name: "Au"})'
+        " { customerGroup { name } } }",
+        headers=weird,
+    )
+
+    read, write = (dict(request.headers) for request in flow.journal.requests)
+    host = httpx.URL(flow.url).netloc.decode()
+    expected = {
+        "host": host,
+        "authorization": f"Bearer {TOKEN}",
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+        "x-request-id": "abc-1",
+    }
+    assert read == expected
+    assert write == expected | {"content-type": "application/json", "content-length": "13"}
+
+
+@pytest.mark.parametrize("sent", ["a b", "x" * 129, "é".encode("latin-1"), "a;b", ""])
+async def test_a_strange_request_id_does_not_go_on(flow, gateway, sent):
+    """A new one goes instead."""
+    await gateway.query(NAMES, headers={"X-Request-Id": sent})
+
+    forwarded = flow.journal.requests[0].headers["x-request-id"]
+    assert forwarded.encode() != (sent if isinstance(sent, bytes) else sent.encode())
+    assert forwarded.isalnum()
+
+
+async def test_every_call_of_an_operation_has_the_token(flow, gateway):
+    """Reads, look-ups and the like alike."""
+    flow.add_groups(5)
+    flow.add_customers(3, "g000", "g003", "g004")
+
+    await gateway.query(
+        "{ customerGroups(first: 3) { totalCount nodes { customers { nodes "
+        "{ customerGroups { name } } } } } }"
+    )
+
+    assert len(flow.journal.requests) > 3
+    assert {r.headers["authorization"] for r in flow.journal.requests} == {f"Bearer {TOKEN}"}
+
+
+async def test_without_a_token_no_call_is_made(flow, gateway):
+    """Reads and changes are UNAUTHENTICATED."""
+    read = await gateway.ask(NAMES, token=None)
+    change = await gateway.ask(
+        'mutation { deleteCustomerGroup(input: {customerGroup: {uid: "gold"}}) { deletedUid } }',
+        token=None,
+    )
+
+    assert codes(read) == codes(change) == ["UNAUTHENTICATED"]
+    assert flow.calls == []
+
+
+async def test_a_cookie_of_one_callers_answer_is_not_sent_for_another(flow):
+    """The upstream's host is a name here: cookie jars treat addresses otherwise."""
+    flow.add_group("gold")
+    flow.fail(faults.Headers({"Set-Cookie": "session=ada; Path=/"}), times=None)
+    named = flow.url.replace("127.0.0.1", "localhost")
+
+    async with running_gateway(harness.settings(named)) as gateway:
+        first = await gateway.post(NAMES)
+        await gateway.post(NAMES, token=harness.READER)
+
+    assert [request.headers.get("cookie") for request in flow.journal.requests] == [None, None]
+    assert "set-cookie" not in first.headers
+
+
+async def test_a_redirect_is_not_followed(flow, gateway):
+    """The token would go wherever it points."""
+    flow.add_group("gold")
+    flow.fail(faults.Answer(302, headers={"Location": f"{flow.url}/tenants/shop/customer-groups"}))
+
+    body = await gateway.ask(NAMES)
+
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+    assert flow.calls == ["GET customer-groups"]
+
+
+async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
+    """81 bytes, one every 30 ms."""
+    flow.add_group("gold")
+    flow.fail(faults.Drip(0.03), times=None)
+    loop = asyncio.get_running_loop()
+
+    async with running_gateway(harness.settings(flow.url, flow_retail={"timeout": 0.2})) as gateway:
+        began = loop.time()
+        body = await gateway.ask(NAMES)
+        seconds = loop.time() - began
+
+    assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
+    assert seconds < 0.5
+
+
+async def test_the_operations_deadline_holds_over_its_calls(flow):
+    """What was answered in time is shown; the rest says why not."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+    flow.switches.latency = 0.12
+    loop = asyncio.get_running_loop()
+
+    async with running_gateway(harness.settings(flow.url, deadline=0.2)) as gateway:
+        began = loop.time()
+        body = await gateway.ask(
+            '{ customerGroup(by: {uid: "gold"}) { name customers { nodes { uid } } } }'
+        )
+        seconds = loop.time() - began
+
+    assert body["data"]["customerGroup"]["name"] == "Gold"
+    assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
+    assert seconds < 0.35
+
+
+async def test_at_debug_the_log_has_templates_and_nothing_of_the_caller(flow, caplog):
+    """No token, no URL, no uid, of a call that works and of one that does not."""
+    flow.add_group("gold")
+    flow.add_customer("ingrid", "gold")
+    flow.fail(faults.Close(), path="/customers")
+    caplog.set_level(logging.DEBUG)
+
+    async with running_gateway(harness.settings(flow.url)) as gateway:
+        gateway.events.clear()
+        await gateway.ask(
+            '{ customerGroup(by: {uid: "gold"}) { customers { nodes { uid displayName } } } }'
+        )
+        await gateway.ask(NAMES, token="token-of-nobody")  # noqa: S106
+        for event in gateway.events:
+            log_event(event)
+
+    ours = [record for record in caplog.records if record.name.startswith("gateway")]
+    assert len(ours) == 6
+    text = "\n".join(f"{record.getMessage()} {record.exc_text}" for record in ours)
+    for secret in (
+        TOKEN,
+        "token-of-nobody",
+        "http:",
+        "127.0.0.1",
+        "gold",
+        "ingrid",
+        '"shop"',
+        "/shop",
+    ):
+        assert secret not in text
+    assert GROUP in text

@@ -1,0 +1,133 @@
+"""What a developer is shown, and what is kept from everybody else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.http import graphiql
+from tests.harness import Flow, Gateway, codes, running_gateway, settings
+
+DEMO = "demo-token"
+
+
+@pytest.fixture
+async def production(flow: Flow) -> AsyncIterator[Gateway]:
+    async with running_gateway(settings(flow.url, profile="production")) as running:
+        yield running
+
+
+MISSPELT = [
+    ("{ customerGrops { totalCount } }", None),
+    ("{ customerGroups(fist: 1) { totalCount } }", None),
+    ("{ customerGroups(orderBy: {field: NAM}) { totalCount } }", None),
+    ("{ customerGroups(orderBy: {field: NAME, directio: ASC}) { totalCount } }", None),
+    ('{ node(id: "x") { ... on CustomerGrop { name } } }', None),
+    ("query ($o: CustomerGroupOrdr) { __typename @include(if: $o) }", None),
+    (
+        "query ($o: CustomerGroupOrder) { customerGroups(orderBy: $o) { totalCount } }",
+        {"o": {"field": "NAM"}},
+    ),
+    (
+        "query ($o: CustomerGroupOrder) { customerGroups(orderBy: $o) { totalCount } }",
+        {"o": {"field": "NAME", "directio": "ASC"}},
+    ),
+]
+
+
+async def test_only_development_suggests_names(gateway, production):
+    """Neither fields nor anything else: suggestions are introspection one guess at a time."""
+    for query, variables in MISSPELT:
+        suggested = await gateway.post(query, variables)
+        refused = await production.post(query, variables)
+
+        assert "errors" in refused.json()
+        assert "Did you mean" in suggested.text
+        assert "Did you mean" not in refused.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { types { name } } }",
+        '{ __type(name: "Query") { name } }',
+        "{ ...F } fragment F on Query { __schema { queryType { name } } }",
+    ],
+)
+async def test_introspection_is_for_development(gateway, production, query):
+    """The schema is in the repository; production need not tell it to everyone."""
+    shown = await gateway.ask(query, token=None)
+    refused = await production.ask(query, token=None)
+
+    assert "errors" not in shown
+    assert set(codes(refused)) == {"GRAPHQL_VALIDATION_FAILED"}
+    assert "data" not in refused
+
+
+async def test_production_tells_a_supergraph_its_schema(production, gateway, flow):
+    """`_service` needs neither a token nor introspection, and is the same everywhere."""
+    query = "{ __typename _service { sdl } }"
+
+    answer = await production.query(query, token=None)
+
+    assert "type CustomerGroup implements Node" in answer["_service"]["sdl"]
+    assert answer == await gateway.query(query, token=None)
+    assert flow.calls == []
+
+
+async def test_graphiql_is_for_development(gateway, production):
+    """A browser gets it on /graphql; in production, that there is nothing to GET."""
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    page = await gateway.client.get(f"{gateway.url}/graphql", headers=browser)
+    refused = await production.client.get(f"{production.url}/graphql", headers=browser)
+
+    assert page.status_code == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert refused.status_code == 405
+    assert codes(refused.json()) == ["BAD_REQUEST"]
+
+
+async def test_the_page_has_an_example_that_works(gateway, flow):
+    """What a developer sees first is a query that needs nothing but a token."""
+    flow.add_group("gold", "Gold members")
+    flow.add_customer("ada", "gold", displayName="Ada")
+    browser = {"Accept": "text/html"}
+
+    page = await gateway.client.get(f"{gateway.url}/graphql", headers=browser)
+    answer = await gateway.query(graphiql.EXAMPLE)
+
+    shown = re.search(r'defaultQuery: ("(?:[^"\\]|\\.)*")', page.text)
+    assert shown is not None
+    assert json.loads(shown[1]) == graphiql.EXAMPLE
+    [group] = answer["customerGroups"]["nodes"]
+    assert group["customers"]["nodes"][0]["displayName"] == "Ada"
+
+
+def test_the_page_keeps_no_token():
+    """A token typed in is gone with the page; only the demo's is put there for all to see."""
+    page, demo = graphiql.page(), graphiql.page(token=DEMO)
+
+    assert "shouldPersistHeaders: false" in page
+    assert "YOUR_TOKEN" in page
+    assert DEMO in demo
+
+
+def test_the_page_can_not_be_broken_out_of():
+    """A token is data, even one that looks like markup."""
+    markup = "</script><script>alert(1)</script>"
+    page = graphiql.page(token=markup)
+
+    assert "<script>alert" not in page
+
+
+def test_every_asset_is_held_to_its_hash():
+    """A CDN that serves anything else serves nothing."""
+    assets = re.findall(r"<(?:script|link)[^>]*https://[^>]*>", graphiql.page(), re.DOTALL)
+
+    assert len(assets) == 4
+    assert all(re.search(r'integrity="sha384-[\w+/=]{64}"', asset) for asset in assets)
+    assert all("@latest" not in asset and "crossorigin" in asset for asset in assets)

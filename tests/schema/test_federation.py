@@ -1,0 +1,164 @@
+"""What a router asks: the SDL, and entities by their keys."""
+
+from __future__ import annotations
+
+from gateway.schema.node import global_id
+from tests.harness import Flow, Gateway, codes, paths
+
+ENTITIES = """
+    query ($representations: [_Any!]!) {
+        _entities(representations: $representations) {
+            __typename
+            ... on CustomerGroup { uid name }
+            ... on Tenant { tenantUid: uid }
+        }
+    }
+"""
+GOLD = {"__typename": "CustomerGroup", "tenantUid": "shop", "uid": "gold"}
+
+BAD = {
+    "a number": 5,
+    "a string": "CustomerGroup",
+    "a list": [GOLD, GOLD],
+    "nothing in it": {},
+    "no type": {"tenantUid": "shop", "uid": "gold"},
+    "an unknown type": GOLD | {"__typename": "Order"},
+    "a type that is a list": GOLD | {"__typename": ["CustomerGroup"]},
+    "a type that is an object": GOLD | {"__typename": {}},
+    "a type that is null": GOLD | {"__typename": None},
+    "a type that is no entity": GOLD | {"__typename": "PageInfo"},
+    "the query": {"__typename": "Query"},
+    "an interface": {"__typename": "Node", "id": "x"},
+    "a scalar": {"__typename": "DateTime"},
+    "no key": {"__typename": "CustomerGroup"},
+    "half a key": {"__typename": "CustomerGroup", "uid": "gold"},
+    "the other half": {"__typename": "CustomerGroup", "tenantUid": "shop"},
+    "a null in the key": GOLD | {"uid": None},
+    "a number in the key": GOLD | {"uid": 5},
+    "an object in the key": GOLD | {"uid": {"uid": "gold"}},
+    "a uid that can't be": GOLD | {"uid": ".."},
+    "a tenant that can't be": GOLD | {"tenantUid": "a/b"},
+    "an id that is none": {"__typename": "CustomerGroup", "id": "x"},
+    "an id of another type": {
+        "__typename": "CustomerGroup",
+        "id": global_id("Customer", "shop", "ada"),
+    },
+    "an id of another tenant": {
+        "__typename": "CustomerGroup",
+        "id": global_id("CustomerGroup", "other", "gold"),
+        "tenantUid": "shop",
+    },
+    "a tenant without uid": {"__typename": "Tenant"},
+    "a tenant by its id": {"__typename": "Tenant", "id": "shop"},
+    "a tenant with a uid that can't be": {"__typename": "Tenant", "uid": ""},
+    "a customer, which can't be resolved": {
+        "__typename": "Customer",
+        "tenantUid": "shop",
+        "uid": "ada",
+    },
+    "a customer by id": {"__typename": "Customer", "id": global_id("Customer", "shop", "ada")},
+}
+
+
+async def test_the_sdl_needs_no_token(gateway: Gateway, flow: Flow):
+    """A router composes before anyone asks."""
+    answer = await gateway.query("{ _service { sdl } }", token=None)
+
+    sdl = answer["_service"]["sdl"]
+    assert 'url: "https://specs.apollo.dev/federation/v2.9"' in sdl
+    assert '@key(fields: "id") @key(fields: "tenantUid uid")' in sdl
+    assert '@key(fields: "id", resolvable: false)' in sdl
+    assert flow.calls == []
+
+
+async def test_a_group_is_an_entity_by_either_key(gateway: Gateway, flow: Flow):
+    """Both at once, and other fields that a router sends along are no harm."""
+    flow.add_group("gold")
+    by_id = {"__typename": "CustomerGroup", "id": global_id("CustomerGroup", "shop", "gold")}
+
+    found = await gateway.query(
+        ENTITIES, {"representations": [GOLD, by_id, GOLD | by_id, GOLD | {"name": "x", "n": 5}]}
+    )
+
+    gold = {"__typename": "CustomerGroup", "uid": "gold", "name": "Gold"}
+    assert found["_entities"] == [gold] * 4
+    assert flow.calls == ["GET customer-groups/gold"]
+
+
+async def test_a_tenant_is_an_entity_and_costs_nothing(gateway: Gateway, flow: Flow):
+    """By its uid; only what is asked of it is fetched."""
+    tenant = {"__typename": "Tenant", "uid": "other"}
+
+    found = await gateway.query(ENTITIES, {"representations": [tenant]}, token=None)
+
+    assert found["_entities"] == [{"__typename": "Tenant", "tenantUid": "other"}]
+    assert flow.calls == []
+
+
+async def test_entities_of_one_request_are_one_batch(gateway: Gateway, flow: Flow):
+    """Thirty groups on one page are one REST call, whichever keys they come by."""
+    uids = flow.add_groups(30)
+    representations = [
+        GOLD | {"uid": uid}
+        if number % 2
+        else {"__typename": "CustomerGroup", "id": global_id("CustomerGroup", "shop", uid)}
+        for number, uid in enumerate(uids)
+    ]
+
+    found = await gateway.query(ENTITIES, {"representations": representations})
+
+    assert [entity["uid"] for entity in found["_entities"]] == uids
+    assert flow.calls == ["GET customer-groups"]
+
+
+async def test_an_entity_that_does_not_exist_is_null(gateway: Gateway, flow: Flow):
+    """Without an error, as for any lookup."""
+    flow.add_group("gold")
+
+    found = await gateway.query(ENTITIES, {"representations": [GOLD | {"uid": "gone"}, GOLD]})
+
+    assert [entity and entity["uid"] for entity in found["_entities"]] == [None, "gold"]
+
+
+async def test_a_bad_representation_harms_no_other(gateway: Gateway, flow: Flow):
+    """It is an error in its own place; its neighbours are answered."""
+    flow.add_group("gold")
+    gold = {"__typename": "CustomerGroup", "uid": "gold", "name": "Gold"}
+    for kind, bad in BAD.items():
+        flow.journal.clear()
+
+        body = await gateway.ask(ENTITIES, {"representations": [GOLD, bad, GOLD]})
+
+        assert body["data"]["_entities"] == [gold, None, gold], kind
+        assert paths(body) == [["_entities", 1]], kind
+        assert codes(body)[0] in ("BAD_USER_INPUT", "UNSUPPORTED_BY_BACKEND"), kind
+        assert flow.calls == ["GET customer-groups/gold"], kind
+
+
+async def test_all_bad_representations_at_once_cost_no_rest_call(gateway: Gateway, flow: Flow):
+    """Each has its error, and none of them is a bug of ours."""
+    body = await gateway.ask(ENTITIES, {"representations": list(BAD.values())})
+
+    assert body["data"]["_entities"] == [None] * len(BAD)
+    assert sorted(path[1] for path in paths(body)) == list(range(len(BAD)))
+    assert flow.calls == []
+
+
+async def test_representations_can_be_written_into_the_document(gateway: Gateway, flow: Flow):
+    """As some routers do."""
+    flow.add_group("gold")
+
+    found = await gateway.query(
+        """{ _entities(representations: [
+            {__typename: "CustomerGroup", tenantUid: "shop", uid: "gold"}
+        ]) { ... on CustomerGroup { name } } }"""
+    )
+
+    assert found["_entities"] == [{"name": "Gold"}]
+
+
+async def test_a_null_representation_is_refused_by_its_type(gateway: Gateway):
+    """`[_Any!]!` says that there is none."""
+    body = await gateway.ask(ENTITIES, {"representations": [None]})
+
+    assert codes(body) == ["GRAPHQL_VALIDATION_FAILED"]

@@ -1,0 +1,195 @@
+"""The command line, as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway import VERSION
+
+ROOT = Path(__file__).parent.parent
+
+
+async def begin(directory: Path, *arguments: str, **environ: str) -> Process:
+    """`gateway` as a process, with no GATEWAY_ variables but those given."""
+    inherited = {name: os.environ[name] for name in os.environ if not name.startswith("GATEWAY_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-W", "error", "-m", "gateway", *arguments),
+        cwd=directory,
+        env=inherited | {"PYTHONPATH": str(ROOT)} | environ,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def run(directory: Path, *arguments: str, **environ: str) -> tuple[int | None, str, str]:
+    """Its exit code, and what it has written to stdout and stderr."""
+    process = await begin(directory, *arguments, **environ)
+    async with asyncio.timeout(10):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def stop(process: Process, how: signal.Signals) -> tuple[int | None, str]:
+    """Its exit code, and what it had still to write to either."""
+    process.send_signal(how)
+    async with asyncio.timeout(10):
+        out, err = await process.communicate()
+    return process.returncode, out.decode() + err.decode()
+
+
+@asynccontextmanager
+async def running(
+    directory: Path, *arguments: str, until: str, **environ: str
+) -> AsyncIterator[tuple[Process, str]]:
+    """The process, and what it has written up to the line with `until` in it."""
+    process = await begin(directory, *arguments, **environ)
+    assert process.stdout is not None
+    written = ""
+    try:
+        async with asyncio.timeout(10):
+            while until not in written:
+                line = await process.stdout.readline()
+                assert line, written
+                written += line.decode()
+        yield process, written
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@contextmanager
+def taken_port() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield str(listener.getsockname()[1])
+
+
+async def test_schema_prints_what_schema_graphql_holds(tmp_path):
+    """So that `make schema` can write it."""
+    code, out, err = await run(tmp_path, "schema")
+
+    assert (code, err) == (0, "")
+    assert out == (ROOT / "schema.graphql").read_text(encoding="utf-8")
+
+
+async def test_the_version_is_told(tmp_path):
+    """The same that /health tells."""
+    assert await run(tmp_path, "--version") == (0, f"gateway {VERSION}\n", "")
+
+
+async def test_serve_without_a_backend_says_what_to_set(tmp_path):
+    """One line, and an exit code that tells a mistake from a crash."""
+    code, out, err = await run(tmp_path, "serve")
+
+    assert (code, out) == (2, "")
+    assert err == (
+        "flow_retail.url (GATEWAY_FLOW_RETAIL_URL) is not set: there is no backend to ask.\n"
+    )
+
+
+async def test_serve_with_bad_settings_says_which(tmp_path):
+    """A line for each, from the file and from the environment."""
+    (tmp_path / "gateway.toml").write_text("[flow_retail]\nurl = 'nowhere'")
+
+    code, out, err = await run(tmp_path, "serve", GATEWAY_PORT="http")
+
+    assert (code, out) == (2, "")
+    assert [line.split(": ")[0] for line in err.splitlines()] == [
+        "gateway.toml, line 2",
+        "GATEWAY_PORT",
+    ]
+
+
+async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
+    """Whichever command it is, and whichever of the demo's two ports."""
+    with taken_port() as port:
+        answers = await asyncio.gather(
+            run(tmp_path, "serve", GATEWAY_PORT=port, GATEWAY_FLOW_RETAIL_URL="http://x/v2"),
+            run(tmp_path, "demo", "--simulator-port", port),
+            run(tmp_path, "demo", "--simulator-port", "0", GATEWAY_PORT=port),
+            run(tmp_path, "simulate", "--port", port),
+        )
+
+    refusal = f"127.0.0.1:{port} can't be listened on: Address already in use.\n"
+    assert answers == [(2, "", refusal)] * 4
+
+
+async def test_simulate_says_what_it_can_not_do(tmp_path):
+    """One line, as for the gateway's own settings."""
+    (tmp_path / "broken").write_bytes(b"not a database" * 100)
+    said = {
+        ("--port", "99999"): "127.0.0.1:99999 can't be listened on",
+        ("--host", "a" * 100, "--port", "0"): f"{'a' * 100}:0 can't be listened on",
+        ("--set", "colour=red"): "--set There is no switch 'colour'",
+        ("--port", "0", "--data", "."): "--data . can't be used",
+        ("--port", "0", "--data", "broken"): "--data broken can't be used",
+    }
+
+    ends = await asyncio.gather(*(run(tmp_path, "simulate", *arguments) for arguments in said))
+
+    for (code, out, err), begins in zip(ends, said.values(), strict=True):
+        assert (code, out) == (2, "")
+        assert err.startswith(begins)
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
+    """And Ctrl-C, or a container's end, stops both servers without a complaint."""
+    async with running(
+        tmp_path,
+        *("demo", "--simulator-port", "0"),
+        until="Ctrl-C stops both.",
+        GATEWAY_PORT="0",
+        GATEWAY_DEFAULT_TENANT="acme",  # whatever tenant a developer has set
+        GATEWAY_LOG_LEVEL="warning",
+    ) as (process, welcome):
+        printed = welcome[welcome.index("curl") : welcome.index("Ctrl-C")]
+        request = shlex.split(printed.replace("\\\n", ""))
+        [_, _, url, _, authorization, _, content_type, _, body] = request
+        headers = dict(header.split(": ") for header in (authorization, content_type))
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = (await client.post(url, content=body, headers=headers)).json()
+            page = await client.get(url, headers={"Accept": "text/html"})
+            code, rest = await stop(process, how)
+
+    assert "errors" not in answer
+    assert len(answer["data"]["customerGroups"]["nodes"]) == 3
+    assert "demo-token" in page.text
+    assert code == 0
+    assert rest.strip() == "Stopped."
+
+
+async def test_what_the_simulator_holds_outlives_it(tmp_path):
+    """A group that was made is there when the same file is served again."""
+    arguments = ("simulate", "--port", "0", "--data", "var/data.sqlite", "--empty")
+    path = "tenants/demo/customer-groups"
+    headers = {"Authorization": "Bearer demo-token"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        async with running(tmp_path, *arguments[:-1], until="data in") as (process, written):
+            url = re.findall(r"http://\S+/v2", written)[0]
+            made = await client.post(
+                f"{url}/{path}", json={"customerGroupUid": "new", "name": "New"}
+            )
+            code, rest = await stop(process, signal.SIGINT)
+        async with running(tmp_path, *arguments, until="data in") as (_, written):
+            url = re.findall(r"http://\S+/v2", written)[0]
+            found = await client.get(f"{url}/{path}/new")
+
+    assert made.is_success
+    assert (code, rest) == (0, "")
+    assert found.json()["name"] == "New"

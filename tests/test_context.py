@@ -1,0 +1,133 @@
+"""Whose request it is: tenants, backends, and a token that shows nowhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.backends.port import Backend, Caller
+from gateway.context import Asker, Context, Tenants
+from gateway.errors import InvalidInput, Rejected
+from gateway.paging import Bounds
+from gateway.telemetry import Meter
+
+
+class Recorder:
+    """A connector that notes who it was connected for; its backends do nothing."""
+
+    def __init__(self) -> None:
+        self.callers: list[Caller] = []
+
+    def connect(self, caller: Caller) -> Backend:
+        self.callers.append(caller)
+        return object()  # type: ignore[return-value]
+
+
+def context(tenants: Tenants, *, default: str | None = None) -> Context:
+    asker = Asker(
+        token="s3cret",  # noqa: S106  # made up
+        request_id="r1",
+        tenant_uid=default,
+        deadline=99.0,
+        meter=Meter(),
+    )
+    bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10)
+    return Context(asker, tenants, bounds)
+
+
+async def test_a_backend_speaks_for_this_caller():
+    """It is connected with all that the request brought, and for its tenant."""
+    flow = Recorder()
+
+    context(Tenants(connectors={}, default=flow)).backend("shop")
+
+    [caller] = flow.callers
+    assert (caller.tenant_uid, caller.token, caller.request_id) == ("shop", "s3cret", "r1")
+    assert caller.deadline == 99.0
+
+
+async def test_a_backend_is_connected_once_for_each_tenant():
+    """What it learns in one field serves the next."""
+    flow = Recorder()
+    asked = context(Tenants(connectors={}, default=flow))
+
+    assert asked.backend("shop") is asked.backend("shop")
+    assert asked.backend("shop") is not asked.backend("other")
+    assert [caller.tenant_uid for caller in flow.callers] == ["shop", "other"]
+
+
+async def test_a_tenant_has_the_backend_that_the_settings_give_it():
+    """Listed ones theirs, all others the default."""
+    first, second = Recorder(), Recorder()
+    asked = context(Tenants(connectors={"acme": first}, default=second))
+
+    asked.backend("acme")
+    asked.backend("other")
+
+    assert [caller.tenant_uid for caller in first.callers] == ["acme"]
+    assert [caller.tenant_uid for caller in second.callers] == ["other"]
+
+
+async def test_without_a_default_backend_only_listed_tenants_exist():
+    """Another one is the caller's mistake, said where it was named."""
+    asked = context(Tenants(connectors={"acme": Recorder()}))
+
+    assert asked.tenant_uid("acme") == "acme"
+    with pytest.raises(InvalidInput) as refused:
+        asked.tenant_uid("other", field=["by", "id"])
+    assert refused.value.field == ("by", "id")
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "meant"),
+    [("a", "b", "a"), (None, "b", "b"), ("A-z_09", None, "A-z_09"), ("x" * 128, None, "x" * 128)],
+)
+async def test_the_tenant_is_the_one_given_else_the_default(given, default, meant):
+    """A field's own wins."""
+    asked = context(Tenants(connectors={}, default=Recorder()), default=default)
+
+    assert asked.tenant_uid(given) == meant
+
+
+@pytest.mark.parametrize("given", [None, "", ".", "..", "a/b", "a b", "a\n", "ü", "x" * 129])
+async def test_a_tenant_that_can_not_be_is_refused(given):
+    """None at all included; nothing is connected."""
+    flow = Recorder()
+    asked = context(Tenants(connectors={}, default=flow))
+
+    with pytest.raises(InvalidInput) as refused:
+        asked.tenant_uid(given)
+    assert refused.value.field == ("tenantUid",)
+    assert flow.callers == []
+
+
+async def test_an_empty_tenant_is_not_the_default():
+    """A client that sends "" has a bug; another tenant's data would hide it."""
+    asked = context(Tenants(connectors={}, default=Recorder()), default="shop")
+
+    with pytest.raises(InvalidInput):
+        asked.tenant_uid("")
+
+
+async def test_the_token_shows_in_no_repr():
+    """Whatever is printed, logged or shown by a debugger."""
+    flow = Recorder()
+    asked = context(Tenants(connectors={}, default=flow))
+    asked.backend("shop")
+
+    shown = repr(asked._asker) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
+
+    assert "s3cret" not in shown
+
+
+async def test_a_failure_is_reported_once_for_each_place():
+    """Edges, nodes and page info of one list share a read and its flaws."""
+    asked = context(Tenants(connectors={}))
+    for message in ("Left out: a.", "Left out: a.", "Left out: b."):
+        asked.report(("customerGroups",), Rejected(message))
+    asked.report(("other",), Rejected("Left out: a."))
+
+    assert [(path, failure.message) for path, failure in asked.reports()] == [
+        (("customerGroups",), "Left out: a."),
+        (("customerGroups",), "Left out: b."),
+        (("other",), "Left out: a."),
+    ]

@@ -1,0 +1,144 @@
+"""The examples, run against the demo's data: they work, and cost what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import parse
+
+from gateway.simulator.flow_retail.demo_data import fill
+from gateway.simulator.flow_retail.store import Store
+from tests.harness import Flow, Gateway, running_flow, running_gateway, settings
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.graphql"))
+TOKEN = "demo-token"  # noqa: S105  # for data that is made up
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    """The demo's data, once for all examples: they leave it as it was, but for some members."""
+    with Store() as store:
+        fill(store)
+        yield store
+
+
+@pytest.fixture
+async def flow(store: Store) -> AsyncIterator[Flow]:
+    async with running_flow(Flow(store)) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
+    async with running_gateway(settings(flow.url, default_tenant="demo")) as running:
+        yield running
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "examples" / f"{name}.graphql").read_text(encoding="utf-8")
+
+
+def variables_of(name: str) -> dict[str, Any]:
+    beside = ROOT / "examples" / f"{name}.json"
+    return json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+
+
+def nulls(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all nulls."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nulls(part, (*path, key))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_an_example_works_and_costs_what_it_says(gateway: Gateway, flow: Flow, name: str):
+    """Without an error, and with the REST calls that its comment promises."""
+    text = text_of(name)
+    promised = re.search(r"^# Costs (\d+) REST calls?\b", text, re.MULTILINE)
+
+    await gateway.query(text, variables_of(name), token=TOKEN)
+
+    assert promised is not None
+    assert len(flow.calls) == int(promised[1])
+
+
+def test_there_are_no_variables_without_an_example():
+    """Each .json stands beside its .graphql, and an example without variables has none."""
+    documents = {name: parse(text_of(name)) for name in EXAMPLES}
+    with_variables = {
+        name
+        for name, document in documents.items()
+        if document.definitions[0].variable_definitions  # type: ignore[attr-defined]
+    }
+
+    assert {path.stem for path in (ROOT / "examples").glob("*.json")} == with_variables
+
+
+async def test_the_members_page_can_be_followed_to_its_end(gateway: Gateway):
+    """As its comment says: each answer's endCursor is the next one's `after`."""
+    text, given = text_of("03_paging"), variables_of("03_paging")
+    seen: list[str] = []
+    while True:
+        answer = await gateway.query(text, given, token=TOKEN)
+        customers = answer["customerGroup"]["customers"]
+        seen += [edge["node"]["id"] for edge in customers["edges"]]
+        if not customers["pageInfo"]["hasNextPage"]:
+            break
+        given["after"] = customers["pageInfo"]["endCursor"]
+
+    total = await gateway.query(
+        '{ customerGroup(by: {uid: "gull"}) { customers { totalCount } } }', token=TOKEN
+    )
+    assert len(seen) == len(set(seen)) == total["customerGroup"]["customers"]["totalCount"]
+
+
+async def test_the_changes_end_as_their_comments_say(gateway: Gateway):
+    """Made, refused for the revision, renamed, deleted."""
+    answer = await gateway.query(text_of("05_change_group"), token=TOKEN)
+
+    errors = {alias: payload["userErrors"] for alias, payload in answer.items()}
+    assert [error["code"] for error in errors.pop("save")] == ["REVISION_CONFLICT"]
+    assert errors == {"create": [], "rename": [], "delete": []}
+    assert answer["save"]["customerGroup"]["name"] == "Sommer 2026"
+    assert answer["rename"]["customerGroup"]["name"] == "Sommerklubben"
+
+
+async def test_the_membership_edit_is_a_success_however_often_it_is_sent(gateway: Gateway):
+    """Nobody fails, and the group has those who were to join."""
+    text, given = text_of("06_membership"), variables_of("06_membership")
+    for _ in range(2):
+        answer = await gateway.query(text, given, token=TOKEN)
+
+        payload = answer["updateCustomerGroupMembers"]
+        assert payload["userErrors"] == []
+        assert {result["status"] for result in payload["results"]} <= {"ACCEPTED", "UNCHANGED"}
+        assert payload["customerGroup"]["customers"]["totalCount"] == 3
+
+
+@pytest.mark.parametrize("name", ["04_refetch", "08_entities"])
+async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
+    """No example looks for something that the demo lacks."""
+    answer = await gateway.query(text_of(name), variables_of(name), token=TOKEN)
+
+    assert list(nulls(answer)) == []
+
+
+async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Flow):
+    """Its query, its answer to the letter, and the REST calls that it counts."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    query = re.findall(r"```graphql\n(.*?)```", readme, re.DOTALL)[0]
+    shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
+
+    body = await gateway.ask(query, {"group": "gull"}, token=TOKEN)
+
+    assert body == shown
+    assert "Five REST calls" in readme
+    assert len(flow.calls) == 5

@@ -1,0 +1,327 @@
+"""The arithmetic of windows, and what cursors say."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import InvalidInput, LimitExceeded
+from gateway.paging import (
+    MAX_OFFSET,
+    Bounds,
+    Cover,
+    Position,
+    Window,
+    cover,
+    decode_cursor,
+    encode_cursor,
+    window,
+)
+
+# -- which pages cover a window
+
+
+def covers(pages: Cover, offset: int, size: int) -> bool:
+    """Whether every row of the window is on one of the pages, and no page is for nothing."""
+    start, stop = pages.first * pages.size, (pages.first + pages.count) * pages.size
+    return start <= offset < start + pages.size and offset + size <= stop
+
+
+def best(offset: int, size: int, max_page_size: int) -> tuple[int, int]:
+    """The fewest equal pages that cover a window and their least size, by trying them all."""
+    end = offset + size
+    return min(
+        (-(-end // page_size) - offset // page_size, page_size)
+        for page_size in range(1, max_page_size + 1)
+    )
+
+
+@given(st.integers(0, 3000), st.integers(1, 150), st.integers(1, 60))
+@settings(deadline=None, derandomize=True, max_examples=500)
+def test_a_cover_is_exact_and_the_fewest_pages_with_the_least_rows(offset, size, max_page_size):
+    """Against trying every page size: as few pages as can be, and as small as those can be."""
+    pages = cover(offset, size, max_page_size)
+
+    assert covers(pages, offset, size)
+    assert pages.size <= max_page_size
+    assert (pages.count, pages.size) == best(offset, size, max_page_size)
+
+
+@given(st.integers(0, MAX_OFFSET), st.integers(0, 250), st.integers(1, 10_000))
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_a_cover_is_found_at_any_offset(offset, size, max_page_size):
+    """Also far beyond what can be tried: the rows are on the pages, and at most one page more than
+    an aligned window would take is needed.
+    """
+    pages = cover(offset, size, max_page_size)
+
+    assert covers(pages, offset, max(size, 1))
+    assert pages.count <= -(-max(size, 1) // max_page_size) + 1
+
+
+@given(st.integers(0, 100_000_000), st.integers(0, 50))
+@settings(deadline=None, derandomize=True, max_examples=500)
+def test_half_the_largest_page_is_one_page(offset, size):
+    """With pages of up to 100 rows, anywhere in the first 100 million rows."""
+    assert cover(offset, size, 100).count == 1
+
+
+def test_half_the_largest_page_is_one_page_throughout_an_ordinary_list():
+    """Every window of up to half a page, at every offset of a list that has thousands of rows."""
+    for max_page_size, rows in ((20, 713), (30, 4018), (100, 5000)):
+        size = max_page_size // 2  # a shorter window lies within one of these
+        assert all(cover(offset, size, max_page_size).count == 1 for offset in range(rows))
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "max_page_size"), [(713, 10, 20), (4018, 15, 30), (135_431_981, 50, 100)]
+)
+def test_far_down_a_list_half_the_largest_page_can_be_two_pages(offset, size, max_page_size):
+    """The first offset at which every page size leaves a border inside of the window."""
+    borders = {
+        page_size: -(-(offset + 1) // page_size) * page_size
+        for page_size in range(size, max_page_size + 1)
+    }
+
+    assert all(offset < border < offset + size for border in borders.values())
+    assert cover(offset, size, max_page_size).count == 2
+
+
+def test_a_page_has_a_third_more_rows_than_asked_for_at_most():
+    """Over the offsets of a list of 2 000 rows, for windows of 5 to 50 rows: 1.15 to 1.4 rows read
+    for each row asked for.
+    """
+    for size in range(5, 51):
+        read = sum(cover(offset, size, 100).size for offset in range(2000))
+        assert 1.1 < read / (2000 * size) < 1.45, size
+    assert sum(cover(offset, 50, 100).size for offset in range(2000)) / (2000 * 50) < 1.2
+
+
+@pytest.mark.parametrize("page", [0, 1, 7, 1000])
+@pytest.mark.parametrize("size", [1, 20, 100])
+def test_a_window_that_is_a_page_is_read_as_that_page(page, size):
+    """An aligned window has no over-fetch."""
+    assert cover(page * size, size, 100) == Cover(page, 1, size)
+
+
+def test_no_rows_are_a_page_of_one():
+    """A total alone costs one row, at the start of the list or elsewhere."""
+    assert cover(0, 0, 100) == Cover(0, 1, 1)
+    assert cover(40, 0, 100) == Cover(40, 1, 1)
+
+
+# -- what arguments ask for
+
+BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10)
+ROW_5, ROW_9 = Position(5, "e"), Position(9, "i")
+AFTER, BEFORE = encode_cursor(ROW_5), encode_cursor(ROW_9)
+
+
+def test_without_arguments_the_first_rows_are_asked_for():
+    """As many as the settings say."""
+    assert window(BOUNDS) == Window(size=20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"first": 3}, Window(size=3)),
+        ({"first": 0}, Window(size=0)),
+        ({"first": 100}, Window(size=100)),
+        ({"last": 3}, Window(size=3, from_end=True)),
+        ({"last": 0}, Window(size=0, from_end=True)),
+        ({"offset": 7}, Window(size=20, offset=7)),
+        ({"offset": 0}, Window(size=20)),
+        ({"first": 3, "offset": 7}, Window(size=3, offset=7)),
+        ({"after": AFTER}, Window(size=20, after=ROW_5)),
+        ({"before": BEFORE}, Window(size=20, before=ROW_9)),
+        ({"first": 3, "after": AFTER}, Window(size=3, after=ROW_5)),
+        ({"first": 3, "before": BEFORE}, Window(size=3, before=ROW_9)),
+        ({"last": 3, "after": AFTER}, Window(size=3, after=ROW_5, from_end=True)),
+        ({"last": 3, "before": BEFORE}, Window(size=3, before=ROW_9, from_end=True)),
+        (
+            {"first": 3, "after": AFTER, "before": BEFORE},
+            Window(size=3, after=ROW_5, before=ROW_9),
+        ),
+        (
+            {"last": 3, "after": AFTER, "before": BEFORE},
+            Window(size=3, after=ROW_5, before=ROW_9, from_end=True),
+        ),
+        ({"after": AFTER, "before": BEFORE}, Window(size=20, after=ROW_5, before=ROW_9)),
+    ],
+)
+def test_arguments_that_agree_make_a_window(arguments, expected):
+    """Every combination that Relay's specification gives a meaning, and `offset`."""
+    assert window(BOUNDS, **arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "failure", "field"),
+    [
+        ({"first": -1}, InvalidInput, "first"),
+        ({"last": -1}, InvalidInput, "last"),
+        ({"offset": -1}, InvalidInput, "offset"),
+        ({"first": 101}, LimitExceeded, "first"),
+        ({"last": 101}, LimitExceeded, "last"),
+        ({"first": 1, "last": 1}, InvalidInput, "last"),
+        ({"first": 1, "last": 1, "after": AFTER}, InvalidInput, "last"),
+        ({"offset": 1, "after": AFTER}, InvalidInput, "after"),
+        ({"offset": 1, "before": BEFORE}, InvalidInput, "before"),
+        ({"offset": 1, "last": 1}, InvalidInput, "last"),
+        ({"offset": 0, "last": 0}, InvalidInput, "last"),
+        ({"after": "?"}, InvalidInput, "after"),
+        ({"before": "?"}, InvalidInput, "before"),
+        ({"after": BEFORE, "before": AFTER}, InvalidInput, "after"),
+        ({"after": AFTER, "before": AFTER}, InvalidInput, "after"),
+        ({"last": 2, "after": BEFORE, "before": AFTER}, InvalidInput, "after"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused_by_name(arguments, failure, field):
+    """The error says which argument is to be changed, as a path and in its message."""
+    with pytest.raises(failure) as refused:
+        window(BOUNDS, **arguments)
+
+    assert refused.value.field == (field,)
+    assert f"`{field}`" in refused.value.message
+
+
+def test_every_combination_of_arguments_is_either_a_window_or_refused_by_name():
+    """All 3^5 of absent, smallest and ordinary values: nothing else comes out."""
+    values = {
+        "first": (None, 0, 3),
+        "last": (None, 0, 3),
+        "offset": (None, 0, 3),
+        "after": (None, "", AFTER),
+        "before": (None, "", BEFORE),
+    }
+    for chosen in itertools.product(*values.values()):
+        arguments = dict(zip(values, chosen, strict=True))
+        given_names = {name for name, value in arguments.items() if value is not None}
+        try:
+            made = window(BOUNDS, **arguments)
+        except InvalidInput as failure:
+            refused = failure
+        else:
+            assert made.from_end == ("last" in given_names)
+            assert not {"first", "last"} <= given_names
+            assert "offset" not in given_names or made.plain
+            assert made.plain == given_names.isdisjoint({"after", "before", "last"})
+            continue
+
+        [field] = refused.field
+        assert field in given_names
+
+
+# -- cursors
+
+positions = st.builds(Position, st.integers(0, MAX_OFFSET), st.text())
+orders = st.text().filter(lambda order: "." not in order)  # an order is a name: FIELD_DIRECTION
+
+
+@given(positions, orders)
+@settings(derandomize=True)
+def test_a_cursor_leads_back_to_its_position(position, order):
+    """Whatever the uid's characters are, and under any order."""
+    cursor = encode_cursor(position, order=order)
+
+    assert decode_cursor(cursor, order=order) == position
+    assert cursor.isascii()
+    assert set("+/= ").isdisjoint(cursor)
+
+
+@given(positions, orders, orders)
+@settings(derandomize=True)
+def test_a_cursor_of_another_order_is_refused(position, made_under, asked_under):
+    """Its offset means nothing there."""
+    cursor = encode_cursor(position, order=made_under)
+    if made_under == asked_under:
+        assert decode_cursor(cursor, order=asked_under) == position
+        return
+
+    with pytest.raises(InvalidInput, match="`before` was made under another `orderBy`") as refused:
+        decode_cursor(cursor, order=asked_under, field="before")
+
+    assert refused.value.field == ("before",)
+
+
+def spelt(text: str | bytes) -> str:
+    """A cursor that says `text`."""
+    raw = text if isinstance(text, bytes) else text.encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        ".",
+        "?",
+        "A",
+        "gold",
+        "ø",
+        "\ud800",
+        spelt(""),
+        spelt("5"),
+        spelt("5."),
+        spelt("5.gold"),
+        spelt("..gold"),
+        spelt("five..gold"),
+        spelt("-1..gold"),
+        spelt("-0..gold"),
+        spelt("+5..gold"),
+        spelt("05..gold"),
+        spelt("0x5..gold"),
+        spelt("1_0..gold"),
+        spelt("5.0..gold"),  # the order "0" and the uid ".gold"
+        spelt("1e3..gold"),
+        spelt(" 5..gold"),
+        spelt("\N{ARABIC-INDIC DIGIT FIVE}..gold"),
+        spelt(f"{MAX_OFFSET + 1}..gold"),
+        spelt("9" * 5000 + "..gold"),
+        spelt(b"5..\xff"),
+        spelt("5..gold") + "=",
+        spelt("5..gold") + "==",
+        spelt("5..gold") + "\n",
+        " " + spelt("5..gold"),
+        spelt("5..gold")[:4] + "!" + spelt("5..gold")[4:],
+        spelt("5..a?>").replace("_", "/").replace("-", "+"),
+    ],
+)
+def test_what_is_not_a_cursor_is_bad_input(cursor):
+    """Never another failure, and never a position that the gateway did not write."""
+    with pytest.raises(InvalidInput) as refused:
+        decode_cursor(cursor, field="before")
+
+    assert refused.value.field == ("before",)
+    assert "`before`" in refused.value.message
+
+
+@given(st.text() | st.text("ABCDwxyz0189-_+/=. "))
+@settings(derandomize=True, max_examples=500)
+def test_any_text_is_a_cursor_in_its_one_spelling_or_bad_input(text):
+    """What is accepted is exactly what would have been written."""
+    try:
+        position = decode_cursor(text)
+    except InvalidInput:
+        return
+
+    assert encode_cursor(position) == text
+
+
+@given(positions, st.integers(0, 63))
+@settings(derandomize=True, max_examples=200)
+def test_a_position_has_one_spelling(position, spare):
+    """The spare bits of the last character are zero: a cursor can be compared as text."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    cursor = encode_cursor(position)
+    other = cursor[:-1] + alphabet[spare]
+    try:
+        found = decode_cursor(other)
+    except InvalidInput:
+        return
+
+    assert (found == position) == (other == cursor)
