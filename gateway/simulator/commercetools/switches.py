@@ -1,12 +1,13 @@
 """What commercetools' documents leave open, each with a switch."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Literal, Self, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.simulator.overrides import Overridable
 
 
 @dataclass(kw_only=True, slots=True)
-class Switches:
+class Switches(Overridable):
     """Read anew for every request, so that a test can turn one at any time.
 
     Where the documents say nothing the default is what seems most likely; nothing here was tried
@@ -53,48 +54,3 @@ class Switches:
 
     latency: float = 0.0
     """Seconds before a request is looked at."""
-
-    @classmethod
-    def parse(cls, pairs: Iterable[str]) -> Self:
-        """The defaults, changed by "name=value" strings; see `with_overrides`."""
-        return cls().with_overrides(pairs)
-
-    def with_overrides(self, pairs: Iterable[str]) -> Self:
-        """A copy changed by "name=value" strings, as on a command line; the last of a name wins.
-
-        ValueError names the switch, the value and what is legal.
-
-        >>> Switches().with_overrides(["version_step=one", "latency=0.05"]).version_step
-        'one'
-        """
-        hints = get_type_hints(type(self))
-        names = [each.name for each in fields(self)]
-        values: dict[str, object] = {}
-        for pair in pairs:
-            name, equals, text = pair.partition("=")
-            if not equals:
-                raise ValueError(f"A switch is written name=value, not {pair!r}.")
-            if name not in names:
-                raise ValueError(f"There is no switch {name!r}; there are {', '.join(names)}.")
-            values[name] = value_of(name, text, hints[name])
-        return replace(self, **values)  # type: ignore[arg-type]  # value_of checked each
-
-
-def value_of(name: str, text: str, hint: object) -> object:
-    """The value of a switch's type that the text stands for, or a ValueError."""
-    if hint is float:
-        legal = "a number of seconds, 0 or more"
-        try:
-            if 0 <= (seconds := float(text)) < float("inf"):
-                return seconds
-        except ValueError:
-            pass
-    elif hint is int:
-        legal = "a whole number, 1 or more"
-        if text.isascii() and text.isdigit() and int(text) > 0:
-            return int(text)
-    else:
-        legal = " or ".join(get_args(hint))
-        if text in get_args(hint):
-            return text
-    raise ValueError(f"The switch {name} is {legal}, not {text!r}.")

@@ -2,14 +2,10 @@
 
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Self
 
+from gateway.simulator.database import Database
 from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS, Order
 from gateway.simulator.flow_retail.tables import SCHEMA, SCHEMA_VERSION
 
@@ -49,57 +45,11 @@ class Rights:
     permissions: Mapping[str, frozenset[str]]
 
 
-def system_clock() -> datetime:
-    """Now."""
-    return datetime.now(UTC)
+class Store(Database):
+    """All of a simulator's data."""
 
-
-class Store:
-    """All of a simulator's data, in memory or in a file that outlives the process.
-
-    May be used from several threads, as by a test beside a server.
-    """
-
-    def __init__(
-        self, path: str | Path = ":memory:", *, clock: Callable[[], datetime] = system_clock
-    ) -> None:
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            self._db.close()
-            raise ValueError(f"{path} was written by another version of the simulator.")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        """Let go of the file. What was in memory is gone."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All inside happens, or nothing if it raises. May stand inside another one."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    SCHEMA = SCHEMA
+    SCHEMA_VERSION = SCHEMA_VERSION
 
     # Tenants and tokens
 
@@ -330,17 +280,6 @@ class Store:
         ]
 
     # The database
-
-    def _now(self) -> str:
-        stamp = self._clock().astimezone(UTC)
-        return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _rows(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
-
-    def _count(self, sql: str, values: Sequence[object]) -> int:
-        return int(self._rows(sql, values)[0][0])
 
     def _group(self, tenant: str, uid: str) -> int:
         rows = self._rows("SELECT id FROM groups WHERE tenant = ? AND uid = ?", (tenant, uid))

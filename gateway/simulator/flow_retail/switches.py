@@ -1,15 +1,15 @@
 """What Flow Retail's documents leave open, each with a switch."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from types import NoneType
-from typing import Literal, Self, get_args, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS
+from gateway.simulator.overrides import Overridable
 
 
 @dataclass(kw_only=True, slots=True)
-class Switches:
+class Switches(Overridable):
     """Read anew for every request, so that a test can turn one at any time.
 
     Where the documents say nothing the default is what seems most likely; nothing here was tried
@@ -101,60 +101,20 @@ class Switches:
     latency: float = 0.0
     """Seconds before a request is looked at."""
 
-    @classmethod
-    def parse(cls, pairs: Iterable[str]) -> Self:
-        """The defaults, changed by "name=value" strings; see `with_overrides`."""
-        return cls().with_overrides(pairs)
-
-    def with_overrides(self, pairs: Iterable[str]) -> Self:
-        """A copy changed by "name=value" strings, as on a command line; the last of a name wins.
-
-        A table of sorts is written ``group_sorts=name,created:created_at``: sortBy values, each
-        with its column unless that has the usual one. ValueError names the switch, the value and
-        what is legal.
+    def value_of(self, name: str, text: str, hint: object) -> object:
+        """A table of sorts is written ``group_sorts=name,created:created_at``: sortBy values, each
+        with its column unless that has the usual one.
 
         >>> Switches().with_overrides(["first_page=0", "latency=0.05"]).first_page
         0
         """
-        hints = get_type_hints(type(self))
-        names = [each.name for each in fields(self)]
-        values: dict[str, object] = {}
-        for pair in pairs:
-            name, equals, text = pair.partition("=")
-            if not equals:
-                raise ValueError(f"A switch is written name=value, not {pair!r}.")
-            if name not in names:
-                raise ValueError(f"There is no switch {name!r}; there are {', '.join(names)}.")
-            values[name] = value_of(name, text, hints[name])
-        return replace(self, **values)  # type: ignore[arg-type]  # value_of checked each
-
-
-def value_of(name: str, text: str, hint: object) -> object:
-    """The value of a switch's type that the text stands for, or a ValueError."""
-    if name in ("group_sorts", "customer_sorts"):
-        return sorts(name, text, GROUP_SORTS if name == "group_sorts" else CUSTOMER_SORTS)
-    if hint is bool:
-        choices: dict[str, object] = {"true": True, "false": False}
-    else:
-        choices = {str(choice): choice for choice in get_args(hint) if not isinstance(choice, type)}
-    if NoneType in get_args(hint):
-        choices["none"] = None
-    if text in choices:
-        return choices[text]
-    if hint is float:
-        legal = "a number of seconds, 0 or more"
-        try:
-            if 0 <= (seconds := float(text)) < float("inf"):
-                return seconds
-        except ValueError:
-            pass
-    elif hint is int or int in get_args(hint):
-        legal = " or ".join(["a whole number, 1 or more", *choices])
-        if text.isascii() and text.isdigit() and int(text) > 0:
-            return int(text)
-    else:
-        legal = " or ".join(choices)
-    raise ValueError(f"The switch {name} is {legal}, not {text!r}.")
+        match name:
+            case "group_sorts":
+                return sorts(name, text, GROUP_SORTS)
+            case "customer_sorts":
+                return sorts(name, text, CUSTOMER_SORTS)
+            case _:
+                return Overridable.value_of(self, name, text, hint)
 
 
 def sorts(name: str, text: str, usual: Mapping[str, str]) -> dict[str, str]:
