@@ -58,6 +58,8 @@ class Context:
         self._backends: dict[str, Backend] = {}
         self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
         self.bounds = bounds
+        self.changes = False
+        """Whether a change was begun: from then on nobody may cancel this request's work."""
         self.loaders = Loaders(self.backend)
 
     def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:
@@ -103,6 +105,7 @@ class Context:
 
     async def changing(self, change: Awaitable[ChangedT]) -> ChangedT:
         """The change's answer; whatever it came to, what was read ahead of it is read anew."""
+        self.changes = True
         try:
             return await change
         finally:

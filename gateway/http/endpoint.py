@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -32,6 +32,8 @@ from gateway.paging import Bounds
 from gateway.schema.federation import Schema
 from gateway.telemetry import Meter, Observer, OperationDone
 
+CLIENT_GONE: Final = 499
+"""nginx's status for a client that left; it is in no specification, and nobody sees it."""
 log = logging.getLogger("gateway.http")
 
 
@@ -73,7 +75,10 @@ class Endpoint:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
             wanted = await read_request(request, max_body=self._settings.max_request_body)
-            body, executed = await self._execute(wanted, request, request_id)
+            answered = await self._answered(wanted, request, request_id)
+            if answered is None:
+                return Response(status_code=CLIENT_GONE)  # nobody reads it
+            body, executed = answered
             status = 200 if executed or media_type == JSON else 400
             headers = {}
         except BadRequest as refusal:
@@ -86,21 +91,41 @@ class Endpoint:
             media_type=f"{media_type or JSON}; charset=utf-8",
         )
 
-    async def _execute(
+    async def _answered(
         self, wanted: GraphQLRequest, request: Request, request_id: str
-    ) -> tuple[dict[str, Any], bool]:
-        """The response's body, and whether the operation was executed at all."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        meter = Meter()
+    ) -> tuple[dict[str, Any], bool] | None:
+        """What `_execute` answers; None where the client has left and the work was ended.
+
+        Work that has begun to change something goes on to its end, whoever is there to hear of it.
+        """
         asker = Asker(
             token=bearer_token(request.headers.get("Authorization")),
             request_id=request_id,
             tenant_uid=request.headers.get("X-Tenant") or self._settings.default_tenant,
-            deadline=began + self._settings.deadline,
-            meter=meter,
+            deadline=asyncio.get_running_loop().time() + self._settings.deadline,
+            meter=Meter(),
         )
         context = Context(asker, self._tenants, self._bounds)
+        work = asyncio.ensure_future(self._execute(wanted, asker, context))
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not context.changes:
+                return None
+            return await work
+        finally:
+            gone.cancel()
+            if not context.changes:
+                work.cancel()
+            await asyncio.wait((work, gone))
+
+    async def _execute(
+        self, wanted: GraphQLRequest, asker: Asker, context: Context
+    ) -> tuple[dict[str, Any], bool]:
+        """The response's body, and whether the operation was executed at all."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        request_id = asker.request_id
         try:
             result = await self._schema.execute(
                 wanted.query or " ",  # Strawberry raises for "", where a blank is a syntax error
@@ -128,12 +153,18 @@ class Endpoint:
             OperationDone(
                 operation_name=_loggable(wanted.operation_name),
                 seconds=loop.time() - began,
-                rest_calls=meter.rest_calls,
+                rest_calls=asker.meter.rest_calls,
                 error_codes=_codes(body),
                 request_id=request_id,
             )
         )
         return body, executed
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has left; its request has been read, so nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _original(error: GraphQLError) -> Exception | None:
