@@ -12,14 +12,11 @@ from pathlib import Path
 
 from gateway import VERSION, serving
 from gateway.app import create_app
+from gateway.configuration import read_settings
 from gateway.demo import demo
 from gateway.schema import create_schema
-from gateway.settings import SettingsError, read_settings
-from gateway.simulator.flow_retail.app import create_app as create_simulator
-from gateway.simulator.flow_retail.demo_data import fill
-from gateway.simulator.flow_retail.store import Store
-from gateway.simulator.flow_retail.switches import Switches
-from gateway.simulator.journal import Journal
+from gateway.settings import SettingsError
+from gateway.simulations import NAMES, open_store, simulation
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,13 +43,13 @@ def serve(_chosen: argparse.Namespace) -> None:
     settings = read_settings(os.environ)
     _log_at(settings.log_level)
     app = create_app(settings)
-    listener = serving.listen(settings.host, settings.port)
-    logging.getLogger("gateway").info("listening on %s", serving.address(listener))
-    serving.server(app).run(sockets=[listener])
+    with serving.listen(settings.host, settings.port) as listener:
+        logging.getLogger("gateway").info("listening on %s", serving.address(listener))
+        serving.server(app).run(sockets=[listener])
 
 
 def show_demo(chosen: argparse.Namespace) -> None:
-    """Serve the gateway over the simulator."""
+    """Serve the gateway over the simulators."""
     _log_at(read_settings(os.environ).log_level)
     demo(os.environ, simulator_port=chosen.simulator_port)
 
@@ -63,24 +60,25 @@ def print_schema(_chosen: argparse.Namespace) -> None:
 
 
 def simulate(chosen: argparse.Namespace) -> None:
-    """Serve the simulator alone, over data that outlives it."""
+    """Serve one simulator alone, over data that outlives it."""
+    data = chosen.data or Path("var") / f"{chosen.api}.sqlite"
     try:
-        switches = Switches.parse(chosen.set)
-    except ValueError as mistake:
-        raise CannotSimulate(f"--set {mistake}") from None
-    try:
-        chosen.data.parent.mkdir(parents=True, exist_ok=True)
-        opened = Store(chosen.data)
+        data.parent.mkdir(parents=True, exist_ok=True)
+        opened = open_store(chosen.api, data)
     except (OSError, sqlite3.Error, ValueError) as problem:
-        raise CannotSimulate(f"--data {chosen.data} can't be used: {problem}") from None
+        raise CannotSimulate(f"--data {data} can't be used: {problem}") from None
     with opened as store:
-        listener = serving.listen(chosen.host, chosen.port)
-        if not chosen.empty:
-            fill(store)
-        app = create_simulator(store, switches=switches, journal=Journal(limit=1000))
-        where = serving.address(listener)
-        print(f"Flow Retail, simulated: {where}/v2, data in {chosen.data}", flush=True)
-        serving.server(app).run(sockets=[listener])
+        api = simulation(store)
+        try:
+            app = api.app(chosen.set)
+        except ValueError as mistake:
+            raise CannotSimulate(f"--set {mistake}") from None
+        with serving.listen(chosen.host, chosen.port) as listener:
+            if not chosen.empty:
+                api.fill(api.tenant)
+            where = serving.address(listener) + api.base_path
+            print(f"{api.title}, simulated: {where}, data in {data}", flush=True)
+            serving.server(app).run(sockets=[listener])
 
 
 def _log_at(level: str) -> None:
@@ -99,18 +97,23 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     served = commands.add_parser("serve", help="serve GraphQL, as gateway.toml and GATEWAY_* say")
     served.set_defaults(run=serve)
-    shown = commands.add_parser("demo", help="serve GraphQL over a simulated backend")
+    shown = commands.add_parser("demo", help="serve GraphQL over simulated backends")
     shown.set_defaults(run=show_demo)
-    shown.add_argument("--simulator-port", type=int, default=8081, metavar="PORT")
+    shown.add_argument(
+        "--simulator-port",
+        type=int,
+        default=8081,
+        metavar="PORT",
+        help="of Flow Retail; commercetools takes the next one; 0: any (default: %(default)s)",
+    )
     printed = commands.add_parser("schema", help="print the schema in SDL")
     printed.set_defaults(run=print_schema)
-    simulator = commands.add_parser("simulate", help="serve a simulated Flow Retail alone")
+    simulator = commands.add_parser("simulate", help="serve one simulated REST API alone")
     simulator.set_defaults(run=simulate)
+    simulator.add_argument("--api", choices=NAMES, default=NAMES[0], help="default: %(default)s")
     simulator.add_argument("--host", default="127.0.0.1")
     simulator.add_argument("--port", type=int, default=8081)
-    simulator.add_argument(
-        "--data", type=Path, default=Path("var/flow-retail.sqlite"), help="default: %(default)s"
-    )
+    simulator.add_argument("--data", type=Path, help="default: var/API.sqlite")
     simulator.add_argument("--empty", action="store_true", help="without the demo's data")
     simulator.add_argument(
         "--set",

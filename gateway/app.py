@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from starlette.applications import Starlette
@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from gateway.backends.commercetools import Commercetools
+from gateway.backends.commercetools_refusals import may_repeat
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
 from gateway.backends.transport import AiohttpTransport
@@ -21,6 +23,8 @@ from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.http.health import health
 from gateway.paging import Bounds
 from gateway.schema import create_schema
+from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry import Observer, log_event
 
@@ -39,9 +43,10 @@ def create_app(
     Raises SettingsError where the settings leave no backend. `graphiql_token` is shown to anyone
     who opens GraphiQL: for a demo only.
     """
-    if settings.flow_retail.url is None:
+    if settings.default_upstream is None and not settings.tenants:
         raise SettingsError(
-            "flow_retail.url (GATEWAY_FLOW_RETAIL_URL) is not set: there is no backend to ask."
+            "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
+            "or the url of default_backend, or list tenants in gateway.toml."
         )
     development = settings.profile == "development"
     schema = create_schema(
@@ -61,15 +66,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        transport = make_transport(settings.flow_retail.concurrency)
-        try:
-            upstream = Upstream("flow_retail", settings.flow_retail, transport, observe)
-            flow_retail = FlowRetail(upstream, settings.flow_retail)
-            tenants = _tenants(settings, {"flow_retail": flow_retail})
+        async with AsyncExitStack() as opened:
+            backends = _Backends(opened, make_transport, observe)
+            tenants = backends.tenants(settings)
             app.state.endpoint = Endpoint(schema, tenants, bounds, endpoint_settings, observe)
             yield
-        finally:
-            await transport.aclose()
 
     app = Starlette(
         routes=[
@@ -92,9 +93,51 @@ class _GraphQL:
         await response(scope, receive, send)
 
 
-def _tenants(settings: Settings, backends: Mapping[str, Connector]) -> Tenants:
-    default = settings.default_backend
-    return Tenants(
-        connectors={tenant: backends[name] for tenant, name in settings.tenants.items()},
-        default=None if default is None else backends[default],
-    )
+class _Backends:
+    """Opens each upstream once: tenants with the same settings share its connections and its
+    gate.
+    """
+
+    def __init__(
+        self, opened: AsyncExitStack, make_transport: MakeTransport, observe: Observer
+    ) -> None:
+        self._opened = opened
+        self._make_transport = make_transport
+        self._observe = observe
+        self._upstreams: list[tuple[FlowRetailSettings | CommercetoolsSettings, Upstream]] = []
+
+    def tenants(self, settings: Settings) -> Tenants:
+        default = settings.default_upstream
+        return Tenants(
+            connectors={
+                uid: self._connector(tenant.upstream, tenant.project)
+                for uid, tenant in settings.tenants.items()
+            },
+            default=None if default is None else self._connector(default, None),
+        )
+
+    def _connector(
+        self, settings: FlowRetailSettings | CommercetoolsSettings, project: str | None
+    ) -> Connector:
+        upstream = self._upstream(settings)
+        match settings:
+            case FlowRetailSettings():
+                return FlowRetail(upstream, settings)
+            case CommercetoolsSettings():
+                return Commercetools(upstream, settings, project=project)
+
+    def _upstream(self, settings: FlowRetailSettings | CommercetoolsSettings) -> Upstream:
+        for known, upstream in self._upstreams:
+            if known == settings:
+                return upstream
+        transport = self._make_transport(settings.concurrency)
+        self._opened.push_async_callback(transport.aclose)
+        match settings:
+            case FlowRetailSettings():
+                upstream = Upstream("flow_retail", settings, transport, self._observe)
+            case CommercetoolsSettings():
+                upstream = Upstream(
+                    "commercetools", settings, transport, self._observe, may_repeat=may_repeat
+                )
+        self._upstreams.append((settings, upstream))
+        return upstream

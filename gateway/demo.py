@@ -1,80 +1,122 @@
-"""`gateway demo`: the simulator and the gateway, as two servers with sockets between them."""
+"""`gateway demo`: the simulators and the gateway, as servers with sockets between them."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from gateway import serving
 from gateway.app import create_app
-from gateway.settings import read_settings
-from gateway.simulator.flow_retail.app import create_app as create_simulator
-from gateway.simulator.flow_retail.demo_data import fill
-from gateway.simulator.flow_retail.store import Store
-from gateway.simulator.journal import Journal
+from gateway.configuration import read_settings
+from gateway.settings import Settings, Tenant
+from gateway.simulations import (
+    NAMES,
+    TOKEN,
+    CommercetoolsSimulation,
+    FlowRetailSimulation,
+    Simulation,
+    open_store,
+    simulation,
+)
 
-TENANT = "demo"
-TOKEN = "demo-token"  # noqa: S105  # for data that is made up
-QUERY = "{ customerGroups(first: 3) { nodes { name customers { totalCount } } } }"
+QUERY = """{ \
+oslo: customerGroups(tenantUid: "%s", first: 2) { nodes { name customers { totalCount } } } \
+wien: customerGroups(tenantUid: "%s", first: 2) { nodes { name key customers { totalCount } } } }"""
 
 
 def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
-    """Serve until interrupted; GATEWAY_* settings hold, but for the backend: the simulator.
+    """Serve until interrupted; GATEWAY_* settings hold, but for the backends: the simulators.
 
-    Raises SettingsError and CannotListen before anything is served.
+    Flow Retail is at `simulator_port`, commercetools at the next one; 0 takes free ones. Raises
+    SettingsError and CannotListen before anything is served.
     """
     settings = read_settings(environ)
-    simulator_socket = serving.listen("127.0.0.1", simulator_port)
-    try:
-        gateway_socket = serving.listen(settings.host, settings.port)
-    except serving.CannotListen:
-        simulator_socket.close()
-        raise
-    simulator_url = f"{serving.address(simulator_socket)}/v2"
-    tenant = settings.default_tenant or TENANT
-    settings = replace(
-        settings,
-        profile=settings.profile if "GATEWAY_PROFILE" in environ else "development",
-        default_tenant=tenant,
-        flow_retail=replace(settings.flow_retail, url=simulator_url),
-    )
-    with Store() as store:
-        fill(store, tenant=tenant, token=TOKEN)
-        size = f"{store.count_groups(tenant)} groups, {store.count_customers(tenant)} customers"
-        simulator = serving.server(create_simulator(store, journal=Journal(limit=1000)))
+    with ExitStack() as opened:
+        sockets = [
+            opened.enter_context(serving.listen("127.0.0.1", simulator_port and simulator_port + n))
+            for n in range(len(NAMES))
+        ]
+        gateway_socket = opened.enter_context(serving.listen(settings.host, settings.port))
+        apis = [simulation(opened.enter_context(open_store(name))) for name in NAMES]
+        urls = [
+            serving.address(socket) + api.base_path
+            for api, socket in zip(apis, sockets, strict=True)
+        ]
+        tenants = _tenants(settings)
+        settings = _over(settings, environ, urls, tenants)
+        sizes = [api.fill(tenant) for api, tenant in zip(apis, tenants, strict=True)]
         gateway = serving.server(create_app(settings, graphiql_token=TOKEN))
-        beside = threading.Thread(
-            target=simulator.run, kwargs={"sockets": [simulator_socket]}, daemon=True
-        )
-        beside.start()
         try:
-            while not simulator.started and beside.is_alive():
-                time.sleep(0.01)
-            print(_welcome(serving.address(gateway_socket), simulator_url, size), flush=True)
+            for api, listener in zip(apis, sockets, strict=True):
+                opened.enter_context(_beside(api, listener))
+            behind = [
+                f"{url:<26} {api.title}, simulated: {size}; tenant {tenant}"
+                for url, api, size, tenant in zip(urls, apis, sizes, tenants, strict=True)
+            ]
+            print(_welcome(serving.address(gateway_socket), behind, tenants), flush=True)
             gateway.run(sockets=[gateway_socket])
         except KeyboardInterrupt:
             pass  # uvicorn raises it again after it has shut down
-        finally:
-            simulator.should_exit = True
-            beside.join(timeout=5)
     print("Stopped.")
 
 
-def _welcome(gateway: str, simulator: str, size: str) -> str:
-    body = json.dumps({"query": QUERY})
+def _tenants(settings: Settings) -> tuple[str, str]:
+    """Flow Retail's, which is the default one unless that is taken, and commercetools'."""
+    commercetools = CommercetoolsSimulation.tenant
+    chosen = settings.default_tenant
+    return FlowRetailSimulation.tenant if chosen in (None, commercetools) else chosen, commercetools
+
+
+def _over(
+    settings: Settings, environ: Mapping[str, str], urls: Sequence[str], tenants: Sequence[str]
+) -> Settings:
+    """`settings` with the simulators as backends, and a tenant of each."""
+    flow_retail = replace(settings.flow_retail, url=urls[0])
+    commercetools = replace(settings.commercetools, url=urls[1])
+    return replace(
+        settings,
+        profile=settings.profile if "GATEWAY_PROFILE" in environ else "development",
+        default_tenant=settings.default_tenant or tenants[0],
+        default_backend="flow_retail",
+        flow_retail=flow_retail,
+        commercetools=commercetools,
+        tenants={tenants[1]: Tenant(upstream=commercetools)},
+    )
+
+
+@contextmanager
+def _beside(api: Simulation, listener: socket.socket) -> Iterator[None]:
+    """`api`, served by a thread of its own."""
+    server = serving.server(api.app([]))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
+
+
+def _welcome(gateway: str, behind: Sequence[str], tenants: tuple[str, str]) -> str:
+    body = json.dumps({"query": QUERY % tenants})
+    below = "\n              ".join(behind)
     return f"""\
 
   GraphiQL    {gateway}/graphql
   Token       {TOKEN}    (demo-read-only may only read)
-  Behind it   {simulator}    Flow Retail, simulated: {size}
+  Behind it   {below}
 
   curl -s {gateway}/graphql \\
     -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' \\
     --data {shlex.quote(body)}
 
-  Ctrl-C stops both.
+  Ctrl-C stops all.
 """

@@ -8,7 +8,7 @@ tasks of their own, which nobody else would cancel.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, overload
@@ -157,9 +157,16 @@ class Loaders:
     async def _load_lists(self, keys: list[ListOf]) -> list[Page[Any] | GatewayError]:
         with self._owned():
             served = plan(keys, self._one_call)
-            reads = list(dict.fromkeys(served.values()))
-            pages = dict(zip(reads, await asyncio.gather(*map(self._read, reads)), strict=True))
+            pages = await self._read_all(served.values())
+            # Not every read tells the total: those that were counted on one ask for it alone.
+            untold = [key for key in keys if _empty(key) and _untold(pages[served[key]])]
+            served |= {key: key.counted() for key in untold}
+            pages |= await self._read_all(set(served.values()) - set(pages))
             return [part(pages[served[key]], key.window) for key in keys]
+
+    async def _read_all(self, keys: Iterable[ListOf]) -> dict[ListOf, Page[Any] | GatewayError]:
+        reads = list(dict.fromkeys(keys))
+        return dict(zip(reads, await asyncio.gather(*map(self._read, reads)), strict=True))
 
     async def _read(self, key: ListOf) -> Page[Any] | GatewayError:
         loader = self._groups
@@ -218,6 +225,10 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
 def _empty(key: ListOf) -> bool:
     """Whether it is known ahead that there is nothing to read but the total."""
     return key.window.plain and key.window.size == 0
+
+
+def _untold(page: Page[Any] | GatewayError) -> bool:
+    return isinstance(page, Page) and page.total is None
 
 
 def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:

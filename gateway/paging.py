@@ -104,7 +104,7 @@ class Bounds:
 def window(
     bounds: Bounds,
     *,
-    order: str = "",
+    kind: str = "",
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
@@ -114,7 +114,7 @@ def window(
     """Relay's arguments, and `offset`, as a Window.
 
     Raises InvalidInput for values that are out of range or contradict each other, and for cursors
-    that are not ours or were made under another `order`; LimitExceeded where `first` or `last` is
+    that are not ours or were made of another `kind`; LimitExceeded where `first` or `last` is
     above `bounds.max_page_size`.
     """
     for name, value in (("first", first), ("last", last), ("offset", offset)):
@@ -134,8 +134,8 @@ def window(
         for name, given in (("after", after), ("before", before), ("last", last)):
             if given is not None:
                 raise InvalidInput(f"`offset` and `{name}` can't be given together.", field=[name])
-    start = None if after is None else decode_cursor(after, order=order, field="after")
-    stop = None if before is None else decode_cursor(before, order=order, field="before")
+    start = None if after is None else decode_cursor(after, kind=kind, field="after")
+    stop = None if before is None else decode_cursor(before, kind=kind, field="before")
     if start is not None and stop is not None and start.offset >= stop.offset:
         raise InvalidInput("`after` does not come ahead of `before`.", field=["after"])
 
@@ -144,15 +144,15 @@ def window(
     return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
 
 
-def encode_cursor(position: Position, *, order: str = "") -> str:
-    """An opaque cursor that carries the row's offset, the order it was read in, and its uid."""
-    text = f"{position.offset}.{order}.{position.uid}"
+def encode_cursor(position: Position, *, kind: str = "") -> str:
+    """An opaque cursor that carries the row's offset, how positions are read there, and its uid."""
+    text = f"{position.offset}.{kind}.{position.uid}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *, order: str = "", field: str = "after") -> Position:
+def decode_cursor(cursor: str, *, kind: str = "", field: str = "after") -> Position:
     """The position in `cursor`; raises InvalidInput where it is not one of ours, or not of this
-    order.
+    kind.
     """
     try:
         # b64decode drops foreign characters unless told to validate.
@@ -161,10 +161,12 @@ def decode_cursor(cursor: str, *, order: str = "", field: str = "after") -> Posi
         position = Position(int(number), uid)
         if not 0 <= position.offset <= MAX_OFFSET:
             raise ValueError(number)
-        if encode_cursor(position, order=made_under) != cursor:  # one spelling per position
+        if encode_cursor(position, kind=made_under) != cursor:  # one spelling per position
             raise ValueError(cursor)
     except (binascii.Error, ValueError):
         raise InvalidInput(f"`{field}` is not a cursor of this gateway.", field=[field]) from None
-    if made_under != order:
-        raise InvalidInput(f"`{field}` was made under another `orderBy`.", field=[field])
+    if made_under != kind:
+        raise InvalidInput(
+            f"`{field}` is a cursor of another list or another `orderBy`.", field=[field]
+        )
     return position

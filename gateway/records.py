@@ -10,10 +10,10 @@ error (see gateway.backends.decoding).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -64,6 +64,31 @@ class Record(Struct, frozen=True, kw_only=True):
     """The base of all records."""
 
 
+class CommercetoolsCustomFields(Record, frozen=True, kw_only=True):
+    """The values of a resource's custom fields, as they are in JSON, and the Type that defines
+    them.
+    """
+
+    type_id: str
+    fields: Mapping[str, Any]
+
+
+class CommercetoolsCustomerGroup(Record, frozen=True, kw_only=True):
+    """What only commercetools tells of a group."""
+
+    version: int
+    custom: CommercetoolsCustomFields | None = None
+
+
+class CommercetoolsCustomer(Record, frozen=True, kw_only=True):
+    """What only commercetools tells of a customer."""
+
+    version: int
+    key: str | None = None
+    customer_number: str | None = None
+    custom: CommercetoolsCustomFields | None = None
+
+
 class CustomerGroup(Record, frozen=True, kw_only=True):
     """A named set of customers of one tenant."""
 
@@ -76,6 +101,7 @@ class CustomerGroup(Record, frozen=True, kw_only=True):
     created_by: str | None = None
     last_modified_at: Instant | None = None
     last_modified_by: str | None = None
+    commercetools: CommercetoolsCustomerGroup | None = None
 
     @property
     def revision(self) -> str:
@@ -201,6 +227,7 @@ class Customer(Record, frozen=True, kw_only=True):
     ehf_enabled: bool | None = None
     ledger_number: str | None = None
     customer_group_uids: tuple[str, ...] = ()
+    commercetools: CommercetoolsCustomer | None = None
 
 
 class Tenant(Record, frozen=True, kw_only=True):

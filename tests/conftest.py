@@ -1,6 +1,6 @@
 """The fixtures of all tests: `flow`, a simulated Flow Retail, and `gateway`, in front of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -19,23 +19,40 @@ async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
         yield running
 
 
+Capability = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def capability(record_property: Callable[[str, object], None]) -> Capability:
+    """Notes what a backend's capability came to, for the table at the end of the test run."""
+
+    def note(name: str, backend: str, outcome: str) -> None:
+        record_property("Capabilities", (name, backend, outcome))
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What operations cost, as test_rest_calls.py counted it."""
-    counted: dict[str, dict[str, set[int]]] = {}
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties:
-            if name == "REST calls":
-                operation, reading, calls = value
-                counted.setdefault(operation, {}).setdefault(reading, set()).add(calls)
-    if not counted:
-        return
-    readings = list(dict.fromkeys(name for by_reading in counted.values() for name in by_reading))
-    width = max(map(len, counted)) + 2
-    terminalreporter.section("REST calls per operation")
-    terminalreporter.write_line("".ljust(width) + "  ".join(readings))
-    for operation, by_reading in sorted(counted.items()):
-        figures = (
-            str(max(by_reading[name]) if name in by_reading else "").rjust(len(name))
-            for name in readings
-        )
-        terminalreporter.write_line(operation.ljust(width) + "  ".join(figures))
+    """What operations cost and what backends can do, as the tests found it."""
+    for title in ("REST calls", "Capabilities"):
+        table: dict[str, dict[str, object]] = {}
+        for report in terminalreporter.getreports("passed"):
+            for name, value in report.user_properties:
+                if name == title:
+                    row, column, figure = value
+                    table.setdefault(row, {})[column] = figure
+        if table:
+            terminalreporter.section(title)
+            for line in _lines(table):
+                terminalreporter.write_line(line)
+
+
+def _lines(table: dict[str, dict[str, object]]) -> Iterator[str]:
+    columns = list(dict.fromkeys(name for row in table.values() for name in row))
+    figures = {name: [str(row.get(name, "")) for row in table.values()] for name in columns}
+    widths = {name: max(len(name), *map(len, figures[name])) for name in columns}
+    margin = max(map(len, table)) + 2
+    yield "".ljust(margin) + "  ".join(name.rjust(widths[name]) for name in columns)
+    for name, row in sorted(table.items()):
+        cells = (str(row.get(column, "")).rjust(widths[column]) for column in columns)
+        yield name.ljust(margin) + "  ".join(cells)

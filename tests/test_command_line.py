@@ -74,8 +74,16 @@ async def running(
 
 @contextmanager
 def taken_port() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield str(listener.getsockname()[1])
+    """A port that is taken, behind one that is free."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port - 1)).close()
+            except OSError:
+                continue
+            yield str(port)
+            return
 
 
 async def test_schema_prints_what_schema_graphql_holds(tmp_path):
@@ -97,7 +105,8 @@ async def test_serve_without_a_backend_says_what_to_set(tmp_path):
 
     assert (code, out) == (2, "")
     assert err == (
-        "flow_retail.url (GATEWAY_FLOW_RETAIL_URL) is not set: there is no backend to ask.\n"
+        "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
+        "or the url of default_backend, or list tenants in gateway.toml.\n"
     )
 
 
@@ -115,17 +124,29 @@ async def test_serve_with_bad_settings_says_which(tmp_path):
 
 
 async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
-    """Whichever command it is, and whichever of the demo's two ports."""
+    """Whichever command it is, and whichever of the demo's three ports; the sockets that it had by
+    then are closed.
+    """
     with taken_port() as port:
         answers = await asyncio.gather(
             run(tmp_path, "serve", GATEWAY_PORT=port, GATEWAY_FLOW_RETAIL_URL="http://x/v2"),
             run(tmp_path, "demo", "--simulator-port", port),
+            run(tmp_path, "demo", "--simulator-port", str(int(port) - 1)),
             run(tmp_path, "demo", "--simulator-port", "0", GATEWAY_PORT=port),
             run(tmp_path, "simulate", "--port", port),
+            run(tmp_path, "simulate", "--api", "commercetools", "--port", port),
         )
 
     refusal = f"127.0.0.1:{port} can't be listened on: Address already in use.\n"
-    assert answers == [(2, "", refusal)] * 4
+    assert answers == [(2, "", refusal)] * 6
+
+
+async def test_there_is_no_port_behind_the_last(tmp_path):
+    """Where the second simulator would be."""
+    code, out, err = await run(tmp_path, "demo", "--simulator-port", "65535")
+
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"127\.0\.0\.1:6553[56] can't be listened on: [^\n]+\n", err)
 
 
 async def test_simulate_says_what_it_can_not_do(tmp_path):
@@ -135,6 +156,16 @@ async def test_simulate_says_what_it_can_not_do(tmp_path):
         ("--port", "99999"): "127.0.0.1:99999 can't be listened on",
         ("--host", "a" * 100, "--port", "0"): f"{'a' * 100}:0 can't be listened on",
         ("--set", "colour=red"): "--set There is no switch 'colour'",
+        ("--set", "version_step=one"): "--set There is no switch 'version_step'",
+        (
+            "--api",
+            "commercetools",
+            "--set",
+            "first_page=0",
+        ): "--set There is no switch 'first",
+        ("--api", "commercetools", "--set", "version_step=2"): "--set The switch version_step is",
+        ("--api", "commercetools", "--port", "0", "--data", "."): "--data . can't be used",
+        ("--api", "commercetools", "--port", "0", "--data", "broken"): "--data broken can't be",
         ("--port", "0", "--data", "."): "--data . can't be used",
         ("--port", "0", "--data", "broken"): "--data broken can't be used",
     }
@@ -147,31 +178,96 @@ async def test_simulate_says_what_it_can_not_do(tmp_path):
         assert err.count("\n") == 1
 
 
+def printed_request(welcome: str) -> tuple[str, dict[str, str], str]:
+    """The URL, the headers and the body of the curl line in it."""
+    printed = welcome[welcome.index("curl") : welcome.index("Ctrl-C")]
+    request = shlex.split(printed.replace("\\\n", ""))
+    [_, _, url, _, authorization, _, content_type, _, body] = request
+    return url, dict(header.split(": ") for header in (authorization, content_type)), body
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
-    """And Ctrl-C, or a container's end, stops both servers without a complaint."""
+    """Over a tenant of each system; and Ctrl-C, or a container's end, stops all servers without a
+    complaint.
+    """
     async with running(
         tmp_path,
         *("demo", "--simulator-port", "0"),
-        until="Ctrl-C stops both.",
+        until="Ctrl-C stops all.",
         GATEWAY_PORT="0",
         GATEWAY_DEFAULT_TENANT="acme",  # whatever tenant a developer has set
         GATEWAY_LOG_LEVEL="warning",
     ) as (process, welcome):
-        printed = welcome[welcome.index("curl") : welcome.index("Ctrl-C")]
-        request = shlex.split(printed.replace("\\\n", ""))
-        [_, _, url, _, authorization, _, content_type, _, body] = request
-        headers = dict(header.split(": ") for header in (authorization, content_type))
+        url, headers, body = printed_request(welcome)
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = (await client.post(url, content=body, headers=headers)).json()
             page = await client.get(url, headers={"Accept": "text/html"})
             code, rest = await stop(process, how)
 
     assert "errors" not in answer
-    assert len(answer["data"]["customerGroups"]["nodes"]) == 3
+    for groups in answer["data"].values():
+        assert len(groups["nodes"]) == 2
+        assert all(group["customers"]["totalCount"] for group in groups["nodes"])
+    assert re.search(r"/v2 +Flow Retail, simulated: .* tenant acme\n", welcome)
+    assert re.search(r":\d+ +commercetools, simulated: .* tenant demo-ct\n", welcome)
     assert "demo-token" in page.text
     assert code == 0
     assert rest.strip() == "Stopped."
+
+
+async def test_the_demo_has_both_tenants_whichever_is_the_default(tmp_path):
+    """Also where a developer's default is the name that it gives to commercetools'."""
+    async with running(
+        tmp_path,
+        *("demo", "--simulator-port", "0"),
+        until="Ctrl-C stops all.",
+        GATEWAY_PORT="0",
+        GATEWAY_DEFAULT_TENANT="demo-ct",
+        GATEWAY_LOG_LEVEL="warning",
+    ) as (_, welcome):
+        url, headers, _ = printed_request(welcome)
+        query = """{
+            tenant { uid backend { kind } }
+            demo: tenant(uid: "demo") { backend { kind } customerGroups { totalCount } }
+        }"""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = (await client.post(url, json={"query": query}, headers=headers)).json()
+
+    assert answer["data"] == {
+        "tenant": {"uid": "demo-ct", "backend": {"kind": "COMMERCETOOLS"}},
+        "demo": {"backend": {"kind": "FLOW_RETAIL"}, "customerGroups": {"totalCount": 240}},
+    }
+
+
+async def test_a_simulated_commercetools_behaves_as_its_switches_say(tmp_path):
+    """By its own API, over the demo's data; what is changed outlives it."""
+    arguments = ("simulate", "--api", "commercetools", "--port", "0", "--data", "shop.sqlite")
+    headers = {"Authorization": "Bearer demo-token"}
+    versions = []
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        for step in ("actions", "one"):
+            switches = ("--set", f"version_step={step}", "--set", "latency=0.01")
+            async with running(tmp_path, *arguments, *switches, until="data in") as (
+                process,
+                written,
+            ):
+                url = re.findall(r"http://\S+:\d+", written)[0]
+                group = f"{url}/demo-ct/customer-groups/key=stammkunden"
+                before = (await client.get(group)).json()["version"]
+                actions = [{"action": "changeName", "name": name} for name in ("A", step)]
+                change = {"version": before, "actions": actions}
+                after = (await client.post(group, json=change)).json()
+                versions.append((after["name"], after["version"] - before))
+                code, rest = await stop(process, signal.SIGINT)
+        async with running(tmp_path, *arguments, "--empty", until="data in") as (_, written):
+            url = re.findall(r"http://\S+:\d+", written)[0]
+            found = (await client.get(f"{url}/demo-ct/customer-groups/key=stammkunden")).json()
+
+    assert written.startswith("commercetools, simulated: http://")
+    assert versions == [("actions", 2), ("one", 1)]
+    assert (code, rest) == (0, "")
+    assert found["name"] == "one"
 
 
 async def test_what_the_simulator_holds_outlives_it(tmp_path):

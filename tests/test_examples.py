@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from graphql import parse
 
+from gateway.settings import Tenant
+from gateway.simulator.commercetools.demo_data import fill as fill_commercetools
 from gateway.simulator.flow_retail.demo_data import fill
 from gateway.simulator.flow_retail.store import Store
-from tests.harness import Flow, Gateway, running_flow, running_gateway, settings
+from tests.harness import Flow, Gateway, running_flow, running_gateway
+from tests.two_backends import Commercetools, both, running_commercetools
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.graphql"))
@@ -35,8 +39,18 @@ async def flow(store: Store) -> AsyncIterator[Flow]:
 
 
 @pytest.fixture
-async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
-    async with running_gateway(settings(flow.url, default_tenant="demo")) as running:
+async def commercetools() -> AsyncIterator[Commercetools]:
+    async with running_commercetools() as running:
+        # All of the demo's groups and a few of its customers: no example counts them.
+        fill_commercetools(running.store, customers=50)
+        yield running
+
+
+@pytest.fixture
+async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
+    chosen = both(flow.url, commercetools.url, default_tenant="demo")
+    tenants = {"demo-ct": Tenant(upstream=chosen.commercetools)}
+    async with running_gateway(replace(chosen, tenants=tenants)) as running:
         yield running
 
 
@@ -59,7 +73,9 @@ def nulls(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_an_example_works_and_costs_what_it_says(gateway: Gateway, flow: Flow, name: str):
+async def test_an_example_works_and_costs_what_it_says(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools, name: str
+):
     """Without an error, and with the REST calls that its comment promises."""
     text = text_of(name)
     promised = re.search(r"^# Costs (\d+) REST calls?\b", text, re.MULTILINE)
@@ -67,7 +83,7 @@ async def test_an_example_works_and_costs_what_it_says(gateway: Gateway, flow: F
     await gateway.query(text, variables_of(name), token=TOKEN)
 
     assert promised is not None
-    assert len(flow.calls) == int(promised[1])
+    assert len(flow.calls) + len(commercetools.calls) == int(promised[1])
 
 
 def test_there_are_no_variables_without_an_example():
@@ -129,6 +145,48 @@ async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
     answer = await gateway.query(text_of(name), variables_of(name), token=TOKEN)
 
     assert list(nulls(answer)) == []
+
+
+async def test_the_groups_of_two_tenants_stand_side_by_side(gateway: Gateway):
+    """Each with what its system has; the facet of the other is null."""
+    answer = await gateway.query(
+        text_of("09_two_tenants"), variables_of("09_two_tenants"), token=TOKEN
+    )
+
+    kinds = {
+        alias: {node["tenant"]["backend"]["kind"] for node in groups["nodes"]}
+        for alias, groups in answer.items()
+    }
+    assert kinds == {"here": {"FLOW_RETAIL"}, "there": {"COMMERCETOOLS"}}
+    assert all(len(groups["nodes"]) == 5 for groups in answer.values())
+    assert all(node["commercetools"] is None for node in answer["here"]["nodes"])
+    assert any(node["commercetools"]["custom"] for node in answer["there"]["nodes"])
+
+
+async def test_the_custom_fields_end_as_their_comments_say(gateway: Gateway):
+    """Made with three, one changed and one removed; then the group is gone, and can be made
+    again.
+    """
+    for _ in range(2):
+        answer = await gateway.query(
+            text_of("10_custom_fields"), variables_of("10_custom_fields"), token=TOKEN
+        )
+
+        assert all(payload["userErrors"] == [] for payload in answer.values())
+        made, changed = (
+            {field["name"]: field["value"] for field in custom["fields"]}
+            for custom in (
+                answer[alias]["customerGroup"]["commercetools"]["custom"]
+                for alias in ("create", "update")
+            )
+        )
+        assert made == {
+            "erpCode": "KG-2026",
+            "rabattProzent": 15,
+            "hinweis": {"de": "Nur im Sommer.", "en": "Summer only."},
+        }
+        assert changed == {"erpCode": "KG-2026", "rabattProzent": 20}
+        assert answer["delete"]["deletedUid"] == answer["create"]["customerGroup"]["uid"]
 
 
 async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Flow):

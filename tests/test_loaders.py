@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.backends.port import (
     ById,
@@ -475,3 +476,21 @@ async def test_a_request_that_is_over_can_be_closed():
 
     await loaders.close()
     await loaders.close()
+
+
+async def test_a_total_that_its_read_does_not_tell_is_asked_for_alone():
+    """Some windows are read in a way that shows no total; a total beside them is still told."""
+
+    class ByLastId(Shop):
+        async def list_groups(
+            self, window: Window, *, order: GroupOrder | None = None
+        ) -> Page[CustomerGroup]:
+            page = await super().list_groups(window, order=order)
+            return page if window.plain else structs.replace(page, total=None)
+
+    loaders = loaders_over(ByLastId(groups={"gold": GOLD, "silver": SILVER}))
+    behind = GroupsOf("shop", Window(size=1, before=Position(1, "silver"), from_end=True))
+
+    page, total = await asyncio.gather(loaders.load(behind), loaders.load(behind.counted()))
+
+    assert (page.total, total.total) == (None, 2)

@@ -226,9 +226,9 @@ orders = st.text().filter(lambda order: "." not in order)  # an order is a name:
 @settings(derandomize=True)
 def test_a_cursor_leads_back_to_its_position(position, order):
     """Whatever the uid's characters are, and under any order."""
-    cursor = encode_cursor(position, order=order)
+    cursor = encode_cursor(position, kind=order)
 
-    assert decode_cursor(cursor, order=order) == position
+    assert decode_cursor(cursor, kind=order) == position
     assert cursor.isascii()
     assert set("+/= ").isdisjoint(cursor)
 
@@ -237,13 +237,15 @@ def test_a_cursor_leads_back_to_its_position(position, order):
 @settings(derandomize=True)
 def test_a_cursor_of_another_order_is_refused(position, made_under, asked_under):
     """Its offset means nothing there."""
-    cursor = encode_cursor(position, order=made_under)
+    cursor = encode_cursor(position, kind=made_under)
     if made_under == asked_under:
-        assert decode_cursor(cursor, order=asked_under) == position
+        assert decode_cursor(cursor, kind=asked_under) == position
         return
 
-    with pytest.raises(InvalidInput, match="`before` was made under another `orderBy`") as refused:
-        decode_cursor(cursor, order=asked_under, field="before")
+    with pytest.raises(
+        InvalidInput, match="`before` is a cursor of another list or another `orderBy`"
+    ) as refused:
+        decode_cursor(cursor, kind=asked_under, field="before")
 
     assert refused.value.field == ("before",)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any, get_args
 import pytest
 
 from gateway.backends.port import CustomerGroupSortField, CustomerSortField
+from gateway.configuration import read_settings
 from gateway.settings import (
+    BACKENDS,
+    Commercetools,
     CustomerSort,
     FlowRetail,
     GroupSort,
     Settings,
     SettingsError,
-    read_settings,
+    Tenant,
 )
 
 SAMPLES: Mapping[str, tuple[str, object]] = {
@@ -48,6 +52,15 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "flow_retail.membership_atomic": ("true", True),
     "flow_retail.membership_conflict_is_unchanged": ("false", False),
     "flow_retail.membership_isolation": ("0", 0),
+    "commercetools.url": ("https://api.example", "https://api.example"),
+    "commercetools.timeout": ("0.5", 0.5),
+    "commercetools.concurrency": ("3", 3),
+    "commercetools.retries": ("0", 0),
+    "commercetools.max_retry_after": ("1", 1.0),
+    "commercetools.max_body": ("10", 10),
+    "commercetools.connect_timeout": ("0.5", 0.5),
+    "commercetools.membership": ("both", "both"),
+    "commercetools.membership_concurrency": ("2", 2),
 }
 """A text for every setting that a variable can hold, and the value that it stands for."""
 
@@ -105,9 +118,9 @@ def test_each_setting_can_stand_in_the_file(name, tmp_path):
 def test_the_samples_are_all_settings():
     """A new setting is tried in both places, or is a mapping, which only a file can hold."""
     mappings = {"tenants", "flow_retail.group_sorts", "flow_retail.customer_sorts"}
-    tables = {"flow_retail", "commercetools"}
-    names = {field.name for field in dataclasses.fields(Settings)} - tables
-    names |= {f"flow_retail.{field.name}" for field in dataclasses.fields(FlowRetail)}
+    names = {field.name for field in dataclasses.fields(Settings)} - set(BACKENDS)
+    for table, kind in BACKENDS.items():
+        names |= {f"{table}.{field.name}" for field in dataclasses.fields(kind)}
 
     assert names == set(SAMPLES) | mappings
 
@@ -144,8 +157,26 @@ def test_the_readme_shows_settings_that_are_there(tmp_path):
 
     settings = read(example, tmp_path)
 
-    assert "flow_retail" in tomllib.loads(example)
-    assert settings != Settings()
+    assert set(BACKENDS) | {"tenants"} <= tomllib.loads(example).keys()
+    assert {type(tenant.upstream) for tenant in settings.tenants.values()} == set(BACKENDS.values())
+
+
+def test_the_readme_lists_settings_with_their_variables_and_defaults():
+    """And leaves none out but those that docs/upstreams.md explains."""
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    upstreams = (root / "docs" / "upstreams.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| `(GATEWAY_\w+)` \| (?:`(.*?)`|none) \|", readme, re.M)
+
+    for name, variable, default in rows:
+        assert variable == f"GATEWAY_{name.replace('.', '_').upper()}"
+        value = value_of(Settings(), name)
+        assert ("" if value is None else str(value).replace("True", "true")) == default
+    listed = {name for name, _, _ in rows}
+    for name in set(SAMPLES) - listed:
+        table, _, setting = name.partition(".")
+        same = table == "commercetools" and f"flow_retail.{setting}" in listed
+        assert same or f"`{setting}`" in upstreams, name
 
 
 def test_a_variable_wins_over_the_file(tmp_path):
@@ -167,23 +198,28 @@ def test_gateway_config_names_another_file(tmp_path):
 
 def test_mappings_are_read_from_the_file(tmp_path):
     """They replace the default whole: what is not listed is not there."""
-    settings = read(
-        'tenants = {acme = "flow_retail"}\n[flow_retail.group_sorts]\nNAME = "groupName"', tmp_path
-    )
+    settings = read('[flow_retail.group_sorts]\nNAME = "groupName"', tmp_path)
 
-    assert settings.tenants == {"acme": "flow_retail"}
     assert settings.flow_retail.group_sorts == {"NAME": "groupName"}
     assert settings.flow_retail.customer_sorts == FlowRetail().customer_sorts
 
 
 def test_settings_can_not_be_changed(tmp_path):
-    """Neither the values nor what is in the mappings of a file."""
-    settings = read('[tenants]\nacme = "flow_retail"', tmp_path)
+    """Neither the values nor what is in the mappings, be they of a file or the defaults."""
+    text = 'acme = {backend = "flow_retail", url = "http://x", group_sorts = {NAME = "n"}}'
+    settings = read(f"[tenants]\n{text}", tmp_path)
 
-    with pytest.raises(TypeError):
-        settings.tenants["other"] = "flow_retail"
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        settings.port = 1
+    mappings = [
+        *(settings.tenants, Settings().tenants),
+        *(settings.flow_retail.group_sorts, settings.flow_retail.customer_sorts),
+        settings.tenants["acme"].upstream.group_sorts,
+    ]
+    for mapping in mappings:
+        with pytest.raises(TypeError):
+            mapping["NAME"] = "x"
+    for value in (settings, settings.commercetools, settings.tenants["acme"]):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, dataclasses.fields(value)[0].name, "x")
 
 
 def test_what_can_be_left_out_can_be_left_empty(tmp_path):
@@ -196,6 +232,247 @@ def test_what_can_be_left_out_can_be_left_empty(tmp_path):
 def test_other_programs_variables_are_let_be():
     """Only names that begin with GATEWAY_ are ours."""
     assert read(PATH="/bin", GATEWAYS="3", gateway_port="x") == Settings()
+
+
+# -- tenants
+
+CT = """
+[flow_retail]
+url = "http://flow/v2"
+max_page_size = 30
+
+[commercetools]
+url = "http://ct"
+timeout = 1.5
+
+[tenants]
+"""
+
+
+def test_a_tenant_is_the_name_of_its_backend(tmp_path):
+    """Then all is as in that backend's own table."""
+    settings = read(CT + 'oslo = "flow_retail"\nwien = "commercetools"', tmp_path)
+
+    assert settings.tenants == {
+        "oslo": Tenant(upstream=FlowRetail(url="http://flow/v2", max_page_size=30)),
+        "wien": Tenant(upstream=Commercetools(url="http://ct", timeout=1.5)),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'wien = {backend = "commercetools", project = "live", membership = "both", retries = 0}',
+        '[tenants.wien]\nbackend = "commercetools"\nproject = "live"\nretries = 0\n'
+        'membership = "both"',
+        'wien.backend = "commercetools"\nwien.project = "live"\nwien.retries = 0\n'
+        'wien.membership = "both"',
+    ],
+)
+def test_a_tenant_is_a_table_of_what_differs_for_it(tmp_path, text):
+    """However TOML lets a table be written; what it does not say is as in the backend's table."""
+    settings = read(CT + text, tmp_path)
+
+    wien = Commercetools(url="http://ct", timeout=1.5, membership="both", retries=0)
+    assert settings.tenants == {"wien": Tenant(upstream=wien, project="live")}
+    assert settings.commercetools == Commercetools(url="http://ct", timeout=1.5)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SAMPLES if "." in name], ids=lambda name: name.replace(".", " ")
+)
+def test_each_setting_of_a_backend_can_differ_for_a_tenant(tmp_path, name):
+    """Its limits and the settings of what is not known, too."""
+    text, value = SAMPLES[name]
+    backend, _, setting = name.partition(".")
+    written = f'"{text}"' if isinstance(value, str) else text
+
+    settings = read(f"{CT}t = {{backend = '{backend}', {setting} = {written}}}", tmp_path)
+
+    assert getattr(settings.tenants["t"].upstream, setting) == value
+    assert getattr(getattr(settings, backend), setting) != value
+
+
+def test_a_mapping_can_differ_for_a_tenant(tmp_path):
+    """It replaces that of the backend's table whole."""
+    text = "[tenants.oslo]\nbackend = 'flow_retail'\n[tenants.oslo.group_sorts]\nNAME = 'n'"
+    settings = read(CT + text, tmp_path)
+
+    assert settings.tenants["oslo"].upstream.group_sorts == {"NAME": "n"}
+    assert settings.flow_retail.group_sorts == FlowRetail().group_sorts
+
+
+def test_tenants_build_on_the_variables_too(tmp_path):
+    """A variable wins over the backend's table, and what a tenant says over both."""
+    settings = read(
+        CT + "a = 'commercetools'\nb = {backend = 'commercetools', timeout = 3}",
+        tmp_path,
+        GATEWAY_COMMERCETOOLS_TIMEOUT="2",
+        GATEWAY_COMMERCETOOLS_URL="http://elsewhere",
+    )
+
+    assert settings.tenants == {
+        "a": Tenant(upstream=Commercetools(url="http://elsewhere", timeout=2.0)),
+        "b": Tenant(upstream=Commercetools(url="http://elsewhere", timeout=3.0)),
+    }
+
+
+def test_a_tenants_url_can_be_its_own_or_a_variables(tmp_path):
+    """The file need not name any; a backend without tenants needs none."""
+    text = "[tenants]\na = 'commercetools'\nb = {backend = 'commercetools', url = 'http://b'}"
+    settings = read(text, tmp_path, GATEWAY_COMMERCETOOLS_URL="http://a")
+
+    urls = [tenant.upstream.url for tenant in settings.tenants.values()]
+    assert urls == ["http://a", "http://b"]
+    assert settings.flow_retail.url is None
+
+
+def test_an_empty_project_is_none(tmp_path):
+    """As with all that can be left out; then the tenant's name is the project's."""
+    settings = read(CT + "wien = {backend = 'commercetools', project = ''}", tmp_path)
+
+    assert settings.tenants["wien"].project is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "name", "what"),
+    [
+        ("wien = 'sap'", 1, "wien", 'name "flow_retail" or "commercetools".'),
+        ("wien = 'commercetool'", 1, "wien", 'did you mean "commercetools"?'),
+        ("wien = 5", 1, "wien", 'name its backend: "flow_retail" or "commercetools".'),
+        ("wien = {}", 1, "wien", 'name its backend: "flow_retail" or "commercetools".'),
+        ("wien = {url = 'http://x'}", 1, "wien", "name its backend"),
+        ("#\nwien.project = 'x'", 2, "wien", "name its backend"),
+        ("\n[tenants.wien.group_sorts]\nNAME = 'x'", 2, "wien", "name its backend"),
+        ("[[tenants.wien]]\nbackend = 'flow_retail'", 1, "wien", "name its backend"),
+        ("wien = {backend = ['flow_retail']}", 1, "wien", "name its backend"),
+        (
+            "[tenants.wien]\nproject = 'x'\nbackend = 'flowretail'",
+            3,
+            "wien.backend",
+            'did you mean "flow_retail"?',
+        ),
+        (
+            "[tenants.wien]\nbackend = 'commercetools'\nprojct = 'x'",
+            3,
+            "wien.projct",
+            "did you mean project?",
+        ),
+        (
+            "[tenants.wien]\nbackend = 'commercetools'\nmembershp = 'both'",
+            3,
+            "wien.membershp",
+            "did you mean membership?",
+        ),
+        (
+            "[tenants.wien]\nbackend = 'commercetools'\nfirst_page = 0",
+            3,
+            "wien.first_page",
+            "there is no such setting",
+        ),
+        (
+            "[tenants.wien]\nbackend = 'commercetools'\nupstream = 0",
+            3,
+            "wien.upstream",
+            "there is no such setting",
+        ),
+        (
+            "[tenants.wien]\nbackend = 'flow_retail'\nproject = 'x'",
+            3,
+            "wien.project",
+            "Flow Retail has no projects: leave it out.",
+        ),
+        (
+            "[tenants.wien]\nbackend = 'commercetools'\nproject = 'a/b'",
+            3,
+            "wien.project",
+            "Expected `str` matching",
+        ),
+        (
+            "wien = {backend = 'commercetools', project = 5}",
+            1,
+            "wien.project",
+            "Expected `str | null`",
+        ),
+        ("wien = {backend = 'commercetools', url = 'x'}", 1, "wien.url", "URL"),
+        (
+            "wien = {backend = 'commercetools', timeout = '1'}",
+            1,
+            "wien.timeout",
+            "Expected `float`, got `str`.",
+        ),
+        (
+            "wien = {backend = 'commercetools', membership = 'new'}",
+            1,
+            "wien.membership",
+            'It is one of "assignments", "legacy", "both".',
+        ),
+        (
+            "[tenants.wien]\nbackend = 'flow_retail'\n[tenants.wien.group_sorts]\nSIZE = 'x'",
+            4,
+            "wien.group_sorts.SIZE",
+            "Expected `str` matching",
+        ),
+        ('"a.b" = "flow_retail"', 1, "a.b", "a tenant's name is 1 to 128 of"),
+        ('[tenants."a.b"]\nbackend = "flow_retail"', 1, "a.b", "a tenant's name is 1 to 128 of"),
+    ],
+)
+def test_a_mistake_in_a_tenant_is_said_with_its_remedy(tmp_path, text, line, name, what):
+    """The line, the key, and what to write instead."""
+    [problem] = problems(CT + text, tmp_path)
+
+    place, whose, said = problem.split(": ", 2)
+    assert place == f"gateway.toml, line {CT.count(chr(10)) + line}"
+    assert whose == f"tenants.{name}"
+    assert what in said
+
+
+def test_a_tenant_whose_backend_has_no_url_is_told_where_to_set_one(tmp_path):
+    """Each of them; the line is the tenant's."""
+    text = "[tenants]\na = 'flow_retail'\n[tenants.b]\nbackend = 'commercetools'\nurl = ''"
+
+    assert problems(text, tmp_path) == [
+        "gateway.toml, line 2: tenants.a: it has no url: "
+        "set one here, or in [flow_retail] for all of its tenants.",
+        "gateway.toml, line 3: tenants.b: it has no url: "
+        "set one here, or in [commercetools] for all of its tenants.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        ("[commercetools]\nurl = 'x'", {}),
+        ("[commercetools]\nulr = 'http://x'", {}),
+        ("", {"GATEWAY_COMMERCETOOLS_URL": "x"}),
+    ],
+)
+def test_a_url_that_can_not_be_is_said_once(tmp_path, text, environ):
+    """Not again for every tenant that would have it."""
+    tenants = "[tenants]\na = 'commercetools'\nb = 'commercetools'"
+
+    assert len(problems(f"{text}\n{tenants}", tmp_path, **environ)) == 1
+
+
+def test_mistakes_in_several_tenants_are_said_at_once(tmp_path):
+    """One line each, in the order of the file."""
+    said = problems(
+        CT + "a = 'sap'\nb = 'flow_retail'\nc = {backend = 'commercetools', x = 1, y = 2}",
+        tmp_path,
+    )
+
+    assert [problem.split(": ")[1] for problem in said] == [
+        "tenants.a",
+        "tenants.c.x",
+        "tenants.c.y",
+    ]
+
+
+def test_lines_are_counted_as_toml_counts_them(tmp_path):
+    """Other characters that end a line elsewhere can stand in a comment."""
+    [problem] = problems("# \u2028 \u0085\nprot = 1", tmp_path)
+
+    assert problem.startswith("gateway.toml, line 2: prot: ")
 
 
 # -- mistakes
@@ -225,9 +502,12 @@ def test_other_programs_variables_are_let_be():
         ("\n[flow_retail]\nurl = 'ftp://x'", 3, "flow_retail.url"),
         ("tenants = 5", 1, "tenants"),
         ("[tenants]\n'a b' = 'flow_retail'", 2, "tenants.a b"),
-        ("[tenants]\nok = 'flow_retail'\n'a/b' = 'flow_retail'", 3, "tenants.a/b"),
+        ("[tenants]\n\n'a/b' = 'flow_retail'", 3, "tenants.a/b"),
         ("[tenants]\nacme = 'flowretail'", 2, "tenants.acme"),
         ("[tenants]\nacme = 5", 2, "tenants.acme"),
+        ("[commercetools]\nmembership = 'new'", 2, "commercetools.membership"),
+        ("[commercetools]\nproject = 'x'", 2, "commercetools.project"),
+        ("commercetools = {membership_concurrency = 0}", 1, "commercetools.membership_concurrency"),
         ("[flow_retail]\ngroup_sorts = 3", 2, "flow_retail.group_sorts"),
         ("[flow_retail.group_sorts]\nNAMES = 'x'", 2, "flow_retail.group_sorts.NAMES"),
         ("[flow_retail.group_sorts]\nEMAIL = 'x'", 2, "flow_retail.group_sorts.EMAIL"),
@@ -266,6 +546,9 @@ def test_a_mistake_in_the_file_is_said_with_its_line(tmp_path, text, line, name)
         ("GATEWAY_FLOW_RETAIL_URL", "api.example/v2"),
         ("GATEWAY_FLOW_RETAIL_FIRST_PAGE", "2"),
         ("GATEWAY_FLOWRETAIL_URL", "http://x"),
+        ("GATEWAY_COMMERCETOOLS_URL", "api.example"),
+        ("GATEWAY_COMMERCETOOLS_MEMBERSHIP", "new"),
+        ("GATEWAY_COMMERCETOOLS_PROJECT", "x"),
         ("GATEWAY_", "x"),
     ],
 )
@@ -274,6 +557,19 @@ def test_a_mistake_in_a_variable_is_said_with_its_name(variable, text):
     [problem] = problems(**{variable: text})
 
     assert problem.startswith(f"{variable}: ")
+
+
+def test_a_choice_is_answered_with_what_there_is(tmp_path):
+    """In both places, and where nothing at all is a choice as well."""
+    said = problems(
+        "profile = 'prod'\ndefault_backend = 'sap'", tmp_path, GATEWAY_FLOW_RETAIL_FIRST_PAGE="2"
+    )
+
+    assert [problem.rsplit(": ", 1)[1] for problem in said] == [
+        'It is one of "development", "production".',
+        'It is one of "flow_retail", "commercetools".',
+        "It is one of 0, 1.",
+    ]
 
 
 def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(tmp_path):

@@ -36,6 +36,7 @@ from gateway.backends.port import (
     MembershipEdit,
     Rename,
     SetCustomField,
+    SetCustomType,
     SetKey,
     SortDirection,
 )
@@ -105,6 +106,9 @@ class FlowRetailBackend:
                 field for field in CustomerSortField if field.value in self._settings.customer_sorts
             ],
         )
+
+    def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
+        return "" if order is None else str(order)
 
     # -- reads
 
@@ -180,6 +184,8 @@ class FlowRetailBackend:
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
         if draft.key is not None:
             raise _no_keys(field=["key"])
+        if draft.custom is not None:
+            raise _no_custom_fields(field=["custom"])
         body = {"name": draft.name}
         if draft.uid is not None:
             body["customerGroupUid"] = draft.uid
@@ -212,9 +218,9 @@ class FlowRetailBackend:
                 case SetKey():
                     raise _no_keys(field=["key"])
                 case SetCustomField():
-                    raise Unsupported(
-                        "Flow Retail groups have no custom fields.", field=["customFields"]
-                    )
+                    raise _no_custom_fields(field=["customFields"])
+                case SetCustomType():
+                    raise _no_custom_fields(field=["custom"])
                 case _:
                     assert_never(change)
         if expected_revision is not None:
@@ -387,3 +393,7 @@ def _uid(group: GroupRef) -> str:
 
 def _no_keys(field: Sequence[str] = ()) -> Unsupported:
     return Unsupported("Flow Retail groups have no keys.", field=field)
+
+
+def _no_custom_fields(field: Sequence[str] = ()) -> Unsupported:
+    return Unsupported("Flow Retail groups have no custom fields.", field=field)

@@ -33,8 +33,13 @@ _CUSTOMER = wire(
         "ehf": wire(records.CustomerEhf) | None,
     },
     empty_is_none=["parent_uid", "pricelist_uid"],
+    absent=["commercetools"],
 )
-_GROUP = wire(records.CustomerGroup, names={"uid": "customerGroupUid"}, absent=["key", "version"])
+_GROUP = wire(
+    records.CustomerGroup,
+    names={"uid": "customerGroupUid"},
+    absent=["key", "version", "commercetools"],
+)
 
 
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]

@@ -91,12 +91,22 @@ CustomerOrder = Order[CustomerSortField]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomFieldsDraft:
+    """Custom fields by name, and the Type that defines them: by its id or by its key."""
+
+    type_id: str | None = None
+    type_key: str | None = None
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDraft:
     """What is needed to create a group. `uid` None leaves the choice to the backend."""
 
     name: str
     uid: str | None = None
     key: str | None = None
+    custom: CustomFieldsDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,14 @@ class SetCustomField:
     value: object
 
 
-GroupChange = Rename | SetKey | SetCustomField
+@dataclass(frozen=True, slots=True)
+class SetCustomType:
+    """Replaces the Type and all fields; None removes them."""
+
+    custom: CustomFieldsDraft | None
+
+
+GroupChange = Rename | SetKey | SetCustomField | SetCustomType
 
 
 class MemberAction(Enum):
@@ -204,6 +221,11 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
+        """What cursors of this order carry beside the position, so that one of another order, or of
+        a backend that reads positions otherwise, is refused; letters, digits and underscores.
+        """
 
     async def get_groups(
         self, refs: Collection[GroupRef]

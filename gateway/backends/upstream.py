@@ -11,8 +11,8 @@ import asyncio
 import random
 import re
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
@@ -33,10 +33,12 @@ from gateway.errors import (
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, UpstreamCall
 
-UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+UID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 SAFE_METHODS: Final = frozenset({"GET"})
 TRANSIENT: Final = frozenset({502, 503, 504})
 MAX_REASON: Final = 200
+Query = Mapping[str, str | int | Sequence[str]]
+"""Query parameters; one with several values is sent several times."""
 ADDRESS: Final = re.compile(r"\S[.:@]+\w|//|localhost", re.IGNORECASE)
 
 
@@ -49,7 +51,9 @@ class Answer:
     """A 2xx, or a 4xx that only the adapter can read."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
+    private: tuple[str, ...] = field(default=(), repr=False)
+    """What is never to be shown, were the upstream to say it: the token, the host."""
 
     @property
     def ok(self) -> bool:
@@ -63,7 +67,7 @@ class Answer:
         address in it is not passed on.
         """
         said = self.said()
-        if ADDRESS.search(said):
+        if ADDRESS.search(said) or any(word in said for word in self.private):
             return ""
         said = said[:MAX_REASON].rstrip(". ")
         return f" It says: {said}." if said else ""
@@ -86,8 +90,14 @@ class Upstream:
         settings: UpstreamSettings,
         transport: httpx.AsyncBaseTransport,
         observe: Observer,
+        *,
+        may_repeat: Callable[[int, bytes], bool] = lambda _status, _body: False,
     ) -> None:
+        """`may_repeat(status, body)` says of a 5xx whether this API means by it that the request
+        was not carried out, so that even a write may be sent again.
+        """
         self.name = name
+        self._may_repeat = may_repeat
         self._settings = settings
         self._base = httpx.URL((settings.url or "").rstrip("/"))
         self._transport = transport
@@ -97,23 +107,21 @@ class Upstream:
     def connect(self, caller: Caller) -> Connection:
         return Connection(self, caller)
 
-    def _url(
-        self, template: str, path: Mapping[str, str], query: Mapping[str, str | int]
-    ) -> httpx.URL:
+    def _url(self, template: str, path: Mapping[str, str], query: Query) -> httpx.URL:
         """The URL; raises InvalidInput where a value would lead to another path than the
         template's.
         """
         for name, value in path.items():
             if not UID.fullmatch(value):
                 raise InvalidInput(
-                    f"`{name}` is not an identifier: 1 to 128 of A-Z, a-z, 0-9, _ and -."
+                    f"`{name}` is not an identifier: 1 to 256 of A-Z, a-z, 0-9, _ and -."
                 )
         raw_path = self._base.raw_path.rstrip(b"/") + template.format_map(path).encode()
         url = self._base.copy_with(raw_path=raw_path)
         # httpx resolves dot segments: DELETE .../customer-groups/.. would delete the tenant.
         if url.raw_path != raw_path:
             raise InvalidInput("An identifier would change the path of the REST call.")
-        return url.copy_merge_params({k: str(v) for k, v in query.items()}) if query else url
+        return url.copy_merge_params(query) if query else url
 
 
 class Connection:
@@ -131,7 +139,7 @@ class Connection:
         template: str,
         path: Mapping[str, str],
         *,
-        query: Mapping[str, str | int] | None = None,
+        query: Query | None = None,
         body: object = None,
     ) -> Answer:
         """One REST call, and its repetition where that is safe.
@@ -213,12 +221,10 @@ class Connection:
                         request_id=self._caller.request_id,
                     )
                 )
-        answer = _judge(safe, response, content)
-        if not answer.ok:
-            said = answer.said()
-            if (self._caller.token or "") in said or self._upstream._base.host in said:
-                return Answer(answer.status, b"")  # nobody is to repeat that
-        return answer
+        if self._upstream._may_repeat(status, content):
+            raise _Again(Unavailable("The backend is not available."))
+        private = (self._caller.token or "", self._upstream._base.host)
+        return Answer(_judge(safe, response), content, private)
 
     def _request(self, method: str, url: httpx.URL, body: object) -> httpx.Request:
         headers = {
@@ -250,11 +256,11 @@ def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown("The change was sent, and no answer came that tells whether it was made.")
 
 
-def _judge(safe: bool, response: httpx.Response, content: bytes) -> Answer:
-    """The answer, or the failure that its status means for any API."""
+def _judge(safe: bool, response: httpx.Response) -> int:
+    """The status, where it is an adapter's to read; else raises what it means for any API."""
     status = response.status_code
     if 200 <= status < 300:
-        return Answer(status, content)
+        return status
     if status == 401:
         raise Unauthenticated("The backend does not accept this token.")
     if status == 403:
@@ -265,7 +271,7 @@ def _judge(safe: bool, response: httpx.Response, content: bytes) -> Answer:
         # A refused request was not carried out, so a write may be sent again as well.
         raise _Again(limited, after=after)
     if 400 <= status < 500:
-        return Answer(status, content)
+        return status
     if not safe:
         raise _unknown()
     if status in TRANSIENT:

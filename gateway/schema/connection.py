@@ -40,8 +40,9 @@ class Rows:
 
     def asked(self, context: Context, tenant_uid: str) -> tuple[Window, Order[Any] | None]:
         """The rows wanted and their order, both checked; raises InvalidInput and LimitExceeded."""
+        backend = context.backend(tenant_uid)
         if self.order is not None:
-            has = context.backend(tenant_uid).capabilities
+            has = backend.capabilities
             # Here and not where the rows are read: a total alone would never come by there.
             if self.order.field not in (*has.customer_group_sort_fields, *has.customer_sort_fields):
                 raise InvalidInput(
@@ -50,7 +51,7 @@ class Rows:
                 )
         rows = window(
             context.bounds,
-            order="" if self.order is None else str(self.order),
+            kind=backend.cursor_kind(self.order),
             first=self.first,
             after=self.after,
             last=self.last,
@@ -116,8 +117,8 @@ class PageInfo:
 @strawberry.type(description="A row of a connection.")
 class Edge(Generic[NodeT]):
     @strawberry.field(description="Where this row stands; give it as `after` or `before`.")
-    def cursor(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> str:
-        return _cursor(*row)
+    def cursor(row: strawberry.Parent[tuple[ListOf, Row[Any]]], info: Info) -> str:
+        return _cursor(*row, info)
 
     @strawberry.field(description="The row itself.")
     def node(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> NodeT:
@@ -143,8 +144,8 @@ class Connection(Generic[NodeT]):
         return PageInfo(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
-            start_cursor=_cursor(wanted, page.rows[0]) if page.rows else None,
-            end_cursor=_cursor(wanted, page.rows[-1]) if page.rows else None,
+            start_cursor=_cursor(wanted, page.rows[0], info) if page.rows else None,
+            end_cursor=_cursor(wanted, page.rows[-1], info) if page.rows else None,
         )
 
     @strawberry.field(
@@ -169,6 +170,6 @@ async def _page(wanted: ListOf, info: Info) -> Page[Any]:
     return page
 
 
-def _cursor(wanted: ListOf, row: Row[Any]) -> str:
-    order = "" if wanted.order is None else str(wanted.order)
-    return encode_cursor(Position(row.offset, row.record.uid), order=order)
+def _cursor(wanted: ListOf, row: Row[Any], info: Info) -> str:
+    kind = info.context.backend(wanted.tenant_uid).cursor_kind(wanted.order)
+    return encode_cursor(Position(row.offset, row.record.uid), kind=kind)

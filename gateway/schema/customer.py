@@ -11,6 +11,7 @@ from strawberry.federation.schema_directives import Key, Tag
 from gateway import records
 from gateway.backends.port import ById
 from gateway.loaders import GroupOf
+from gateway.schema.commercetools import CommercetoolsCustomer
 from gateway.schema.enums import (
     CustomerAddressType,
     CustomerContactRole,
@@ -184,6 +185,10 @@ class Customer:
     customer_group_uids: list[strawberry.ID] = strawberry.field(
         description="The groups that it is a member of. Free of REST calls: "
         "they are on the customer."
+    )
+
+    commercetools: CommercetoolsCustomer | None = strawberry.field(
+        description="What only commercetools has; null for customers of other backends."
     )
 
     @strawberry.field(

@@ -9,6 +9,7 @@ import strawberry
 from gateway import records
 from gateway.backends.port import ById
 from gateway.loaders import GroupOf, MembersOf
+from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
@@ -46,6 +47,10 @@ class CustomerGroup(Node):
     last_modified_at: datetime | None = strawberry.field(description="When it last changed.")
     last_modified_by: str | None = strawberry.field(
         description="Who last changed it, as the backend names them."
+    )
+
+    commercetools: CommercetoolsCustomerGroup | None = strawberry.field(
+        description="What only commercetools has; null for groups of other backends."
     )
 
     @strawberry.field(description="The tenant that it belongs to. Costs no REST call.")

@@ -5,19 +5,25 @@ Every check here happens before any REST call, and names the input field that is
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
 
 import strawberry
+from graphql import Undefined
 
-from gateway.backends.port import ById, ByKey, GroupRef
+from gateway.backends.port import ById, ByKey, CustomFieldsDraft, GroupRef
 from gateway.context import Context
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, SortDirection
 from gateway.schema.node import parse_global_id
+from gateway.schema.scalars import Json
 
 UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_NESTING: Final = 64
+"""Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
+KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 @strawberry.input(description="How groups are ordered.")
@@ -54,6 +60,27 @@ class CustomerGroupBy:
     )
 
 
+@strawberry.input(description="A custom field and its value.")
+class CommercetoolsCustomFieldInput:
+    name: str = strawberry.field(description="The field's name, as its Type defines it.")
+    value: Json | None = strawberry.field(
+        default=strawberry.UNSET, description="Its value; null or absent removes the field."
+    )
+
+
+@strawberry.input(description="Custom fields, and the Type that defines them: its id or its key.")
+class CommercetoolsCustomFieldsInput:
+    type_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The Type's id."
+    )
+    type_key: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The Type's key; instead of `typeId`."
+    )
+    fields: list[CommercetoolsCustomFieldInput] = strawberry.field(
+        default_factory=list, description="The fields that are to have a value."
+    )
+
+
 @strawberry.input(description="A group to be made.")
 class CreateCustomerGroupInput:
     tenant_uid: strawberry.ID | None = strawberry.field(
@@ -67,6 +94,9 @@ class CreateCustomerGroupInput:
         "the gateway looks the group up.",
     )
     key: str | None = strawberry.field(default=strawberry.UNSET, description="commercetools only.")
+    custom: CommercetoolsCustomFieldsInput | None = strawberry.field(
+        default=strawberry.UNSET, description="commercetools only."
+    )
 
 
 @strawberry.input(description="Changes to one group; what is absent stays as it is.")
@@ -84,6 +114,15 @@ class UpdateCustomerGroupInput:
     key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="commercetools only. Null removes the key; absent keeps it.",
+    )
+    custom: CommercetoolsCustomFieldsInput | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="commercetools only. Replaces the Type and all custom fields; null removes "
+        "them; absent keeps them.",
+    )
+    custom_fields: list[CommercetoolsCustomFieldInput] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="commercetools only. A null value removes that field.",
     )
 
 
@@ -119,6 +158,23 @@ class UpdateCustomerGroupMembersInput:
     )
 
 
+@strawberry.input(description="The customers that are to be a group's members, all of them.")
+class SetCustomerGroupMembersInput:
+    tenant_uid: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Without it: the X-Tenant header, else the configured default.",
+    )
+    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
+    customer_uids: list[strawberry.ID] = strawberry.field(
+        description="The members that are wanted; an empty list empties the group."
+    )
+    dry_run: bool = strawberry.field(default=False, description="Only compute the difference.")
+    max_removals: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Safety stop: refuse when more than this many would be removed.",
+    )
+
+
 def given(value: object) -> bool:
     """Whether the client sent the field, be it with null."""
     return value is not strawberry.UNSET
@@ -145,7 +201,7 @@ def group_ref(
         return tenant, ById(uid(by.uid, [*field, "uid"]))
     if by.key is strawberry.UNSET or by.key is None:
         raise InvalidInput("Exactly one of `id`, `uid` and `key` is needed.", field=field)
-    return tenant, ByKey(by.key)
+    return tenant, ByKey(_key(by.key, [*field, "key"]))
 
 
 def uid(value: str, field: Sequence[str]) -> str:
@@ -155,11 +211,66 @@ def uid(value: str, field: Sequence[str]) -> str:
     return value
 
 
+def _key(value: str, field: Sequence[str]) -> str:
+    if not KEY.fullmatch(value):
+        raise InvalidInput("A key is 1 to 256 of A-Z, a-z, 0-9, _ and -.", field=field)
+    return value
+
+
 def group_name(value: str) -> str:
     """`value`; raises InvalidInput where it is blank."""
     if not value.strip():
         raise InvalidInput("A group's name can't be blank.", field=["name"])
     return value
+
+
+def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
+    """The draft that `given` means; raises InvalidInput where it does not name one Type."""
+    type_id, type_key = (
+        None if value is strawberry.UNSET else value for value in (given.type_id, given.type_key)
+    )
+    if (type_id is None) == (type_key is None):
+        raise InvalidInput("Give either `typeId` or `typeKey`.", field=["custom"])
+    values = custom_values(given.fields, ["custom", "fields"])
+    kept = {name: value for name, value in values.items() if value is not None}
+    return CustomFieldsDraft(type_id=type_id, type_key=type_key, fields=kept)
+
+
+def custom_values(
+    given: Sequence[CommercetoolsCustomFieldInput], field: Sequence[str]
+) -> dict[str, object]:
+    """The values by name, None for those to be removed; raises InvalidInput for a name that comes
+    twice and for a value that JSON can't hold.
+    """
+    values: dict[str, object] = {}
+    for number, custom in enumerate(given):
+        path = [*field, str(number)]
+        if custom.name in values:
+            raise InvalidInput("This custom field is given twice.", field=[*path, "name"])
+        value = None if custom.value is strawberry.UNSET else custom.value
+        values[custom.name] = _json(value, [*path, "value"], MAX_NESTING)
+    return values
+
+
+def _json(value: object, field: Sequence[str], levels: int) -> object:
+    match value:
+        case dict() | list() if levels == 0:
+            raise InvalidInput(f"The value nests more than {MAX_NESTING} levels.", field=field)
+        case dict():
+            # A variable that was not sent leaves its field out, and is null in a list.
+            return {
+                name: _json(part, field, levels - 1)
+                for name, part in value.items()
+                if part is not Undefined
+            }
+        case list():
+            parts = (None if part is Undefined else part for part in value)
+            return [_json(part, field, levels - 1) for part in parts]
+        case float() if not math.isfinite(value):
+            # 1e400 is read as infinity, which would go out as null: and null removes the field.
+            raise InvalidInput("A number is too large.", field=field)
+        case _:
+            return value
 
 
 def distinct_uids(values: Sequence[str], field: str, *, limit: int) -> list[str]:

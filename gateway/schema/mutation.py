@@ -13,23 +13,31 @@ from gateway.backends.port import (
     GroupDraft,
     GroupRef,
     MemberOutcome,
+    MembershipEdit,
     Rename,
+    SetCustomField,
+    SetCustomType,
     SetKey,
 )
 from gateway.errors import (
     CallerError,
     InvalidInput,
+    LimitExceeded,
     RevisionConflict,
 )
 from gateway.loaders import GroupOf
+from gateway.membership import difference
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
     CustomerGroupBy,
     DeleteCustomerGroupInput,
+    SetCustomerGroupMembersInput,
     UpdateCustomerGroupInput,
     UpdateCustomerGroupMembersInput,
+    custom_fields,
+    custom_values,
     distinct_uids,
     given,
     group_name,
@@ -147,6 +155,7 @@ class Mutation:
                 name=group_name(input.name),
                 uid=None if uid is None else checked_uid(uid, ["uid"]),
                 key=_optional(input.key),
+                custom=custom_fields(input.custom) if input.custom else None,
             )
             group = await context.changing(context.backend(tenant_uid).create_group(draft))
         except CallerError as mistake:
@@ -231,15 +240,59 @@ class Mutation:
             return CustomerGroupMembersPayload(
                 group=None, results=[], user_errors=[_user_error(mistake)]
             )
-        if edit.failure is not None:
-            if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
-                raise edit.failure  # nothing was changed, so there is nothing else to tell
-            context.report(tuple(info.path.as_list()), edit.failure)
-        return CustomerGroupMembersPayload(
-            group=GroupOf(tenant_uid, ref),
-            results=edit.outcomes,  # type: ignore[arg-type]  # the type is a view of them
-            user_errors=[],
-        )
+        return _edited(info, GroupOf(tenant_uid, ref), edit)
+
+    @strawberry.mutation(
+        description="Make the members exactly these: reads, compares, then adds and removes only "
+        "what differs. A change by someone else between the two is not seen."
+    )
+    async def set_customer_group_members(
+        self,
+        info: Info,
+        input: Annotated[
+            SetCustomerGroupMembersInput,
+            strawberry.argument(description="The customers that are to be members."),
+        ],
+    ) -> CustomerGroupMembersPayload | None:
+        context = info.context
+        limit = context.bounds.max_membership_uids
+        try:
+            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            wanted = distinct_uids(input.customer_uids, "customerUids", limit=limit)
+            most = input.max_removals if given(input.max_removals) else None
+            if most is not None and most < 0:
+                raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
+            backend = context.backend(tenant_uid)
+            differs = await difference(backend, ref, wanted, most=limit)
+            if most is not None and len(differs.remove) > most:
+                raise LimitExceeded(
+                    f"{len(differs.remove)} customers would be removed, and at most {most} may be.",
+                    field=["maxRemovals"],
+                )
+            if input.dry_run or not (differs.add or differs.remove):
+                edit = MembershipEdit(differs.planned())
+            else:
+                edit = await context.changing(
+                    backend.edit_members(ref, add=differs.add, remove=differs.remove)
+                )
+        except CallerError as mistake:
+            return CustomerGroupMembersPayload(
+                group=None, results=[], user_errors=[_user_error(mistake)]
+            )
+        return _edited(info, GroupOf(tenant_uid, ref), edit)
+
+
+def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMembersPayload:
+    """What became of an edit; raises its failure where that is all there is to tell."""
+    if edit.failure is not None:
+        if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
+            raise edit.failure
+        info.context.report(tuple(info.path.as_list()), edit.failure)
+    return CustomerGroupMembersPayload(
+        group=group,
+        results=edit.outcomes,  # type: ignore[arg-type]  # the type is a view of them
+        user_errors=[],
+    )
 
 
 def _optional(value: str | None) -> str | None:
@@ -261,8 +314,12 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
         changes.append(Rename(group_name(input.name)))
     if given(input.key):
         changes.append(SetKey(input.key))
+    if given(input.custom):
+        changes.append(SetCustomType(custom_fields(input.custom) if input.custom else None))
+    values = custom_values(input.custom_fields or (), ["customFields"])
+    changes += [SetCustomField(name, value) for name, value in values.items()]
     if not changes:
-        raise InvalidInput("There is nothing to change: give `name`.")
+        raise InvalidInput("There is nothing to change: no field is given.")
     return changes
 
 

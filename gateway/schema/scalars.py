@@ -25,6 +25,7 @@ def rfc3339(instant: datetime) -> str:
 
 
 Long = NewType("Long", int)
+Json = NewType("Json", object)
 
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
@@ -39,5 +40,11 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="Signed 64-bit integer, as a JSON number.",
         serialize=int,
         parse_value=int,
+    ),
+    Json: strawberry.scalar(
+        name="JSON",
+        description="Arbitrary JSON; used only for custom field values.",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
     ),
 }

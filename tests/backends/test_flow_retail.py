@@ -67,7 +67,7 @@ UNUSABLE = [
     Body(b'{"status":"created"}'),
     InvalidJson(),
     Truncate(5),
-    Gzip(padding=5_000_000),
+    Gzip(padding=9_000_000),
     Headers({"Content-Encoding": "br"}),
 ]
 

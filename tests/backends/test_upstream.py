@@ -201,7 +201,7 @@ HOSTILE = [
     "{tenantUid}",
     "é",
     "\uff11",
-    "a" * 129,
+    "a" * 257,
     "@evil.example",
     "//evil.example",
     "\u2025",

@@ -1,0 +1,378 @@
+"""commercetools' HTTP API: offsets and last ids, versions, keys, update actions, members as
+customers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final, assert_never
+
+from gateway.backends import predicates
+from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
+from gateway.backends.commercetools_members import MemberEditor, read_customers
+from gateway.backends.commercetools_refusals import code, refuse
+from gateway.backends.commercetools_wire import (
+    MembershipMode,
+    customer_record,
+    decode_customers,
+    decode_group,
+    decode_groups,
+    group_record,
+)
+from gateway.backends.lookups import look_up
+from gateway.backends.port import (
+    BackendKind,
+    ById,
+    ByKey,
+    Caller,
+    Capabilities,
+    ConcurrencyControl,
+    CountPrecision,
+    CustomerGroupSortField,
+    CustomerOrder,
+    CustomerSortField,
+    CustomFieldsDraft,
+    GroupChange,
+    GroupDraft,
+    GroupOrder,
+    GroupRef,
+    MembershipEdit,
+    Rename,
+    SetCustomField,
+    SetCustomType,
+    SetKey,
+)
+from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.backends.windows import AnsweredPage
+from gateway.errors import (
+    GatewayError,
+    GroupNotEmpty,
+    InvalidAnswer,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    RevisionConflict,
+    Unsupported,
+)
+from gateway.paging import Window
+from gateway.records import Customer, CustomerGroup, Page
+from gateway.settings import Commercetools as CommercetoolsSettings
+
+GROUPS: Final = "/{projectKey}/customer-groups"
+GROUP: Final = "/{projectKey}/customer-groups/{id}"
+GROUP_BY_KEY: Final = "/{projectKey}/customer-groups/key={key}"
+CUSTOMERS: Final = "/{projectKey}/customers"
+
+GROUP_SORTS: Final[Mapping[str, str]] = {
+    "NAME": "name",
+    "CREATED_AT": "createdAt",
+    "LAST_MODIFIED_AT": "lastModifiedAt",
+}
+CUSTOMER_SORTS: Final[Mapping[str, str]] = {
+    "FIRSTNAME": "firstName",
+    "LASTNAME": "lastName",
+    "COMPANY_NAME": "companyName",
+    "EMAIL": "email",
+    "CREATED_AT": "createdAt",
+    "LAST_MODIFIED_AT": "lastModifiedAt",
+}
+CAPABILITIES: Final = Capabilities(
+    optimistic_concurrency=ConcurrencyControl.ENFORCED,
+    atomic_membership_updates=False,
+    customer_group_keys=True,
+    custom_fields=True,
+    chosen_uids=False,
+    max_page_size=MAX_LIMIT,
+    max_offset=MAX_OFFSET,
+    total_count=CountPrecision.ESTIMATED,
+    customer_group_sort_fields=[
+        field for field in CustomerGroupSortField if field.value in GROUP_SORTS
+    ],
+    customer_sort_fields=[field for field in CustomerSortField if field.value in CUSTOMER_SORTS],
+)
+
+
+class Commercetools:
+    """A commercetools project as this process knows it."""
+
+    def __init__(
+        self, upstream: Upstream, settings: CommercetoolsSettings, *, project: str | None = None
+    ) -> None:
+        """`project` is the projectKey; without it, the tenant's uid is."""
+        self._upstream = upstream
+        self._settings = settings
+        self._project = project
+
+    def connect(self, caller: Caller) -> CommercetoolsBackend:
+        project = self._project or caller.tenant_uid
+        upstream = self._upstream.connect(caller)
+        return CommercetoolsBackend(upstream, caller.tenant_uid, project, self._settings)
+
+
+class CommercetoolsBackend:
+    """One tenant in commercetools, for one caller; see gateway.backends.port.Backend."""
+
+    kind: Final = BackendKind.COMMERCETOOLS
+    capabilities: Final = CAPABILITIES
+
+    def __init__(
+        self,
+        upstream: Connection,
+        tenant_uid: str,
+        project: str,
+        settings: CommercetoolsSettings,
+    ) -> None:
+        self._upstream = upstream
+        self._tenant = tenant_uid
+        self._project = project
+        self._settings = settings
+        self._group_total: int | None = None  # as far as this request has seen it
+        self._groups = RemoteList(
+            upstream=upstream,
+            template=GROUPS,
+            path=self._path(),
+            decoder=decode_groups,
+            record=lambda row: group_record(row, tenant_uid),
+            sorts=GROUP_SORTS,
+        )
+
+    def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
+        return "id" if order is None else str(order)
+
+    # -- reads
+
+    async def get_groups(
+        self, refs: Collection[GroupRef]
+    ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
+        uids = [ref.uid for ref in refs if isinstance(ref, ById)]
+        keys = [ref for ref in refs if isinstance(ref, ByKey)]
+        groups, by_key = await asyncio.gather(
+            look_up(uids, self), asyncio.gather(*map(self._look_up_ref, keys))
+        )
+        found: dict[GroupRef, CustomerGroup | GatewayError] = {
+            ref: group for ref, group in zip(keys, by_key, strict=True) if group is not None
+        }
+        return found | {ById(uid): group for uid, group in groups.items()}
+
+    async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
+        return await self._look_up_ref(ById(uid))
+
+    @property
+    def list_pages(self) -> int | None:
+        if self._group_total is None:
+            return None
+        return max(1, -(-self._group_total // MAX_LIMIT))
+
+    async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
+        offset = index * MAX_LIMIT
+        found = await self._groups.query(sort=BY_ID, limit=MAX_LIMIT, offset=offset)
+        # Totals are estimates: a full page may be the last one, but does not prove it.
+        end = offset + len(found.rows)
+        total = end if len(found.rows) < MAX_LIMIT else max(found.total or 0, end + 1)
+        return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.flaws)
+
+    async def _look_up_ref(self, ref: GroupRef) -> CustomerGroup | GatewayError | None:
+        try:
+            return await self._get(ref)
+        except NotFound:
+            return None
+        except GatewayError as failure:
+            return failure
+
+    async def _get(self, ref: GroupRef) -> CustomerGroup:
+        template, path = self._address(ref)
+        return self._group(await self._upstream.send("GET", template, path))
+
+    async def list_groups(
+        self, window: Window, *, order: GroupOrder | None = None
+    ) -> Page[CustomerGroup]:
+        page = await self._groups.window(window, order)
+        self._group_total = page.total or self._group_total
+        return page
+
+    async def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> Page[Customer]:
+        mode = self._settings.membership
+        members = RemoteList(
+            upstream=self._upstream,
+            template=CUSTOMERS,
+            path=self._path(),
+            decoder=decode_customers,
+            record=lambda row: customer_record(row, self._tenant, mode),
+            sorts=CUSTOMER_SORTS,
+            where=(_member_predicate(await self._uid(group), mode),),
+        )
+        return await members.window(window, order)
+
+    # -- writes
+
+    async def create_group(self, draft: GroupDraft) -> CustomerGroup:
+        if draft.uid is not None:
+            raise Unsupported("commercetools chooses the uid itself.", field=["uid"])
+        body: dict[str, object] = {"groupName": draft.name}
+        if draft.key is not None:
+            body["key"] = draft.key
+        if draft.custom is not None:
+            body["custom"] = _custom_draft(draft.custom)
+        try:
+            return self._group(await self._upstream.send("POST", GROUPS, self._path(), body=body))
+        except (OutcomeUnknown, InvalidAnswer):
+            # A key tells whether the group was made; without one a second look could find
+            # another's.
+            made = None if draft.key is None else await self._look_up_ref(ByKey(draft.key))
+            if isinstance(made, CustomerGroup) and made.name == draft.name:
+                return made
+            raise
+
+    async def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> CustomerGroup:
+        actions = [_action(change) for change in changes]
+        template, path = self._address(group)
+
+        async def update(version: int) -> Answer:
+            body = {"version": version, "actions": actions}
+            return await self._upstream.send("POST", template, path, body=body)
+
+        return self._group(await self._versioned(group, update, expected_revision))
+
+    async def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> str:
+        template, path = self._address(group)
+
+        async def delete(version: int) -> Answer:
+            return await self._upstream.send("DELETE", template, path, query={"version": version})
+
+        if only_if_empty:
+            # Not the total alone, which is an estimate.
+            members = await self.list_members(group, Window(size=1))
+            if members.total != 0:
+                raise GroupNotEmpty("The group has members, so it was kept.")
+        try:
+            answer = await self._versioned(group, delete, expected_revision)
+        except OutcomeUnknown:
+            if isinstance(group, ById) and await self._look_up_ref(group) is None:
+                return group.uid
+            raise
+        return group.uid if isinstance(group, ById) else self._group(answer).uid
+
+    async def _versioned(
+        self,
+        group: GroupRef,
+        write: Callable[[int], Awaitable[Answer]],
+        expected_revision: str | None,
+    ) -> Answer:
+        """The answer to a write under a version: the expected one, else the one that is read first.
+
+        A conflict with a version that was only just read is tried once more; with an expected one
+        it is a RevisionConflict that carries the state that won.
+        """
+        if expected_revision is None:
+            attempts, field, version = 2, [], _version_of(await self._get(group))
+        else:
+            attempts, field, version = 1, ["expectedRevision"], _version(expected_revision)
+        while True:
+            answer = await write(version)
+            if code(answer) != "ConcurrentModification":
+                return self._accepted(answer)
+            current = await self._get(group)
+            attempts -= 1
+            if not attempts:
+                message = "The group has changed since it was read."
+                raise RevisionConflict(message, current=current, field=field)
+            version = _version_of(current)
+
+    async def edit_members(
+        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
+    ) -> MembershipEdit:
+        # Without the group the edits would fail one by one, and a removal would look like a
+        # success.
+        found, customers = await asyncio.gather(
+            self._get(group), read_customers(self._upstream, self._path(), [*add, *remove])
+        )
+        editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
+        return await editor.edit(customers, add=add, remove=remove)
+
+    # -- REST, in the upstream's words
+
+    def _path(self) -> dict[str, str]:
+        return {"projectKey": self._project}
+
+    def _address(self, ref: GroupRef) -> tuple[str, dict[str, str]]:
+        match ref:
+            case ById(uid):
+                return GROUP, self._path() | {"id": uid}
+            case ByKey(key):
+                return GROUP_BY_KEY, self._path() | {"key": key}
+
+    async def _uid(self, ref: GroupRef) -> str:
+        """The id, which costs a read where only the key is known."""
+        return ref.uid if isinstance(ref, ById) else (await self._get(ref)).uid
+
+    def _group(self, answer: Answer) -> CustomerGroup:
+        return group_record(decode_group.one(self._accepted(answer).body), self._tenant)
+
+    def _accepted(self, answer: Answer) -> Answer:
+        if not answer.ok:
+            refuse(answer)
+        return answer
+
+
+def _member_predicate(uid: str, mode: MembershipMode) -> str:
+    reference = predicates.refers_to("customerGroup", uid)
+    assigned = predicates.contains("customerGroupAssignments", reference)
+    match mode:
+        case "assignments":
+            return assigned
+        case "legacy":
+            return reference
+        case "both":
+            return predicates.any_of(assigned, reference)
+
+
+def _action(change: GroupChange) -> dict[str, object]:
+    match change:
+        case Rename(name):
+            return {"action": "changeName", "name": name}
+        case SetKey(None):
+            return {"action": "setKey"}
+        case SetKey(key):
+            return {"action": "setKey", "key": key}
+        case SetCustomField(name, value):
+            return {"action": "setCustomField", "name": name, "value": value}
+        case SetCustomType(custom):
+            return {"action": "setCustomType"} | ({} if custom is None else _custom_draft(custom))
+        case _:
+            assert_never(change)
+
+
+def _custom_draft(custom: CustomFieldsDraft) -> dict[str, object]:
+    identifier = {"id": custom.type_id} if custom.type_id is not None else {"key": custom.type_key}
+    return {"type": {"typeId": "type", **identifier}, "fields": dict(custom.fields)}
+
+
+def _version(revision: str) -> int:
+    """The version in a CustomerGroup.revision; raises InvalidInput where it is not one of this
+    backend.
+    """
+    if not re.fullmatch(r"v[0-9]{1,19}", revision):
+        raise InvalidInput("This is no revision of the group.", field=["expectedRevision"])
+    return int(revision[1:])
+
+
+def _version_of(group: CustomerGroup) -> int:
+    if group.version is None:
+        raise InvalidAnswer("The backend does not tell the group's version.")
+    return group.version

@@ -1,0 +1,171 @@
+"""commercetools' lists: by offset where an order is asked for, by the last id where none is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic
+
+from gateway.backends import predicates
+from gateway.backends.commercetools_refusals import refuse
+from gateway.backends.decoding import ListingDecoder
+from gateway.backends.port import CustomerOrder, GroupOrder
+from gateway.backends.upstream import Connection
+from gateway.backends.windows import Chunk, RowT, read_window
+from gateway.errors import InvalidInput, LimitExceeded, Rejected
+from gateway.paging import Window
+from gateway.records import Flaw, Page, Row
+
+MAX_LIMIT: Final = 500
+MAX_OFFSET: Final = 10_000
+BY_ID: Final = ["id asc"]
+BY_ID_TURNED: Final = ["id desc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[RowT]):
+    """What a query answers: rows (None for one that can't be kept), and how many match in all."""
+
+    rows: list[RowT | None]
+    total: int | None
+    flaws: list[Flaw]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteList(Generic[RowT]):
+    """A list that can be queried: where it is, what it is restricted to, what its rows become."""
+
+    upstream: Connection
+    template: str
+    path: Mapping[str, str]
+    decoder: ListingDecoder[Any]
+    record: Callable[[Any], RowT]
+    sorts: Mapping[str, str]
+    where: tuple[str, ...] = ()
+
+    async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Rows[RowT]:
+        """One REST call."""
+        query: dict[str, str | int | Sequence[str]] = {"limit": limit, "sort": sort}
+        if self.where:
+            query["where"] = predicates.all_of(*self.where)
+        if offset:
+            query["offset"] = offset
+        answer = await self.upstream.send("GET", self.template, self.path, query=query)
+        if not answer.ok:
+            refuse(answer)
+        listing, rows, flaws = self.decoder.decode(answer.body)
+        records = [None if row is None else self.record(row) for row in rows]
+        return Rows(records, listing.total, flaws)
+
+    async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
+        """The rows of `window`; raises InvalidInput for an order that the API does not have."""
+        if order is None:
+            if not window.plain:
+                try:
+                    return await self._by_id(window)
+                except Rejected:
+                    pass  # predicates on groups may know the name only, as is documented
+            return await read_window(window, _Offsets(self, BY_ID, BY_ID_TURNED))
+        field = self.sorts.get(order.field.value)
+        if field is None:
+            raise InvalidInput(
+                f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
+            )
+        ways = ("asc", "desc") if order.direction.value == "ASC" else ("desc", "asc")
+        # The id settles ties, so that one direction is the exact mirror of the other.
+        there, back = ([f"{field} {way}", f"id {way}"] for way in ways)
+        return await read_window(window, _Offsets(self, there, back))
+
+    async def _by_id(self, window: Window) -> Page[RowT]:
+        """A cursor's window by the last id: no offset, so no end at 10 000 and no rows that move.
+
+        The vendor's advice for long lists: ``sort=id asc`` and ``where=id > "last"``.
+        """
+        where = self.where
+        if window.after is not None:
+            where += (predicates.is_above("id", window.after.uid),)
+        if window.before is not None:
+            where += (predicates.is_below("id", window.before.uid),)
+        way = BY_ID_TURNED if window.from_end else BY_ID
+        source = _Offsets(replace(self, where=where), way)
+        chunk = await source.read(0, max(window.size, 1))
+        more = len(chunk.rows) > window.size
+        rows = list(chunk.rows.values())[: window.size]
+        left = chunk.total if more else len(rows)
+        first = 0 if window.after is None else window.after.offset + 1
+        total = None if left is None or window.before is not None else first + left
+        if window.from_end:
+            rows = rows[::-1]
+            end = first + (left or 0) if window.before is None else window.before.offset
+            first = max(0, end - len(rows))
+        return Page(
+            rows=[Row(first + n, row) for n, row in enumerate(rows) if row is not None],
+            total=total,
+            has_next=window.before is not None or (more and not window.from_end),
+            has_previous=window.after is not None or (more and window.from_end),
+            flaws=chunk.flaws,
+        )
+
+
+class _Offsets(Generic[RowT]):
+    """A list by offset and limit, of which offsets above 10 000 can't be reached; see
+    gateway.backends.windows.RowSource.
+    """
+
+    max_page_size: Final = MAX_LIMIT
+
+    def __init__(
+        self, source: RemoteList[RowT], sort: Sequence[str], turned: Sequence[str] = ()
+    ) -> None:
+        self._source, self._sort, self._turned = source, sort, turned
+
+    def calls(self, offset: int, size: int) -> int:
+        return max(1, -(-size // MAX_LIMIT))
+
+    async def read(self, offset: int, size: int) -> Chunk[RowT]:
+        """These rows, and the one behind them if there is one: totals are estimates, and do not
+        tell. The chunk's total is exact where the list was seen to end.
+        """
+        if not size:
+            found = await self._source.query(sort=self._sort, limit=0)
+            return Chunk({}, found.total, found.flaws)
+        stop = offset + size
+        starts = range(offset, stop, MAX_LIMIT)
+        if starts[-1] > MAX_OFFSET:
+            raise LimitExceeded(
+                f"Rows above offset {MAX_OFFSET} can't be reached so; "
+                "page on with `after` and without `orderBy`.",
+                field=["offset"],
+            )
+        parts = await asyncio.gather(*(self._part(start, stop + 1 - start) for start in starts))
+        chunk = parts[0]
+        for part in parts[1:]:
+            chunk.rows |= part.rows
+            chunk.flaws += part.flaws
+        unsure = size % MAX_LIMIT == 0 and stop - 1 in chunk.rows
+        if unsure and stop <= MAX_OFFSET:
+            # A full answer has no room for one row more.
+            chunk.rows |= (await self._part(stop, 1)).rows
+            unsure = False
+        end = max(chunk.rows, default=offset - 1) + 1
+        if end > stop or unsure:
+            chunk.total = None if chunk.total is None else max(chunk.total, end)
+        elif chunk.rows or not offset:
+            chunk.total = end
+        elif chunk.total is not None:
+            chunk.total = min(chunk.total, offset)
+        return chunk
+
+    async def _part(self, offset: int, limit: int) -> Chunk[RowT]:
+        limit = min(limit, MAX_LIMIT)
+        found = await self._source.query(sort=self._sort, limit=limit, offset=offset)
+        return Chunk(dict(enumerate(found.rows, offset)), found.total, found.flaws)
+
+    async def read_last(self, size: int) -> Chunk[RowT] | None:
+        turned = await _Offsets(self._source, self._turned).read(0, max(size, 1))
+        if turned.total is None:
+            return None
+        last = turned.total - 1
+        rows = {last - number: row for number, row in turned.rows.items()}
+        return Chunk(rows, turned.total, turned.flaws)

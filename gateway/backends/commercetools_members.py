@@ -1,0 +1,151 @@
+"""commercetools' membership edit: one versioned request per customer, several at once.
+
+Membership is on the customer: in `customerGroupAssignments`, or in the older `customerGroup`,
+which holds one group only. Which of them counts is a setting. The customers' versions are read in
+as few queries as possible; a customer that changed meanwhile is read again and tried once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gateway.backends import predicates
+from gateway.backends.commercetools_refusals import code
+from gateway.backends.commercetools_wire import decode_customer, decode_customers
+from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
+from gateway.backends.upstream import Answer, Connection, Query
+from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
+from gateway.settings import Commercetools as CommercetoolsSettings
+
+CUSTOMERS: Final = "/{projectKey}/customers"
+CUSTOMER: Final = "/{projectKey}/customers/{id}"
+IDS_PER_QUERY: Final = 100
+"""Keeps the query's URL at about 4 000 characters, which every proxy takes."""
+
+
+async def read_customers(
+    upstream: Connection, path: Mapping[str, str], uids: Sequence[str]
+) -> dict[str, Any]:
+    """The customers of these uids as they are now; one that does not exist is not there."""
+
+    async def read(uids: Sequence[str]) -> list[Any]:
+        query: Query = {
+            "where": predicates.is_one_of("id", uids),
+            "limit": len(uids),
+            "withTotal": "false",
+        }
+        answer = await upstream.send("GET", CUSTOMERS, path, query=query)
+        if not answer.ok:
+            raise Rejected("The backend refused to look the customers up." + answer.reason())
+        _, rows, _ = decode_customers.decode(answer.body)
+        return rows
+
+    parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
+    answers = await asyncio.gather(*map(read, parts))
+    return {row.id: row for rows in answers for row in rows if row is not None}
+
+
+class MemberEditor:
+    """Edits the members of one group, for one caller."""
+
+    def __init__(
+        self,
+        upstream: Connection,
+        path: Mapping[str, str],
+        group_uid: str,
+        settings: CommercetoolsSettings,
+    ) -> None:
+        self._upstream = upstream
+        self._path = path
+        self._group = group_uid
+        self._settings = settings
+        self._gate = asyncio.Semaphore(settings.membership_concurrency)
+        self._failure: GatewayError | None = None
+
+    async def edit(
+        self, customers: Mapping[str, Any], *, add: Sequence[str], remove: Sequence[str]
+    ) -> MembershipEdit:
+        """An outcome per customer, in order; after a failure that is not about one, nothing more is
+        sent.
+        """
+        edits = [(MemberAction.ADD, uid) for uid in add]
+        edits += [(MemberAction.REMOVE, uid) for uid in remove]
+        outcomes = await asyncio.gather(
+            *(self._edit_one(action, uid, customers.get(uid)) for action, uid in edits)
+        )
+        return MembershipEdit(outcomes, self._failure)
+
+    async def _edit_one(self, action: MemberAction, uid: str, customer: Any) -> MemberOutcome:
+        if customer is None:
+            missing = NotFound("There is no such customer.")
+            return MemberOutcome(uid, action, MemberStatus.FAILED, missing)
+        async with self._gate:
+            if self._failure is not None:
+                unsent = Rejected("Not sent: the edit ended before its turn.")
+                return MemberOutcome(uid, action, MemberStatus.FAILED, unsent)
+            try:
+                status, error = await self._apply(action, customer)
+            except OutcomeUnknown as lost:
+                self._failure = self._failure or lost
+                status, error = MemberStatus.UNKNOWN, None
+            except GatewayError as stopped:
+                self._failure = self._failure or stopped
+                status, error = MemberStatus.FAILED, Rejected("Not done: the edit failed here.")
+            return MemberOutcome(uid, action, status, error)
+
+    async def _apply(
+        self, action: MemberAction, customer: Any
+    ) -> tuple[MemberStatus, GatewayError | None]:
+        for last in (False, True):
+            actions = self._actions(action, customer)
+            if not actions:
+                return MemberStatus.UNCHANGED, None
+            if not isinstance(customer.version, int):
+                untold = InvalidAnswer("The backend does not tell the customer's version.")
+                return MemberStatus.FAILED, untold
+            path = {**self._path, "id": customer.id}
+            body = {"version": customer.version, "actions": actions}
+            answer = await self._upstream.send("POST", CUSTOMER, path, body=body)
+            if answer.ok:
+                return MemberStatus.ACCEPTED, None
+            if code(answer) != "ConcurrentModification" or last or self._failure is not None:
+                break
+            again = await self._upstream.send("GET", CUSTOMER, path)
+            if not again.ok:
+                return MemberStatus.FAILED, _refusal(again)
+            customer = decode_customer.one(again.body)
+        return MemberStatus.FAILED, _refusal(answer)
+
+    def _actions(self, action: MemberAction, customer: Any) -> list[dict[str, object]]:
+        """What is to be sent so that the customer is in the wanted state; nothing if it is."""
+        mode = self._settings.membership
+        group = {"typeId": "customer-group", "id": self._group}
+        assigned = mode != "legacy" and any(
+            assignment.customer_group.id == self._group
+            for assignment in customer.customer_group_assignments
+        )
+        older = getattr(customer.customer_group, "id", None)
+        held = mode != "assignments" and older == self._group
+        if action is MemberAction.ADD:
+            if assigned or held:
+                return []
+            if mode == "legacy":
+                return [{"action": "setCustomerGroup", "customerGroup": group}]
+            assignment = {"customerGroup": group}
+            return [{"action": "addCustomerGroupAssignment", "customerGroupAssignment": assignment}]
+        actions: list[dict[str, object]] = []
+        if assigned:
+            actions.append({"action": "removeCustomerGroupAssignment", "customerGroup": group})
+        if held:
+            actions.append({"action": "setCustomerGroup"})
+        return actions
+
+
+def _refusal(answer: Answer) -> GatewayError:
+    if answer.status == 404:
+        return NotFound("There is no such customer.")
+    if code(answer) == "ConcurrentModification":
+        return Rejected("The customer keeps changing: try again.")
+    return Rejected("The backend refused this customer." + answer.reason())

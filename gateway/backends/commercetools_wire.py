@@ -1,0 +1,231 @@
+"""commercetools' answers, in the names of its API reference, and the records they become.
+
+Its resources are shaped otherwise than the schema (who created it is an object, a street and its
+number are two fields, a customer's address is one of several), so a row is decoded first and then
+put into a record.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, cast
+
+from msgspec import field
+
+from gateway.backends.decoding import ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.errors import GatewayError, InvalidAnswer
+from gateway.records import (
+    CommercetoolsCustomer,
+    CommercetoolsCustomerGroup,
+    CommercetoolsCustomFields,
+    Customer,
+    CustomerAddress,
+    CustomerAddressType,
+    CustomerGroup,
+    Instant,
+    Int64,
+    Record,
+)
+
+ValueT = TypeVar("ValueT")
+MembershipMode = Literal["assignments", "legacy", "both"]
+
+
+class _Reference(Record, frozen=True, kw_only=True):
+    id: str
+
+
+class _Actor(Record, frozen=True, kw_only=True, rename="camel"):
+    """CreatedBy and LastModifiedBy: which of these are there depends on who it was."""
+
+    user: _Reference | None = None
+    client_id: str | None = None
+    external_user_id: str | None = None
+    customer: _Reference | None = None
+
+
+class _Custom(Record, frozen=True, kw_only=True):
+    type: _Reference
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class _Resource(Record, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    version: Int64 | None = None
+    key: str | None = None
+    created_at: Instant | None = None
+    last_modified_at: Instant | None = None
+    custom: _Custom | None = None
+
+
+class _Group(_Resource, frozen=True, kw_only=True, rename="camel"):
+    name: str
+    created_by: _Actor | None = None
+    last_modified_by: _Actor | None = None
+
+
+class _Address(Record, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    street_name: str | None = None
+    street_number: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    country: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    mobile: str | None = None
+
+
+_NO_ADDRESS = _Address(id="")
+
+
+class _Assignment(Record, frozen=True, kw_only=True, rename="camel"):
+    customer_group: _Reference
+
+
+class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
+    customer_number: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company_name: str | None = None
+    email: str | None = None
+    vat_id: str | None = None
+    external_id: str | None = None
+    addresses: tuple[_Address, ...] = ()
+    default_billing_address_id: str | None = None
+    billing_address_ids: tuple[str, ...] = ()
+    shipping_address_ids: tuple[str, ...] = ()
+    customer_group: _Reference | None = None
+    customer_group_assignments: tuple[_Assignment, ...] = ()
+
+
+class CommercetoolsListing(Listing[ItemT], frozen=True, kw_only=True):
+    rows: list[ItemT] = field(name="results")
+    total: int | None = None
+
+
+decode_group = RowDecoder(_Group)
+decode_customer = RowDecoder(_Customer)
+decode_groups = ListingDecoder(CommercetoolsListing, _Group)
+decode_customers = ListingDecoder(CommercetoolsListing, _Customer)
+
+
+def group_record(row: _Group, tenant_uid: str) -> CustomerGroup:
+    return CustomerGroup(
+        tenant_uid=tenant_uid,
+        uid=row.id,
+        name=row.name,
+        key=row.key,
+        version=_usable(row.version),
+        created_at=row.created_at,
+        created_by=_actor(row.created_by),
+        last_modified_at=row.last_modified_at,
+        last_modified_by=_actor(row.last_modified_by),
+        commercetools=CommercetoolsCustomerGroup(
+            version=_version(row.version), custom=_custom(row.custom)
+        ),
+    )
+
+
+def customer_record(row: _Customer, tenant_uid: str, mode: MembershipMode) -> Customer:
+    """The customer; its own address is the default billing address, else the first."""
+    home = next(
+        (address for address in row.addresses if address.id == row.default_billing_address_id),
+        row.addresses[0] if row.addresses else _NO_ADDRESS,
+    )
+    return Customer(
+        tenant_uid=tenant_uid,
+        uid=row.id,
+        display_name=_display_name(row.company_name, row.first_name, row.last_name),
+        firstname=row.first_name,
+        lastname=row.last_name,
+        company_name=row.company_name,
+        email=row.email,
+        mobile=home.mobile,
+        address=_joined(home.street_name, home.street_number),
+        postal_code=home.postal_code,
+        city=home.city,
+        country_code=home.country,
+        vat_number=row.vat_id,
+        external_id=row.external_id,
+        created_at=row.created_at,
+        last_modified_at=row.last_modified_at,
+        addresses=tuple(_address(address, row) for address in row.addresses),
+        customer_group_uids=group_uids(row, mode),
+        commercetools=CommercetoolsCustomer(
+            version=_version(row.version),
+            key=row.key,
+            customer_number=row.customer_number,
+            custom=_custom(row.custom),
+        ),
+    )
+
+
+def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:
+    """The groups that the customer is in, by the fields that `mode` counts."""
+    uids: list[str] = []
+    if mode != "legacy":
+        uids += [assignment.customer_group.id for assignment in row.customer_group_assignments]
+    if mode != "assignments" and (older := _usable(row.customer_group)) is not None:
+        uids.append(older.id)
+    return tuple(dict.fromkeys(uids))
+
+
+def _address(address: _Address, row: _Customer) -> CustomerAddress:
+    kind = None
+    if address.id in row.billing_address_ids or address.id == row.default_billing_address_id:
+        kind = CustomerAddressType.INVOICE_ADDRESS
+    elif address.id in row.shipping_address_ids:
+        kind = CustomerAddressType.DELIVERY_ADDRESS
+    return CustomerAddress(
+        uid=address.id,
+        type=kind,
+        display_name=_display_name(address.company, address.first_name, address.last_name),
+        firstname=address.first_name,
+        lastname=address.last_name,
+        company_name=address.company,
+        address=_joined(address.street_name, address.street_number),
+        postal_code=address.postal_code,
+        city=address.city,
+        country_code=address.country,
+        email=address.email,
+        phone=address.phone,
+    )
+
+
+def _usable(value: ValueT | None) -> ValueT | None:
+    """`value`, unless it is the error of a leaf that could not be decoded."""
+    return None if isinstance(value, GatewayError) else value
+
+
+def _display_name(company: str | None, first: str | None, last: str | None) -> str | None:
+    return _usable(company) or _joined(first, last) or company or None
+
+
+def _joined(*parts: str | None) -> str | None:
+    """The usable parts; where there are none, the error that is the value of one."""
+    text = " ".join(part for part in map(_usable, parts) if part)
+    return text or next(filter(None, parts), None)
+
+
+def _version(given: int | None) -> int:
+    # The error of a leaf that can't be null is its value.
+    return cast("int", InvalidAnswer("The backend sent no version.")) if given is None else given
+
+
+def _actor(given: _Actor | None) -> str | None:
+    if not isinstance(given, _Actor):
+        return given  # None, or the leaf's error, which is its value
+    actors = (given.user, given.customer, given.client_id, given.external_user_id)
+    ids: list[Any] = [getattr(actor, "id", actor) for actor in actors]
+    return next(filter(_usable, ids), None) or next(filter(None, ids), None)
+
+
+def _custom(given: _Custom | None) -> CommercetoolsCustomFields | None:
+    if not isinstance(given, _Custom):
+        return given
+    if isinstance(given.fields, GatewayError):
+        return cast("None", given.fields)
+    return CommercetoolsCustomFields(type_id=given.type.id, fields=given.fields)

@@ -1,0 +1,279 @@
+"""The settings, read once from a file and the environment, and checked by name.
+
+A setting in the environment wins over the file. `GATEWAY_` and the name in capitals is its
+variable; those of a table carry the table's name too: `GATEWAY_FLOW_RETAIL_URL` is `url` in
+`[flow_retail]`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.settings import BACKENDS, Commercetools, FlowRetail, Settings, SettingsError, Tenant
+
+PREFIX: Final = "GATEWAY_"
+DEFAULT_FILE: Final = "gateway.toml"
+_BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
+
+
+def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) -> Settings:
+    """The settings of the file that GATEWAY_CONFIG names, else ./gateway.toml if there, and of
+    `environ`.
+
+    Raises SettingsError with every mistake that was found, each with where it was made.
+    """
+    named = environ.get(f"{PREFIX}CONFIG")
+    path = Path(named) if named else (directory or Path()) / DEFAULT_FILE
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    reader = None
+    if named or path.is_file():
+        text = _read_file(path, named)
+        reader = _Reader(path.name, text, problems)
+        reader.table(_parse(path, text), Settings, values, ())
+    _read_environment(environ, values, problems)
+    tenants = values.pop("tenants", {})
+    for name, kind in BACKENDS.items():
+        values[name] = kind(**values.get(name, {}))
+    if reader is not None:
+        values["tenants"] = reader.tenants(tenants, values)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values)
+
+
+def _variable(*names: str) -> str:
+    return PREFIX + "_".join(names).upper()
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _read_file(path: Path, named: str | None) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        origin = f"{PREFIX}CONFIG names" if named else "there is"
+        reason = failure.strerror if isinstance(failure, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{origin} {path}, which can't be read: {reason}.") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as mistake:
+        raise SettingsError(f"{path.name}: it is not TOML: {mistake}.") from None
+
+
+class _Reader:
+    """Takes a file's tables over, value by value, and notes what is wrong with which line."""
+
+    def __init__(self, name: str, text: str, problems: list[str]) -> None:
+        self._name = name
+        self._lines = text.split("\n")  # splitlines() knows more ends of lines than TOML
+        self._problems = problems
+
+    def table(
+        self,
+        given: Mapping[str, Any],
+        kind: type,
+        values: dict[str, Any],
+        at: tuple[str, ...],
+        *,
+        beside: Mapping[str, Any] = types.MappingProxyType({}),
+    ) -> None:
+        """Take over what `kind` has; `beside` are further names that such a table can have."""
+        hints = _hints(kind)
+        for name, value in given.items():
+            if name == "tenants" and not at:
+                values[name] = value  # read last: they build on the backends
+            elif name not in hints:
+                self._note(
+                    (*at, name), f"there is no such setting; {_nearest(name, {**hints, **beside})}"
+                )
+            elif dataclasses.is_dataclass(hints[name]):
+                if isinstance(value, dict):
+                    inner = values.setdefault(name, {})
+                    self.table(value, hints[name], inner, (*at, name))
+                else:
+                    self._note((*at, name), "it is a table: write [" + name + "].")
+            elif get_origin(hints[name]) is Mapping and isinstance(value, dict):
+                values[name] = self._mapping(value, hints[name], (*at, name))
+            else:
+                try:
+                    values[name] = _convert(name, value, hints[name], strict=True)
+                except msgspec.ValidationError as mistake:
+                    self._note((*at, name), f"{mistake}.")
+
+    def tenants(self, given: object, values: Mapping[str, Any]) -> Mapping[str, Tenant]:
+        """The rows of [tenants]; `values` has the settings of each backend."""
+        if not isinstance(given, dict):
+            self._note(("tenants",), "it is a table: write [tenants].")
+            return {}
+        # Whatever is wrong ahead of here may be the very url that a tenant would miss.
+        whole = not self._problems
+        rows = {}
+        for name, value in given.items():
+            at = ("tenants", name)
+            row = dict(value) if isinstance(value, dict) else {"backend": value}
+            backend = row.pop("backend", None)
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", name):
+                self._note(at, "a tenant's name is 1 to 128 of A-Z, a-z, 0-9, _ and -.")
+            elif isinstance(backend, str) and backend in BACKENDS:
+                rows[name] = self._tenant(at, row, backend, values[backend], whole)
+            elif isinstance(backend, str):
+                place = (*at, "backend") if isinstance(value, dict) else at
+                self._note(place, f"there is no such backend; {_nearest_backend(backend)}")
+            else:
+                self._note(at, f"name its backend: {_BACKEND_NAMES}.")
+        return types.MappingProxyType(rows)
+
+    def _tenant(
+        self,
+        at: tuple[str, ...],
+        row: dict[str, Any],
+        backend: str,
+        base: FlowRetail | Commercetools,
+        whole: bool,
+    ) -> Tenant:
+        found: dict[str, Any] = {}
+        differs: dict[str, Any] = {}
+        own = _hints(Tenant).keys() - {"upstream"}
+        if not isinstance(base, Commercetools):
+            if row.pop("project", None) is not None:
+                self._note((*at, "project"), "Flow Retail has no projects: leave it out.")
+            own = set()
+        self.table({name: row.pop(name) for name in own & row.keys()}, Tenant, found, at)
+        self.table(row, type(base), differs, at, beside=dict.fromkeys(["backend", *own]))
+        upstream = dataclasses.replace(base, **differs)
+        if upstream.url is None and whole and not row.get("url"):
+            problem = f"it has no url: set one here, or in [{backend}] for all of its tenants."
+            self._note(at, problem)
+        return Tenant(upstream=upstream, **found)
+
+    def _mapping(
+        self, given: Mapping[str, Any], hint: Any, at: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        of_name, of_value = get_args(hint)
+        for name, value in given.items():
+            try:
+                msgspec.convert(name, of_name)
+                msgspec.convert(value, of_value)
+            except msgspec.ValidationError as mistake:
+                self._note((*at, name), f"{mistake}.")
+        return types.MappingProxyType(dict(given))
+
+    def _note(self, names: tuple[str, ...], problem: str) -> None:
+        # Within an inline table, the line of the table.
+        parents = (names[:length] for length in range(len(names), 0, -1))
+        line = next(filter(None, map(self._line, parents)), None)
+        place = f"{self._name}, line {line}" if line else self._name
+        self._problems.append(f"{place}: {'.'.join(names)}: {problem}")
+
+    def _line(self, names: tuple[str, ...]) -> int | None:
+        """The line that sets `names`, else the first that sets a part of it; tomllib does not tell,
+        so it is looked for.
+        """
+        wanted = ".".join(names)
+        part_of_it = None
+        table = ""
+        for number, line in enumerate(self._lines, start=1):
+            if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+                name = table = _dotted(header[1])
+            elif assigned := re.match(r"\s*([^=#]+?)\s*=", line):
+                name = ".".join(filter(None, (table, _dotted(assigned[1]))))
+            else:
+                continue
+            if name == wanted:
+                return number
+            if part_of_it is None and name.startswith(f"{wanted}."):
+                part_of_it = number
+        return part_of_it
+
+
+def _dotted(key: str) -> str:
+    """A key of TOML without its quotes and blanks; one that has a dot in it is none of ours."""
+    return ".".join(part.strip(" \t\"'") for part in key.split("."))
+
+
+def _read_environment(
+    environ: Mapping[str, str], values: dict[str, Any], problems: list[str]
+) -> None:
+    known: dict[str, tuple[dict[str, Any], str, Any]] = {}
+    for name, hint in _hints(Settings).items():
+        if name == "tenants":
+            continue  # only a file can hold them
+        if dataclasses.is_dataclass(hint):
+            inner = values.setdefault(name, {})
+            for part, part_hint in _hints(hint).items():  # type: ignore[arg-type]
+                known[_variable(name, part)] = (inner, part, part_hint)
+        else:
+            known[_variable(name)] = (values, name, hint)
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+            continue
+        if variable not in known:
+            problems.append(f"{variable}: there is no such setting; {_nearest(variable, known)}")
+            continue
+        into, name, hint = known[variable]
+        try:
+            into[name] = _convert(name, text, hint, strict=False)
+        except msgspec.ValidationError as mistake:
+            problems.append(f"{variable}: {mistake}.")
+
+
+def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
+    """`value` as the setting's type; "" is None where the setting may be left out."""
+    if value == "" and type(None) in get_args(hint):
+        return None
+    try:
+        converted = msgspec.convert(value, hint, strict=strict)
+    except msgspec.ValidationError:
+        if choices := _choices(hint):
+            raise msgspec.ValidationError(f"It is one of {choices}") from None
+        raise
+    if name == "url" and (problem := _url_problem(str(converted))):
+        raise msgspec.ValidationError(problem)
+    return converted
+
+
+def _choices(hint: Any) -> str:
+    """The values that a setting can have, if they are few enough to be listed."""
+    kinds = (hint, *get_args(hint))  # a Literal, or what one is an alternative of
+    values = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    return ", ".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "It is not a URL"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "It is not an http or https URL with a host"
+    # urlsplit drops some of these, and does not tell an empty query from none.
+    if re.search(r"[^!-~]|[?#@\\]", url):
+        return "It has a query, a fragment, a user, blanks or such, which it must not"
+    return None
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "see the README for those there are."
+
+
+def _nearest_backend(name: str) -> str:
+    close = difflib.get_close_matches(name, BACKENDS, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"name {_BACKEND_NAMES}."

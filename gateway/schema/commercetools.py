@@ -1,0 +1,53 @@
+"""What only commercetools has: facets of groups and customers, and the custom fields of both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from gateway import records
+from gateway.schema.scalars import Json, Long
+
+
+@strawberry.type(description="One custom field and its value.")
+class CommercetoolsCustomField:
+    name: str = strawberry.field(description="The field's name, as its Type defines it.")
+    value: Json | None = strawberry.field(description="The value as the REST API returns it.")
+
+
+@strawberry.type(description="The custom fields of a resource.")
+class CommercetoolsCustomFields:
+    type_id: strawberry.ID = strawberry.field(description="The id of the Type that defines them.")
+
+    @strawberry.field(description="The fields that have a value, in the order of the REST API.")
+    def fields(
+        custom: strawberry.Parent[records.CommercetoolsCustomFields],
+        names: Annotated[
+            list[str] | None, strawberry.argument(description="Only these; absent or null: all.")
+        ] = strawberry.UNSET,
+    ) -> list[CommercetoolsCustomField]:
+        wanted = None if names is None or names is strawberry.UNSET else frozenset(names)
+        return [
+            CommercetoolsCustomField(name=name, value=Json(value))
+            for name, value in custom.fields.items()
+            if wanted is None or name in wanted
+        ]
+
+
+@strawberry.type(description="What only commercetools tells of a group.")
+class CommercetoolsCustomerGroup:
+    version: Long = strawberry.field(description="The version that the next change has to name.")
+    custom: CommercetoolsCustomFields | None = strawberry.field(
+        description="Its custom fields; null where it has no Type."
+    )
+
+
+@strawberry.type(description="What only commercetools tells of a customer.")
+class CommercetoolsCustomer:
+    version: Long = strawberry.field(description="The version that the next change has to name.")
+    key: str | None = strawberry.field(description="User-defined key; null where it has none.")
+    customer_number: str | None = strawberry.field(description="The number that people use.")
+    custom: CommercetoolsCustomFields | None = strawberry.field(
+        description="Its custom fields; null where it has no Type."
+    )

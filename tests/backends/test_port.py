@@ -1,0 +1,483 @@
+"""What every backend must do, and that its capabilities are true: claimed works, else refused.
+
+Each backend stands against its own simulator, over HTTP. Nothing here knows which one it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.backends.port import (
+    Backend,
+    ById,
+    ByKey,
+    ConcurrencyControl,
+    CustomerGroupSortField,
+    CustomerSortField,
+    CustomFieldsDraft,
+    GroupDraft,
+    MemberStatus,
+    Order,
+    Rename,
+    SetCustomField,
+    SetCustomType,
+    SetKey,
+    SortDirection,
+)
+from gateway.errors import (
+    CallerError,
+    Forbidden,
+    GroupNotEmpty,
+    InvalidInput,
+    NotFound,
+    RevisionConflict,
+    Unauthenticated,
+    Unsupported,
+)
+from gateway.paging import Position, Window
+from gateway.records import CustomerGroup
+from tests.backends.worlds import World, worlds
+from tests.conftest import Capability
+
+REFUSALS = (Unsupported, InvalidInput)
+
+
+@pytest.fixture(params=["flow_retail", "commercetools"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with worlds(request.param) as running:
+        yield running
+
+
+@pytest.fixture
+async def backend(world: World) -> Backend:
+    return world.connect()
+
+
+def uids(page) -> list[str]:
+    return [row.record.uid for row in page.rows]
+
+
+# -- reads
+
+
+async def test_groups_are_found_by_uid_and_a_missing_one_is_left_out(world, backend):
+    """A batch answers per reference; what does not exist is not in it."""
+    gold, blue = world.add_group("Gold"), world.add_group("Blue")
+
+    found = await backend.get_groups([ById(gold), ById(blue), ById(world.unknown)])
+
+    assert {ref.uid: group.name for ref, group in found.items()} == {gold: "Gold", blue: "Blue"}
+    assert all(group.tenant_uid == world.tenant for group in found.values())
+
+
+async def test_a_batch_is_never_more_calls_than_its_groups_and_one(world, backend):
+    """Ten groups among fifty: a sweep or single reads, whichever is fewer."""
+    everyone = [world.add_group(f"Group {number}") for number in range(50)]
+
+    found = await backend.get_groups([ById(uid) for uid in everyone[::5]])
+
+    assert len(found) == 10
+    assert len(world.calls) <= 2
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(size=5),
+        Window(size=5, offset=7),
+        Window(size=50),
+        Window(size=5, offset=30),
+        Window(size=4, from_end=True),
+        Window(size=50, from_end=True),
+    ],
+    ids=str,
+)
+async def test_a_window_of_groups_is_that_part_of_the_list(world, backend, window):
+    """Any plain window, and any from the end, shows just its rows and where it stands."""
+    for number in range(23):
+        world.add_group(f"Group {number:02}")
+    everyone = uids(await backend.list_groups(Window(size=100)))
+    start = max(0, 23 - window.size) if window.from_end else window.offset
+
+    page = await backend.list_groups(window)
+
+    assert uids(page) == everyone[start : start + window.size]
+    assert [row.offset for row in page.rows] == list(range(start, min(23, start + window.size)))
+    assert page.total == 23
+    assert page.has_next == (start + window.size < 23)
+    assert page.has_previous == (start > 0)
+
+
+@pytest.mark.parametrize("order", [None, SortDirection.ASC, SortDirection.DESC])
+async def test_cursors_lead_through_all_members_both_ways(world, backend, order):
+    """Walking a list in pages of three, forward and backward, shows every member once, in order."""
+    group = world.add_group("Gold")
+    for number in range(11):
+        world.add_customer(group, lastname=f"Name {number % 4}")
+    chosen = None if order is None else Order(CustomerSortField.LASTNAME, order)
+    ref = ById(group)
+    everyone = uids(await backend.list_members(ref, Window(size=100), order=chosen))
+
+    forward: list[str] = []
+    window = Window(size=3)
+    while True:
+        page = await backend.list_members(ref, window, order=chosen)
+        forward += uids(page)
+        if not page.has_next:
+            break
+        last = page.rows[-1]
+        window = Window(size=3, after=Position(last.offset, last.record.uid))
+    backward: list[str] = []
+    window = Window(size=3, from_end=True)
+    while True:
+        page = await backend.list_members(ref, window, order=chosen)
+        backward = uids(page) + backward
+        if not page.has_previous:
+            break
+        first = page.rows[0]
+        window = Window(size=3, from_end=True, before=Position(first.offset, first.record.uid))
+
+    assert len(everyone) == len(set(everyone)) == 11
+    assert forward == everyone
+    assert backward == everyone
+
+
+async def test_a_window_between_two_cursors_stays_between_them(world, backend):
+    """`after` and `before` together, from either side."""
+    for number in range(10):
+        world.add_group(f"Group {number}")
+    rows = (await backend.list_groups(Window(size=100))).rows
+    after, before = (Position(row.offset, row.record.uid) for row in (rows[2], rows[7]))
+
+    from_start = await backend.list_groups(Window(size=9, after=after, before=before))
+    first_two = await backend.list_groups(Window(size=2, after=after, before=before))
+    last_two = await backend.list_groups(Window(size=2, after=after, before=before, from_end=True))
+
+    everyone = [row.record.uid for row in rows]
+    assert uids(from_start) == everyone[3:7]
+    assert uids(first_two) == everyone[3:5]
+    assert uids(last_two) == everyone[5:7]
+
+
+async def test_the_total_alone_is_one_call_and_no_rows(world, backend):
+    """A window of no rows asks for the total only."""
+    group = world.add_group("Gold")
+    for _ in range(4):
+        world.add_customer(group)
+
+    page = await backend.list_members(ById(group), Window(size=0))
+
+    assert (page.total, list(page.rows)) == (4, [])
+    assert len(world.calls) == 1
+
+
+async def test_members_know_their_groups(world, backend):
+    """The groups of a customer come with it, at no call."""
+    gold, blue = world.add_group("Gold"), world.add_group("Blue")
+    world.add_customer(gold, blue)
+
+    page = await backend.list_members(ById(gold), Window(size=5))
+
+    assert set(page.rows[0].record.customer_group_uids) == {gold, blue}
+
+
+# -- writes
+
+
+async def test_a_group_is_made_renamed_and_deleted(world, backend):
+    """The life of a group, each answer showing its state."""
+    made = await backend.create_group(GroupDraft(name="Gold"))
+    renamed = await backend.update_group(ById(made.uid), [Rename("Platinum")])
+    gone = await backend.delete_group(ById(made.uid))
+
+    assert (made.name, renamed.name, renamed.uid, gone) == ("Gold", "Platinum", made.uid, made.uid)
+    assert made.revision != renamed.revision
+    assert await backend.get_groups([ById(made.uid)]) == {}
+
+
+async def test_what_is_not_there_can_not_be_changed(world, backend):
+    """Each write to an unknown group is NotFound."""
+    ref = ById(world.unknown)
+    customer = world.add_customer()
+
+    for write in (
+        backend.update_group(ref, [Rename("Gold")]),
+        backend.delete_group(ref),
+        backend.edit_members(ref, add=[customer], remove=[]),
+    ):
+        with pytest.raises(NotFound):
+            await write
+
+
+async def test_an_outdated_revision_is_refused_with_the_state_that_won(world, backend):
+    """Whether enforced or checked as well as can be, the second of two editors is told."""
+    group = await backend.create_group(GroupDraft(name="Gold"))
+    won = await backend.update_group(ById(group.uid), [Rename("Platinum")])
+
+    for write in (
+        backend.update_group(ById(group.uid), [Rename("Tin")], expected_revision=group.revision),
+        backend.delete_group(ById(group.uid), expected_revision=group.revision),
+    ):
+        with pytest.raises(RevisionConflict) as conflict:
+            await write
+        assert isinstance(conflict.value.current, CustomerGroup)
+        assert (conflict.value.current.name, conflict.value.current.revision) == (
+            "Platinum",
+            won.revision,
+        )
+
+    again = await backend.update_group(
+        ById(group.uid), [Rename("Tin")], expected_revision=won.revision
+    )
+    assert again.name == "Tin"
+
+
+async def test_only_an_empty_group_is_deleted_where_that_is_asked(world, backend):
+    """`only_if_empty` keeps a group with members, and lets one without go."""
+    full, empty = world.add_group("Full"), world.add_group("Empty")
+    world.add_customer(full)
+
+    with pytest.raises(GroupNotEmpty):
+        await backend.delete_group(ById(full), only_if_empty=True)
+    assert await backend.delete_group(ById(empty), only_if_empty=True) == empty
+
+
+async def test_a_membership_edit_tells_what_became_of_each_customer(world, backend):
+    """Added, removed, already so, and not there: an outcome for each, in order."""
+    group = world.add_group("Gold")
+    old, new, also = world.add_customer(group), world.add_customer(), world.add_customer(group)
+
+    edit = await backend.edit_members(ById(group), add=[new, also, world.unknown], remove=[old])
+
+    outcomes = [(outcome.customer_uid, outcome.status) for outcome in edit.outcomes]
+    fine = {MemberStatus.ACCEPTED, MemberStatus.UNCHANGED}
+    assert edit.failure is None
+    assert [uid for uid, _ in outcomes] == [new, also, world.unknown, old]
+    assert outcomes[0][1] is MemberStatus.ACCEPTED
+    assert outcomes[1][1] in fine
+    assert outcomes[2][1] is MemberStatus.FAILED
+    assert outcomes[3][1] is MemberStatus.ACCEPTED
+    assert world.members(group) == {new, also}
+
+
+# -- access
+
+
+async def test_without_a_token_nothing_is_sent(world):
+    """No token is Unauthenticated, before any call."""
+    with pytest.raises(Unauthenticated):
+        await world.connect(token=None).list_groups(Window(size=1))
+    assert world.calls == []
+
+
+async def test_a_token_without_the_right_is_forbidden_to_write(world):
+    """What may be read may still not be changed."""
+    group = world.add_group("Gold")
+    reader = world.connect(token=world.reader)
+
+    assert (await reader.list_groups(Window(size=1))).total == 1
+    with pytest.raises(Forbidden):
+        await reader.update_group(ById(group), [Rename("Tin")])
+
+
+# -- capabilities
+
+
+async def holds(
+    world: World,
+    capability: Callable[..., None],
+    name: str,
+    *,
+    claimed: bool,
+    attempt: Callable[[], object],
+) -> None:
+    """`attempt` works where it is claimed; else it is refused before any REST call."""
+    world.journal.clear()
+    if claimed:
+        await attempt()
+    else:
+        with pytest.raises(REFUSALS):
+            await attempt()
+        assert world.calls == []
+    capability(name, world.name, "works" if claimed else "refused")
+
+
+async def test_keys(world, backend, capability: Capability):
+    """Groups with keys: made, found, changed and removed by key, or none of it."""
+    claimed = backend.capabilities.customer_group_keys
+    plain = await backend.create_group(GroupDraft(name="Plain"))
+    names = itertools.count()
+
+    async def create() -> None:
+        group = await backend.create_group(GroupDraft(name=f"G{next(names)}", key="a-key"))
+        assert group.key == "a-key"
+
+    async def look_up() -> None:
+        found = await backend.get_groups([ByKey("a-key"), ByKey("no-such-key")])
+        error = next((each for each in found.values() if isinstance(each, Exception)), None)
+        if error is not None:
+            raise error
+        assert [group.key for group in found.values()] == ["a-key"]
+
+    async def change() -> None:
+        group = await backend.update_group(ById(plain.uid), [SetKey("another-key")])
+        assert group.key == "another-key"
+        group = await backend.update_group(ByKey("another-key"), [SetKey(None)])
+        assert group.key is None
+
+    async def delete() -> None:
+        assert await backend.delete_group(ByKey("a-key"))
+
+    for name, attempt in (
+        ("create with key", create),
+        ("find by key", look_up),
+        ("change and remove key", change),
+        ("delete by key", delete),
+    ):
+        await holds(world, capability, name, claimed=claimed, attempt=attempt)
+
+
+async def test_custom_fields(world, backend, capability: Capability):
+    """Custom fields: given on creation, set, removed, or none of it."""
+    claimed = backend.capabilities.custom_fields
+    plain = await backend.create_group(GroupDraft(name="Plain"))
+    custom = CustomFieldsDraft(type_id="type-1", fields={"tier": 1, "colour": "gold"})
+
+    async def create() -> None:
+        group = await backend.create_group(GroupDraft(name="Custom", custom=custom))
+        assert group.commercetools.custom.fields == {"tier": 1, "colour": "gold"}
+
+    async def set_type() -> None:
+        group = await backend.update_group(ById(plain.uid), [SetCustomType(custom)])
+        assert group.commercetools.custom.type_id == "type-1"
+
+    async def change() -> None:
+        group = await backend.update_group(
+            ById(plain.uid), [SetCustomField("tier", 2), SetCustomField("colour", None)]
+        )
+        assert group.commercetools.custom.fields == {"tier": 2}
+
+    for name, attempt in (
+        ("create with custom fields", create),
+        ("set the custom type", set_type),
+        ("set and remove custom fields", change),
+    ):
+        await holds(world, capability, name, claimed=claimed, attempt=attempt)
+
+
+async def test_chosen_uids(world, backend, capability: Capability):
+    """A client's choice of uid is taken, or refused."""
+
+    async def create() -> None:
+        assert (await backend.create_group(GroupDraft(name="Mine", uid="mine"))).uid == "mine"
+
+    claimed = backend.capabilities.chosen_uids
+    await holds(world, capability, "create with a chosen uid", claimed=claimed, attempt=create)
+
+
+@pytest.mark.parametrize("field", CustomerGroupSortField)
+async def test_group_orders(world, backend, capability: Capability, field):
+    """Each order that is claimed is honoured, in both directions; any other is refused."""
+    for name in ("Blue", "Amber", "Cyan"):
+        world.add_group(name)
+
+    async def sort() -> None:
+        up = await backend.list_groups(Window(size=9), order=Order(field))
+        down = await backend.list_groups(Window(size=9), order=Order(field, SortDirection.DESC))
+        values = [getattr(row.record, field.value.lower()) for row in up.rows]
+        assert values == sorted(values)
+        assert uids(down) == uids(up)[::-1]
+
+    claimed = field in backend.capabilities.customer_group_sort_fields
+    await holds(world, capability, f"groups by {field.value}", claimed=claimed, attempt=sort)
+
+
+@pytest.mark.parametrize("field", CustomerSortField)
+async def test_member_orders(world, backend, capability: Capability, field):
+    """Each order that is claimed is honoured, in both directions; any other is refused."""
+    group = world.add_group("Gold")
+    for name in ("b", "a", "c"):
+        world.add_customer(group, firstname=name, lastname=name, email=f"{name}@example.com")
+
+    async def sort() -> None:
+        up = await backend.list_members(ById(group), Window(size=9), order=Order(field))
+        down = await backend.list_members(
+            ById(group), Window(size=9), order=Order(field, SortDirection.DESC)
+        )
+        values = [str(getattr(row.record, field.value.lower()) or "") for row in up.rows]
+        assert len(values) == 3
+        assert values == sorted(values)
+        assert uids(down) == uids(up)[::-1]
+
+    claimed = field in backend.capabilities.customer_sort_fields
+    await holds(world, capability, f"customers by {field.value}", claimed=claimed, attempt=sort)
+
+
+async def test_the_largest_offset(world, backend, capability: Capability):
+    """A window above the largest offset is refused before any call; without one, none is."""
+    limit = backend.capabilities.max_offset
+    world.add_group("Gold")
+    window = Window(size=1, offset=20_000 if limit is None else limit + 1)
+    world.journal.clear()
+
+    if limit is None:
+        assert (await backend.list_groups(window)).rows == []
+    else:
+        with pytest.raises(CallerError):
+            await backend.list_groups(window)
+        assert world.calls == []
+    capability("any offset", world.name, "works" if limit is None else f"to {limit}")
+
+
+async def test_atomic_membership_updates(world, backend, capability: Capability):
+    """True: any number of members is one write. False: one write for each."""
+    group = world.add_group("Gold")
+    customers = [world.add_customer() for _ in range(5)]
+    world.journal.clear()
+
+    await backend.edit_members(ById(group), add=customers, remove=[])
+
+    writes = [call for call in world.calls if not call.startswith("GET")]
+    atomic = backend.capabilities.atomic_membership_updates
+    assert len(writes) == (1 if atomic else 5)
+    capability("many members in one write", world.name, "works" if atomic else "one for each")
+
+
+async def test_enforced_revisions(world, backend, capability: Capability):
+    """ENFORCED: of two editors that write at once with the same revision, exactly one wins."""
+    enforced = backend.capabilities.optimistic_concurrency is ConcurrencyControl.ENFORCED
+    group = await backend.create_group(GroupDraft(name="Gold"))
+
+    results = await asyncio.gather(
+        *(
+            backend.update_group(ById(group.uid), [Rename(name)], expected_revision=group.revision)
+            for name in ("Tin", "Lead")
+        ),
+        return_exceptions=True,
+    )
+
+    won = [result for result in results if isinstance(result, CustomerGroup)]
+    assert len(won) == 1 if enforced else len(won) >= 1
+    capability("revisions", world.name, "enforced" if enforced else "best effort")
+
+
+async def test_the_largest_page_is_one_call(world, backend):
+    """`max_page_size` rows from the start come in one call."""
+    limit = backend.capabilities.max_page_size
+    assert limit is not None
+    world.add_group("Gold")
+
+    await backend.list_groups(Window(size=limit))
+
+    assert len(world.calls) == 1
+
+
+def test_capabilities_cost_nothing(world, backend):
+    """They are known without asking."""
+    assert replace(backend.capabilities) == backend.capabilities
+    assert world.calls == []

@@ -1,0 +1,185 @@
+"""The simulators behind one face, so that a test can fill a backend without knowing which it is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, cast
+
+from gateway.backends.commercetools import Commercetools, CommercetoolsBackend
+from gateway.backends.commercetools_refusals import may_repeat
+from gateway.backends.flow_retail import FlowRetail
+from gateway.backends.port import Backend, Caller, Connector
+from gateway.backends.transport import AiohttpTransport
+from gateway.backends.upstream import Upstream
+from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.simulator.commercetools import app as commercetools_app
+from gateway.simulator.commercetools.store import Store as CommercetoolsStore
+from gateway.simulator.commercetools.switches import Switches as CommercetoolsSwitches
+from gateway.simulator.faults import Faults
+from gateway.simulator.journal import Journal
+from gateway.telemetry import Meter
+from tests.harness import READER, TENANT, TOKEN, Flow, running_flow, served
+
+
+class World(Protocol):
+    """One backend and its simulator."""
+
+    name: str
+    tenant: str
+    reader: str
+    unknown: str
+    journal: Journal
+
+    @property
+    def calls(self) -> list[str]: ...
+
+    def connect(self, token: str | None = TOKEN) -> Backend: ...
+
+    def add_group(self, name: str) -> str: ...
+
+    def add_customer(self, *groups: str, **fields: str) -> str: ...
+
+    def members(self, group: str) -> set[str]: ...
+
+
+class Connecting:
+    """What both worlds share: the way to the backend."""
+
+    connector: Connector
+    journal: Journal
+    tenant = TENANT
+    reader = READER
+
+    @property
+    def calls(self) -> list[str]:
+        return self.journal.calls
+
+    def connect(self, token: str | None = TOKEN) -> Backend:
+        caller = Caller(
+            tenant_uid=self.tenant,
+            token=token,
+            request_id="test",
+            deadline=asyncio.get_running_loop().time() + 10,
+            meter=Meter(),
+        )
+        return self.connector.connect(caller)
+
+
+class FlowWorld(Connecting):
+    name = "flow_retail"
+    unknown = "nobody"
+
+    def __init__(self, flow: Flow, transport: AiohttpTransport) -> None:
+        self._flow = flow
+        self._numbers = itertools.count()
+        self.journal = flow.journal
+        settings = FlowRetailSettings(url=flow.url)
+        self.connector = FlowRetail(
+            Upstream(self.name, settings, transport, lambda _event: None), settings
+        )
+
+    def add_group(self, name: str) -> str:
+        uid = f"g{next(self._numbers)}"
+        self._flow.add_group(uid, name)
+        return uid
+
+    def add_customer(self, *groups: str, **fields: str) -> str:
+        uid = f"c{next(self._numbers)}"
+        self._flow.add_customer(uid, *groups, **fields)
+        return uid
+
+    def members(self, group: str) -> set[str]:
+        return set(self._flow.members(group))
+
+
+class CommercetoolsWorld(Connecting):
+    name = "commercetools"
+    unknown = "00000000-0000-4000-8000-000000000000"
+
+    def __init__(
+        self,
+        store: CommercetoolsStore,
+        switches: CommercetoolsSwitches,
+        journal: Journal,
+        faults: Faults,
+        transport: AiohttpTransport,
+        settings: CommercetoolsSettings,
+    ) -> None:
+        self.store = store
+        self.switches = switches
+        self.journal = journal
+        self.faults = faults
+        self.settings = settings
+        upstream = Upstream(
+            self.name, settings, transport, lambda _event: None, may_repeat=may_repeat
+        )
+        self.connector = Commercetools(upstream, settings)
+
+    def connect(self, token: str | None = TOKEN) -> CommercetoolsBackend:
+        return cast(CommercetoolsBackend, super().connect(token))
+
+    @property
+    def queries(self) -> list[dict[str, str]]:
+        """The query parameters of the REST calls, in order of arrival."""
+        return [dict(request.query) for request in self.journal.requests]
+
+    def add_group(self, name: str, *, key: str | None = None) -> str:
+        return self.store.add_group(self.tenant, name, key=key).id
+
+    def add_groups(self, count: int) -> list[str]:
+        """Groups that are alike; their uids, in the order of the list."""
+        with self.store.transaction():
+            return sorted(self.add_group(f"Group {number:05}") for number in range(count))
+
+    def add_customer(self, *groups: str, legacy: str | None = None, **fields: object) -> str:
+        names = {"firstname": "firstName", "lastname": "lastName"}
+        draft = {names.get(name, name): value for name, value in fields.items()}
+        return self.store.add_customer(self.tenant, draft, groups, legacy_group=legacy).id
+
+    def add_customers(self, count: int, *groups: str) -> list[str]:
+        """Customers with ten last names among them; their uids, in the order of the list."""
+        with self.store.transaction():
+            return sorted(
+                self.add_customer(*groups, lastname=f"Name {number % 10}")
+                for number in range(count)
+            )
+
+    def members(self, group: str) -> set[str]:
+        return set(self.store.members(self.tenant, group))
+
+
+@asynccontextmanager
+async def worlds(name: str) -> AsyncIterator[World]:
+    """The world of that backend, running."""
+    if name == "commercetools":
+        async with shop() as world:
+            yield world
+        return
+    transport = AiohttpTransport(connections=20)
+    try:
+        async with running_flow(Flow()) as flow:
+            yield FlowWorld(flow, transport)
+    finally:
+        await transport.aclose()
+
+
+@asynccontextmanager
+async def shop(**settings: Any) -> AsyncIterator[CommercetoolsWorld]:
+    """A simulated commercetools with the project "shop", and an adapter with these settings."""
+    journal = Journal(tenant_path=commercetools_app.TENANT_PATH)
+    switches, faults = CommercetoolsSwitches(), Faults()
+    transport = AiohttpTransport(connections=20)
+    with CommercetoolsStore() as store:
+        store.add_token(TOKEN, [TENANT])
+        store.add_token(READER, [TENANT], scopes=("view_customers",))
+        app = commercetools_app.create_app(store, switches=switches, journal=journal, faults=faults)
+        try:
+            async with served(app) as url:
+                chosen = CommercetoolsSettings(url=url, **settings)
+                yield CommercetoolsWorld(store, switches, journal, faults, transport, chosen)
+        finally:
+            await transport.aclose()

@@ -1,0 +1,504 @@
+"""Tenants of both systems behind one schema: who is asked, for whom, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.backends.transport import AiohttpTransport
+from gateway.schema.node import global_id
+from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import FlowRetail, Settings, Tenant
+from gateway.simulator.faults import Answer, Close, Delay
+from tests.harness import (
+    TOKEN,
+    Flow,
+    Gateway,
+    codes,
+    paths,
+    running_flow,
+    running_gateway,
+    settings,
+)
+from tests.two_backends import PROJECT, Commercetools, both, running_commercetools
+
+BOTH = """{
+    shop: customerGroups(tenantUid: "shop") { nodes { name } }
+    wien: customerGroups(tenantUid: "wien") { nodes { name } }
+}"""
+
+
+@pytest.fixture
+async def commercetools() -> AsyncIterator[Commercetools]:
+    async with running_commercetools() as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
+    async with running_gateway(both(flow.url, commercetools.url)) as running:
+        yield running
+
+
+def names(connection: Any) -> list[str]:
+    return [node["name"] for node in connection["nodes"]]
+
+
+# -- which backend
+
+
+async def test_one_operation_spans_tenants_of_both(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """Each tenant is asked for at its own backend, once."""
+    flow.add_group("gold", "Gull")
+    commercetools.add_group("Gold")
+
+    answer = await gateway.query(BOTH)
+
+    assert {tenant: names(groups) for tenant, groups in answer.items()} == {
+        "shop": ["Gull"],
+        "wien": ["Gold"],
+    }
+    assert flow.calls == commercetools.calls == ["GET customer-groups"]
+
+
+async def test_each_tenant_has_its_own_project(gateway: Gateway, commercetools: Commercetools):
+    """The one that is set, else the one of the tenant's name; nothing is mixed up."""
+    commercetools.add_group("Wiener")
+    commercetools.add_group("Grazer", project="graz")
+
+    answer = await gateway.query(
+        """{
+            wien: customerGroups(tenantUid: "wien") { nodes { name tenantUid } }
+            graz: customerGroups(tenantUid: "graz") { nodes { name tenantUid } }
+        }"""
+    )
+
+    assert answer["wien"]["nodes"] == [{"name": "Wiener", "tenantUid": "wien"}]
+    assert answer["graz"]["nodes"] == [{"name": "Grazer", "tenantUid": "graz"}]
+    assert sorted(commercetools.projects) == ["graz", PROJECT]
+
+
+async def test_each_tenant_has_its_own_url(flow: Flow):
+    """Two tenants of one system, in two places."""
+    async with running_flow(Flow()) as stage:
+        flow.add_group("gold", "Live")
+        stage.add_group("gold", "Stage", tenant="other")
+        chosen = settings(flow.url, tenants={"other": Tenant(upstream=FlowRetail(url=stage.url))})
+        async with running_gateway(chosen) as gateway:
+            answer = await gateway.query(
+                """{
+                    live: customerGroup(by: {uid: "gold"}) { name }
+                    stage: customerGroup(by: {uid: "gold"}, tenantUid: "other") { name }
+                }"""
+            )
+
+        assert answer == {"live": {"name": "Live"}, "stage": {"name": "Stage"}}
+        assert flow.calls == stage.calls == ["GET customer-groups/gold"]
+
+
+async def test_the_header_and_the_setting_choose_the_backend_with_the_tenant(
+    flow: Flow, commercetools: Commercetools
+):
+    """A client that names no tenant need not know that there are two systems."""
+    chosen = both(flow.url, commercetools.url, default_tenant="wien")
+    query = "{ tenant { uid backend { kind } } }"
+    async with running_gateway(chosen) as gateway:
+        by_setting = await gateway.query(query)
+        by_header = await gateway.query(query, headers={"X-Tenant": "shop"})
+
+    assert by_setting["tenant"] == {"uid": "wien", "backend": {"kind": "COMMERCETOOLS"}}
+    assert by_header["tenant"] == {"uid": "shop", "backend": {"kind": "FLOW_RETAIL"}}
+    assert flow.calls == commercetools.calls == []
+
+
+async def test_tenants_that_are_not_listed_are_the_default_backends(commercetools: Commercetools):
+    """Of commercetools, the tenant's name is the project's."""
+    commercetools.add_group("Grazer", project="graz")
+    chosen = Settings(
+        default_backend="commercetools",
+        commercetools=CommercetoolsSettings(url=commercetools.url),
+    )
+    async with running_gateway(chosen) as gateway:
+        answer = await gateway.query('{ customerGroups(tenantUid: "graz") { nodes { name } } }')
+
+    assert names(answer["customerGroups"]) == ["Grazer"]
+    assert commercetools.projects == ["graz"]
+
+
+async def test_a_tenant_that_no_backend_holds_reaches_none(
+    flow: Flow, commercetools: Commercetools
+):
+    """Not by an argument, a header, an id or a key of an entity."""
+    chosen = both(flow.url, commercetools.url, default_backend=None, default_tenant=None)
+    query = """query ($id: ID!) {
+        customerGroups(tenantUid: "shop") { totalCount }
+        customerGroup(by: {uid: "gold"}) { name }
+        node(id: $id) { id }
+        nodes(ids: [$id]) { id }
+        _entities(representations: [{__typename: "Tenant", uid: "shop"}]) { __typename }
+    }"""
+    async with running_gateway(chosen) as gateway:
+        id = global_id("CustomerGroup", "shop", "gold")
+        body = await gateway.ask(query, {"id": id}, headers={"X-Tenant": "shop"})
+
+    assert codes(body) == ["BAD_USER_INPUT"] * 5
+    assert flow.calls == commercetools.calls == []
+
+
+async def test_capabilities_are_those_of_the_tenants_backend(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """One schema for both, and no REST call to learn which is which."""
+    answer = await gateway.query(
+        """{
+            shop: tenant(uid: "shop") { backend { kind capabilities { ...Of } } }
+            wien: tenant(uid: "wien") { backend { kind capabilities { ...Of } } }
+        }
+        fragment Of on BackendCapabilities { customerGroupKeys customFields chosenUids }"""
+    )
+
+    assert {tenant: found["backend"] for tenant, found in answer.items()} == {
+        "shop": {
+            "kind": "FLOW_RETAIL",
+            "capabilities": {
+                "customerGroupKeys": False,
+                "customFields": False,
+                "chosenUids": True,
+            },
+        },
+        "wien": {
+            "kind": "COMMERCETOOLS",
+            "capabilities": {"customerGroupKeys": True, "customFields": True, "chosenUids": False},
+        },
+    }
+    assert flow.calls == commercetools.calls == []
+
+
+async def test_an_order_is_checked_by_the_tenants_backend(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """What one can order by, the other may not; only the field that asks for it fails."""
+    gold = flow.add_groups(1)[0]
+    wiener = commercetools.add_group("Gold")
+    body = await gateway.ask(
+        """query ($gold: ID!, $wiener: ID!) {
+            shop: customerGroup(tenantUid: "shop", by: {uid: $gold}) { ...Members }
+            wien: customerGroup(tenantUid: "wien", by: {uid: $wiener}) { ...Members }
+        }
+        fragment Members on CustomerGroup {
+            customers(orderBy: {field: DISPLAY_NAME}) { nodes { uid } }
+        }""",
+        {"gold": gold, "wiener": wiener},
+    )
+
+    assert codes(body) == ["BAD_USER_INPUT"]
+    assert paths(body) == [["wien", "customers"]]
+    assert body["data"]["shop"]["customers"] == {"nodes": []}
+
+
+# -- nodes and entities
+
+
+async def test_nodes_of_both_come_in_their_order(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """One call to each for one group of each; one that is gone is null."""
+    flow.add_group("gold", "Gull")
+    gold = commercetools.add_group("Gold")
+    gone = "00000000-0000-4000-8000-000000000000"
+    ids = [
+        global_id("CustomerGroup", "wien", gold),
+        global_id("CustomerGroup", "shop", "gold"),
+        global_id("CustomerGroup", "graz", gone),
+        global_id("CustomerGroup", "wien", gold),
+    ]
+
+    answer = await gateway.query(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on CustomerGroup { name } } }",
+        {"ids": ids},
+    )
+
+    assert [node and node["name"] for node in answer["nodes"]] == ["Gold", "Gull", None, "Gold"]
+    assert [node and node["id"] for node in answer["nodes"]] == [*ids[:2], None, ids[3]]
+    assert flow.calls == ["GET customer-groups/gold"]
+    assert sorted(commercetools.projects) == ["graz", PROJECT]
+
+
+async def test_entities_of_both_come_in_their_order(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """By either key, in one request of a router."""
+    flow.add_group("gold", "Gull")
+    gold = commercetools.add_group("Gold")
+    given = [
+        {"__typename": "CustomerGroup", "tenantUid": "wien", "uid": gold},
+        {"__typename": "CustomerGroup", "id": global_id("CustomerGroup", "shop", "gold")},
+        {"__typename": "Tenant", "uid": "graz"},
+    ]
+
+    answer = await gateway.query(
+        """query ($given: [_Any!]!) { _entities(representations: $given) {
+            ... on CustomerGroup { name tenant { backend { kind } } }
+            ... on Tenant { backend { kind } }
+        } }""",
+        {"given": given},
+    )
+
+    assert answer["_entities"] == [
+        {"name": "Gold", "tenant": {"backend": {"kind": "COMMERCETOOLS"}}},
+        {"name": "Gull", "tenant": {"backend": {"kind": "FLOW_RETAIL"}}},
+        {"backend": {"kind": "COMMERCETOOLS"}},
+    ]
+    assert (len(flow.calls), len(commercetools.calls)) == (1, 1)
+
+
+async def test_an_id_of_one_tenant_never_reaches_another_backend(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """Not where another tenant is named beside it, in a query or in a change."""
+    id = global_id("CustomerGroup", "wien", commercetools.add_group("Gold"))
+
+    read = await gateway.ask(
+        """query ($id: ID!) {
+            customerGroup(by: {id: $id}, tenantUid: "shop") { name }
+            tenant(uid: "shop") { customerGroup(by: {id: $id}) { name } }
+            _entities(representations: [
+                {__typename: "CustomerGroup", id: $id, tenantUid: "shop"}
+            ]) { __typename }
+        }""",
+        {"id": id},
+    )
+    changed = await gateway.query(
+        """mutation ($id: ID!) { deleteCustomerGroup(
+            input: {tenantUid: "shop", customerGroup: {id: $id}}
+        ) { userErrors { code field } } }""",
+        {"id": id},
+    )
+
+    assert codes(read) == ["BAD_USER_INPUT"] * 3
+    assert changed["deleteCustomerGroup"]["userErrors"] == [
+        {"code": "INVALID_INPUT", "field": ["input", "customerGroup", "id"]}
+    ]
+    assert flow.calls == commercetools.calls == []
+
+
+async def test_equal_uids_of_two_tenants_are_two_groups(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """Also where one is asked for in both: each backend answers for its own."""
+    gold = commercetools.add_group("Gold")
+    flow.add_group(gold, "Gull")
+    query = """query ($uid: ID!) {
+        shop: customerGroup(by: {uid: $uid}, tenantUid: "shop") { id name }
+        wien: customerGroup(by: {uid: $uid}, tenantUid: "wien") { id name }
+        graz: customerGroup(by: {uid: $uid}, tenantUid: "graz") { id name }
+    }"""
+
+    answer = await gateway.query(query, {"uid": gold})
+
+    assert answer == {
+        "shop": {"id": global_id("CustomerGroup", "shop", gold), "name": "Gull"},
+        "wien": {"id": global_id("CustomerGroup", "wien", gold), "name": "Gold"},
+        "graz": None,
+    }
+
+
+async def test_one_document_changes_both(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """One after another, each at its own tenant; its `tenant` and members are of that tenant."""
+    answer = await gateway.query(
+        """mutation {
+            shop: createCustomerGroup(input: {tenantUid: "shop", name: "New"}) { ...Made }
+            wien: createCustomerGroup(input: {tenantUid: "wien", name: "New"}) { ...Made }
+        }
+        fragment Made on CreateCustomerGroupPayload {
+            customerGroup { tenant { uid } customers { totalCount } }
+            userErrors { message }
+        }"""
+    )
+
+    for tenant, payload in answer.items():
+        assert payload == {
+            "customerGroup": {"tenant": {"uid": tenant}, "customers": {"totalCount": 0}},
+            "userErrors": [],
+        }
+    assert flow.calls[0] == commercetools.calls[0] == "POST customer-groups"
+
+
+# -- what is shared, and what is not
+
+
+async def test_the_token_goes_to_both_and_nothing_else_does(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """No cookie, no tenant header, no forwarding header of the client's."""
+    headers = {
+        "Cookie": "session=s3cret",
+        "X-Tenant": "wien",
+        "X-Api-Key": "s3cret",
+        "X-Forwarded-For": "10.0.0.1",
+        "X-Request-Id": "from-the-client",
+    }
+
+    await gateway.query(BOTH, headers=headers)
+
+    for request in (*flow.journal.requests, *commercetools.journal.requests):
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
+        assert request.headers["x-request-id"] == "from-the-client"
+        assert set(request.headers) <= {
+            *("authorization", "x-request-id", "accept", "accept-encoding", "host"),
+            *("user-agent", "connection"),
+        }
+        assert "s3cret" not in str(request.headers)
+
+
+async def test_what_one_backend_sets_never_reaches_the_other(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """Nor itself, in the next request: cookies are not kept."""
+    answer = b'{"items": [], "paging": {"pageNumber": 1, "pageSize": 20, "totalCount": 0}}'
+    flow.fail(Answer(200, answer, {"Set-Cookie": "session=flow", "Content-Type": "text/json"}))
+
+    await gateway.query(BOTH)
+    await gateway.query(BOTH)
+
+    sent = [*flow.journal.requests, *commercetools.journal.requests]
+    assert len(sent) == 4
+    assert not any("cookie" in request.headers for request in sent)
+
+
+@pytest.mark.parametrize("effect", [Answer(500), Answer(401), Answer(429), Close()])
+async def test_a_failing_backend_costs_only_its_own_tenants_fields(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools, effect: Any
+):
+    """The other's are answered."""
+    flow.add_group("gold", "Gull")
+    commercetools.fail(effect, times=9)
+
+    body = await gateway.ask(BOTH)
+
+    assert names(body["data"]["shop"]) == ["Gull"]
+    assert body["data"]["wien"] is None
+    assert {tuple(path or ()) for path in paths(body)} == {("wien", "nodes")}
+
+
+async def test_a_token_that_only_one_backend_takes_opens_that_one(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools
+):
+    """Each backend judges for itself."""
+    flow.store.add_token("of-flow-only", ["shop"])
+    flow.add_group("gold", "Gull")
+
+    body = await gateway.ask(BOTH, token="of-flow-only")  # noqa: S106  # no secret
+
+    assert names(body["data"]["shop"]) == ["Gull"]
+    assert codes(body) == ["UNAUTHENTICATED"]
+
+
+async def test_a_tenants_limits_are_its_own(flow: Flow, commercetools: Commercetools):
+    """One that is in a hurry fails alone; its neighbour at the same API waits."""
+    chosen = both(flow.url, commercetools.url)
+    hasty = replace(chosen.commercetools, timeout=0.1, retries=0)
+    tenants = {**chosen.tenants, "graz": Tenant(upstream=hasty)}
+    commercetools.fail(Delay(0.3), times=2)
+    async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
+        body = await gateway.ask(
+            """{
+                wien: customerGroups(tenantUid: "wien") { totalCount }
+                graz: customerGroups(tenantUid: "graz") { totalCount }
+            }"""
+        )
+
+    assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
+    assert body["data"] == {"wien": {"totalCount": 0}, "graz": {"totalCount": None}}
+
+
+async def test_a_gate_that_is_full_holds_up_no_other_backend(
+    flow: Flow, commercetools: Commercetools
+):
+    """`concurrency` is per upstream: the slow one's queue is its own."""
+    slow = CommercetoolsSettings(url=commercetools.url, concurrency=1)
+    chosen = both(
+        flow.url, commercetools.url, tenants={"wien": Tenant(upstream=slow)}, deadline=0.5
+    )
+    commercetools.fail(Delay(2), times=9)
+    async with running_gateway(chosen) as gateway:
+        body = await gateway.ask(
+            """{
+                a: customerGroups(tenantUid: "wien") { totalCount }
+                b: customerGroups(tenantUid: "wien", first: 1, offset: 900) { nodes { name } }
+                shop: customerGroups(tenantUid: "shop") { totalCount }
+            }"""
+        )
+
+    assert codes(body) == ["DEADLINE_EXCEEDED"] * 2
+    assert body["data"]["shop"] == {"totalCount": 0}
+
+
+@pytest.mark.parametrize(
+    ("tenants", "count"),
+    [
+        ({}, 1),
+        ({"a": {}, "b": {}}, 2),
+        ({"a": {}, "b": {"project": "other"}}, 2),
+        ({"a": {}, "b": {"timeout": 1.0}}, 3),
+        ({"a": {"concurrency": 2}, "b": {"concurrency": 2}}, 2),
+        ({"a": {"url": "http://elsewhere"}, "b": {}}, 3),
+    ],
+)
+async def test_tenants_with_equal_settings_share_one_upstream(tenants, count):
+    """Its connections and its gate; a project is no reason for another one. Flow Retail's, of the
+    tenants that are not listed, is one more.
+    """
+    opened: list[httpx.AsyncBaseTransport] = []
+
+    def make_transport(connections: int) -> httpx.AsyncBaseTransport:
+        opened.append(AiohttpTransport(connections=connections))
+        return opened[-1]
+
+    base = CommercetoolsSettings(url="http://ct")
+    rows = {
+        name: Tenant(
+            project=row.get("project"),
+            upstream=replace(
+                base, **{name: value for name, value in row.items() if name != "project"}
+            ),
+        )
+        for name, row in tenants.items()
+    }
+    app = create_app(settings("http://flow/v2", tenants=rows), make_transport=make_transport)
+    async with app.router.lifespan_context(app):
+        assert len(opened) == count
+
+
+@pytest.mark.parametrize(("made", "used"), [("shop", "wien"), ("wien", "shop")])
+async def test_a_cursor_is_for_backends_that_read_it_the_same_way(
+    gateway: Gateway, flow: Flow, commercetools: Commercetools, made, used
+):
+    """One system pages by offset and the other by the last id: the other's cursor is refused."""
+    flow.add_groups(3)
+    for name in ("A", "B", "C"):
+        commercetools.add_group(name)
+    query = """query ($tenant: ID!, $after: String) {
+        customerGroups(tenantUid: $tenant, first: 1, after: $after) {
+            pageInfo { endCursor }
+        }
+    }"""
+    data = await gateway.query(query, {"tenant": made})
+    cursor = data["customerGroups"]["pageInfo"]["endCursor"]
+    flow.journal.clear()
+    commercetools.journal.clear()
+
+    body = await gateway.ask(query, {"tenant": used, "after": cursor})
+
+    assert body["data"] == {"customerGroups": None}
+    assert codes(body) == ["BAD_USER_INPUT"]
+    assert (flow.calls, commercetools.calls) == ([], [])
