@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.backends.port import Backend, GroupRef, MemberAction, MemberOutcome, MemberStatus
-from gateway.errors import LimitExceeded
+from gateway.errors import LimitExceeded, NotFound
 from gateway.paging import Position, Window
 
 
@@ -34,6 +34,8 @@ async def difference(
     more than `most` members, and NotFound.
     """
     members, complete = await _members(backend, group, most=most)
+    if not members and not await backend.get_groups([group]):
+        raise NotFound("There is no such customer group.", field=["customerGroup"])
     if not complete:
         again, _ = await _members(backend, group, most=most)
         members |= again

@@ -136,8 +136,6 @@ def window(
                 raise InvalidInput(f"`offset` and `{name}` can't be given together.", field=[name])
     start = None if after is None else decode_cursor(after, kind=kind, field="after")
     stop = None if before is None else decode_cursor(before, kind=kind, field="before")
-    if start is not None and stop is not None and start.offset >= stop.offset:
-        raise InvalidInput("`after` does not come ahead of `before`.", field=["after"])
 
     backward = last is not None
     size = last if last is not None else bounds.default_page_size if first is None else first

@@ -175,9 +175,6 @@ def test_arguments_that_agree_make_a_window(arguments, expected):
         ({"offset": 0, "last": 0}, InvalidInput, "last"),
         ({"after": "?"}, InvalidInput, "after"),
         ({"before": "?"}, InvalidInput, "before"),
-        ({"after": BEFORE, "before": AFTER}, InvalidInput, "after"),
-        ({"after": AFTER, "before": AFTER}, InvalidInput, "after"),
-        ({"last": 2, "after": BEFORE, "before": AFTER}, InvalidInput, "after"),
     ],
 )
 def test_arguments_that_contradict_each_other_are_refused_by_name(arguments, failure, field):

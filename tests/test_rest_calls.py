@@ -440,3 +440,15 @@ async def test_what_can_be_answered_here_is_no_call(gateway, cost):
         await gateway.ask(query)
 
         assert cost("bad input, and what the gateway knows by itself") == 0
+
+
+async def test_between_cursors_that_stand_the_wrong_way_round_there_is_nothing(gateway, flow):
+    """No rows, and no error: where offsets are estimates, nobody can tell that it is a mistake."""
+    flow.add_groups(10)
+    edges = "{ customerGroups { edges { cursor } } }"
+    cursors = [edge["cursor"] for edge in (await gateway.query(edges))["customerGroups"]["edges"]]
+
+    for size in ({"first": 3}, {"last": 3}):
+        connection = await groups(gateway, after=cursors[7], before=cursors[2], **size)
+
+        assert shown(connection) == []

@@ -5,11 +5,17 @@ customers.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final, assert_never
+from typing import Final
 
 from gateway.backends import predicates
+from gateway.backends.commercetools_changes import (
+    action,
+    custom_draft,
+    holds,
+    known_version,
+    version_of,
+)
 from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
 from gateway.backends.commercetools_members import MemberEditor, read_customers
 from gateway.backends.commercetools_refusals import code, refuse
@@ -33,16 +39,11 @@ from gateway.backends.port import (
     CustomerGroupSortField,
     CustomerOrder,
     CustomerSortField,
-    CustomFieldsDraft,
     GroupChange,
     GroupDraft,
     GroupOrder,
     GroupRef,
     MembershipEdit,
-    Rename,
-    SetCustomField,
-    SetCustomType,
-    SetKey,
 )
 from gateway.backends.upstream import Answer, Connection, Upstream
 from gateway.backends.windows import AnsweredPage
@@ -50,7 +51,6 @@ from gateway.errors import (
     GatewayError,
     GroupNotEmpty,
     InvalidAnswer,
-    InvalidInput,
     NotFound,
     OutcomeUnknown,
     RevisionConflict,
@@ -216,7 +216,7 @@ class CommercetoolsBackend:
         if draft.key is not None:
             body["key"] = draft.key
         if draft.custom is not None:
-            body["custom"] = _custom_draft(draft.custom)
+            body["custom"] = custom_draft(draft.custom)
         try:
             return self._group(await self._upstream.send("POST", GROUPS, self._path(), body=body))
         except (OutcomeUnknown, InvalidAnswer):
@@ -234,14 +234,30 @@ class CommercetoolsBackend:
         *,
         expected_revision: str | None = None,
     ) -> CustomerGroup:
-        actions = [_action(change) for change in changes]
+        actions = [action(change) for change in changes]
         template, path = self._address(group)
 
         async def update(version: int) -> Answer:
             body = {"version": version, "actions": actions}
             return await self._upstream.send("POST", template, path, body=body)
 
-        return self._group(await self._versioned(group, update, expected_revision))
+        try:
+            answer = await self._versioned(group, update, expected_revision)
+        except OutcomeUnknown as lost:
+            return await self._settled(group, changes, lost)
+        try:
+            return self._group(answer)
+        except InvalidAnswer as broken:
+            return await self._settled(group, changes, broken)
+
+    async def _settled(
+        self, group: GroupRef, changes: Sequence[GroupChange], failure: GatewayError
+    ) -> CustomerGroup:
+        """The group, where it shows all changes that no usable answer told of; else the failure."""
+        now = await self._look_up_ref(group)
+        if isinstance(now, CustomerGroup) and all(holds(now, change) for change in changes):
+            return now
+        raise failure
 
     async def delete_group(
         self,
@@ -280,9 +296,9 @@ class CommercetoolsBackend:
         it is a RevisionConflict that carries the state that won.
         """
         if expected_revision is None:
-            attempts, field, version = 2, [], _version_of(await self._get(group))
+            attempts, field, version = 2, [], known_version(await self._get(group))
         else:
-            attempts, field, version = 1, ["expectedRevision"], _version(expected_revision)
+            attempts, field, version = 1, ["expectedRevision"], version_of(expected_revision)
         while True:
             answer = await write(version)
             if code(answer) != "ConcurrentModification":
@@ -292,7 +308,7 @@ class CommercetoolsBackend:
             if not attempts:
                 message = "The group has changed since it was read."
                 raise RevisionConflict(message, current=current, field=field)
-            version = _version_of(current)
+            version = known_version(current)
 
     async def edit_members(
         self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
@@ -340,39 +356,3 @@ def _member_predicate(uid: str, mode: MembershipMode) -> str:
             return reference
         case "both":
             return predicates.any_of(assigned, reference)
-
-
-def _action(change: GroupChange) -> dict[str, object]:
-    match change:
-        case Rename(name):
-            return {"action": "changeName", "name": name}
-        case SetKey(None):
-            return {"action": "setKey"}
-        case SetKey(key):
-            return {"action": "setKey", "key": key}
-        case SetCustomField(name, value):
-            return {"action": "setCustomField", "name": name, "value": value}
-        case SetCustomType(custom):
-            return {"action": "setCustomType"} | ({} if custom is None else _custom_draft(custom))
-        case _:
-            assert_never(change)
-
-
-def _custom_draft(custom: CustomFieldsDraft) -> dict[str, object]:
-    identifier = {"id": custom.type_id} if custom.type_id is not None else {"key": custom.type_key}
-    return {"type": {"typeId": "type", **identifier}, "fields": dict(custom.fields)}
-
-
-def _version(revision: str) -> int:
-    """The version in a CustomerGroup.revision; raises InvalidInput where it is not one of this
-    backend.
-    """
-    if not re.fullmatch(r"v[0-9]{1,19}", revision):
-        raise InvalidInput("This is no revision of the group.", field=["expectedRevision"])
-    return int(revision[1:])
-
-
-def _version_of(group: CustomerGroup) -> int:
-    if group.version is None:
-        raise InvalidAnswer("The backend does not tell the group's version.")
-    return group.version

@@ -151,6 +151,7 @@ class _Offsets(Generic[RowT]):
         end = max(chunk.rows, default=offset - 1) + 1
         if end > stop or unsure:
             chunk.total = None if chunk.total is None else max(chunk.total, end)
+            chunk.estimated = True
         elif chunk.rows or not offset:
             chunk.total = end
         elif chunk.total is not None:
@@ -168,4 +169,4 @@ class _Offsets(Generic[RowT]):
             return None
         last = turned.total - 1
         rows = {last - number: row for number, row in turned.rows.items()}
-        return Chunk(rows, turned.total, turned.flaws)
+        return Chunk(rows, turned.total, turned.flaws, turned.estimated)

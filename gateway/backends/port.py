@@ -240,7 +240,9 @@ class Backend(Protocol):
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        """A window of the group's customers; raises NotFound where there is no such group."""
+        """A window of the group's customers. Where there is no such group, some backends raise
+        NotFound, and for others its list is empty.
+        """
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
         """The new group; raises Duplicate where its uid, key or name is in use."""

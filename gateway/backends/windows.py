@@ -36,16 +36,18 @@ class Chunk(Generic[RowT]):
     rows: dict[int, RowT | None] = field(default_factory=dict)
     total: int | None = None
     flaws: list[Flaw] = field(default_factory=list)
+    estimated: bool = False
+    """Whether there may be more rows than `total` says."""
 
     def add(self, other: Chunk[RowT]) -> None:
         """Take over what was read later; where both know a row, the later reading holds."""
         self.rows.update(other.rows)
-        self.total = other.total
+        self.total, self.estimated = other.total, other.estimated
         self.flaws += other.flaws
 
     def missing(self, start: int, stop: int) -> range:
         """The span of rows in ``[start, stop)`` that exist and were not read."""
-        if self.total is not None:
+        if self.total is not None and not self.estimated:
             stop = min(stop, self.total)
         unread = [offset for offset in range(start, stop) if offset not in self.rows]
         return range(unread[0], unread[-1] + 1) if unread else range(start, start)
@@ -89,7 +91,7 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
     """`size` rows from behind the cursor on, up to `before` where that is given too."""
     start, size = after.offset + 1, wanted.size
     if wanted.before is not None:
-        size = min(size, wanted.before.offset - start)
+        size = max(0, min(size, wanted.before.offset - start))
     if source.calls(after.offset, size + 1) > source.calls(start, size):
         chunk = await source.read(start, size)
     else:
@@ -109,7 +111,7 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
     list's first ones.
     """
     floor = 0 if wanted.after is None else wanted.after.offset + 1
-    size = min(wanted.size, before.offset - floor)
+    size = max(0, min(wanted.size, before.offset - floor))
     if not wanted.from_end:
         chunk = await source.read(0, size)
         seen = chunk.find(before.uid)
@@ -131,21 +133,26 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
 
 
 async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
-    floor = at = 0 if wanted.after is None else wanted.after.offset
-    chunk = None if wanted.after else await source.read_last(wanted.size)
+    """The last `size` rows, down to `after` where that is given."""
+    at = 0 if wanted.after is None else wanted.after.offset
+    chunk = await source.read_last(wanted.size)
+    turned = chunk is not None
     if chunk is None:
         # The whole list, often; and in any case its total, without which its end can't be found.
         size = source.max_page_size if wanted.size else 1
         chunk = await source.read(at - at % size, size)
     if chunk.total is None:
         raise Unsupported("The end of this list can't be read: its total is not known.")
-    if wanted.after is not None:
-        here = await _whereabouts(wanted.after, chunk, source)
-        floor = at if here is None else here + 1
-    total = chunk.total
-    start = max(floor, total - wanted.size)
-    await _complete(chunk, start, total, source)
-    return _page(chunk, start, total)
+    start, stop = max(0, chunk.total - wanted.size), chunk.total
+    if wanted.after is not None and (not turned or at >= start - 1):
+        here = chunk.find(wanted.after.uid)
+        if here is None and not turned:
+            here = await _whereabouts(wanted.after, chunk, source)
+            stop = chunk.total
+            start = max(0, stop - wanted.size)
+        start = max(start, at if here is None else here + 1)
+    await _complete(chunk, start, stop, source)
+    return _page(chunk, start, stop)
 
 
 async def _whereabouts(
@@ -181,7 +188,7 @@ def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
     if chunk.total is None:
         has_next = stop > start and stop - 1 in chunk.rows
     else:
-        has_next = stop < chunk.total
+        has_next = stop < chunk.total or stop in chunk.rows
     return Page(
         rows=rows,
         total=chunk.total,
