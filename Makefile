@@ -2,7 +2,7 @@
 export PYTHON ?= python3
 python := .venv/bin/python
 
-.PHONY: help demo serve test check schema compose docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate test check schema compose docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -12,6 +12,9 @@ demo: .venv/runtime ## serve the gateway over simulated backends
 
 serve: .venv/runtime ## serve the gateway with the settings of this environment
 	$(python) -m gateway serve $(args)
+
+simulate: .venv/runtime ## serve one simulated REST API alone: make simulate args="--api commercetools"
+	$(python) -m gateway simulate $(args)
 
 test: .venv/dev ## run the tests; a few of them: make test args="-k paging"
 	$(python) -m pytest -n auto $(args)

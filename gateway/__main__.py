@@ -43,7 +43,9 @@ def serve(_chosen: argparse.Namespace) -> None:
     settings = read_settings(os.environ)
     _log_at(settings.log_level)
     app = create_app(settings)
-    with serving.listen(settings.host, settings.port) as listener:
+    with serving.listen(
+        settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
+    ) as listener:
         logging.getLogger("gateway").info("listening on %s", serving.address(listener))
         serving.server(app).run(sockets=[listener])
 
@@ -73,7 +75,9 @@ def simulate(chosen: argparse.Namespace) -> None:
             app = api.app(chosen.set)
         except ValueError as mistake:
             raise CannotSimulate(f"--set {mistake}") from None
-        with serving.listen(chosen.host, chosen.port) as listener:
+        with serving.listen(
+            chosen.host, chosen.port, remedy="Choose another with --port."
+        ) as listener:
             if not chosen.empty:
                 api.fill(api.tenant)
             where = serving.address(listener) + api.base_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -26,6 +27,7 @@ from gateway.schema import create_schema
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.settings import Settings, SettingsError
+from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, log_event
 
 MakeTransport = Callable[[int], httpx.AsyncBaseTransport]
@@ -47,6 +49,8 @@ def create_app(
         raise SettingsError(
             "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
             "or the url of default_backend, or list tenants in gateway.toml."
+            if settings.default_backend
+            else "There is no backend to ask: default_backend is none, and no tenants are listed."
         )
     development = settings.profile == "development"
     schema = create_schema(
@@ -56,11 +60,13 @@ def create_app(
         default_page_size=min(settings.default_page_size, settings.max_page_size),
         max_page_size=settings.max_page_size,
         max_membership_uids=settings.max_membership_uids,
+        max_rows=settings.max_rows,
     )
     endpoint_settings = EndpointSettings(
         default_tenant=settings.default_tenant,
         deadline=settings.deadline,
         max_request_body=settings.max_request_body,
+        max_errors=settings.max_errors,
         page=graphiql.page(token=graphiql_token) if development else None,
     )
 
@@ -94,9 +100,7 @@ class _GraphQL:
 
 
 class _Backends:
-    """Opens each upstream once: tenants with the same settings share its connections and its
-    gate.
-    """
+    """Opens each upstream once: tenants that reach it the same way share connections and gate."""
 
     def __init__(
         self, opened: AsyncExitStack, make_transport: MakeTransport, observe: Observer
@@ -128,7 +132,7 @@ class _Backends:
 
     def _upstream(self, settings: FlowRetailSettings | CommercetoolsSettings) -> Upstream:
         for known, upstream in self._upstreams:
-            if known == settings:
+            if type(known) is type(settings) and _way(known) == _way(settings):
                 return upstream
         transport = self._make_transport(settings.concurrency)
         self._opened.push_async_callback(transport.aclose)
@@ -141,3 +145,8 @@ class _Backends:
                 )
         self._upstreams.append((settings, upstream))
         return upstream
+
+
+def _way(settings: UpstreamSettings) -> list[object]:
+    """How the API is reached; how it behaves is for each tenant's adapter."""
+    return [getattr(settings, field.name) for field in dataclasses.fields(UpstreamSettings)]

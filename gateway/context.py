@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, overload
 
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.errors import GatewayError, InvalidInput
+from gateway.errors import GatewayError, InvalidInput, LimitExceeded
 from gateway.loaders import GroupOf, GroupsOf, Key, ListOf, Loaders, MembersOf
 from gateway.paging import Bounds
 from gateway.records import Customer, CustomerGroup, Page
@@ -58,6 +58,7 @@ class Context:
         self._backends: dict[str, Backend] = {}
         self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
         self.bounds = bounds
+        self._shown = 0
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
         self.loaders = Loaders(self.backend)
@@ -110,6 +111,18 @@ class Context:
             return await change
         finally:
             self.loaders.forget()
+
+    def show(self, rows: int) -> None:
+        """Count rows that go into the answer; raises LimitExceeded where they are too many.
+
+        A row that is read once may be shown any number of times: a hundred customers who share a
+        hundred groups are ten thousand.
+        """
+        self._shown += rows
+        if self._shown > self.bounds.max_rows:
+            raise LimitExceeded(
+                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer."
+            )
 
     def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:
         """Tell the client of a failure that left `path` its value, or the better part of it."""

@@ -39,10 +39,18 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
     settings = read_settings(environ)
     with ExitStack() as opened:
         sockets = [
-            opened.enter_context(serving.listen("127.0.0.1", simulator_port and simulator_port + n))
+            opened.enter_context(
+                serving.listen(
+                    "127.0.0.1",
+                    simulator_port and simulator_port + n,
+                    remedy='Choose others: make demo args="--simulator-port 9081".',
+                )
+            )
             for n in range(len(NAMES))
         ]
-        gateway_socket = opened.enter_context(serving.listen(settings.host, settings.port))
+        gateway_socket = opened.enter_context(
+            serving.listen(settings.host, settings.port, remedy="Choose another with GATEWAY_PORT.")
+        )
         apis = [simulation(opened.enter_context(open_store(name))) for name in NAMES]
         urls = [
             serving.address(socket) + api.base_path

@@ -16,7 +16,7 @@ from typing import Any, Final, overload
 from aiodataloader import DataLoader
 
 from gateway.backends.port import Backend, ById, ByKey, CustomerOrder, GroupOrder, GroupRef
-from gateway.errors import GatewayError
+from gateway.errors import CallerError, GatewayError
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 
@@ -70,8 +70,8 @@ class MembersOf:
 
 ListOf = GroupsOf | MembersOf
 Key = GroupOf | ListOf
-Groups = DataLoader[GroupOf, CustomerGroup | GatewayError | None]
-Lists = DataLoader[ListOf, Page[Any] | GatewayError]
+Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
+Lists = DataLoader[ListOf, Page[Any] | Exception]
 
 
 class Loaders:
@@ -131,7 +131,7 @@ class Loaders:
         finally:
             self._tasks.discard(task)
 
-    async def _load_groups(self, keys: list[GroupOf]) -> list[CustomerGroup | GatewayError | None]:
+    async def _load_groups(self, keys: list[GroupOf]) -> list[CustomerGroup | Exception | None]:
         with self._owned():
             tenants = dict.fromkeys(key.tenant_uid for key in keys)
             loader = self._groups
@@ -146,29 +146,30 @@ class Loaders:
 
     async def _groups_of(
         self, tenant_uid: str, keys: Sequence[GroupOf]
-    ) -> dict[GroupOf, CustomerGroup | GatewayError]:
+    ) -> dict[GroupOf, CustomerGroup | Exception]:
         refs = [key.ref for key in keys if key.tenant_uid == tenant_uid]
         try:
             found = await self._backend(tenant_uid).get_groups(refs)
-        except GatewayError as failure:
+        except Exception as failure:  # of any kind: other tenants are no part of it
             return {GroupOf(tenant_uid, ref): failure for ref in refs}
         return {GroupOf(tenant_uid, ref): group for ref, group in found.items()}
 
-    async def _load_lists(self, keys: list[ListOf]) -> list[Page[Any] | GatewayError]:
+    async def _load_lists(self, keys: list[ListOf]) -> list[Page[Any] | Exception]:
         with self._owned():
             served = plan(keys, self._one_call)
             pages = await self._read_all(served.values())
-            # Not every read tells the total: those that were counted on one ask for it alone.
+            # Not every read tells the total, and one may be refused for what it asks beside it:
+            # those that were counted on such a read ask for the total alone.
             untold = [key for key in keys if _empty(key) and _untold(pages[served[key]])]
             served |= {key: key.counted() for key in untold}
             pages |= await self._read_all(set(served.values()) - set(pages))
             return [part(pages[served[key]], key.window) for key in keys]
 
-    async def _read_all(self, keys: Iterable[ListOf]) -> dict[ListOf, Page[Any] | GatewayError]:
+    async def _read_all(self, keys: Iterable[ListOf]) -> dict[ListOf, Page[Any] | Exception]:
         reads = list(dict.fromkeys(keys))
         return dict(zip(reads, await asyncio.gather(*map(self._read, reads)), strict=True))
 
-    async def _read(self, key: ListOf) -> Page[Any] | GatewayError:
+    async def _read(self, key: ListOf) -> Page[Any] | Exception:
         loader = self._groups
         try:
             backend = self._backend(key.tenant_uid)
@@ -180,7 +181,7 @@ class Loaders:
                     return groups
                 case MembersOf():
                     return await backend.list_members(key.group, key.window, order=key.order)
-        except GatewayError as failure:
+        except Exception as failure:  # of any kind: other lists are no part of it
             return failure
 
     def _one_call(self, key: ListOf) -> int:
@@ -227,8 +228,12 @@ def _empty(key: ListOf) -> bool:
     return key.window.plain and key.window.size == 0
 
 
-def _untold(page: Page[Any] | GatewayError) -> bool:
-    return isinstance(page, Page) and page.total is None
+def _untold(page: Page[Any] | Exception) -> bool:
+    match page:
+        case Page():
+            return page.total is None
+        case _:
+            return isinstance(page, CallerError)
 
 
 def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:
@@ -248,9 +253,9 @@ def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:
     yield run
 
 
-def part(page: Page[Any] | GatewayError, window: Window) -> Page[Any] | GatewayError:
+def part(page: Page[Any] | Exception, window: Window) -> Page[Any] | Exception:
     """What of a read's answer is `window`; cursor windows are served by reads of their own."""
-    if isinstance(page, GatewayError) or not window.plain:
+    if isinstance(page, Exception) or not window.plain:
         return page
     start, stop = window.offset, window.offset + window.size
     beyond = page.has_next or any(row.offset >= stop for row in page.rows)

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.backends.port import Backend, GroupRef, MemberAction, MemberOutcome, MemberStatus
+from gateway.backends.port import (
+    Backend,
+    ById,
+    ByKey,
+    GroupRef,
+    MemberAction,
+    MemberOutcome,
+    MemberStatus,
+)
 from gateway.errors import LimitExceeded, NotFound
 from gateway.paging import Position, Window
+from gateway.records import CustomerGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +42,11 @@ async def difference(
     miss one: a count that does not add up is read once more. Raises LimitExceeded for a group of
     more than `most` members, and NotFound.
     """
+    if isinstance(group, ByKey):
+        group = await _by_id(backend, group)
     members, complete = await _members(backend, group, most=most)
-    if not members and not await backend.get_groups([group]):
-        raise NotFound("There is no such customer group.", field=["customerGroup"])
+    if not members:
+        await _by_id(backend, group)  # to some backends, an unknown group is an empty list
     if not complete:
         again, _ = await _members(backend, group, most=most)
         members |= again
@@ -46,6 +57,17 @@ async def difference(
     )
 
 
+async def _by_id(backend: Backend, group: GroupRef) -> ById:
+    """The group's uid; raises NotFound, and the failure of the look-up."""
+    match (await backend.get_groups([group])).get(group):
+        case CustomerGroup(uid=uid):
+            return ById(uid)
+        case None:
+            raise NotFound("There is no such customer group.", field=["customerGroup"])
+        case failure:
+            raise failure
+
+
 async def _members(backend: Backend, group: GroupRef, *, most: int) -> tuple[dict[str, None], bool]:
     """The uids of all members, in order, and whether they are as many as the backend counts."""
     size = backend.capabilities.max_page_size or 100
@@ -53,12 +75,13 @@ async def _members(backend: Backend, group: GroupRef, *, most: int) -> tuple[dic
     window = Window(size=size)
     while True:
         page = await backend.list_members(group, window)
-        if (page.total or 0) > most:
+        found |= dict.fromkeys(row.record.uid for row in page.rows)
+        seen = max(page.total or 0, len(found))
+        if seen > most:
             raise LimitExceeded(
-                f"The group has {page.total} members; at most {most} can be compared at once.",
+                f"The group has {seen} members; at most {most} can be compared at once.",
                 field=["customerGroup"],
             )
-        found |= dict.fromkeys(row.record.uid for row in page.rows)
         if not page.has_next or not page.rows:
             return found, page.total in (None, len(found))
         last = page.rows[-1]

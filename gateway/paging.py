@@ -15,6 +15,7 @@ from typing import Final
 from gateway.errors import InvalidInput, LimitExceeded
 
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
+MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class Bounds:
     """The largest `first` and `last`."""
     max_membership_uids: int
     """Customers in each list of one membership edit."""
+    max_rows: int = 20_000
+    """Rows of one operation's connections, and groups of customers, each time they are shown."""
 
 
 def window(
@@ -157,7 +160,7 @@ def decode_cursor(cursor: str, *, kind: str = "", field: str = "after") -> Posit
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         number, made_under, uid = raw.decode().split(".", 2)
         position = Position(int(number), uid)
-        if not 0 <= position.offset <= MAX_OFFSET:
+        if not 0 <= position.offset <= MAX_OFFSET or len(uid) > MAX_UID:
             raise ValueError(number)
         if encode_cursor(position, kind=made_under) != cursor:  # one spelling per position
             raise ValueError(cursor)

@@ -13,8 +13,8 @@ class CannotListen(Exception):
     """The address can't be had; the message says which and why."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one. Raises CannotListen."""
+def listen(host: str, port: int, *, remedy: str) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises CannotListen, which ends with `remedy`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named, because asyncio sets TCP_NODELAY only where it can see that it is TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -26,7 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as failure:
         listener.close()
         reason = failure.strerror if isinstance(failure, OSError) else "There is no such address"
-        raise CannotListen(f"{host}:{port} can't be listened on: {reason}.") from None
+        raise CannotListen(f"{host}:{port} can't be listened on: {reason}. {remedy}") from None
     listener.set_inheritable(True)
     return listener
 

@@ -138,6 +138,10 @@ class Settings:
     """The largest `first` and `last`."""
     max_membership_uids: Count = 10_000
     """Customers in each list of one membership edit."""
+    max_rows: Count = 20_000
+    """Rows that one operation may show; a row is counted each time that it stands in the answer."""
+    max_errors: Count = 100
+    """Errors that a response lists; the others are counted."""
     max_request_body: Count = 1_000_000
     """Bytes of one GraphQL request."""
     relay_node: bool = True

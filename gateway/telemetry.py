@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,15 @@ def log_event(event: Event) -> None:
                 event.operation_name or "-",
                 event.seconds * 1000,
                 event.rest_calls,
-                ",".join(event.error_codes) or "-",
+                _counted(event.error_codes),
                 event.request_id,
             )
+
+
+def _counted(codes: Sequence[str]) -> str:
+    """
+    >>> _counted(["NOT_FOUND", "FORBIDDEN", "NOT_FOUND"]), _counted([])
+    ('NOT_FOUND*2,FORBIDDEN', '-')
+    """
+    counts = Counter(codes)
+    return ",".join(code if n == 1 else f"{code}*{n}" for code, n in counts.items()) or "-"

@@ -32,7 +32,7 @@ READER = "token-of-a-reader"  # may read only
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[str]:
     """`app` behind a real socket, on this test's event loop; its base URL."""
-    listener = serving.listen("127.0.0.1", 0)
+    listener = serving.listen("127.0.0.1", 0, remedy="")
     server = serving.server(app)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)

@@ -137,8 +137,14 @@ async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
             run(tmp_path, "simulate", "--api", "commercetools", "--port", port),
         )
 
-    refusal = f"127.0.0.1:{port} can't be listened on: Address already in use.\n"
-    assert answers == [(2, "", refusal)] * 6
+    refusal = f"127.0.0.1:{port} can't be listened on: Address already in use. "
+    remedies = [
+        "Choose another with GATEWAY_PORT.",
+        *['Choose others: make demo args="--simulator-port 9081".'] * 2,
+        "Choose another with GATEWAY_PORT.",
+        *["Choose another with --port."] * 2,
+    ]
+    assert answers == [(2, "", f"{refusal}{remedy}\n") for remedy in remedies]
 
 
 async def test_there_is_no_port_behind_the_last(tmp_path):

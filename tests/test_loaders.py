@@ -494,3 +494,34 @@ async def test_a_total_that_its_read_does_not_tell_is_asked_for_alone():
     page, total = await asyncio.gather(loaders.load(behind), loaders.load(behind.counted()))
 
     assert (page.total, total.total) == (None, 2)
+
+
+async def test_a_window_that_is_refused_takes_no_total_with_it():
+    """The total is asked for alone: what was wrong with the window is nothing to it."""
+    backend = shop(failures={BY_NAME: InvalidInput("Not in that order.")})
+    loaders = loaders_over(backend)
+    refused = GroupsOf("shop", Window(size=5), BY_NAME)
+
+    page, total = await asyncio.gather(
+        loaders.load(refused), loaders.load(refused.counted()), return_exceptions=True
+    )
+
+    assert isinstance(page, InvalidInput)
+    assert isinstance(total, Page)
+    assert total.total == 2
+
+
+async def test_what_nobody_expects_fails_its_own_key_only():
+    """A bug in one tenant's adapter is no part of another tenant's answer."""
+    surprise = RuntimeError("a bug")
+    backends = {"shop": shop(), "broken": shop(failures={None: surprise})}  # type: ignore[dict-item]
+    loaders = Loaders(lambda uid: backends[uid])  # type: ignore[arg-type,return-value]
+
+    broken, fine = await asyncio.gather(
+        loaders.load(GroupsOf("broken", Window(size=5))),
+        loaders.load(GroupsOf("shop", Window(size=5))),
+        return_exceptions=True,
+    )
+
+    assert broken is surprise
+    assert isinstance(fine, Page)

@@ -4,10 +4,16 @@ sent.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gateway.backends.port import ById, GroupRef
+from gateway.errors import LimitExceeded
+from gateway.membership import difference
+from gateway.paging import Window
+from gateway.records import Customer, Page, Row
 from tests.harness import Flow, Gateway, codes, running_gateway, settings
 
 SET = """mutation ($input: SetCustomerGroupMembersInput!) {
@@ -152,3 +158,20 @@ async def test_an_outage_is_an_error_and_not_a_mistake(gateway, flow):
 
     assert body["data"] == {"setCustomerGroupMembers": None}
     assert codes(body) == ["UNAUTHENTICATED"]
+
+
+class Endless:
+    """A backend that lists members for ever, and never says how many there are."""
+
+    capabilities = SimpleNamespace(max_page_size=10)
+
+    async def list_members(self, group: GroupRef, window: Window) -> Page[Customer]:
+        start = window.after.offset + 1 if window.after else 0
+        rows = [Row(n, Customer(uid=f"c{n}")) for n in range(start, start + window.size)]
+        return Page(rows=rows, total=None, has_next=True, has_previous=bool(start))
+
+
+async def test_a_group_without_a_total_is_read_no_further_than_is_allowed():
+    """What was seen counts where nobody says how many there are."""
+    with pytest.raises(LimitExceeded):
+        await difference(Endless(), ById("gold"), [], most=35)  # type: ignore[arg-type]

@@ -502,3 +502,21 @@ async def test_a_cursor_is_for_backends_that_read_it_the_same_way(
     assert body["data"] == {"customerGroups": None}
     assert codes(body) == ["BAD_USER_INPUT"]
     assert (flow.calls, commercetools.calls) == ([], [])
+
+
+async def test_an_offset_that_no_call_reaches_is_refused_alone(
+    gateway: Gateway, commercetools: Commercetools
+):
+    """Before any REST call, and without the total and the window beside it."""
+    commercetools.add_group("Gold")
+    query = """{ tenant(uid: "wien") {
+        far: customerGroups(first: 1, offset: 20000) { nodes { uid } }
+        near: customerGroups(first: 1) { nodes { name } totalCount }
+    } }"""
+
+    body = await gateway.ask(query)
+
+    near = {"nodes": [{"name": "Gold"}], "totalCount": 1}
+    assert body["data"] == {"tenant": {"far": None, "near": near}}
+    assert codes(body) == ["LIMIT_EXCEEDED"]
+    assert len(commercetools.calls) == 1

@@ -359,7 +359,9 @@ async def ask_for(flow: Flow, query: str) -> Any:
     """The response of a gateway that takes it all in one page."""
     flow.switches.max_page_size = 2000
     generous = {"max_page_size": 2000, "max_body": 10_000_000, "timeout": 30.0}
-    chosen = settings(flow.url, flow_retail=generous, max_page_size=2000, deadline=30.0)
+    chosen = settings(
+        flow.url, flow_retail=generous, max_page_size=2000, deadline=30.0, max_errors=9999
+    )
     async with running_gateway(chosen) as gateway:
         return await gateway.ask(query)
 

@@ -4,7 +4,6 @@ customers.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -45,7 +44,8 @@ from gateway.backends.port import (
     GroupRef,
     MembershipEdit,
 )
-from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.backends.side_by_side import side_by_side
+from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage
 from gateway.errors import (
     GatewayError,
@@ -84,7 +84,7 @@ CAPABILITIES: Final = Capabilities(
     customer_group_keys=True,
     custom_fields=True,
     chosen_uids=False,
-    max_page_size=MAX_LIMIT,
+    max_page_size=MAX_LIMIT - 1,  # one row more is read, to see whether there is one
     max_offset=MAX_OFFSET,
     total_count=CountPrecision.ESTIMATED,
     customer_group_sort_fields=[
@@ -119,7 +119,7 @@ class CommercetoolsBackend:
 
     def __init__(
         self,
-        upstream: Connection,
+        upstream: CallerUpstream,
         tenant_uid: str,
         project: str,
         settings: CommercetoolsSettings,
@@ -148,9 +148,8 @@ class CommercetoolsBackend:
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
         uids = [ref.uid for ref in refs if isinstance(ref, ById)]
         keys = [ref for ref in refs if isinstance(ref, ByKey)]
-        groups, by_key = await asyncio.gather(
-            look_up(uids, self), asyncio.gather(*map(self._look_up_ref, keys))
-        )
+        groups = await look_up(uids, self)
+        by_key = await side_by_side(map(self._look_up_ref, keys))
         found: dict[GroupRef, CustomerGroup | GatewayError] = {
             ref: group for ref, group in zip(keys, by_key, strict=True) if group is not None
         }
@@ -218,8 +217,8 @@ class CommercetoolsBackend:
         if draft.custom is not None:
             body["custom"] = custom_draft(draft.custom)
         try:
-            return self._group(await self._upstream.send("POST", GROUPS, self._path(), body=body))
-        except (OutcomeUnknown, InvalidAnswer):
+            return self._made(await self._upstream.send("POST", GROUPS, self._path(), body=body))
+        except OutcomeUnknown:
             # A key tells whether the group was made; without one a second look could find
             # another's.
             made = None if draft.key is None else await self._look_up_ref(ByKey(draft.key))
@@ -242,22 +241,12 @@ class CommercetoolsBackend:
             return await self._upstream.send("POST", template, path, body=body)
 
         try:
-            answer = await self._versioned(group, update, expected_revision)
-        except OutcomeUnknown as lost:
-            return await self._settled(group, changes, lost)
-        try:
-            return self._group(answer)
-        except InvalidAnswer as broken:
-            return await self._settled(group, changes, broken)
-
-    async def _settled(
-        self, group: GroupRef, changes: Sequence[GroupChange], failure: GatewayError
-    ) -> CustomerGroup:
-        """The group, where it shows all changes that no usable answer told of; else the failure."""
-        now = await self._look_up_ref(group)
-        if isinstance(now, CustomerGroup) and all(holds(now, change) for change in changes):
-            return now
-        raise failure
+            return self._made(await self._versioned(group, update, expected_revision))
+        except OutcomeUnknown:
+            now = await self._look_up_ref(group)
+            if isinstance(now, CustomerGroup) and all(holds(now, change) for change in changes):
+                return now
+            raise
 
     async def delete_group(
         self,
@@ -282,7 +271,7 @@ class CommercetoolsBackend:
             if isinstance(group, ById) and await self._look_up_ref(group) is None:
                 return group.uid
             raise
-        return group.uid if isinstance(group, ById) else self._group(answer).uid
+        return group.uid if isinstance(group, ById) else self._made(answer).uid
 
     async def _versioned(
         self,
@@ -315,9 +304,8 @@ class CommercetoolsBackend:
     ) -> MembershipEdit:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
-        found, customers = await asyncio.gather(
-            self._get(group), read_customers(self._upstream, self._path(), [*add, *remove])
-        )
+        found = await self._get(group)
+        customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
         return await editor.edit(customers, add=add, remove=remove)
 
@@ -339,6 +327,14 @@ class CommercetoolsBackend:
 
     def _group(self, answer: Answer) -> CustomerGroup:
         return group_record(decode_group.one(self._accepted(answer).body), self._tenant)
+
+    def _made(self, answer: Answer) -> CustomerGroup:
+        """The group in a write's answer; where it can't be read, the write's outcome is unknown."""
+        answer = self._accepted(answer)
+        try:
+            return self._group(answer)
+        except InvalidAnswer:
+            raise unreadable() from None
 
     def _accepted(self, answer: Answer) -> Answer:
         if not answer.ok:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic
@@ -11,7 +10,8 @@ from gateway.backends import predicates
 from gateway.backends.commercetools_refusals import refuse
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.port import CustomerOrder, GroupOrder
-from gateway.backends.upstream import Connection
+from gateway.backends.side_by_side import side_by_side
+from gateway.backends.upstream import CallerUpstream
 from gateway.backends.windows import Chunk, RowT, read_window
 from gateway.errors import InvalidInput, LimitExceeded, Rejected
 from gateway.paging import Window
@@ -24,7 +24,7 @@ BY_ID_TURNED: Final = ["id desc"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows(Generic[RowT]):
+class Found(Generic[RowT]):
     """What a query answers: rows (None for one that can't be kept), and how many match in all."""
 
     rows: list[RowT | None]
@@ -36,7 +36,7 @@ class Rows(Generic[RowT]):
 class RemoteList(Generic[RowT]):
     """A list that can be queried: where it is, what it is restricted to, what its rows become."""
 
-    upstream: Connection
+    upstream: CallerUpstream
     template: str
     path: Mapping[str, str]
     decoder: ListingDecoder[Any]
@@ -44,7 +44,7 @@ class RemoteList(Generic[RowT]):
     sorts: Mapping[str, str]
     where: tuple[str, ...] = ()
 
-    async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Rows[RowT]:
+    async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Found[RowT]:
         """One REST call."""
         query: dict[str, str | int | Sequence[str]] = {"limit": limit, "sort": sort}
         if self.where:
@@ -56,7 +56,7 @@ class RemoteList(Generic[RowT]):
             refuse(answer)
         listing, rows, flaws = self.decoder.decode(answer.body)
         records = [None if row is None else self.record(row) for row in rows]
-        return Rows(records, listing.total, flaws)
+        return Found(records, listing.total, flaws)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -138,7 +138,7 @@ class _Offsets(Generic[RowT]):
                 "page on with `after` and without `orderBy`.",
                 field=["offset"],
             )
-        parts = await asyncio.gather(*(self._part(start, stop + 1 - start) for start in starts))
+        parts = await side_by_side(self._part(start, stop + 1 - start) for start in starts)
         chunk = parts[0]
         for part in parts[1:]:
             chunk.rows |= part.rows

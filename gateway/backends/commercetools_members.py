@@ -15,7 +15,8 @@ from gateway.backends import predicates
 from gateway.backends.commercetools_refusals import code
 from gateway.backends.commercetools_wire import decode_customer, decode_customers
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
-from gateway.backends.upstream import Answer, Connection, Query
+from gateway.backends.side_by_side import side_by_side
+from gateway.backends.upstream import Answer, CallerUpstream, Query
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.settings import Commercetools as CommercetoolsSettings
 
@@ -26,7 +27,7 @@ IDS_PER_QUERY: Final = 100
 
 
 async def read_customers(
-    upstream: Connection, path: Mapping[str, str], uids: Sequence[str]
+    upstream: CallerUpstream, path: Mapping[str, str], uids: Sequence[str]
 ) -> dict[str, Any]:
     """The customers of these uids as they are now; one that does not exist is not there."""
 
@@ -43,7 +44,7 @@ async def read_customers(
         return rows
 
     parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
-    answers = await asyncio.gather(*map(read, parts))
+    answers = await side_by_side(map(read, parts))
     return {row.id: row for rows in answers for row in rows if row is not None}
 
 
@@ -52,7 +53,7 @@ class MemberEditor:
 
     def __init__(
         self,
-        upstream: Connection,
+        upstream: CallerUpstream,
         path: Mapping[str, str],
         group_uid: str,
         settings: CommercetoolsSettings,
@@ -72,8 +73,8 @@ class MemberEditor:
         """
         edits = [(MemberAction.ADD, uid) for uid in add]
         edits += [(MemberAction.REMOVE, uid) for uid in remove]
-        outcomes = await asyncio.gather(
-            *(self._edit_one(action, uid, customers.get(uid)) for action, uid in edits)
+        outcomes = await side_by_side(
+            self._edit_one(action, uid, customers.get(uid)) for action, uid in edits
         )
         return MembershipEdit(outcomes, self._failure)
 

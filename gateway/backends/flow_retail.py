@@ -6,12 +6,18 @@ What its documents leave open is a setting here; docs/upstreams.md lists each wi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, NoReturn, assert_never
+from typing import Any, Final, assert_never
 
 from msgspec import structs
 
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail_members import edit_members
+from gateway.backends.flow_retail_refusals import (
+    no_custom_fields,
+    no_keys,
+    refuse,
+    uid_of,
+)
 from gateway.backends.flow_retail_wire import (
     Paging,
     decode_customers,
@@ -40,7 +46,7 @@ from gateway.backends.port import (
     SetKey,
     SortDirection,
 )
-from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
 from gateway.errors import (
     Duplicate,
@@ -51,9 +57,7 @@ from gateway.errors import (
     InvalidInput,
     NotFound,
     OutcomeUnknown,
-    Rejected,
     RevisionConflict,
-    Unsupported,
 )
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
@@ -80,7 +84,9 @@ class FlowRetailBackend:
 
     kind: Final = BackendKind.FLOW_RETAIL
 
-    def __init__(self, upstream: Connection, tenant_uid: str, settings: FlowRetailSettings) -> None:
+    def __init__(
+        self, upstream: CallerUpstream, tenant_uid: str, settings: FlowRetailSettings
+    ) -> None:
         self._upstream = upstream
         self._tenant = tenant_uid
         self._settings = settings
@@ -122,7 +128,7 @@ class FlowRetailBackend:
                 case ById(uid):
                     uids.append(uid)
                 case _:
-                    found[ref] = _no_keys()
+                    found[ref] = no_keys()
         groups = await look_up(uids, self)
         return found | {ById(uid): group for uid, group in groups.items()}
 
@@ -131,9 +137,6 @@ class FlowRetailBackend:
             return await self._get(uid)
         except NotFound:
             return None
-        except InvalidInput:
-            # Callers' uids are checked before they come here: this one is from a customer's groups.
-            return InvalidAnswer("The backend names a group by what is no identifier.")
         except GatewayError as failure:
             return failure
 
@@ -158,7 +161,7 @@ class FlowRetailBackend:
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        uid = _uid(group)
+        uid = uid_of(group)
 
         async def page(
             index: int, size: int, order: CustomerOrder | None
@@ -183,9 +186,9 @@ class FlowRetailBackend:
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
         if draft.key is not None:
-            raise _no_keys(field=["key"])
+            raise no_keys(field=["key"])
         if draft.custom is not None:
-            raise _no_custom_fields(field=["custom"])
+            raise no_custom_fields(field=["custom"])
         body = {"name": draft.name}
         if draft.uid is not None:
             body["customerGroupUid"] = draft.uid
@@ -193,10 +196,9 @@ class FlowRetailBackend:
             answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
             if answer.status == 409:
                 raise Duplicate("The uid or the name is in use." + answer.reason())
-            return self._group(answer)
-        except (OutcomeUnknown, InvalidAnswer):
-            # A chosen uid tells whether the group was made; without one a second look could find
-            # another's.
+            return self._made(answer)
+        except OutcomeUnknown:
+            # Without a chosen uid a second look could find another's group.
             made = await self.look_up_one(draft.uid) if draft.uid is not None else None
             if isinstance(made, CustomerGroup) and made.name == draft.name:
                 return made
@@ -209,18 +211,18 @@ class FlowRetailBackend:
         *,
         expected_revision: str | None = None,
     ) -> CustomerGroup:
-        uid = _uid(group)
+        uid = uid_of(group)
         body: dict[str, object] = {}
         for change in changes:
             match change:
                 case Rename(name):
                     body["name"] = name
                 case SetKey():
-                    raise _no_keys(field=["key"])
+                    raise no_keys(field=["key"])
                 case SetCustomField():
-                    raise _no_custom_fields(field=["customFields"])
+                    raise no_custom_fields(field=["customFields"])
                 case SetCustomType():
-                    raise _no_custom_fields(field=["custom"])
+                    raise no_custom_fields(field=["custom"])
                 case _:
                     assert_never(change)
         if expected_revision is not None:
@@ -231,8 +233,8 @@ class FlowRetailBackend:
             answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
             if answer.status == 409:
                 raise Duplicate("The name is in use." + answer.reason(), field=["name"])
-            return self._group(answer)
-        except (OutcomeUnknown, InvalidAnswer):
+            return self._made(answer)
+        except OutcomeUnknown:
             now = await self.look_up_one(uid)
             if isinstance(now, CustomerGroup) and now.name == body.get("name"):
                 return now
@@ -245,33 +247,32 @@ class FlowRetailBackend:
         expected_revision: str | None = None,
         only_if_empty: bool = False,
     ) -> str:
-        uid = _uid(group)
+        uid = uid_of(group)
         if expected_revision is not None:
             await self._require_revision(uid, expected_revision)
         if only_if_empty:
-            members = await self.list_members(group, Window(size=0))
-            if members.total != 0:
-                raise GroupNotEmpty("The group has members, so it was kept.")
+            members = await self.list_members(group, Window(size=1))
+            if members.rows or members.total != 0:
+                known = members.rows or members.total
+                raise GroupNotEmpty(
+                    f"The group {'has' if known else 'may have'} members: it was kept."
+                )
         try:
             answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
         except OutcomeUnknown:
-            try:
-                await self._get(uid)
-            except NotFound:
+            if await self.look_up_one(uid) is None:
                 return uid
-            except GatewayError:
-                pass  # the question stays open
             raise
         if answer.status == 409:
             raise InUse("The group is in use, so it was kept." + answer.reason())
         if not answer.ok:
-            self._refuse(answer)
+            refuse(answer)
         return uid
 
     async def edit_members(
         self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
     ) -> MembershipEdit:
-        uid = _uid(group)
+        uid = uid_of(group)
 
         async def put(added: Sequence[str], removed: Sequence[str]) -> Answer:
             body = {
@@ -352,7 +353,7 @@ class FlowRetailBackend:
         if answer.status == 404 and index and self._settings.past_the_end == "not_found":
             return AnsweredPage(index, size, (), None)
         if not answer.ok:
-            self._refuse(answer)
+            refuse(answer)
         listing, rows, flaws = decoder.decode(answer.body)
         paging: Paging = listing.paging or Paging()
         for row in rows:
@@ -370,30 +371,14 @@ class FlowRetailBackend:
 
     def _group(self, answer: Answer) -> CustomerGroup:
         if not answer.ok:
-            self._refuse(answer)
+            refuse(answer)
         group = decode_group.one(answer.body)
         structs.force_setattr(group, "tenant_uid", self._tenant)
         return group
 
-    @staticmethod
-    def _refuse(answer: Answer) -> NoReturn:
-        """Raise what a 4xx means on any path of this API."""
-        if answer.status == 404:
-            raise NotFound("There is no such customer group.")
-        raise Rejected("The backend refused this." + answer.reason())
-
-
-def _uid(group: GroupRef) -> str:
-    match group:
-        case ById(uid):
-            return uid
-        case _:
-            raise _no_keys()
-
-
-def _no_keys(field: Sequence[str] = ()) -> Unsupported:
-    return Unsupported("Flow Retail groups have no keys.", field=field)
-
-
-def _no_custom_fields(field: Sequence[str] = ()) -> Unsupported:
-    return Unsupported("Flow Retail groups have no custom fields.", field=field)
+    def _made(self, answer: Answer) -> CustomerGroup:
+        """The group in a write's answer; where it can't be read, the write's outcome is unknown."""
+        try:
+            return self._group(answer)
+        except InvalidAnswer:
+            raise unreadable() from None

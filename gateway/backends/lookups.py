@@ -9,12 +9,17 @@ several pages do not show costs a GET more: it may have moved while they were re
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from typing import Final, Protocol
 
+from gateway.backends.side_by_side import side_by_side
 from gateway.backends.windows import AnsweredPage
-from gateway.errors import GatewayError, RateLimited, Unauthenticated
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    RateLimited,
+    Unauthenticated,
+)
 from gateway.records import CustomerGroup
 
 PROBE_ABOVE: Final = 2
@@ -51,10 +56,10 @@ async def look_up(
         return found
     missing = [uid for uid in wanted if uid not in found]
     for answer in answers:
-        if isinstance(answer, Unauthenticated | RateLimited):
-            # A GET for each would be refused just so.
+        if isinstance(answer, Unauthenticated | RateLimited | DeadlineExceeded):
+            # A GET for each would end just so.
             return found | dict.fromkeys(missing, answer)
-    single = await asyncio.gather(*(directory.look_up_one(uid) for uid in missing))
+    single = await side_by_side(directory.look_up_one(uid) for uid in missing)
     return found | {
         uid: group for uid, group in zip(missing, single, strict=True) if group is not None
     }
@@ -78,7 +83,7 @@ async def _sweep(uids: Collection[str], directory: GroupDirectory) -> Answers:
 
 async def _read(indexes: range, directory: GroupDirectory) -> Answers:
     """These pages, each or its failure: single GETs can stand in for it."""
-    return list(await asyncio.gather(*(_page(index, directory) for index in indexes)))
+    return await side_by_side(_page(index, directory) for index in indexes)
 
 
 async def _page(

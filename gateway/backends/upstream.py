@@ -104,27 +104,29 @@ class Upstream:
         self._gate = asyncio.Semaphore(settings.concurrency)
         self._observe = observe
 
-    def connect(self, caller: Caller) -> Connection:
-        return Connection(self, caller)
+    def connect(self, caller: Caller) -> CallerUpstream:
+        return CallerUpstream(self, caller)
 
     def _url(self, template: str, path: Mapping[str, str], query: Query) -> httpx.URL:
-        """The URL; raises InvalidInput where a value would lead to another path than the
-        template's.
+        """The URL; raises InvalidAnswer where a value would lead to another path than its own.
+
+        What callers send is checked before it comes here, so such a value is the backend's own.
         """
         for name, value in path.items():
             if not UID.fullmatch(value):
-                raise InvalidInput(
-                    f"`{name}` is not an identifier: 1 to 256 of A-Z, a-z, 0-9, _ and -."
-                )
+                raise InvalidAnswer(f"The backend has a `{name}` that can't be asked for by it.")
         raw_path = self._base.raw_path.rstrip(b"/") + template.format_map(path).encode()
         url = self._base.copy_with(raw_path=raw_path)
         # httpx resolves dot segments: DELETE .../customer-groups/.. would delete the tenant.
         if url.raw_path != raw_path:
-            raise InvalidInput("An identifier would change the path of the REST call.")
-        return url.copy_merge_params(query) if query else url
+            raise InvalidAnswer("An identifier would change the path of the REST call.")
+        try:
+            return url.copy_merge_params(query) if query else url
+        except httpx.InvalidURL:
+            raise InvalidInput("What is asked for is too long to be put into a URL.") from None
 
 
-class Connection:
+class CallerUpstream:
     """The upstream for one caller: every request carries the caller's token and request id, and
     only these.
     """
@@ -254,6 +256,11 @@ class _Again(Exception):
 
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown("The change was sent, and no answer came that tells whether it was made.")
+
+
+def unreadable() -> OutcomeUnknown:
+    """For an adapter that can't read the answer to a write which the upstream accepted."""
+    return OutcomeUnknown("The change was accepted, but its answer can't be read.")
 
 
 def _judge(safe: bool, response: httpx.Response) -> int:

@@ -9,11 +9,11 @@ twice.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from gateway.backends.side_by_side import side_by_side
 from gateway.errors import InvalidAnswer, Unsupported
 from gateway.paging import Cover, Position, Window, cover
 from gateway.records import Flaw, Page, Row
@@ -42,7 +42,8 @@ class Chunk(Generic[RowT]):
     def add(self, other: Chunk[RowT]) -> None:
         """Take over what was read later; where both know a row, the later reading holds."""
         self.rows.update(other.rows)
-        self.total, self.estimated = other.total, other.estimated
+        if other.total is not None:
+            self.total, self.estimated = other.total, other.estimated
         self.flaws += other.flaws
 
     def missing(self, start: int, stop: int) -> range:
@@ -113,7 +114,8 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
     floor = 0 if wanted.after is None else wanted.after.offset + 1
     size = max(0, min(wanted.size, before.offset - floor))
     if not wanted.from_end:
-        chunk = await source.read(0, size)
+        # One row at least: a total alone may be an estimate, and not know of the cursor's own row.
+        chunk = await source.read(0, max(size, 1))
         seen = chunk.find(before.uid)
         return _page(chunk, 0, size if seen is None else min(size, seen))
     start, stop = before.offset - size, before.offset
@@ -247,7 +249,7 @@ class NumberedPages(Generic[RowT]):
         chunk: Chunk[RowT] = Chunk()
         plan = cover(offset, size, self.max_page_size)
         for _ in range(ROUNDS):
-            answers = await _side_by_side([self._get_page(n, plan.size) for n in plan.pages])
+            answers = await side_by_side(self._get_page(n, plan.size) for n in plan.pages)
             for answer in answers:
                 chunk.add(answer.chunk())
             answered = min(answer.size for answer in answers)
@@ -290,21 +292,3 @@ class NumberedPages(Generic[RowT]):
         last = turned.total - 1
         rows = {last - number: row for number, row in enumerate(turned.rows)}
         return Chunk(rows, turned.total, list(turned.flaws))
-
-
-async def _side_by_side(
-    calls: Sequence[Awaitable[AnsweredPage[RowT]]],
-) -> Sequence[AnsweredPage[RowT]]:
-    """All answers, in order; the first failure ends the others, so that none is left running
-    unowned.
-    """
-    if len(calls) == 1:
-        return [await calls[0]]
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from strawberry.types.execution import ExecutionResult
 
 from gateway.context import Asker, Context, Tenants
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, LimitExceeded
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
     JSON,
@@ -42,6 +42,7 @@ class EndpointSettings:
     default_tenant: str | None
     deadline: float
     max_request_body: int
+    max_errors: int
     page: str | None
     """The GraphiQL page, or None where there is none."""
 
@@ -111,6 +112,7 @@ class Endpoint:
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not context.changes:
+                self._done(wanted, asker, ("CLIENT_GONE",))
                 return None
             return await work
         finally:
@@ -123,8 +125,6 @@ class Endpoint:
         self, wanted: GraphQLRequest, asker: Asker, context: Context
     ) -> tuple[dict[str, Any], bool]:
         """The response's body, and whether the operation was executed at all."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         request_id = asker.request_id
         try:
             result = await self._schema.execute(
@@ -144,21 +144,29 @@ class Endpoint:
         body: dict[str, Any] = {"data": result.data} if executed else {}
         if errors:
             # Errors first, so that nobody overlooks them.
-            body = {"errors": [_shown(error, request_id) for error in errors]} | body
+            most = self._settings.max_errors
+            listed = [_shown(error, request_id) for error in errors[:most]]
+            if len(errors) > most:
+                listed.append(_uncounted(len(errors) - most))
+            body = {"errors": listed} | body
         for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
             log.error(
                 "unexpected %s request=%s", type(failure).__name__, request_id, exc_info=failure
             )
+        self._done(wanted, asker, _codes(body))
+        return body, executed
+
+    def _done(self, wanted: GraphQLRequest, asker: Asker, codes: Sequence[str]) -> None:
+        began = asker.deadline - self._settings.deadline
         self._observe(
             OperationDone(
                 operation_name=_loggable(wanted.operation_name),
-                seconds=loop.time() - began,
+                seconds=asyncio.get_running_loop().time() - began,
                 rest_calls=asker.meter.rest_calls,
-                error_codes=_codes(body),
-                request_id=request_id,
+                error_codes=codes,
+                request_id=asker.request_id,
             )
         )
-        return body, executed
 
 
 async def _gone(request: Request) -> None:
@@ -197,6 +205,12 @@ def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
     else:
         extensions = {"code": _code(error), **(error.extensions or {})}
     return {**error.formatted, "extensions": extensions}
+
+
+def _uncounted(more: int) -> dict[str, Any]:
+    """Stands for errors that are not listed."""
+    message = f"And {more} more errors."
+    return {"message": message, "extensions": {"code": LimitExceeded.code}}
 
 
 def _loggable(operation_name: str | None) -> str | None:

@@ -8,7 +8,7 @@ a total on its own is a read of one row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -18,12 +18,14 @@ from strawberry.types.field import StrawberryField
 
 from gateway.backends.port import Order
 from gateway.context import Context
-from gateway.errors import InvalidAnswer, InvalidInput
+from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded
 from gateway.loaders import ListOf
 from gateway.paging import Position, Window, encode_cursor, window
 from gateway.records import Page, Row
 from gateway.schema.node import Info
 
+MAX_FLAWS: Final = 200
+"""Parts of one answer that are told of one by one; a broken backend must not fill the response."""
 NodeT = TypeVar("NodeT")
 
 
@@ -49,6 +51,13 @@ class Rows:
                     f"This tenant's backend can't order by {self.order.field.value}.",
                     field=["orderBy"],
                 )
+        most = backend.capabilities.max_offset
+        if most is not None and (self.offset or 0) > most:
+            raise LimitExceeded(
+                f"This tenant's backend reaches offset {most}; page on with `after`, "
+                "and without `orderBy`.",
+                field=["offset"],
+            )
         rows = window(
             context.bounds,
             kind=backend.cursor_kind(self.order),
@@ -131,11 +140,13 @@ class Connection(Generic[NodeT]):
     @strawberry.field(description="The rows, each with its cursor.")
     async def edges(wanted: strawberry.Parent[ListOf], info: Info) -> list[Edge[NodeT]]:
         page = await _page(wanted, info)
+        info.context.show(len(page.rows))
         return [(wanted, row) for row in page.rows]  # type: ignore[misc]  # Edge is a view of it
 
     @strawberry.field(description="The rows without their cursors.")
     async def nodes(wanted: strawberry.Parent[ListOf], info: Info) -> list[NodeT]:
         page = await _page(wanted, info)
+        info.context.show(len(page.rows))
         return [row.record for row in page.rows]
 
     @strawberry.field(description="Where this window stands in the list.")
@@ -162,11 +173,14 @@ async def _page(wanted: ListOf, info: Info) -> Page[Any]:
     if page.flaws:
         connection = info.path.prev
         path = tuple(connection.as_list()) if connection else ()
-        for flaw in page.flaws:
+        for flaw in page.flaws[:MAX_FLAWS]:
             failure = InvalidAnswer(
                 f"Left out of the backend's answer: {flaw.where}: {flaw.problem}"
             )
             info.context.report(path, failure)
+        if len(page.flaws) > MAX_FLAWS:
+            more = len(page.flaws) - MAX_FLAWS
+            info.context.report(path, InvalidAnswer(f"And {more} more parts of it."))
     return page
 
 

@@ -207,6 +207,7 @@ class Customer:
     ) -> list[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")] | None]:
         load, tenant_uid = info.context.load, customer.tenant_uid
         uids = customer.customer_group_uids
+        info.context.show(len(uids))
         return [load(GroupOf(tenant_uid, ById(uid))) for uid in uids]  # type: ignore[misc]
 
     @classmethod

@@ -331,8 +331,9 @@ def _members(
     remove = distinct_uids(input.remove_customer_uids, "removeCustomerUids", limit=limit)
     both = set(add).intersection(remove)
     if both:
+        named = ", ".join(sorted(both)[:3]) + (", ..." if len(both) > 3 else "")
         raise InvalidInput(
-            f"{len(both)} uids are to be added and removed at once.", field=["removeCustomerUids"]
+            f"To be added and removed at once: {named}.", field=["removeCustomerUids"]
         )
     if not add and not remove:
         raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])

@@ -91,5 +91,5 @@ async def _node(info: Info, id: str) -> records.CustomerGroup | GatewayError | N
     parsed = parse_global_id(id)
     if parsed.type_name != "CustomerGroup":
         raise Unsupported(f"A {parsed.type_name} can't be fetched by its id.", field=["id"])
-    tenant, ref = group_ref(info.context, CustomerGroupBy(id=strawberry.ID(id)), None)
+    tenant, ref = group_ref(info.context, CustomerGroupBy(id=strawberry.ID(id)), None, field=[])
     return await info.context.load(GroupOf(tenant, ref))

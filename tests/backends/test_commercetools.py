@@ -235,7 +235,7 @@ async def test_one_failed_reference_fails_alone(world, backend, gold):
     assert ByKey("none") not in found
     assert ById(world.unknown) not in found
     for hostile in ("../../other", "a/b", ""):
-        assert isinstance(found[ByKey(hostile)], InvalidInput)
+        assert isinstance(found[ByKey(hostile)], InvalidAnswer)
     assert all(call.startswith("GET customer-groups/") for call in world.calls)
 
 
@@ -632,7 +632,7 @@ async def test_a_key_that_can_not_be_one_is_refused(world, backend, gold, key):
             backend.list_members(ByKey(key), Window(size=1)),
             backend.edit_members(ByKey(key), add=[], remove=[]),
         ):
-            assert isinstance(await failure(write), InvalidInput)
+            assert isinstance(await failure(write), InvalidAnswer)
         assert world.calls == []
 
 
@@ -642,7 +642,7 @@ async def test_a_hostile_uid_reaches_nothing_else(world, backend, gold, uid):
     customer = world.add_customer(gold)
     rest = Window(size=9, after=Position(0, uid))
 
-    assert isinstance(await failure(backend.delete_group(ById(uid))), InvalidInput)
+    assert isinstance(await failure(backend.delete_group(ById(uid))), InvalidAnswer)
     assert (await backend.list_members(ById(uid), Window(size=9))).rows == []
     edit = await backend.edit_members(ById(gold), add=[uid], remove=[customer])
     assert [outcome.status.name for outcome in edit.outcomes] == ["FAILED", "ACCEPTED"]

@@ -192,7 +192,7 @@ async def test_what_windows_cost(world, cost):
 
 
 class Shelf:
-    """A Connection to rows in memory, with totals that are off by up to a tenth."""
+    """A CallerUpstream to rows in memory, with totals that are off by up to a tenth."""
 
     def __init__(self, names: Sequence[str], total: str) -> None:
         self.rows = [

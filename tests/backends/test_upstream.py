@@ -16,14 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.port import Caller
-from gateway.backends.upstream import Answer, Connection, Upstream
+from gateway.backends.upstream import Answer, CallerUpstream, Upstream
 from gateway.context import Asker
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,
     GatewayError,
     InvalidAnswer,
-    InvalidInput,
     OutcomeUnknown,
     RateLimited,
     Unauthenticated,
@@ -118,16 +117,16 @@ def upstream(
     return Upstream("flow_retail", chosen, script, observe or (lambda event: None)), script
 
 
-def connect(*turns: Says | Exception, **more: Any) -> tuple[Connection, Script]:
+def connect(*turns: Says | Exception, **more: Any) -> tuple[CallerUpstream, Script]:
     made, script = upstream(*turns, **more)
     return made.connect(caller()), script
 
 
-async def get(connection: Connection) -> Answer:
+async def get(connection: CallerUpstream) -> Answer:
     return await connection.send("GET", GROUP, GOLD)
 
 
-async def put(connection: Connection) -> Answer:
+async def put(connection: CallerUpstream) -> Answer:
     return await connection.send("PUT", GROUP, GOLD, body={"name": "Gold"})
 
 
@@ -215,7 +214,7 @@ async def test_a_hostile_uid_never_leaves(uid, name):
     """httpx resolves dot segments: DELETE .../customer-groups/.. would delete the tenant."""
     connection, script = connect()
 
-    with pytest.raises(InvalidInput) as refusal:
+    with pytest.raises(InvalidAnswer) as refusal:
         await connection.send("DELETE", GROUP, GOLD | {name: uid})
 
     assert script.requests == []
@@ -231,7 +230,7 @@ def test_a_uid_is_one_path_segment_or_refused(uid):
         connection, script = connect()
         try:
             await connection.send("GET", GROUP, GOLD | {"customerGroupUid": uid})
-        except InvalidInput:
+        except InvalidAnswer:
             assert script.requests == []
         else:
             path = f"/v2/tenants/shop/customer-groups/{uid}".encode()

@@ -47,7 +47,8 @@ async def test_a_query_whose_client_left_ends_its_rest_calls(gateway: Gateway, f
     await ask_and_leave(gateway, LIST, once=lambda: len(flow.calls) == 1)
 
     await until(lambda: rest(gateway) == [None], seconds=1)
-    assert not [event for event in gateway.events if isinstance(event, OperationDone)]
+    (done,) = [event for event in gateway.events if isinstance(event, OperationDone)]
+    assert (done.rest_calls, tuple(done.error_codes)) == (1, ("CLIENT_GONE",))
 
 
 async def test_a_query_beside_it_is_answered(gateway: Gateway, flow: Flow):
