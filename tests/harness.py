@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,13 +168,15 @@ def settings(url: str, *, flow_retail: Mapping[str, Any] | None = None, **more: 
 
 
 @asynccontextmanager
-async def running_flow(flow: Flow) -> AsyncIterator[Flow]:
+async def running_flow(flow: Flow, *, keep: bool = False) -> AsyncIterator[Flow]:
+    """`flow` behind its socket; its data is closed with it, unless they are to be kept."""
     app = create_simulator(
         flow.store, switches=flow.switches, journal=flow.journal, faults=flow.faults
     )
-    async with served(app) as url:
-        flow.url = f"{url}/v2"
-        yield flow
+    with nullcontext() if keep else flow.store:
+        async with served(app) as url:
+            flow.url = f"{url}/v2"
+            yield flow
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 async def flow(store: Store) -> AsyncIterator[Flow]:
-    async with running_flow(Flow(store)) as running:
+    async with running_flow(Flow(store), keep=True) as running:
         yield running
 
 

@@ -30,9 +30,15 @@ class Database:
         self._clock = clock
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, path: str | Path) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, self.SCHEMA_VERSION):
-            self._db.close()
             raise ValueError(f"{path} was written by another version of the simulator.")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA journal_mode = WAL")
