@@ -38,7 +38,7 @@ async def begin(directory: Path, *arguments: str, **environ: str) -> Process:
 async def run(directory: Path, *arguments: str, **environ: str) -> tuple[int | None, str, str]:
     """Its exit code, and what it has written to stdout and stderr."""
     process = await begin(directory, *arguments, **environ)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -46,7 +46,7 @@ async def run(directory: Path, *arguments: str, **environ: str) -> tuple[int | N
 async def stop(process: Process, how: signal.Signals) -> tuple[int | None, str]:
     """Its exit code, and what it had still to write to either."""
     process.send_signal(how)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         out, err = await process.communicate()
     return process.returncode, out.decode() + err.decode()
 
@@ -60,7 +60,7 @@ async def running(
     assert process.stdout is not None
     written = ""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while until not in written:
                 line = await process.stdout.readline()
                 assert line, written

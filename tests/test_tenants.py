@@ -408,7 +408,7 @@ async def test_a_tenants_limits_are_its_own(flow: Flow, commercetools: Commercet
     chosen = both(flow.url, commercetools.url)
     hasty = replace(chosen.commercetools, timeout=0.1, retries=0)
     tenants = {**chosen.tenants, "graz": Tenant(upstream=hasty)}
-    commercetools.fail(Delay(0.3), times=2)
+    commercetools.fail(Delay(0.5), times=2)
     async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
         body = await gateway.ask(
             """{
@@ -427,7 +427,7 @@ async def test_a_gate_that_is_full_holds_up_no_other_backend(
     """`concurrency` is per upstream: the slow one's queue is its own."""
     slow = CommercetoolsSettings(url=commercetools.url, concurrency=1)
     chosen = both(
-        flow.url, commercetools.url, tenants={"wien": Tenant(upstream=slow)}, deadline=0.5
+        flow.url, commercetools.url, tenants={"wien": Tenant(upstream=slow)}, deadline=1.0
     )
     commercetools.fail(Delay(2), times=9)
     async with running_gateway(chosen) as gateway:

@@ -464,7 +464,7 @@ async def test_a_failure_in_the_middle_tells_who_went_through(
     """The chunk ahead was ACCEPTED, the one behind not sent; the failure is an error as well."""
     flow.fail(effect, path="/customers", skip=1, times=None)
 
-    async with tuned(flow, membership_chunk=2, timeout=0.15) as gateway:
+    async with tuned(flow, membership_chunk=2, timeout=0.8) as gateway:
         body = await edit(gateway, add=people)
 
     before, middle, behind = GROUPS_OF_TWO
@@ -485,8 +485,8 @@ async def test_a_failure_in_the_middle_tells_who_went_through(
 
 async def test_a_deadline_in_the_middle_tells_who_went_through(flow, people):
     """The operation's time is over while the second chunk is under way."""
-    flow.switches.latency = 0.15
-    chosen = settings(flow.url, deadline=0.25, flow_retail={"membership_chunk": 2})
+    flow.switches.latency = 0.6
+    chosen = settings(flow.url, deadline=1.0, flow_retail={"membership_chunk": 2})
 
     async with running_gateway(chosen) as gateway:
         body = await edit(gateway, add=people)

@@ -798,23 +798,23 @@ async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
     flow.fail(faults.Drip(0.03), times=None)
     loop = asyncio.get_running_loop()
 
-    async with running_gateway(harness.settings(flow.url, flow_retail={"timeout": 0.2})) as gateway:
+    async with running_gateway(harness.settings(flow.url, flow_retail={"timeout": 0.5})) as gateway:
         began = loop.time()
         body = await gateway.ask(NAMES)
         seconds = loop.time() - began
 
     assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
-    assert seconds < 0.5
+    assert seconds < 1.5  # to its end it would take 2.4
 
 
 async def test_the_operations_deadline_holds_over_its_calls(flow):
     """What was answered in time is shown; the rest says why not."""
     flow.add_group("gold")
     flow.add_customer("ada", "gold")
-    flow.switches.latency = 0.12
+    flow.switches.latency = 0.5
     loop = asyncio.get_running_loop()
 
-    async with running_gateway(harness.settings(flow.url, deadline=0.2)) as gateway:
+    async with running_gateway(harness.settings(flow.url, deadline=0.8)) as gateway:
         began = loop.time()
         body = await gateway.ask(
             '{ customerGroup(by: {uid: "gold"}) { name customers { nodes { uid } } } }'
@@ -823,7 +823,7 @@ async def test_the_operations_deadline_holds_over_its_calls(flow):
 
     assert body["data"]["customerGroup"]["name"] == "Gold"
     assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
-    assert seconds < 0.35
+    assert seconds < 1.5
 
 
 async def test_at_debug_the_log_has_templates_and_nothing_of_the_caller(flow, caplog):
