@@ -37,9 +37,15 @@ def capability(record_property: Callable[[str, object], None]) -> Capability:
     return note
 
 
+HEADINGS = {
+    "REST calls": "REST calls (of Flow Retail, by how its documents can be read)",
+    "Capabilities": "Capabilities",
+}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What operations cost and what backends can do, as the tests found it."""
-    for title in ("REST calls", "Capabilities"):
+    for title in HEADINGS:
         table: dict[str, dict[str, object]] = {}
         for report in terminalreporter.getreports("passed"):
             for name, value in report.user_properties:
@@ -47,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     row, column, figure = value
                     table.setdefault(row, {})[column] = figure
         if table:
-            terminalreporter.section(title)
+            terminalreporter.section(HEADINGS[title])
             for line in _lines(table):
                 terminalreporter.write_line(line)
 
