@@ -118,7 +118,14 @@ class MemberResult:
 
     @strawberry.field(description="Why it FAILED.")
     def error(outcome: strawberry.Parent[MemberOutcome]) -> UserError | None:
-        return _user_error(outcome.error) if isinstance(outcome.error, CallerError) else None
+        match outcome.error:
+            case None:
+                return None
+            case CallerError() as mistake:
+                return _user_error(mistake)
+            case failure:  # of this customer alone: one of the whole edit is a GraphQL error
+                code = UserErrorCode.REJECTED_BY_BACKEND
+                return UserError(code=code, message=failure.message, field=None)
 
 
 @strawberry.type(description="What became of each customer.")

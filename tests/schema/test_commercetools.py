@@ -566,3 +566,31 @@ async def test_flow_retail_groups_get_no_type(gateway: Gateway, flow: Flow):
 
     assert mistakes(payload) == [("UNSUPPORTED_BY_BACKEND", ["input", "custom"])]
     assert flow.calls == []
+
+
+async def test_a_customer_that_the_backend_shows_broken_says_why_it_failed(
+    gateway: Gateway, commercetools: Commercetools
+):
+    """Without its version it can't be changed; the customer beside it is."""
+    gold = commercetools.add_group("Gold")
+    whole = commercetools.add_customer(lastName="Whole")
+    broken = commercetools.add_customer(lastName="Broken", version="?")
+
+    payload = await change(
+        gateway,
+        """mutation ($input: UpdateCustomerGroupMembersInput!) {
+            it: updateCustomerGroupMembers(input: $input) {
+                results { customerUid status error { code message } }
+                userErrors { code }
+            }
+        }""",
+        tenantUid="wien",
+        customerGroup={"uid": gold},
+        addCustomerUids=[whole, broken],
+    )
+
+    first, second = payload["results"]
+    assert (first["status"], first["error"]) == ("ACCEPTED", None)
+    assert second["status"] == "FAILED"
+    assert second["error"]["code"] == "REJECTED_BY_BACKEND"
+    assert "version" in second["error"]["message"]
