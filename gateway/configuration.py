@@ -19,7 +19,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.settings import BACKENDS, Commercetools, FlowRetail, Settings, SettingsError, Tenant
+from gateway.settings import (
+    BACKENDS,
+    TENANT_UID,
+    Commercetools,
+    FlowRetail,
+    Settings,
+    SettingsError,
+    Tenant,
+)
 
 PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
@@ -128,7 +136,7 @@ class _Reader:
             at = ("tenants", name)
             row = dict(value) if isinstance(value, dict) else {"backend": value}
             backend = row.pop("backend", None)
-            if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", name):
+            if not re.fullmatch(TENANT_UID, name):
                 self._note(at, "a tenant's name is 1 to 128 of A-Z, a-z, 0-9, _ and -.")
             elif isinstance(backend, str) and backend in BACKENDS:
                 rows[name] = self._tenant(at, row, backend, values[backend], whole)

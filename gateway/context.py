@@ -7,17 +7,16 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, overload
+from typing import Final, TypeVar
 
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import GatewayError, InvalidInput, LimitExceeded
-from gateway.loaders import GroupOf, GroupsOf, Key, ListOf, Loaders, MembersOf
+from gateway.loaders import Loaders
 from gateway.paging import Bounds
-from gateway.records import Customer, CustomerGroup, Page
 from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
-TENANT_UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Context:
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
         self.loaders = Loaders(self.backend)
+        self.load = self.loaders.load
 
     def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:
         """The tenant that is meant; raises InvalidInput where none is, or one that can't be.
@@ -71,7 +71,7 @@ class Context:
         uid = given if given is not None else self._asker.tenant_uid
         if uid is None:
             raise InvalidInput("Which tenant? Name it, or send the X-Tenant header.", field=field)
-        if not TENANT_UID.fullmatch(uid):
+        if not IDENTIFIER.fullmatch(uid):
             raise InvalidInput("A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
         self._tenants.connector(uid, field=field)
         return uid
@@ -90,19 +90,6 @@ class Context:
             backend = self._tenants.connector(tenant_uid).connect(caller)
             self._backends[tenant_uid] = backend
         return backend
-
-    @overload
-    def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
-    @overload
-    def load(self, key: GroupsOf) -> Awaitable[Page[CustomerGroup]]: ...
-    @overload
-    def load(self, key: MembersOf) -> Awaitable[Page[Customer]]: ...
-    @overload
-    def load(self, key: ListOf) -> Awaitable[Page[Any]]: ...
-
-    def load(self, key: Key) -> Awaitable[object]:
-        """What `key` asks for; all that is asked for in one tick is planned together."""
-        return self.loaders.load(key)
 
     async def changing(self, change: Awaitable[ChangedT]) -> ChangedT:
         """The change's answer; whatever it came to, what was read ahead of it is read anew."""

@@ -16,7 +16,7 @@ from typing import Any, Final, overload
 from aiodataloader import DataLoader
 
 from gateway.backends.port import Backend, ById, ByKey, CustomerOrder, GroupOrder, GroupRef
-from gateway.errors import CallerError, GatewayError
+from gateway.errors import CallerError, GatewayError, NotFound
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 
@@ -232,6 +232,8 @@ def _untold(page: Page[Any] | Exception) -> bool:
     match page:
         case Page():
             return page.total is None
+        case NotFound():
+            return False  # the list itself is not there
         case _:
             return isinstance(page, CallerError)
 

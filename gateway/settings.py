@@ -12,7 +12,8 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
-TenantUid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")]
+TENANT_UID: Final = r"[A-Za-z0-9_-]{1,128}"
+TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z")]
 GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
 CustomerSort = Annotated[
     str,

@@ -525,3 +525,17 @@ async def test_what_nobody_expects_fails_its_own_key_only():
 
     assert broken is surprise
     assert isinstance(fine, Page)
+
+
+async def test_of_a_list_that_is_not_there_no_total_is_asked_for():
+    """What was said of the list holds for its total as well."""
+    backend = shop()
+    loaders = loaders_over(backend)
+    members = MembersOf("shop", ById("gone"), Window(size=5))
+
+    answers = await asyncio.gather(
+        loaders.load(members), loaders.load(members.counted()), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers] == [NotFound, NotFound]
+    assert backend.asked == [(ById("gone"), Window(size=5))]

@@ -451,6 +451,7 @@ async def test_a_gate_that_is_full_holds_up_no_other_backend(
         ({"a": {}, "b": {"project": "other"}}, 2),
         ({"a": {}, "b": {"timeout": 1.0}}, 3),
         ({"a": {"concurrency": 2}, "b": {"concurrency": 2}}, 2),
+        ({"a": {"membership": "legacy"}, "b": {}}, 2),
         ({"a": {"url": "http://elsewhere"}, "b": {}}, 3),
     ],
 )

@@ -9,11 +9,11 @@ from typing import Any, Final, Generic
 from gateway.backends import predicates
 from gateway.backends.commercetools_refusals import refuse
 from gateway.backends.decoding import ListingDecoder
-from gateway.backends.port import CustomerOrder, GroupOrder
+from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.upstream import CallerUpstream
 from gateway.backends.windows import Chunk, RowT, read_window
-from gateway.errors import InvalidInput, LimitExceeded, Rejected
+from gateway.errors import LimitExceeded, Rejected
 from gateway.paging import Window
 from gateway.records import Flaw, Page, Row
 
@@ -69,9 +69,7 @@ class RemoteList(Generic[RowT]):
             return await read_window(window, _Offsets(self, BY_ID, BY_ID_TURNED))
         field = self.sorts.get(order.field.value)
         if field is None:
-            raise InvalidInput(
-                f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
-            )
+            raise no_such_order(order)
         ways = ("asc", "desc") if order.direction.value == "ASC" else ("desc", "asc")
         # The id settles ties, so that one direction is the exact mirror of the other.
         there, back = ([f"{field} {way}", f"id {way}"] for way in ways)

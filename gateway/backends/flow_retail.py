@@ -45,6 +45,7 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
     SortDirection,
+    no_such_order,
 )
 from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
@@ -54,7 +55,6 @@ from gateway.errors import (
     GroupNotEmpty,
     InUse,
     InvalidAnswer,
-    InvalidInput,
     NotFound,
     OutcomeUnknown,
     RevisionConflict,
@@ -74,9 +74,28 @@ class FlowRetail:
     def __init__(self, upstream: Upstream, settings: FlowRetailSettings) -> None:
         self._upstream = upstream
         self._settings = settings
+        self._capabilities = Capabilities(
+            optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
+            atomic_membership_updates=True,
+            customer_group_keys=False,
+            custom_fields=False,
+            chosen_uids=True,
+            max_page_size=settings.max_page_size,
+            max_offset=None,
+            total_count=CountPrecision.EXACT,
+            customer_group_sort_fields=[
+                field for field in CustomerGroupSortField if field.value in settings.group_sorts
+            ],
+            customer_sort_fields=[
+                field for field in CustomerSortField if field.value in settings.customer_sorts
+            ],
+        )
 
     def connect(self, caller: Caller) -> FlowRetailBackend:
-        return FlowRetailBackend(self._upstream.connect(caller), caller.tenant_uid, self._settings)
+        upstream = self._upstream.connect(caller)
+        return FlowRetailBackend(
+            upstream, caller.tenant_uid, self._settings, capabilities=self._capabilities
+        )
 
 
 class FlowRetailBackend:
@@ -85,33 +104,18 @@ class FlowRetailBackend:
     kind: Final = BackendKind.FLOW_RETAIL
 
     def __init__(
-        self, upstream: CallerUpstream, tenant_uid: str, settings: FlowRetailSettings
+        self,
+        upstream: CallerUpstream,
+        tenant_uid: str,
+        settings: FlowRetailSettings,
+        *,
+        capabilities: Capabilities,
     ) -> None:
+        self.capabilities = capabilities
         self._upstream = upstream
         self._tenant = tenant_uid
         self._settings = settings
         self._group_total: int | None = None  # as far as this request has seen it
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(
-            optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
-            atomic_membership_updates=True,
-            customer_group_keys=False,
-            custom_fields=False,
-            chosen_uids=True,
-            max_page_size=self._settings.max_page_size,
-            max_offset=None,
-            total_count=CountPrecision.EXACT,
-            customer_group_sort_fields=[
-                field
-                for field in CustomerGroupSortField
-                if field.value in self._settings.group_sorts
-            ],
-            customer_sort_fields=[
-                field for field in CustomerSortField if field.value in self._settings.customer_sorts
-            ],
-        )
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
         return "" if order is None else str(order)
@@ -252,11 +256,8 @@ class FlowRetailBackend:
             await self._require_revision(uid, expected_revision)
         if only_if_empty:
             members = await self.list_members(group, Window(size=1))
-            if members.rows or members.total != 0:
-                known = members.rows or members.total
-                raise GroupNotEmpty(
-                    f"The group {'has' if known else 'may have'} members: it was kept."
-                )
+            if members.rows or members.total != 0:  # None: nobody says that it is empty
+                raise GroupNotEmpty("The group has members, or may have: it was kept.")
         try:
             answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
         except OutcomeUnknown:
@@ -322,9 +323,7 @@ class FlowRetailBackend:
             return {}
         sort_by = sorts.get(order.field.value)
         if sort_by is None:
-            raise InvalidInput(
-                f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
-            )
+            raise no_such_order(order)
         return {"sortBy": sort_by, "sortDirection": order.direction.value}
 
     def _source(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidInput
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 from gateway.telemetry import Meter
@@ -85,6 +85,13 @@ class Order(Generic[SortT]):
 
 GroupOrder = Order[CustomerGroupSortField]
 CustomerOrder = Order[CustomerSortField]
+
+
+def no_such_order(order: GroupOrder | CustomerOrder) -> InvalidInput:
+    """For an order that the tenant's backend does not have."""
+    return InvalidInput(
+        f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
+    )
 
 
 # -- what is to be changed

@@ -14,7 +14,10 @@ async def side_by_side(calls: Iterable[Awaitable[AnswerT]]) -> list[AnswerT]:
 
     asyncio.gather would leave them running, with the caller's token, after the caller was answered.
     """
-    tasks = [asyncio.ensure_future(call) for call in calls]
+    awaited = list(calls)
+    if len(awaited) == 1:  # as nearly all are: a page needs no task of its own
+        return [await awaited[0]]
+    tasks = [asyncio.ensure_future(call) for call in awaited]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:

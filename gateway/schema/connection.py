@@ -16,9 +16,9 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gateway.backends.port import Order
+from gateway.backends.port import Order, no_such_order
 from gateway.context import Context
-from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded
+from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.loaders import ListOf
 from gateway.paging import Position, Window, encode_cursor, window
 from gateway.records import Page, Row
@@ -47,10 +47,7 @@ class Rows:
             has = backend.capabilities
             # Here and not where the rows are read: a total alone would never come by there.
             if self.order.field not in (*has.customer_group_sort_fields, *has.customer_sort_fields):
-                raise InvalidInput(
-                    f"This tenant's backend can't order by {self.order.field.value}.",
-                    field=["orderBy"],
-                )
+                raise no_such_order(self.order)
         most = backend.capabilities.max_offset
         if most is not None and (self.offset or 0) > most:
             raise LimitExceeded(

@@ -14,13 +14,12 @@ import strawberry
 from graphql import Undefined
 
 from gateway.backends.port import ById, ByKey, CustomFieldsDraft, GroupRef
-from gateway.context import Context
+from gateway.context import IDENTIFIER, Context
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, SortDirection
 from gateway.schema.node import parse_global_id
 from gateway.schema.scalars import Json
 
-UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_NESTING: Final = 64
 """Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -206,7 +205,7 @@ def group_ref(
 
 def uid(value: str, field: Sequence[str]) -> str:
     """`value`; raises InvalidInput where it can't be an identifier of any backend."""
-    if not UID.fullmatch(value):
+    if not IDENTIFIER.fullmatch(value):
         raise InvalidInput("An identifier is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
     return value
 
