@@ -104,9 +104,29 @@ class InUse(CallerError):
 
 
 class LimitExceeded(CallerError):
-    """More was asked for than a fixed ceiling allows; nothing was sent."""
+    """More was asked for than a fixed ceiling allows; nothing was sent.
+
+    `limit` is the setting that says how much is `allowed`, `found` what was asked for.
+    """
 
     code = "LIMIT_EXCEEDED"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: Sequence[str] = (),
+        limit: str | None = None,
+        allowed: int | None = None,
+        found: int | None = None,
+    ) -> None:
+        super().__init__(message, field=field)
+        self._numbers = {"limit": limit, "allowed": allowed, "found": found}
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        numbers = {name: value for name, value in self._numbers.items() if value is not None}
+        return super().extensions | numbers
 
 
 class Unsupported(CallerError):
