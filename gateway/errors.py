@@ -11,6 +11,10 @@ GatewayError
 │   ├── LimitExceeded        LIMIT_EXCEEDED            more than a fixed ceiling allows
 │   ├── Unsupported          UNSUPPORTED_BY_BACKEND    this tenant's backend has no such thing
 │   └── Rejected             REJECTED_BY_BACKEND       the backend refused it and did not say more
+├── DocumentError            a document that is not run here; send its text, or have it listed
+│   ├── PersistedQueryNotFound      PERSISTED_QUERY_NOT_FOUND      no document goes by this id
+│   ├── PersistedQueryNotAllowed    PERSISTED_QUERY_NOT_ALLOWED    it is not in the manifest
+│   └── PersistedQueryNotSupported  PERSISTED_QUERY_NOT_SUPPORTED  documents have no ids here
 ├── AccessError              the caller may not; get a token, or another one
 │   ├── Unauthenticated      UNAUTHENTICATED
 │   └── Forbidden            FORBIDDEN
@@ -139,6 +143,39 @@ class Rejected(CallerError):
     """The backend refused the request, with a status that has no meaning of its own here."""
 
     code = "REJECTED_BY_BACKEND"
+
+
+class DocumentError(GatewayError):
+    """The document that a request names or sends is not run; nothing of it was."""
+
+
+class PersistedQueryNotFound(DocumentError):
+    """No document goes by the id or hash; a client that has the text sends it along next."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+    # No sentence, because Apollo's clients compare it.
+    def __init__(self, message: str = "PersistedQueryNotFound") -> None:
+        super().__init__(message)
+
+
+class PersistedQueryNotAllowed(DocumentError):
+    """Only the manifest's documents are run, and this is none of them."""
+
+    code = "PERSISTED_QUERY_NOT_ALLOWED"
+
+    def __init__(self, message: str = "Only documents of the manifest are run here.") -> None:
+        super().__init__(message)
+
+
+class PersistedQueryNotSupported(DocumentError):
+    """There is neither a manifest nor a store, so that no document has an id or hash."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+
+    # No sentence, because Apollo's clients compare it.
+    def __init__(self, message: str = "PersistedQueryNotSupported") -> None:
+        super().__init__(message)
 
 
 class AccessError(GatewayError):

@@ -59,6 +59,18 @@ def cover(offset: int, size: int, max_page_size: int) -> Cover:
         count += 1
 
 
+def most_pages(size: int, max_page_size: int) -> int:
+    """The most pages that `cover` needs for up to `size` rows, wherever they stand in a list of up
+    to ten million.
+
+    >>> most_pages(1, 20), most_pages(10, 20), most_pages(50, 100), most_pages(51, 100)
+    (1, 2, 1, 2)
+    """
+    if size <= 1 or (max_page_size >= 100 and 2 * size <= max_page_size):
+        return 1
+    return -(-(size - 1) // max_page_size) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
@@ -130,6 +142,9 @@ def window(
             raise LimitExceeded(
                 f"`{name}` is {value}; at most {bounds.max_page_size} can be asked for at once.",
                 field=[name],
+                limit="max_page_size",
+                allowed=bounds.max_page_size,
+                found=value,
             )
     if first is not None and last is not None:
         raise InvalidInput("`first` and `last` can't be given together.", field=["last"])

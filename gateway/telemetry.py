@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from gateway.errors import LimitExceeded
 
 log = logging.getLogger("gateway")
 
@@ -27,9 +30,52 @@ class UpstreamCall:
 
 @dataclass(slots=True)
 class Meter:
-    """What one operation has cost so far."""
+    """What one operation has cost so far, and the most that it may.
 
+    A REST call counts once, however often it is sent again after a failure. While `planned` was no
+    more than `limit` when it was set, ``rest_calls <= planned <= limit`` holds.
+    """
+
+    limit: int | None = None
+    """The most REST calls; None for any number."""
+    planned: int = 0
+    """The most REST calls that are expected: what was bounded ahead, or what was made, where that
+    is more.
+    """
     rest_calls: int = 0
+    repeats: int = 0
+    """How often calls were sent again."""
+
+    def allows(self, calls: int) -> bool:
+        """Whether so many more REST calls fit."""
+        return self.limit is None or self.rest_calls + calls <= self.limit
+
+    def require(self, calls: int) -> None:
+        """Raises LimitExceeded where so many more calls do not fit: for a write, which is to be
+        done whole or not begun.
+        """
+        if self.limit is None or self.allows(calls):
+            return
+        left = self.limit - self.rest_calls
+        raise LimitExceeded(
+            f"This takes up to {calls} REST calls, and {left} of the operation's {self.limit} "
+            "are left; ask for less at once."
+            if left > 0
+            else f"The operation's {self.limit} REST calls are used up; ask for less at once.",
+            limit="max_rest_calls",
+            allowed=self.limit,
+            found=self.rest_calls + calls,
+        )
+
+    def spend(self) -> None:
+        """Count a call that is about to be sent; raises LimitExceeded where none is left."""
+        self.require(1)
+        self.rest_calls += 1
+        self.planned = max(self.planned, self.rest_calls)
+
+    def give_back(self) -> None:
+        """Take off a call that was counted and then not sent at all."""
+        self.rest_calls -= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +85,28 @@ class OperationDone:
     operation_name: str | None
     seconds: float
     rest_calls: int
+    repeats: int = 0
+    """How often those calls were sent again after a failure."""
     error_codes: Sequence[str]
     request_id: str
 
 
-Event = UpstreamCall | OperationDone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntrustedDocument:
+    """A document ran that is none of the trusted ones; `sha256` is that of its text, in hex."""
+
+    operation_name: str | None
+    sha256: str
+    request_id: str
+
+
+Event = UpstreamCall | OperationDone | UntrustedDocument
 Observer = Callable[[Event], None]
 
 
 def log_event(event: Event) -> None:
-    """An observer that writes one line an event: REST calls at DEBUG, operations at INFO."""
+    """An observer that writes one line an event: REST calls at DEBUG, operations at INFO,
+    and at WARNING documents that are not trusted."""
     match event:
         case UpstreamCall():
             log.debug(
@@ -63,11 +121,19 @@ def log_event(event: Event) -> None:
             )
         case OperationDone():
             log.info(
-                "graphql %s ms=%.1f rest_calls=%d errors=%s request=%s",
+                "graphql %s ms=%.1f rest_calls=%d%s errors=%s request=%s",
                 event.operation_name or "-",
                 event.seconds * 1000,
                 event.rest_calls,
+                f" repeats={event.repeats}" if event.repeats else "",
                 _counted(event.error_codes),
+                event.request_id,
+            )
+        case UntrustedDocument():
+            log.warning(
+                "untrusted document %s sha256=%s request=%s",
+                event.operation_name or "-",
+                event.sha256,
                 event.request_id,
             )
 
@@ -79,3 +145,18 @@ def _counted(codes: Sequence[str]) -> str:
     """
     counts = Counter(codes)
     return ",".join(code if n == 1 else f"{code}*{n}" for code, n in counts.items()) or "-"
+
+
+def stack(failure: BaseException) -> str:
+    """Where `failure` was raised, and what it came from, without their messages: those may hold a
+    token, a variable's value or a URL.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    link: BaseException | None = failure
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        frames = "".join(traceback.format_tb(link.__traceback__))
+        parts.append(f"{frames}{type(link).__module__}.{type(link).__qualname__}")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\nfrom which came:\n".join(reversed(parts))

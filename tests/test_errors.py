@@ -11,6 +11,7 @@ from gateway import errors
 from gateway.errors import (
     AccessError,
     CallerError,
+    DocumentError,
     GatewayError,
     InvalidInput,
     RateLimited,
@@ -24,7 +25,7 @@ CLASSES = [
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, GatewayError)
 ]
-BRANCHES = (GatewayError, CallerError, AccessError, UpstreamError)
+BRANCHES = (GatewayError, CallerError, DocumentError, AccessError, UpstreamError)
 LEAVES = [kind for kind in CLASSES if kind not in BRANCHES]
 
 
@@ -37,7 +38,9 @@ def test_the_docstring_shows_the_tree():
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_a_leaf_stands_on_one_branch(kind):
-    """That says who can act: the caller, whoever gives out tokens, or nobody here."""
+    """That says who can act: the caller, the client's author, whoever gives out tokens, or nobody
+    here.
+    """
     assert sum(issubclass(kind, branch) for branch in BRANCHES[1:]) == 1
     assert kind.__doc__
 

@@ -19,6 +19,7 @@ from gateway.paging import (
     cover,
     decode_cursor,
     encode_cursor,
+    most_pages,
     window,
 )
 
@@ -68,6 +69,24 @@ def test_a_cover_is_found_at_any_offset(offset, size, max_page_size):
 def test_half_the_largest_page_is_one_page(offset, size):
     """With pages of up to 100 rows, anywhere in the first 100 million rows."""
     assert cover(offset, size, 100).count == 1
+
+
+@given(st.integers(0, 10_000_000), st.integers(0, 300), st.integers(1, 200))
+@settings(deadline=None, derandomize=True, max_examples=1000)
+def test_no_cover_is_more_pages_than_the_most_of_its_size(offset, size, max_page_size):
+    """Nor is that of fewer rows."""
+    most = most_pages(size, max_page_size)
+
+    assert cover(offset, size, max_page_size).count <= most
+    assert most_pages(max(0, size - 1), max_page_size) <= most
+
+
+@pytest.mark.parametrize("max_page_size", [1, 2, 3, 5, 7])
+def test_the_most_pages_of_a_size_are_needed_somewhere(max_page_size):
+    """It is no guess from above."""
+    for size in range(3 * max_page_size):
+        found = max(cover(offset, size, max_page_size).count for offset in range(1500))
+        assert found == most_pages(size, max_page_size)
 
 
 def test_half_the_largest_page_is_one_page_throughout_an_ordinary_list():

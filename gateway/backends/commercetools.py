@@ -15,6 +15,7 @@ from gateway.backends.commercetools_changes import (
     known_version,
     version_of,
 )
+from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
 from gateway.backends.commercetools_members import MemberEditor, read_customers
 from gateway.backends.commercetools_refusals import code, refuse
@@ -116,6 +117,7 @@ class CommercetoolsBackend:
 
     kind: Final = BackendKind.COMMERCETOOLS
     capabilities: Final = CAPABILITIES
+    most: Final = CommercetoolsCosts()
 
     def __init__(
         self,
@@ -136,6 +138,7 @@ class CommercetoolsBackend:
             decoder=decode_groups,
             record=lambda row: group_record(row, tenant_uid),
             sorts=GROUP_SORTS,
+            names_only=True,
         )
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:

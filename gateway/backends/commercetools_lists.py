@@ -43,6 +43,8 @@ class RemoteList(Generic[RowT]):
     record: Callable[[Any], RowT]
     sorts: Mapping[str, str]
     where: tuple[str, ...] = ()
+    names_only: bool = False
+    """Whether its predicates may know the name only, and refuse an id."""
 
     async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Found[RowT]:
         """One REST call."""
@@ -65,7 +67,8 @@ class RemoteList(Generic[RowT]):
                 try:
                     return await self._by_id(window)
                 except Rejected:
-                    pass  # predicates on groups may know the name only, as is documented
+                    if not self.names_only:
+                        raise
             return await read_window(window, _Offsets(self, BY_ID, BY_ID_TURNED))
         field = self.sorts.get(order.field.value)
         if field is None:

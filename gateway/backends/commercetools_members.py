@@ -2,7 +2,8 @@
 
 Membership is on the customer: in `customerGroupAssignments`, or in the older `customerGroup`,
 which holds one group only. Which of them counts is a setting. The customers' versions are read in
-as few queries as possible; a customer that changed meanwhile is read again and tried once more.
+as few queries as possible; a customer that changed meanwhile is read again and tried once more,
+where that leaves calls enough for those whose turn is still to come.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class MemberEditor:
         self._settings = settings
         self._gate = asyncio.Semaphore(settings.membership_concurrency)
         self._failure: GatewayError | None = None
+        self._due = 0  # customers whose change may still have to be sent
 
     async def edit(
         self, customers: Mapping[str, Any], *, add: Sequence[str], remove: Sequence[str]
@@ -73,6 +75,7 @@ class MemberEditor:
         """
         edits = [(MemberAction.ADD, uid) for uid in add]
         edits += [(MemberAction.REMOVE, uid) for uid in remove]
+        self._due = len(customers)
         outcomes = await side_by_side(
             self._edit_one(action, uid, customers.get(uid)) for action, uid in edits
         )
@@ -100,6 +103,7 @@ class MemberEditor:
         self, action: MemberAction, customer: Any
     ) -> tuple[MemberStatus, GatewayError | None]:
         for last in (False, True):
+            self._due -= 1
             actions = self._actions(action, customer)
             if not actions:
                 return MemberStatus.UNCHANGED, None
@@ -113,6 +117,9 @@ class MemberEditor:
                 return MemberStatus.ACCEPTED, None
             if code(answer) != "ConcurrentModification" or last or self._failure is not None:
                 break
+            if not self._upstream.allows(2 + self._due):
+                break
+            self._due += 1
             again = await self._upstream.send("GET", CUSTOMER, path)
             if not again.ok:
                 return MemberStatus.FAILED, _refusal(again)

@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 from msgspec import structs
 
 from gateway.backends.decoding import ListingDecoder
+from gateway.backends.flow_retail_costs import FlowRetailCosts
 from gateway.backends.flow_retail_members import edit_members
 from gateway.backends.flow_retail_refusals import (
     no_custom_fields,
@@ -74,6 +75,7 @@ class FlowRetail:
     def __init__(self, upstream: Upstream, settings: FlowRetailSettings) -> None:
         self._upstream = upstream
         self._settings = settings
+        self._costs = FlowRetailCosts(settings)
         self._capabilities = Capabilities(
             optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
             atomic_membership_updates=True,
@@ -94,7 +96,11 @@ class FlowRetail:
     def connect(self, caller: Caller) -> FlowRetailBackend:
         upstream = self._upstream.connect(caller)
         return FlowRetailBackend(
-            upstream, caller.tenant_uid, self._settings, capabilities=self._capabilities
+            upstream,
+            caller.tenant_uid,
+            self._settings,
+            capabilities=self._capabilities,
+            most=self._costs,
         )
 
 
@@ -110,8 +116,10 @@ class FlowRetailBackend:
         settings: FlowRetailSettings,
         *,
         capabilities: Capabilities,
+        most: FlowRetailCosts,
     ) -> None:
         self.capabilities = capabilities
+        self.most = most
         self._upstream = upstream
         self._tenant = tenant_uid
         self._settings = settings
@@ -295,6 +303,7 @@ class FlowRetailBackend:
             atomic=self._settings.membership_atomic,
             conflict_is_unchanged=self._settings.membership_conflict_is_unchanged,
             isolation=self._settings.membership_isolation,
+            allows=self._upstream.allows,
         )
 
     async def _require_revision(self, uid: str, expected: str) -> None:

@@ -27,11 +27,13 @@ async def edit_members(
     atomic: bool,
     conflict_is_unchanged: bool,
     isolation: int,
+    allows: Callable[[int], bool],
 ) -> MembershipEdit:
     """Send `add` and `remove` in chunks, one after another, and tell what became of each.
 
     A refused chunk is sent again in halves until the customers at fault stand alone, at most
-    `isolation` more times. A failure that is not about the customers ends the edit: it comes back
+    `isolation` more times, and only with calls that the operation `allows` beyond those of the
+    chunks still to be sent. A failure that is not about the customers ends the edit: it comes back
     as `failure`, and what was never sent is FAILED. Raises NotFound where the group does not exist.
     """
     edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
@@ -69,7 +71,7 @@ async def edit_members(
             left = [edit for each in (part, *todo) for edit in each]
             todo = deque(left[at : at + chunk] for at in range(0, len(left), chunk))
             continue
-        if answer.status == 404 and not group_seen:
+        if answer.status == 404 and not group_seen and allows(1 + len(todo)):
             # 404 is about the group or about a customer; only the group can be asked for.
             if not await exists():
                 raise NotFound("There is no such customer group.", field=["customerGroup"])
@@ -78,10 +80,10 @@ async def edit_members(
             if answer.status == 409 and conflict_is_unchanged:
                 end(part, MemberStatus.UNCHANGED)
             elif answer.status == 409 and not in_doubt.isdisjoint(part):
-                end(part, MemberStatus.UNKNOWN, _refusal(answer))
+                end(part, MemberStatus.UNKNOWN, _refusal(answer, group_seen))
             else:
-                end(part, MemberStatus.FAILED, _refusal(answer))
-        elif isolation >= 2:
+                end(part, MemberStatus.FAILED, _refusal(answer, group_seen))
+        elif isolation >= 2 and allows(2 + len(todo)):
             isolation -= 2
             if not atomic:
                 in_doubt.update(part)
@@ -103,9 +105,10 @@ def _uids(part: Sequence[Edit], action: MemberAction) -> list[str]:
     return [uid for what, uid in part if what is action]
 
 
-def _refusal(answer: Answer) -> GatewayError:
+def _refusal(answer: Answer, group_seen: bool) -> GatewayError:
     if answer.status == 404:
-        return NotFound("There is no such customer.")
+        group = "" if group_seen else ", or no such customer group"
+        return NotFound(f"There is no such customer{group}.")
     return Rejected("The backend refused this customer." + answer.reason())
 
 

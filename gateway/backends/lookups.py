@@ -4,7 +4,9 @@ list.
 Whichever is fewer calls. How many pages a sweep takes is known once any page of the list was read
 in this request. Before that, the first page is read for three groups or more: it costs one call
 more than needed at worst, and where all groups fit on one page it is all there is. A group that
-several pages do not show costs a GET more: it may have moved while they were read.
+several pages do not show costs a GET more: it may have moved while they were read. So that groups
+which are all gone do not cost a whole sweep and a GET each, a long sweep goes on only while its
+pages show what is looked for.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from gateway.backends.windows import AnsweredPage
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
+    LimitExceeded,
     RateLimited,
     Unauthenticated,
 )
@@ -24,6 +27,29 @@ from gateway.records import CustomerGroup
 
 PROBE_ABOVE: Final = 2
 """How many groups are fetched by GETs rather than by a first look at a list of unknown length."""
+
+
+UNPAID_PAGES: Final = 8
+"""How many pages may be read beyond one for each group that they have shown: a list of up to so
+many is swept whole.
+"""
+
+
+def most_calls(count: int, batches: int = 1) -> int:
+    """The most REST calls that `look_up` makes for so many groups in at most so many batches,
+    however long the list is, and whatever is known of it.
+
+    A GET for each; or pages, and a GET for each group that they do not show. Pages are at most
+    `_unpaid` more than the groups that they show: so it is those on top of a GET each.
+
+    >>> [most_calls(count) for count in (0, 1, 2, 3, 9, 90)]
+    [0, 1, 3, 5, 17, 98]
+    """
+    return count + max(0, min(count - 1, UNPAID_PAGES * batches))
+
+
+def _unpaid(count: int) -> int:
+    return max(0, min(count - 1, UNPAID_PAGES))
 
 
 class GroupDirectory(Protocol):
@@ -55,10 +81,9 @@ async def look_up(
     if any(page.total == len([row for row in page.rows if row]) for page in _pages(answers)):
         return found
     missing = [uid for uid in wanted if uid not in found]
-    for answer in answers:
-        if isinstance(answer, Unauthenticated | RateLimited | DeadlineExceeded):
-            # A GET for each would end just so.
-            return found | dict.fromkeys(missing, answer)
+    failure = _final(answers)
+    if failure is not None:
+        return found | dict.fromkeys(missing, failure)
     single = await side_by_side(directory.look_up_one(uid) for uid in missing)
     return found | {
         uid: group for uid, group in zip(missing, single, strict=True) if group is not None
@@ -71,24 +96,39 @@ Answers = list[AnsweredPage[CustomerGroup] | GatewayError]
 async def _sweep(uids: Collection[str], directory: GroupDirectory) -> Answers:
     """The list's pages, as many as it is known to have, or the first; and those behind them where
     they are fewer than the groups that are missing still.
+
+    Never more pages than `_unpaid` and the groups that were found on them.
     """
-    first = directory.list_pages or 1
-    answers = await _read(range(first), directory)
-    # By what the answers say: the upstream may have clamped the page size.
-    left = max((_length(page) for page in _pages(answers)), default=0) - first
-    if 0 < left < len(uids) - len(_among(uids, answers)):
-        answers += await _read(range(first, first + left), directory)
-    return answers
+    todo = list(range(min(directory.list_pages or 1, _unpaid(len(uids)))))
+    answers: dict[int, AnsweredPage[CustomerGroup] | GatewayError] = {}
+    while todo:
+        read = await side_by_side(_page(index, directory) for index in todo)
+        answers.update(zip(todo, read, strict=True))
+        so_far = list(answers.values())
+        found = len(_among(uids, so_far))
+        # By what the answers say: the upstream may have clamped the page size.
+        length = max((_length(page) for page in _pages(so_far)), default=0)
+        if length - len(answers) >= len(uids) - found or _final(so_far) is not None:
+            break
+        allowed = _unpaid(len(uids)) + found - len(answers)
+        # From the end: with the first pages read, groups made at about one time are on the last.
+        unread = [index for index in range(length) if index not in answers]
+        todo = unread[max(0, len(unread) - allowed) :]
+    return list(answers.values())
 
 
-async def _read(indexes: range, directory: GroupDirectory) -> Answers:
-    """These pages, each or its failure: single GETs can stand in for it."""
-    return await side_by_side(_page(index, directory) for index in indexes)
+def _final(answers: Answers) -> GatewayError | None:
+    """The failure of a page that a GET for each group would meet just so, if there is one."""
+    for answer in answers:
+        if isinstance(answer, Unauthenticated | RateLimited | DeadlineExceeded | LimitExceeded):
+            return answer
+    return None
 
 
 async def _page(
     index: int, directory: GroupDirectory
 ) -> AnsweredPage[CustomerGroup] | GatewayError:
+    """The page, or its failure: single GETs can stand in for it."""
     try:
         return await directory.list_page(index)
     except GatewayError as failure:

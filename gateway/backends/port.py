@@ -215,6 +215,51 @@ class Capabilities:
     customer_sort_fields: Sequence[CustomerSortField]
 
 
+class MostCalls(Protocol):
+    """The most REST calls that the Backend's method of the same name makes; known without any.
+
+    It holds for an upstream that keeps to its contract and to the settings and does not fail, in
+    any state of its data: rows that have moved since a cursor was made, groups that are gone, empty
+    lists, totals that are estimates; and whatever this request has read before.
+
+    Not in it, and so to be metered: calls that are sent again after a failure, or after another's
+    change in between; the look after a lost answer; finding out whom or what a refused membership
+    edit was refused for; pages that an upstream clamps against its settings.
+
+    Nothing is raised: what the method itself would refuse gets any small number.
+    """
+
+    def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
+        """For so many distinct references, which come in at most so many batches."""
+
+    def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int: ...
+
+    def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> int: ...
+
+    def create_group(self, draft: GroupDraft) -> int: ...
+
+    def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> int: ...
+
+    def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> int: ...
+
+    def edit_members(self, group: GroupRef, *, add: int, remove: int) -> int:
+        """For so many distinct customers."""
+
+
 class Backend(Protocol):
     """One tenant's groups and members, for one caller.
 
@@ -228,6 +273,10 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    @property
+    def most(self) -> MostCalls:
+        """What each method costs at most, ahead of calling it."""
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
         """What cursors of this order carry beside the position, so that one of another order, or of

@@ -135,6 +135,10 @@ class CallerUpstream:
         self._upstream = upstream
         self._caller = caller
 
+    def allows(self, calls: int) -> bool:
+        """Whether the operation may make so many more REST calls."""
+        return self._caller.meter.allows(calls)
+
     async def send(
         self,
         method: str,
@@ -148,12 +152,15 @@ class CallerUpstream:
 
         Raises Unauthenticated, Forbidden, RateLimited, Unavailable, InvalidAnswer,
         DeadlineExceeded; for a write of which it can't be told whether it was made,
-        OutcomeUnknown.
+        OutcomeUnknown; LimitExceeded, and sends nothing, where the operation's calls are used up.
         """
         if not self._caller.token:
             raise Unauthenticated("This needs a bearer token: send an Authorization header.")
         url = self._upstream._url(template, path, query or {})
         settings = self._upstream._settings
+        # Here and not where it is sent: calls side by side must not wait at the gate to be refused,
+        # and what is sent again is the same call.
+        self._caller.meter.spend()
         attempt = 0
         while True:
             attempt += 1
@@ -178,14 +185,14 @@ class CallerUpstream:
         began = loop.time()
         sent = False
         status: int | None = None
-        if began >= self._caller.deadline:
-            raise DeadlineExceeded("The operation's time is over.")
         try:
+            if began >= self._caller.deadline:
+                raise DeadlineExceeded("The operation's time is over.")
             async with asyncio.timeout_at(self._caller.deadline), self._upstream._gate:
                 began = loop.time()
                 async with asyncio.timeout(settings.timeout):
                     sent = True
-                    self._caller.meter.rest_calls += 1
+                    self._caller.meter.repeats += attempt > 1
                     response = await self._upstream._transport.handle_async_request(
                         self._request(method, url, body)
                     )
@@ -223,6 +230,8 @@ class CallerUpstream:
                         request_id=self._caller.request_id,
                     )
                 )
+            elif attempt == 1:
+                self._caller.meter.give_back()
         if self._upstream._may_repeat(status, content):
             raise _Again(Unavailable("The backend is not available."))
         private = (self._caller.token or "", self._upstream._base.host)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from gateway.backends.side_by_side import side_by_side
 from gateway.errors import InvalidAnswer, Unsupported
-from gateway.paging import Cover, Position, Window, cover
+from gateway.paging import Cover, Position, Window, cover, most_pages
 from gateway.records import Flaw, Page, Row
 
 
@@ -100,8 +100,8 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
         here = await _whereabouts(after, chunk, source)
         # Where the cursor's row is gone, the row in its place has not been seen yet.
         start = after.offset if here is None else here + 1
+        await _complete(chunk, start, start + size, source)
     stop = start + size
-    await _complete(chunk, start, stop, source)
     if wanted.before is not None and (seen := chunk.find(wanted.before.uid)) is not None:
         stop = min(stop, seen)
     return _page(chunk, start, stop)
@@ -128,7 +128,7 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
             if wanted.after is not None:
                 floor += here - stop  # as far as is known, both moved together
             start, stop = max(0, floor, here - wanted.size), here
-    await _complete(chunk, start, stop, source)
+        await _complete(chunk, start, stop, source)
     if wanted.after is not None and (seen := chunk.find(wanted.after.uid)) is not None:
         start = max(start, seen + 1)
     return _page(chunk, start, stop)
@@ -143,6 +143,8 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         # The whole list, often; and in any case its total, without which its end can't be found.
         size = source.max_page_size if wanted.size else 1
         chunk = await source.read(at - at % size, size)
+        if chunk.total is None and at >= size:  # a page past the end may be one that tells nothing
+            chunk.add(await source.read(0, size))
     if chunk.total is None:
         raise Unsupported("The end of this list can't be read: its total is not known.")
     start, stop = max(0, chunk.total - wanted.size), chunk.total
@@ -166,9 +168,11 @@ async def _whereabouts(
         return position.offset
     found = chunk.find(position.uid)
     if found is None:
-        # Half a page around the old place is one call, all but anywhere.
         reach = max(1, source.max_page_size // 2)
         near = position.offset if chunk.total is None else min(position.offset, chunk.total)
+        # Half a page around the old place is one call all but anywhere; one row is everywhere.
+        while source.calls(max(0, near - reach // 2), reach) > 1:
+            reach //= 2
         chunk.add(await source.read(max(0, near - reach // 2), reach))
         found = chunk.find(position.uid)
     return found
@@ -179,6 +183,70 @@ async def _complete(chunk: Chunk[RowT], start: int, stop: int, source: RowSource
     unread = chunk.missing(start, stop)
     if unread:
         chunk.add(await source.read(unread.start, len(unread)))
+
+
+LOOK: Final = 1
+"""The most calls of `_whereabouts`."""
+
+
+class ReadCosts(Protocol):
+    """What a RowSource costs, as far as it can be told without reading."""
+
+    @property
+    def max_page_size(self) -> int:
+        """As the source's."""
+
+    def calls(self, offset: int, size: int) -> int:
+        """As the source's: what it decides by."""
+
+    def most(self, offset: int, size: int) -> int:
+        """The most calls that its `read` makes for these rows."""
+
+    def most_anywhere(self, size: int) -> int:
+        """The most calls that its `read` makes for up to `size` rows, whichever they are."""
+
+    def most_last(self, size: int) -> int | None:
+        """The most calls for the last `size` rows by `read_last`; None where it has no answer."""
+
+
+def most_calls(wanted: Window, costs: ReadCosts) -> int:
+    """The most calls that `read_window` makes for `wanted`, wherever the rows of its cursors stand
+    by now.
+
+    It reads the rows with the cursor's own, looks around the cursor's place in one call more, and
+    completes what it has in another read.
+    """
+    after, before, size = wanted.after, wanted.before, wanted.size
+    if wanted.from_end and before is None:
+        turned = costs.most_last(size)
+        if turned is not None:
+            return turned
+        page = costs.max_page_size if size else 1
+        most = costs.most(0, page) + _completing(size, costs)
+        if after is not None:
+            most += LOOK
+            if after.offset >= page:
+                most += costs.most(after.offset - after.offset % page, page)
+        return most
+    if after is not None and before is not None:
+        size = max(0, min(size, before.offset - after.offset - 1))
+    if before is not None and wanted.from_end:
+        known = min(size, before.offset)  # there may be more ahead of the cursor's row by now
+        rows = with_cursor = before.offset - known
+    elif after is not None:
+        known = size
+        rows, with_cursor = after.offset + 1, after.offset
+    elif before is not None:
+        return costs.most(0, max(1, min(size, before.offset)))
+    else:
+        return costs.most(wanted.offset, size)
+    if costs.calls(with_cursor, known + 1) > costs.calls(rows, known):
+        return costs.most(rows, known)
+    return costs.most(with_cursor, known + 1) + LOOK + _completing(size, costs)
+
+
+def _completing(size: int, costs: ReadCosts) -> int:
+    return costs.most_anywhere(size) if size else 0
 
 
 def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
@@ -216,6 +284,29 @@ class AnsweredPage(Generic[RowT]):
         first = self.index * self.size
         rows = {first + number: row for number, row in enumerate(self.rows)}
         return Chunk(rows, self.total, list(self.flaws))
+
+
+@dataclass(frozen=True, slots=True)
+class PageCosts:
+    """What NumberedPages cost, of an upstream that does not clamp; `turns`: with a `get_last`."""
+
+    max_page_size: int
+    turns: bool
+
+    def calls(self, offset: int, size: int) -> int:
+        return cover(offset, size, self.max_page_size).count
+
+    def most(self, offset: int, size: int) -> int:
+        return self.calls(offset, size)
+
+    def most_anywhere(self, size: int) -> int:
+        return most_pages(size, self.max_page_size)
+
+    def most_last(self, size: int) -> int | None:
+        if not self.turns:
+            return None
+        more = size - self.max_page_size
+        return 1 + (self.most_anywhere(more) if more > 0 else 0)
 
 
 ROUNDS = 3

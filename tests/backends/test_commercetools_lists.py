@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.commercetools import GROUP_SORTS, GROUPS
+from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import RemoteList
 from gateway.backends.commercetools_wire import decode_groups, group_record
 from gateway.backends.port import (
@@ -194,7 +196,8 @@ async def test_what_windows_cost(world, cost):
 class Shelf:
     """A CallerUpstream to rows in memory, with totals that are off by up to a tenth."""
 
-    def __init__(self, names: Sequence[str], total: str) -> None:
+    def __init__(self, names: Sequence[str], total: str, *, names_only: bool = False) -> None:
+        self._names_only = names_only
         self.rows = [
             {"id": f"{number * 7919 % 10007:05}", "version": 1, "name": name}
             for number, name in enumerate(names)
@@ -209,6 +212,8 @@ class Shelf:
         rows = list(self.rows)
         for term in query.get("where", "").split(" and "):
             if term:
+                if self._names_only:
+                    return Answer(400, b"")
                 _, sign, literal = term.split(" ")
                 value = json.loads(literal)
                 rows = [
@@ -231,6 +236,7 @@ class Shelf:
             decoder=decode_groups,
             record=lambda row: group_record(row, "shop"),
             sorts=GROUP_SORTS,
+            names_only=True,
         )
 
 
@@ -366,6 +372,79 @@ def test_pages_both_ways_are_the_list(names, total, order, size):
         assert await backward(read, size) == everyone
 
     asyncio.run(walk())
+
+
+PLACES = st.none() | st.tuples(st.integers(0, 1300), st.integers(-300, 300))
+"""A cursor's offset, and how far from there its row stands by now."""
+COUNTS = st.integers(0, 1300) | st.sampled_from([499, 500, 501, 999, 1000, 1001])
+
+
+@given(
+    count=COUNTS,
+    total=st.sampled_from(TOTALS),
+    order=ORDERS,
+    size=COUNTS,
+    places=st.tuples(PLACES, PLACES),
+    from_end=st.booleans(),
+    offset=st.integers(0, 10_100),
+    names_only=st.booleans(),
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_no_window_costs_more_than_is_said_ahead(
+    count, total, order, size, places, from_end, offset, names_only
+):
+    """In lists of several answers, wherever the rows of its cursors stand by now."""
+    shelf = Shelf(
+        [f"Group {number % 300}" for number in range(count)], total, names_only=names_only
+    )
+    everyone = in_order(shelf.rows, order)
+
+    def cursor(place: tuple[int, int] | None) -> Position | None:
+        if place is None:
+            return None
+        at = sum(place)
+        return Position(place[0], everyone[at] if 0 <= at < count else "00000")
+
+    after, before = map(cursor, places)
+    plain = (after, before, from_end) == (None, None, False)
+    window = Window(
+        size=size, offset=offset if plain else 0, after=after, before=before, from_end=from_end
+    )
+
+    with suppress(LimitExceeded):
+        asyncio.run(shelf.list().window(window, order))
+
+    assert shelf.calls <= CommercetoolsCosts().list_groups(window, order=order)
+
+
+@pytest.mark.parametrize(
+    ("window", "most"),
+    [
+        (Window(size=0), 1),
+        (Window(size=499, offset=7), 1),
+        (Window(size=500), 2),
+        (Window(size=1000), 3),
+        (Window(size=20, from_end=True), 1),
+        (Window(size=20, offset=10_001), 0),
+    ],
+    ids=str,
+)
+def test_what_is_said_ahead_of_a_list(window, most):
+    """One call for what one answer holds with a row to spare; none for what is refused."""
+    costs, by_name = CommercetoolsCosts(), Order(CustomerGroupSortField.NAME)
+
+    assert costs.list_groups(window, order=by_name) == most
+    if window.plain:
+        assert costs.list_groups(window) == most
+
+
+def test_what_is_said_ahead_of_a_page_behind_a_cursor():
+    """Of customers, one call. Of groups, up to three more: predicates may not know their ids."""
+    costs, window = CommercetoolsCosts(), Window(size=20, after=Position(5, "a"))
+
+    assert costs.list_members(ById("gold"), window) == 1
+    assert costs.list_members(ByKey("gold"), window) == 2
+    assert costs.list_groups(window) == 4
 
 
 @pytest.mark.parametrize("total", TOTALS)

@@ -17,6 +17,7 @@ from gateway.backends.port import MemberStatus as Status
 from gateway.errors import (
     Forbidden,
     InvalidAnswer,
+    LimitExceeded,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -28,6 +29,7 @@ from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal
 from gateway.simulator.faults import Answer, Body, Close, Exchange, LoseAnswer
+from gateway.telemetry import Meter
 from tests.backends.worlds import CommercetoolsWorld, shop
 from tests.harness import READER, TENANT, running_gateway
 
@@ -332,6 +334,43 @@ async def test_a_customer_that_changed_is_read_again_and_tried_once_more(world, 
     assert statuses(edit) == [Status.ACCEPTED]
     path = f"customers/{customer}"
     assert world.calls[-3:] == [f"POST {path}", f"GET {path}", f"POST {path}"]
+
+
+@pytest.mark.parametrize("spare", [0, 1, 2])
+async def test_a_customer_is_tried_once_more_with_calls_to_spare_only(world, spare):
+    """Those whose turn is still to come are done first: an edit that was begun is not cut in
+    half.
+    """
+    gold = world.add_group("Gold")
+    customers = [world.add_customer() for _ in range(20)]
+    world.faults.add(fault_answers.concurrent_modification(), method="POST")
+    backend = world.connect()
+    meter = Meter(limit=backend.most.edit_members(ById(gold), add=20, remove=0) + spare)
+
+    edit = await world.connect(meter=meter).edit_members(ById(gold), add=customers, remove=[])
+
+    failed = [outcome for outcome in edit.outcomes if outcome.status is Status.FAILED]
+    assert edit.failure is None
+    assert len(world.calls) == (24 if spare == 2 else 22)
+    assert [outcome.error.message for outcome in failed] == (
+        [] if spare == 2 else ["The customer keeps changing: try again."]
+    )
+    assert len(world.members(gold)) == 20 - len(failed)
+
+
+async def test_an_edit_that_runs_out_of_calls_tells_who_went_through(world):
+    """Nobody checked ahead that it fits: what was accepted stays so, and the rest is FAILED."""
+    gold = world.add_group("Gold")
+    customers = [world.add_customer() for _ in range(12)]
+
+    backend = world.connect(meter=Meter(limit=7))
+    edit = await backend.edit_members(ById(gold), add=customers, remove=[])
+
+    done = {each.customer_uid for each in edit.outcomes if each.status is Status.ACCEPTED}
+    assert isinstance(edit.failure, LimitExceeded)
+    assert world.members(gold) == done
+    assert len(done) == 5
+    assert sum(each.status is Status.FAILED for each in edit.outcomes) == 7
 
 
 async def test_a_customer_that_keeps_changing_fails(world):

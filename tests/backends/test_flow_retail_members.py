@@ -30,6 +30,7 @@ from gateway.simulator.flow_retail import membership
 from gateway.simulator.flow_retail.refusal import Refusal
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
+from gateway.telemetry import Meter
 from tests.harness import READER, Flow, Gateway, codes, paths, running_gateway, settings
 
 MUTATION = """mutation ($input: UpdateCustomerGroupMembersInput!) {
@@ -173,6 +174,7 @@ def test_no_outcome_claims_more_than_happened(
             atomic=known_atomic and switches.membership_atomic,
             conflict_is_unchanged=conflict_is_unchanged,
             isolation=isolation,
+            allows=lambda calls: True,
         )
     )
 
@@ -222,6 +224,7 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
             atomic=False,
             conflict_is_unchanged=True,
             isolation=1000,
+            allows=lambda calls: True,
         )
     )
 
@@ -232,6 +235,86 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
         done = (MemberStatus.ACCEPTED, MemberStatus.UNCHANGED)
         assert outcome.status in ((MemberStatus.FAILED,) if stranger else done)
     assert now == (members | set(add)) - set(remove) - set(STRANGERS)
+
+
+@given(
+    edits=EDITS,
+    members=st.sets(st.sampled_from(PEOPLE)),
+    switches=RULES,
+    chunk=st.integers(1, 6),
+    spare=st.integers(0, 6),
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_what_an_operation_has_left_ends_the_search_and_not_the_edit(
+    edits, members, switches, chunk, spare
+):
+    """Whom a refusal was about is found out with calls to spare only: every chunk is sent."""
+    if switches.too_many_uids == "too_large":
+        switches.max_membership_uids = None
+    upstream = Upstream(switches, sorted(members))
+    meter = Meter(limit=-(-len(edits) // chunk) + spare)
+
+    async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
+        meter.spend()
+        return await upstream.put(add, remove)
+
+    async def exists() -> bool:
+        meter.spend()
+        return True
+
+    edit = asyncio.run(
+        edit_members(
+            put,
+            exists,
+            add=[uid for uid, action in edits.items() if action is MemberAction.ADD],
+            remove=[uid for uid, action in edits.items() if action is MemberAction.REMOVE],
+            chunk=chunk,
+            atomic=False,
+            conflict_is_unchanged=True,
+            isolation=1000,
+            allows=meter.allows,
+        )
+    )
+
+    now = upstream.now()
+    assert edit.failure is None
+    for outcome in edit.outcomes:
+        uid = outcome.customer_uid
+        match outcome.status:
+            case MemberStatus.ACCEPTED | MemberStatus.UNCHANGED:
+                assert (uid in now) is (outcome.action is MemberAction.ADD)
+            case MemberStatus.FAILED:
+                assert (uid in now) is (uid in members)
+                assert "Not sent" not in outcome.error.message
+            case status:
+                assert status is MemberStatus.UNKNOWN
+                assert outcome.error is not None
+
+
+async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
+    """404 is about the group or the customer; with no call left, it stays open which."""
+
+    async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
+        return Answer(404, b"")
+
+    async def never() -> bool:
+        raise AssertionError
+
+    edit = await edit_members(
+        put,
+        never,
+        add=["a"],
+        remove=[],
+        chunk=1,
+        atomic=False,
+        conflict_is_unchanged=True,
+        isolation=9,
+        allows=lambda calls: False,
+    )
+
+    [outcome] = edit.outcomes
+    assert outcome.status is MemberStatus.FAILED
+    assert outcome.error.message == "There is no such customer, or no such customer group."
 
 
 async def test_a_group_that_is_not_there_ends_the_edit():
@@ -256,6 +339,7 @@ async def test_a_group_that_is_not_there_ends_the_edit():
             atomic=False,
             conflict_is_unchanged=True,
             isolation=9,
+            allows=lambda calls: True,
         )
 
     assert asked == ["put", "exists"]
@@ -277,6 +361,7 @@ async def test_nothing_to_do_is_nothing_sent():
         atomic=False,
         conflict_is_unchanged=True,
         isolation=9,
+        allows=lambda calls: True,
     )
 
     assert edit == MembershipEdit([], None)

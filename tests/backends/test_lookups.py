@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.lookups import PROBE_ABOVE, look_up
+from gateway.backends.lookups import PROBE_ABOVE, UNPAID_PAGES, look_up, most_calls
 from gateway.backends.windows import AnsweredPage
 from gateway.errors import (
     Forbidden,
     GatewayError,
     InvalidAnswer,
+    LimitExceeded,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -171,9 +172,9 @@ async def test_a_clamped_list_is_swept_in_the_pages_that_it_has():
 async def test_the_groups_are_right_and_the_calls_are_few(
     total, asked, page_size, total_seen, says_total, clamped
 ):
-    """Groups that exist cost as many calls as there are of them, and one more at most. Each that
-    does not exist can cost one more, where no single page shows that; and so can each page that was
-    planned before the upstream is seen to clamp.
+    """Groups that exist cost as many calls as there are of them, or as the list has pages, and one
+    more at most; in a long list, some pages more. Each that does not exist can cost one more, where
+    no single page shows that.
     """
     directory = Directory(
         uids=numbered(total),
@@ -185,20 +186,97 @@ async def test_the_groups_are_right_and_the_calls_are_few(
     wanted = [f"g{number}" for number in sorted(asked)]
     there = [uid for uid in wanted if uid in directory.uids]
 
-    believed = directory.list_pages or 1
     assert await look_up(wanted, directory) == groups(there)
-    gone = len(wanted) - len(there)
-    assert len(directory.calls) <= believed + len(wanted) + gone
-    if not clamped:
-        assert len(directory.calls) <= 1 + len(wanted) + gone
+    assert len(directory.calls) <= most_calls(len(wanted))
     assert len(set(directory.calls)) == len(directory.calls)
-    if total_seen and says_total and not gone and not clamped:
-        pages = max(1, -(-total // page_size))
+    pages = max(1, -(-total // page_size))
+    if pages > UNPAID_PAGES or clamped or len(there) < len(wanted):
+        return
+    if not total_seen or not says_total:
+        assert len(directory.calls) <= 1 + len(wanted)
+    else:
         assert len(directory.calls) == min(len(wanted), pages)
-    if not total_seen and says_total and not gone and len(wanted) > PROBE_ABOVE:
+    if not total_seen and says_total and len(wanted) > max(PROBE_ABOVE, pages):
         off_the_first = [uid for uid in wanted if int(uid[1:]) >= page_size]
-        further_pages = max(1, -(-total // page_size)) - 1
-        assert len(directory.calls) == 1 + min(len(off_the_first), further_pages)
+        assert len(directory.calls) == 1 + min(len(off_the_first), pages - 1)
+
+
+# -- at most
+
+
+@given(
+    st.integers(0, 60),
+    st.sets(st.integers(0, 90), max_size=30),
+    st.integers(1, 20),
+    st.none() | st.integers(1, 30),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 89)), max_size=40),
+)
+@quick
+async def test_no_look_up_costs_more_than_is_said_ahead(total, asked, page_size, believed, changes):
+    """Whether the groups are there or not, however many pages the list was believed to have, and
+    whatever comes and goes meanwhile.
+    """
+    directory = Directory(
+        uids=numbered(total),
+        page_size=page_size,
+        believed_size=believed,
+        total_seen=believed is not None,
+    )
+    wanted = [f"g{number}" for number in sorted(asked)]
+
+    def change(index: int) -> None:
+        for added, at in changes[:8]:
+            if added:
+                directory.uids[at:at] = [f"new{at}.{number}" for number in range(20)]
+            else:
+                del directory.uids[at : at + 7]
+        del changes[:8]
+
+    directory.before_page = change
+
+    await look_up(wanted, directory)
+
+    assert len(directory.calls) <= most_calls(len(wanted))
+
+
+async def test_the_most_is_reached_where_all_groups_are_gone():
+    """Of a list that is long and unknown: pages that show nothing, and a GET for each."""
+    for count in (3, 9, 30):
+        directory = Directory(uids=numbered(10 * (count - 1)))
+
+        assert await look_up([f"x{number}" for number in range(count)], directory) == {}
+        assert len(directory.calls) == most_calls(count)
+
+
+async def test_a_long_sweep_goes_on_while_it_pays():
+    """Thirty groups on every other of fifteen pages: cheaper than thirty GETs to the end."""
+    wanted = [f"g{number}" for number in range(0, 150, 5)]
+    directory = Directory(uids=numbered(150))
+
+    assert await look_up(wanted, directory) == groups(wanted)
+    assert sorted(directory.calls) == sorted(f"list {number}" for number in range(15))
+
+
+async def test_a_long_list_is_swept_from_its_end():
+    """The newest groups are often wanted together, and stand on its last pages."""
+    wanted = [f"g{number}" for number in range(170, 200)]
+    directory = Directory(uids=numbered(200))
+
+    assert await look_up(wanted, directory) == groups(wanted)
+    assert len(directory.calls) == 1 + UNPAID_PAGES - 1
+
+
+async def test_a_total_beyond_all_measure_is_not_swept():
+    """Nor counted out page by page."""
+
+    class Vast(Directory):
+        async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
+            return replace(await super().list_page(index), total=10**15)
+
+    directory = Vast(uids=numbered(10), page_size=5)
+
+    assert await look_up(["g1", "g2", "g9"], directory) == groups(["g1", "g2", "g9"])
+    assert directory.calls == ["list 0", "get g9"]
 
 
 # -- who is gone
@@ -307,9 +385,13 @@ async def test_where_the_first_page_fails_all_groups_are_got():
     assert directory.calls == ["list 0", "get g1", "get g2", "get g3"]
 
 
-@pytest.mark.parametrize("failure", [Unauthenticated("No."), RateLimited("Slow down.")])
+@pytest.mark.parametrize(
+    "failure", [Unauthenticated("No."), RateLimited("Slow down."), LimitExceeded("Used up.")]
+)
 async def test_a_refusal_that_meets_every_call_is_not_asked_for_again(failure):
-    """An upstream that does not know the token, or asks to slow down, is not sent a GET a group."""
+    """An upstream that does not know the token, or asks to slow down, is not sent a GET a group;
+    and where the operation's calls are used up, a GET would not be sent either.
+    """
     directory = Directory(uids=numbered(20), total_seen=True, failing_pages={1: failure})
 
     found = await look_up(["g1", "g2", "g11", "g12"], directory)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from gateway.backends.port import (
     Backend,
@@ -32,15 +35,20 @@ from gateway.backends.port import (
 from gateway.errors import (
     CallerError,
     Forbidden,
+    GatewayError,
     GroupNotEmpty,
     InvalidInput,
+    LimitExceeded,
     NotFound,
+    OutcomeUnknown,
     RevisionConflict,
     Unauthenticated,
     Unsupported,
 )
 from gateway.paging import Position, Window
 from gateway.records import CustomerGroup
+from gateway.simulator.faults import Answer
+from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.conftest import Capability
 
@@ -481,3 +489,354 @@ def test_capabilities_cost_nothing(world, backend):
     """They are known without asking."""
     assert replace(backend.capabilities) == backend.capabilities
     assert world.calls == []
+
+
+# -- what it costs at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A way in which an API can be, and what its adapter is told of it."""
+
+    backend: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    switches: Mapping[str, object] = field(default_factory=dict)
+
+
+READINGS = {
+    "flow_retail": Reading(backend="flow_retail"),
+    "flow_retail, pages of one": Reading(
+        backend="flow_retail", settings={"max_page_size": 1}, switches={"max_page_size": 1}
+    ),
+    "flow_retail, 404 past the end": Reading(
+        backend="flow_retail",
+        settings={"max_page_size": 7, "past_the_end": "not_found"},
+        switches={"max_page_size": 7, "past_the_end": "not_found"},
+    ),
+    "flow_retail, the last page past the end": Reading(
+        backend="flow_retail",
+        settings={"max_page_size": 6, "membership_chunk": 2},
+        switches={"max_page_size": 6, "past_the_end": "last"},
+    ),
+    "flow_retail, pages from 0, mirrored": Reading(
+        backend="flow_retail",
+        settings={"max_page_size": 12, "first_page": 0, "mirrored_sorts": True},
+        switches={"max_page_size": 12, "first_page": 0, "group_order": "name"},
+    ),
+    "commercetools": Reading(backend="commercetools"),
+    "commercetools, names only": Reading(
+        backend="commercetools", switches={"group_predicates": "name", "total": "low"}
+    ),
+    "commercetools, legacy": Reading(
+        backend="commercetools",
+        settings={"membership": "legacy"},
+        switches={"total": "high", "default_order": "id"},
+    ),
+    "commercetools, both": Reading(
+        backend="commercetools", settings={"membership": "both"}, switches={"total": "high"}
+    ),
+}
+READING = pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
+
+
+quick = settings(max_examples=12, phases=(Phase.generate,))  # shrinking takes minutes over sockets
+
+
+def running(reading: Reading) -> AbstractAsyncContextManager[World]:
+    return worlds(reading.backend, switches=reading.switches, **reading.settings)
+
+
+PLACES = st.none() | st.tuples(st.integers(0, 45), st.integers(-3, 3))
+"""A cursor's offset, and how far from there its row was when it was made."""
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> Callable[[list[str]], Window]:
+    """A window, whose cursors are on rows of the list that is given."""
+    size, offset = draw(st.integers(0, 30)), draw(st.integers(0, 60))
+    after, before, from_end = draw(PLACES), draw(PLACES), draw(st.booleans())
+
+    def window(everyone: list[str]) -> Window:
+        def cursor(place: tuple[int, int] | None) -> Position | None:
+            if place is None:
+                return None
+            at, away = place
+            uid = everyone[(at + away) % len(everyone)] if everyone else "a"
+            return Position(at, uid)
+
+        plain = (after, before, from_end) == (None, None, False)
+        return Window(
+            size=size,
+            offset=offset if plain else 0,
+            after=cursor(after),
+            before=cursor(before),
+            from_end=from_end,
+        )
+
+    return window
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["add", "remove"]), st.integers(0, 45), st.integers(1, 12)),
+    max_size=3,
+)
+"""What becomes of a list after a cursor was made: rows come and go, and others move."""
+
+
+class Rows:
+    """The rows of one list of a world, in the order in which it shows them without another."""
+
+    def __init__(self, world: World, add: Callable[[str], str], remove: Callable[[str], None]):
+        self._in_order = (lambda uids: uids) if world.name == "flow_retail" else sorted
+        self._add, self._remove = add, remove
+        self._names = itertools.count()
+        self.uids: list[str] = []
+
+    def add(self, count: int) -> None:
+        # Not in alphabetical order, so that a new one stands anywhere in an order by name.
+        names = (f"{number * 7919 % 10007:05}" for number in self._names)
+        self.uids += [self._add(next(names)) for _ in range(count)]
+        self.uids = self._in_order(self.uids)
+
+    def change(self, changes: list[tuple[str, int, int]]) -> None:
+        for what, at, count in changes:
+            if what == "add":
+                self.add(count)
+            else:
+                for uid in self.uids[at : at + count]:
+                    self._remove(uid)
+                del self.uids[at : at + count]
+
+
+async def spent(world: World, call: Awaitable[object]) -> int:
+    """The REST calls that the simulator counted, whatever the call came to."""
+    world.journal.clear()
+    with suppress(GatewayError):
+        await call
+    return len(world.calls)
+
+
+@READING
+@quick
+@given(
+    count=st.integers(0, 40),
+    steps=st.lists(
+        st.tuples(asked(), CHANGES, st.sampled_from([None, *SortDirection])), min_size=6, max_size=6
+    ),
+)
+def test_no_window_costs_more_than_is_said_ahead(reading, count, steps):
+    """Any window, in any order, whatever became of the rows since its cursors were made."""
+
+    async def check() -> None:
+        async with running(reading) as world:
+            backend = world.connect()
+            key = "gold" if backend.capabilities.customer_group_keys else None
+            gold = (await backend.create_group(GroupDraft(name="Gold", key=key))).uid
+            groups = Rows(world, world.add_group, world.remove_group)
+            groups.uids.append(gold)
+            members = Rows(
+                world, lambda name: world.add_customer(gold, lastname=name), world.remove_customer
+            )
+            groups.add(count)
+            members.add(count)
+            for wanted, changes, way in steps:
+                window, members_window = wanted(groups.uids), wanted(members.uids)
+                groups.change([(what, at + 1, number) for what, at, number in changes])
+                members.change(changes)
+                order = way and Order(CustomerGroupSortField.NAME, way)
+                members_order = way and Order(CustomerSortField.LASTNAME, way)
+                backend = world.connect()
+
+                made = await spent(world, backend.list_groups(window, order=order))
+                assert made <= backend.most.list_groups(window, order=order)
+
+                for ref in (ById(gold), ById(world.unknown), ByKey("gold")):
+                    made = await spent(
+                        world, backend.list_members(ref, members_window, order=members_order)
+                    )
+                    most = backend.most.list_members(ref, members_window, order=members_order)
+                    assert made <= most
+
+    asyncio.run(check())
+
+
+@READING
+@quick
+@given(
+    count=st.integers(1, 60),
+    batches=st.lists(
+        st.tuples(
+            st.sets(st.integers(0, 59), max_size=20),
+            st.integers(0, 12),
+            st.integers(0, 2),
+            CHANGES,
+        ),
+        min_size=4,
+        max_size=4,
+    ),
+)
+def test_no_look_up_costs_more_than_is_said_ahead(reading, count, batches):
+    """Groups that are there, that are gone, and that never were, over several pages of a list of
+    which the request has seen nothing, or has seen what it was.
+    """
+
+    async def check() -> None:
+        async with running(reading) as world:
+            groups = Rows(world, world.add_group, world.remove_group)
+            groups.add(count)
+            backend = world.connect()
+            for there, gone, keys, changes in batches:
+                refs = [ById(groups.uids[at]) for at in there if at < len(groups.uids)]
+                groups.change(changes)
+                refs += [ById(f"{world.unknown}{number}") for number in range(gone)]
+                by_key = [ByKey(f"no-such-{number}") for number in range(keys)]
+
+                made = await spent(world, backend.get_groups([*refs, *by_key]))
+
+                assert made <= backend.most.get_groups(len(refs), len(by_key))
+
+    asyncio.run(check())
+
+
+@READING
+async def test_no_write_costs_more_than_is_said_ahead(reading):
+    """Where it is done and where it is refused: in use, gone, changed meanwhile, not empty. (Who is
+    at fault in a membership edit that is refused, and whether its group is, is found out beside.)
+    """
+    async with running(reading) as world:
+        backend = world.connect()
+        most = backend.most
+        gold = await backend.create_group(GroupDraft(name="Gold"))
+        keyed = await backend.create_group(GroupDraft(name="Keyed"))
+        if backend.capabilities.customer_group_keys:
+            keyed = await backend.update_group(ById(keyed.uid), [SetKey("keyed")])
+        customers = [world.add_customer() for _ in range(5)]
+        member = world.add_customer(gold.uid)
+
+        for draft in (
+            GroupDraft(name="Gold"),
+            GroupDraft(name="Blue", key="keyed"),
+            GroupDraft(name="Blue", uid=gold.uid),
+        ):
+            assert await spent(world, backend.create_group(draft)) <= most.create_group(draft)
+        for ref in (ById(gold.uid), ByKey("keyed"), ByKey("none"), ById(world.unknown)):
+            for known in (None, "v99", "an old one", "now"):
+                changes = [Rename(f"Name {known}")]
+                revision = await current(backend, ref) if known == "now" else known
+                update = backend.update_group(ref, changes, expected_revision=revision)
+                bound = most.update_group(ref, changes, expected_revision=revision)
+                assert await spent(world, update) <= bound
+            for add, remove in ((customers, [member]), ([], customers), (customers[:1], [])):
+                edit = backend.edit_members(ref, add=add, remove=remove)
+                bound = most.edit_members(ref, add=len(add), remove=len(remove))
+                made = await spent(world, edit)
+                # Where 404 is about the group or a customer, a look at the group tells.
+                assert made <= bound + (ref == ById(world.unknown))
+            for known, empty in itertools.product(("v99", "now", None), (True, False)):
+                revision = await current(backend, ref) if known == "now" else known
+                delete = backend.delete_group(ref, expected_revision=revision, only_if_empty=empty)
+                bound = most.delete_group(ref, expected_revision=revision, only_if_empty=empty)
+                assert await spent(world, delete) <= bound
+
+
+async def current(backend: Backend, ref: ById | ByKey) -> str | None:
+    """The group's revision as it is; None where there is no such group."""
+    found = (await backend.get_groups([ref])).get(ref)
+    return found.revision if isinstance(found, CustomerGroup) else None
+
+
+async def test_what_is_common_costs_just_what_is_said(world, backend):
+    """What is said ahead is no guess from above: a list of three groups, and all that is usual."""
+    gold = world.add_group("Gold")
+    others = [world.add_group(f"Group {number}") for number in range(2)]
+    customers = [world.add_customer(gold) for _ in range(3)]
+    strangers = [world.add_customer() for _ in range(3)]
+    most, ref = backend.most, ById(gold)
+    half = (backend.capabilities.max_page_size or 0) // 2
+
+    for window in (Window(size=0), Window(size=1), Window(size=half), Window(size=half, offset=9)):
+        for order in (None, Order(CustomerGroupSortField.NAME)):
+            made = await spent(world, backend.list_groups(window, order=order))
+            assert made == most.list_groups(window, order=order) == 1
+        made = await spent(world, backend.list_members(ref, window))
+        assert made == most.list_members(ref, window) == 1
+    fresh = world.connect()
+    assert await spent(world, fresh.get_groups([ref])) == most.get_groups(1) == 1
+    draft = GroupDraft(name="Blue")
+    assert await spent(world, backend.create_group(draft)) == most.create_group(draft) == 1
+    change = [Rename("Au")]
+    assert await spent(world, backend.update_group(ref, change)) == most.update_group(ref, change)
+    edit = backend.edit_members(ref, add=strangers, remove=customers)
+    assert await spent(world, edit) == most.edit_members(ref, add=3, remove=3)
+    for uid, empty in zip(others, (True, False), strict=True):
+        delete = backend.delete_group(ById(uid), only_if_empty=empty)
+        bound = most.delete_group(ById(uid), only_if_empty=empty)
+        assert await spent(world, delete) == bound
+
+
+def test_what_is_said_ahead_costs_nothing(world, backend):
+    """Not for what would be refused either."""
+    most, cursor = backend.most, Position(2_000_000_000, "?" * 2000)
+    window = Window(size=10**6, after=cursor, before=cursor, from_end=True)
+
+    for order in (None, Order(CustomerGroupSortField.CREATED_AT, SortDirection.DESC)):
+        assert most.list_groups(window, order=order) >= 0
+        assert most.list_groups(Window(size=10**6, offset=10**9), order=order) >= 0
+    assert most.list_members(ByKey("/"), Window(size=1), order=Order(CustomerSortField.EMAIL)) >= 0
+    assert most.get_groups(0) == 0
+    assert most.get_groups(10**6, 10**6) >= 10**6
+    assert most.update_group(ByKey("/"), [SetKey("/")], expected_revision="?") >= 0
+    assert most.edit_members(ByKey("/"), add=0, remove=0) >= 0
+    assert world.calls == []
+
+
+# -- what an operation has left
+
+
+async def test_beyond_what_is_left_nothing_is_sent(world):
+    """Each read is refused, or that part of it which does not fit any more."""
+    everyone = [world.add_group(f"Group {number}") for number in range(6)]
+    meter = Meter(limit=3)
+    backend = world.connect(meter=meter)
+
+    await backend.list_groups(Window(size=2))
+    found = await backend.get_groups([ById(everyone[0])])
+    assert len(found) == 1
+    assert await backend.list_members(ById(everyone[0]), Window(size=2))
+    for _ in range(2):
+        with pytest.raises(LimitExceeded) as refused:
+            await backend.list_groups(Window(size=2))
+        refusals = await backend.get_groups([ById(uid) for uid in everyone])
+        assert set(map(type, refusals.values())) == {LimitExceeded}
+
+    assert len(world.calls) == meter.rest_calls == meter.planned == 3
+    assert refused.value.extensions == {
+        "code": "LIMIT_EXCEEDED",
+        "limit": "max_rest_calls",
+        "allowed": 3,
+        "found": 4,
+    }
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
+    """What was sent may have been done: nothing that is refused after it may hide that."""
+    gold = world.add_group("Gold")
+    draft = GroupDraft(name="Blue", uid="blue")
+    if not world.connect().capabilities.chosen_uids:
+        draft = GroupDraft(name="Blue", key="blue")
+    for write in (
+        lambda backend: backend.create_group(draft),
+        lambda backend: backend.update_group(ById(gold), [Rename("Au")]),
+        lambda backend: backend.delete_group(ById(gold)),
+    ):
+        world.faults.clear()
+        for method in ("PUT", "POST", "DELETE"):
+            world.faults.add(Answer(500), method=method)
+        world.journal.clear()
+        with pytest.raises((OutcomeUnknown, LimitExceeded)) as failure:
+            await write(world.connect(meter=Meter(limit=left)))
+
+        written = [call for call in world.calls if not call.startswith("GET")]
+        assert len(world.calls) <= left
+        assert type(failure.value) is (OutcomeUnknown if written else LimitExceeded)

@@ -23,6 +23,7 @@ from gateway.errors import (
     Forbidden,
     GatewayError,
     InvalidAnswer,
+    LimitExceeded,
     OutcomeUnknown,
     RateLimited,
     Unauthenticated,
@@ -96,13 +97,15 @@ class Script(httpx.AsyncBaseTransport):
         return httpx.Response(turn.status, headers=dict(turn.headers), stream=body)
 
 
-def caller(*, token: str | None = SECRET, seconds: float = 10.0) -> Caller:
+def caller(
+    *, token: str | None = SECRET, seconds: float = 10.0, limit: int | None = None
+) -> Caller:
     return Caller(
         tenant_uid="shop",
         token=token,
         request_id="req-1",
         deadline=asyncio.get_running_loop().time() + seconds,
-        meter=Meter(),
+        meter=Meter(limit=limit),
     )
 
 
@@ -663,7 +666,12 @@ async def test_no_repr_has_the_token_in_it():
     asking = caller()
     made, _ = upstream()
     asker = Asker(
-        token=SECRET, request_id="req-1", tenant_uid=None, deadline=0.0, meter=asking.meter
+        token=SECRET,
+        request_id="req-1",
+        tenant_uid=None,
+        began=0.0,
+        deadline=0.0,
+        meter=asking.meter,
     )
 
     for holder in (asking, asker, made, made.connect(asking), Answer(400, b"")):
@@ -682,7 +690,88 @@ async def test_each_attempt_is_one_event():
     seen = [(event.method, event.template, event.status, event.attempt) for event in events]
     assert seen == [("GET", GROUP, None, 1), ("GET", GROUP, 404, 2)]
     assert all(isinstance(event, UpstreamCall) and event.request_id == "req-1" for event in events)
-    assert asking.meter.rest_calls == 2
+
+
+# -- how many
+
+
+async def test_a_call_counts_once_however_often_it_is_sent():
+    """What is sent again is counted beside it."""
+    made, script = upstream(httpx.ReadError("lost"), Says(404), Says())
+    asking = caller()
+
+    await get(made.connect(asking))
+    await get(made.connect(asking))
+
+    assert len(script.requests) == 3
+    assert (asking.meter.rest_calls, asking.meter.repeats) == (2, 1)
+
+
+async def test_a_call_that_may_be_sent_again_needs_no_second_place():
+    """Also where it is the last that is left, and a write."""
+    made, script = upstream(Says(429, headers={"Retry-After": "0"}), Says())
+    asking = caller(limit=1)
+
+    assert (await put(made.connect(asking))).ok
+    assert len(script.requests) == 2
+    assert (asking.meter.rest_calls, asking.meter.repeats) == (1, 1)
+
+
+@pytest.mark.parametrize("send", [get, put])
+async def test_beyond_the_limit_nothing_is_sent(send):
+    """And the outcome of a write is known: it was not made."""
+    events: list[Any] = []
+    made, script = upstream(observe=events.append)
+    asking = caller(limit=2)
+    connection = made.connect(asking)
+    await send(connection)
+    await send(connection)
+
+    with pytest.raises(LimitExceeded, match="2 REST calls are used up"):
+        await send(connection)
+
+    assert len(script.requests) == len(events) == asking.meter.rest_calls == 2
+
+
+async def test_calls_side_by_side_share_what_is_left():
+    """Those that do not fit are refused at once, and do not wait for the others at the gate."""
+    made, script = upstream(Says(after=0.02), concurrency=2)
+    connection = made.connect(caller(limit=3))
+    calls = [asyncio.ensure_future(get(connection)) for _ in range(8)]
+
+    await asyncio.sleep(0.005)
+    refused = [call for call in calls if call.done()]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert len(refused) == 5
+    assert [type(answer) for answer in answers] == [Answer] * 3 + [LimitExceeded] * 5
+    assert len(script.requests) == 3
+
+
+async def test_a_call_that_was_never_sent_leaves_its_place_to_another():
+    """It waited at the gate, and was cancelled there."""
+    made, script = upstream(Says(after=0.02), concurrency=1)
+    asking = caller(limit=2)
+    connection = made.connect(asking)
+    first, second = (asyncio.ensure_future(get(connection)) for _ in range(2))
+    await asyncio.sleep(0.005)
+
+    second.cancel()
+    await asyncio.wait((first, second))
+    await get(connection)
+
+    assert len(script.requests) == asking.meter.rest_calls == 2
+
+
+async def test_what_can_not_be_asked_for_is_not_counted():
+    """A value that would lead to another path is refused ahead of it."""
+    made, _ = upstream()
+    asking = caller(limit=1)
+
+    with pytest.raises(InvalidAnswer):
+        await made.connect(asking).send("GET", GROUP, {**GOLD, "customerGroupUid": ".."})
+
+    assert asking.meter.rest_calls == 0
 
 
 # -- end to end, with sockets between

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.windows import AnsweredPage, NumberedPages, read_window
+from gateway.backends.windows import (
+    AnsweredPage,
+    NumberedPages,
+    PageCosts,
+    most_calls,
+    read_window,
+)
 from gateway.errors import InvalidAnswer, Unavailable, Unsupported
 from gateway.paging import Position, Window, cover
 from gateway.records import CustomerGroup, Flaw, Page
@@ -576,3 +582,122 @@ async def test_a_moved_row_costs_two_more_calls_at_most(total, data):
     await api.read(wanted, max_page_size=MAX)
 
     assert api.cost <= 3
+
+
+# -- at most
+
+
+PLACES = st.none() | st.tuples(st.integers(0, 90), st.integers(-12, 12))
+"""A cursor's offset, and how far from there its row stands by now."""
+
+
+@given(
+    st.integers(0, 90),
+    st.integers(1, 30),
+    st.integers(0, 70),
+    st.tuples(PLACES, PLACES, st.booleans(), st.integers(0, 120)),
+    st.booleans(),
+    st.sampled_from(["empty", "last"]),
+    st.booleans(),
+)
+@settings(deadline=None, derandomize=True, max_examples=2000)
+async def test_no_window_costs_more_than_is_said_ahead(
+    total, max_page_size, size, where, turns, past_the_end, not_found
+):
+    """Wherever the rows of its cursors stand by now, if they do; also where a page past the end
+    tells no total.
+    """
+    after, before, from_end, offset = where
+    api = Ending(uids=numbered(total), past_the_end=past_the_end, not_found=not_found)
+    wanted = Window(
+        size=size,
+        offset=0 if after or before or from_end else offset,
+        after=after and Position(after[0], f"u{sum(after)}"),
+        before=before and Position(before[0], f"u{sum(before)}"),
+        from_end=from_end,
+    )
+
+    await api.read(wanted, max_page_size=max_page_size, turns=turns)
+
+    assert api.cost <= most_calls(wanted, PageCosts(max_page_size, turns))
+
+
+@dataclass(kw_only=True)
+class Ending(Api):
+    """May answer a page past the end as one that tells nothing."""
+
+    not_found: bool
+
+    def answer(self, uids: list[str], index: int, size: int) -> AnsweredPage[CustomerGroup]:
+        page = super().answer(uids, index, size)
+        if self.not_found and index and not page.rows:
+            return AnsweredPage(index=index, size=size, rows=(), total=None)
+        return page
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most"),
+    [
+        (Window(size=0), 1),
+        (Window(size=50, offset=7), 1),
+        (Window(size=100, offset=200), 1),
+        (Window(size=100, offset=7), 2),
+        (Window(size=250), 3),
+        (Window(size=20, after=Position(19, "a")), 3),
+        (Window(size=100, after=Position(99, "a")), 1),
+        (Window(size=20, before=Position(40, "a"), from_end=True), 3),
+        (Window(size=20, before=Position(40, "a")), 1),
+        (Window(size=20, from_end=True), 2),
+        (Window(size=0, from_end=True), 1),
+        (Window(size=20, after=Position(40, "a"), from_end=True), 3),
+        (Window(size=20, after=Position(40, "a"), before=Position(41, "b")), 2),
+    ],
+    ids=str,
+)
+def test_what_is_said_ahead_of_pages_of_100(wanted, most):
+    """A window behind a cursor is one call, and at most two more where its rows have moved."""
+    assert most_calls(wanted, PageCosts(100, turns=False)) == most
+
+
+async def test_the_most_is_reached_where_a_cursors_row_has_moved_far():
+    """Read at its old place, looked for, and read again behind it."""
+    api = Api(uids=numbered(500))
+    wanted = Window(size=8, after=Position(60, "u80"))
+
+    page = await api.read(wanted)
+
+    assert [row.record.uid for row in page.rows] == [f"u{number}" for number in range(81, 89)]
+    assert api.cost == most_calls(wanted, PageCosts(100, turns=False)) == 3
+
+
+async def test_the_end_behind_a_cursor_that_is_past_it_is_found():
+    """Where a page past the end tells no total, the first one does."""
+    api = Ending(uids=numbered(230), not_found=True)
+    wanted = Window(size=20, after=Position(400, "u215"), from_end=True)
+
+    page = await api.read(wanted)
+
+    assert [row.record.uid for row in page.rows] == [f"u{number}" for number in range(216, 230)]
+    assert api.cost <= most_calls(wanted, PageCosts(100, turns=False)) == 4
+
+
+async def test_the_look_for_a_cursors_row_is_one_call_at_any_offset():
+    """With pages of 20 rows, no page holds the rows 713 to 722: fewer are looked at."""
+    at = 713 + 5
+    assert cover(713, 10, 20).count == 2
+    api = Api(uids=numbered(800))
+    api.uids[at] = "new"
+
+    await api.read(Window(size=0, after=Position(at, "gone")), max_page_size=20)
+
+    assert api.cost == 2
+
+
+async def test_a_page_past_the_end_is_not_read_twice():
+    """Where it is answered 404, it tells no total; but that it is past the end is told."""
+    api = Ending(uids=numbered(20), not_found=True)
+
+    page = await api.read(Window(size=100, after=Position(299, "u299")))
+
+    assert page.rows == []
+    assert api.cost == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 
@@ -20,6 +20,7 @@ from gateway.simulator.commercetools import app as commercetools_app
 from gateway.simulator.commercetools.store import Store as CommercetoolsStore
 from gateway.simulator.commercetools.switches import Switches as CommercetoolsSwitches
 from gateway.simulator.faults import Faults
+from gateway.simulator.flow_retail.switches import Switches as FlowSwitches
 from gateway.simulator.journal import Journal
 from gateway.telemetry import Meter
 from tests.harness import READER, TENANT, TOKEN, Flow, running_flow, served
@@ -33,15 +34,20 @@ class World(Protocol):
     reader: str
     unknown: str
     journal: Journal
+    faults: Faults
 
     @property
     def calls(self) -> list[str]: ...
 
-    def connect(self, token: str | None = TOKEN) -> Backend: ...
+    def connect(self, token: str | None = TOKEN, *, meter: Meter | None = None) -> Backend: ...
 
     def add_group(self, name: str) -> str: ...
 
     def add_customer(self, *groups: str, **fields: str) -> str: ...
+
+    def remove_group(self, uid: str) -> None: ...
+
+    def remove_customer(self, uid: str) -> None: ...
 
     def members(self, group: str) -> set[str]: ...
 
@@ -58,13 +64,13 @@ class Connecting:
     def calls(self) -> list[str]:
         return self.journal.calls
 
-    def connect(self, token: str | None = TOKEN) -> Backend:
+    def connect(self, token: str | None = TOKEN, *, meter: Meter | None = None) -> Backend:
         caller = Caller(
             tenant_uid=self.tenant,
             token=token,
             request_id="test",
             deadline=asyncio.get_running_loop().time() + 10,
-            meter=Meter(),
+            meter=meter or Meter(),
         )
         return self.connector.connect(caller)
 
@@ -73,11 +79,13 @@ class FlowWorld(Connecting):
     name = "flow_retail"
     unknown = "nobody"
 
-    def __init__(self, flow: Flow, transport: AiohttpTransport) -> None:
+    def __init__(
+        self, flow: Flow, transport: AiohttpTransport, settings: FlowRetailSettings
+    ) -> None:
         self._flow = flow
         self._numbers = itertools.count()
         self.journal = flow.journal
-        settings = FlowRetailSettings(url=flow.url)
+        self.faults = flow.faults
         self.connector = FlowRetail(
             Upstream(self.name, settings, transport, lambda _event: None), settings
         )
@@ -91,6 +99,12 @@ class FlowWorld(Connecting):
         uid = f"c{next(self._numbers)}"
         self._flow.add_customer(uid, *groups, **fields)
         return uid
+
+    def remove_group(self, uid: str) -> None:
+        self._flow.store.remove_group(self.tenant, uid)
+
+    def remove_customer(self, uid: str) -> None:
+        self._flow.store.remove_customer(self.tenant, uid)
 
     def members(self, group: str) -> set[str]:
         return set(self._flow.members(group))
@@ -119,8 +133,10 @@ class CommercetoolsWorld(Connecting):
         )
         self.connector = Commercetools(upstream, settings)
 
-    def connect(self, token: str | None = TOKEN) -> CommercetoolsBackend:
-        return cast(CommercetoolsBackend, super().connect(token))
+    def connect(
+        self, token: str | None = TOKEN, *, meter: Meter | None = None
+    ) -> CommercetoolsBackend:
+        return cast(CommercetoolsBackend, super().connect(token, meter=meter))
 
     @property
     def queries(self) -> list[dict[str, str]]:
@@ -148,21 +164,31 @@ class CommercetoolsWorld(Connecting):
                 for number in range(count)
             )
 
+    def remove_group(self, uid: str) -> None:
+        self.store.remove_group(self.tenant, uid)
+
+    def remove_customer(self, uid: str) -> None:
+        self.store.remove_customer(self.tenant, uid)
+
     def members(self, group: str) -> set[str]:
         return set(self.store.members(self.tenant, group))
 
 
 @asynccontextmanager
-async def worlds(name: str) -> AsyncIterator[World]:
-    """The world of that backend, running."""
+async def worlds(
+    name: str, *, switches: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """The world of that backend, running; its simulator's switches, its adapter's settings."""
     if name == "commercetools":
-        async with shop() as world:
+        async with shop(**settings) as world:
+            for switch, value in (switches or {}).items():
+                setattr(world.switches, switch, value)
             yield world
         return
     transport = AiohttpTransport(connections=20)
     try:
-        async with running_flow(Flow()) as flow:
-            yield FlowWorld(flow, transport)
+        async with running_flow(Flow(switches=FlowSwitches(**switches or {}))) as flow:
+            yield FlowWorld(flow, transport, FlowRetailSettings(url=flow.url, **settings))
     finally:
         await transport.aclose()
 

@@ -1,0 +1,99 @@
+"""What commercetools' operations cost at most; see gateway.backends.port.MostCalls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.backends import lookups, windows
+from gateway.backends.commercetools_lists import MAX_LIMIT, MAX_OFFSET
+from gateway.backends.commercetools_members import IDS_PER_QUERY
+from gateway.backends.port import (
+    ByKey,
+    CustomerOrder,
+    GroupChange,
+    GroupDraft,
+    GroupOrder,
+    GroupRef,
+)
+from gateway.paging import Window
+
+
+class CommercetoolsCosts:
+    """The arithmetic beside CommercetoolsBackend; for every caller, and all settings, the same."""
+
+    def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
+        return lookups.most_calls(by_id, batches) + by_key
+
+    def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int:
+        by_offset = windows.most_calls(window, OFFSETS)
+        if order is not None or window.plain:
+            return by_offset
+        # By the last id; and where a predicate on groups can't have an id, by offset after all.
+        return _parts(max(1, window.size)) + by_offset
+
+    def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> int:
+        """The window; ahead of it, the group is read where only its key is known."""
+        read = isinstance(group, ByKey)
+        if order is not None or window.plain:
+            return read + windows.most_calls(window, OFFSETS)
+        return read + OFFSETS.most(0, max(1, window.size))
+
+    def create_group(self, draft: GroupDraft) -> int:
+        return 1
+
+    def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> int:
+        """The version and the change; or a change that comes too late, and the state that won."""
+        return 2
+
+    def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> int:
+        """As a change; and a look at the members where there must be none."""
+        return 2 + (self.list_members(group, Window(size=1)) if only_if_empty else 0)
+
+    def edit_members(self, group: GroupRef, *, add: int, remove: int) -> int:
+        """The group, the customers' versions, and a change of each customer."""
+        customers = add + remove
+        return 1 - (-customers // IDS_PER_QUERY) + customers
+
+
+def _parts(size: int) -> int:
+    return max(1, -(-size // MAX_LIMIT))
+
+
+class OffsetCosts:
+    """What a list by offset and limit costs; see gateway.backends.windows.ReadCosts."""
+
+    max_page_size: Final = MAX_LIMIT
+
+    def calls(self, offset: int, size: int) -> int:
+        return _parts(size)
+
+    def most(self, offset: int, size: int) -> int:
+        """A call for each full answer; where the last is full too, a look for one row more."""
+        if offset + (_parts(size) - 1) * MAX_LIMIT > MAX_OFFSET:
+            return 0  # it is refused
+        full = size > 0 and size % MAX_LIMIT == 0
+        return _parts(size) + (full and offset + size <= MAX_OFFSET)
+
+    def most_anywhere(self, size: int) -> int:
+        return size // MAX_LIMIT + 1
+
+    def most_last(self, size: int) -> int | None:
+        return self.most(0, max(1, size))
+
+
+OFFSETS: Final = OffsetCosts()

@@ -1,0 +1,60 @@
+"""What Flow Retail's operations cost at most; see gateway.backends.port.MostCalls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.backends import lookups, windows
+from gateway.backends.port import CustomerOrder, GroupChange, GroupDraft, GroupOrder, GroupRef
+from gateway.paging import Window
+from gateway.settings import FlowRetail as FlowRetailSettings
+
+
+class FlowRetailCosts:
+    """The arithmetic beside FlowRetailBackend; for every caller the same."""
+
+    def __init__(self, settings: FlowRetailSettings) -> None:
+        self._settings = settings
+
+    def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
+        return lookups.most_calls(by_id, batches)  # there are no keys to be looked up
+
+    def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int:
+        return self._window(window, order)
+
+    def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> int:
+        return self._window(window, order)
+
+    def create_group(self, draft: GroupDraft) -> int:
+        return 1
+
+    def update_group(
+        self,
+        group: GroupRef,
+        changes: Sequence[GroupChange],
+        *,
+        expected_revision: str | None = None,
+    ) -> int:
+        """The change; ahead of it, the revision is read where one is expected."""
+        return 1 + (expected_revision is not None)
+
+    def delete_group(
+        self,
+        group: GroupRef,
+        *,
+        expected_revision: str | None = None,
+        only_if_empty: bool = False,
+    ) -> int:
+        """As a change; and a look at the members where there must be none."""
+        return 1 + (expected_revision is not None) + only_if_empty
+
+    def edit_members(self, group: GroupRef, *, add: int, remove: int) -> int:
+        """The chunks, if none of them is refused."""
+        return -(-(add + remove) // self._settings.membership_chunk)
+
+    def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
+        turns = order is not None and self._settings.mirrored_sorts
+        costs = windows.PageCosts(self._settings.max_page_size, turns)
+        return windows.most_calls(window, costs)
