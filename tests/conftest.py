@@ -37,9 +37,23 @@ def capability(record_property: Callable[[str, object], None]) -> Capability:
     return note
 
 
+Stalled = Callable[[str, str, float], None]
+
+
+@pytest.fixture
+def stalled(record_property: Callable[[str, object], None]) -> Stalled:
+    """Notes for how many seconds the event loop stood still, for the same table."""
+
+    def note(name: str, profile: str, seconds: float) -> None:
+        record_property("Stalls", (name, profile, f"{seconds * 1000:.1f}"))
+
+    return note
+
+
 HEADINGS = {
     "REST calls": "REST calls (of Flow Retail, by how its documents can be read)",
     "Capabilities": "Capabilities",
+    "Stalls": "Longest stall of the event loop, ms",
 }
 
 

@@ -1,0 +1,1 @@
+"""How an operation becomes REST calls: read, chosen, rehearsed, executed."""

@@ -1,0 +1,83 @@
+"""The rules that documents are validated by: graphql-core's, held to a bounded amount of work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from graphql import (
+    ASTValidationRule,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OverlappingFieldsCanBeMergedRule,
+    SelectionSetNode,
+    ValidationContext,
+    specified_rules,
+)
+from graphql.validation.validate import ValidationAbortedError
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.limits import DocumentLimits, refused
+
+PAGE: Final = 10_000
+"""Characters of messages: each may print a value that is nearly as long as the document."""
+
+
+class EnoughSaid(ASTValidationRule):
+    """Not a rule: it ends validation when the messages of the others fill a page."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        report = context.on_error
+        said = 0
+
+        def count(error: GraphQLError) -> None:
+            nonlocal said
+            report(error)
+            said += len(error.message)
+            if said > PAGE:
+                raise ValidationAbortedError("There may be more mistakes.")
+
+        context.on_error = count  # type: ignore[method-assign]  # as the context itself does
+
+
+def rules(limits: DocumentLimits, *, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
+    """All rules of the specification, Strawberry's for its own types, and none of introspection
+    unless it is allowed.
+    """
+
+    class FieldsCanBeMerged(OverlappingFieldsCanBeMergedRule):
+        """Compares each pair of fields that share a response name: in the square of their number.
+
+        graphql-core gives up after half a million steps, a tenth of a second.
+        """
+
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+            self.rule_context.remaining_complexity_budget = limits.max_comparisons
+
+        def enter_selection_set(self, selection_set: SelectionSetNode, *place: object) -> None:
+            try:
+                super().enter_selection_set(selection_set, *place)
+            except ValidationAbortedError:
+                left = self.rule_context.remaining_complexity_budget
+                if left >= 0:
+                    raise
+                allowed = limits.max_comparisons
+                reason = refused(
+                    "max_comparisons", selection_set, allowed=allowed, found=allowed - left
+                )
+                raise ValidationAbortedError(
+                    reason.message, selection_set, original_error=reason.original_error
+                ) from None
+
+    chosen: list[type[ASTValidationRule]] = [
+        EnoughSaid,
+        MaybeNullValidationRule,
+        OneOfInputValidationRule,
+    ]
+    for rule in specified_rules:
+        chosen.append(FieldsCanBeMerged if rule is OverlappingFieldsCanBeMergedRule else rule)
+    if not introspection:
+        chosen.append(NoSchemaIntrospectionCustomRule)
+    return tuple(chosen)

@@ -1,0 +1,56 @@
+"""How long the event loop stands still: what everybody else's requests wait for one of them.
+
+Counted is the processor time of the loop's thread, so that a busy machine does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+SLEEP = 0.001
+
+
+@dataclass
+class Stall:
+    seconds: float = 0.0
+    """The longest so far."""
+
+
+@asynccontextmanager
+async def stall_meter() -> AsyncIterator[Stall]:
+    """A task that wants to run every millisecond, and notes how long it was kept from it."""
+    stall = Stall()
+
+    async def tick() -> None:
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(SLEEP)
+            stall.seconds = max(stall.seconds, time.thread_time() - before)
+
+    ticking = asyncio.ensure_future(tick())
+    await asyncio.sleep(2 * SLEEP)
+    try:
+        yield stall
+        await asyncio.sleep(2 * SLEEP)  # so that it notes the last one
+    finally:
+        ticking.cancel()
+
+
+async def longest_stall(
+    work: Callable[[], Awaitable[object]], *, allowed: float, tries: int = 5
+) -> float:
+    """The longest stall while `work` is done, in seconds. It is tried again while it is longer than
+    allowed: the garbage of other tests and a shared processor only make it longer.
+    """
+    least = float("inf")
+    for _ in range(tries):
+        async with stall_meter() as stall:
+            await work()
+        least = min(least, stall.seconds)
+        if least <= allowed:
+            break
+    return least
