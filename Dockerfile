@@ -1,5 +1,16 @@
 # Any image of Debian's kind with python3 3.11 or newer and its venv module will do.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
+# What builds GraphiQL's page; nothing of it runs.
+ARG NODE_IMAGE=node:20-bookworm-slim
+
+FROM ${NODE_IMAGE} AS graphiql
+WORKDIR /src
+COPY graphiql/package.json graphiql/package-lock.json graphiql/.npmrc graphiql/
+RUN npm ci --prefix graphiql --omit=dev
+COPY graphiql graphiql
+COPY examples examples
+COPY gateway/http/cdn gateway/http/cdn
+RUN node graphiql/build.mjs
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
@@ -11,6 +22,7 @@ RUN python3 -m venv /opt/build \
     && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
+COPY --from=graphiql /src/gateway/http/assets gateway/http/assets
 RUN /opt/build/bin/hatchling build -t wheel \
     && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --no-deps dist/*.whl
 

@@ -1,0 +1,51 @@
+import "./workers.js";
+import "@graphiql/react/style.css";
+import "@graphiql/plugin-doc-explorer/style.css";
+import "graphiql/graphiql.css";
+import "./page.css";
+import { GraphiQL } from "graphiql";
+// GraphiQL imports this one when it needs it, and the styles of what is imported later are lost.
+import { editor } from "monaco-graphql/esm/monaco-editor.js";
+import { createRoot } from "react-dom/client";
+import icon from "../../gateway/http/cdn/icon.svg";
+
+// The examples explain themselves in comments, which are wider than half a window.
+editor.onDidCreateEditor((created) => created.updateOptions({ wordWrap: "on" }));
+
+async function fetcher(operation, { headers } = {}) {
+  const response = await fetch(location.pathname, {
+    method: "POST",
+    // Accept comes last: with another one, a refusal might not be JSON that can be shown.
+    headers: { "Content-Type": "application/json", ...headers, Accept: "application/json" },
+    body: JSON.stringify(operation),
+  });
+  return response.json();
+}
+
+const page = document.getElementById("graphiql");
+const authorization = { Authorization: `Bearer ${page.dataset.token}` };
+
+createRoot(page).render(
+  <GraphiQL
+    fetcher={fetcher}
+    defaultTabs={EXAMPLES}
+    defaultHeaders={JSON.stringify(authorization, null, 2)}
+    defaultEditorToolsVisibility="headers"
+    // A token must not outlive the page: not with the tabs, nor in the history, which stores the
+    // headers of what was run whatever the first of these says.
+    shouldPersistHeaders={false}
+    plugins={[]}
+  >
+    <GraphiQL.Logo>
+      <span className="logo">
+        <img src={new URL(icon, import.meta.url)} alt="" />
+        Customer groups
+      </span>
+    </GraphiQL.Logo>
+    <GraphiQL.Footer>
+      <p className="hint">
+        Each tab is an example. Edits stay in this browser; Headers are gone with the page.
+      </p>
+    </GraphiQL.Footer>
+  </GraphiQL>,
+);
