@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -47,6 +48,9 @@ def serve(_chosen: argparse.Namespace) -> None:
         settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
     ) as listener:
         logging.getLogger("gateway").info("listening on %s", serving.address(listener))
+        # What is there now stays: without this, each full collection would go through all of it.
+        gc.collect()
+        gc.freeze()
         serving.server(app).run(sockets=[listener])
 
 

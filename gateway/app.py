@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -19,9 +21,16 @@ from gateway.backends.port import Connector
 from gateway.backends.transport import AiohttpTransport
 from gateway.backends.upstream import Upstream
 from gateway.context import Tenants
-from gateway.http import graphiql
+from gateway.execution.documents import Documents
+from gateway.execution.manifest import read_manifest
+from gateway.execution.operation import Operations
+from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.store import DocumentStore
 from gateway.http.endpoint import Endpoint, EndpointSettings
+from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
+from gateway.http.manners import SecurityHeaders, cross_origin
+from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
 from gateway.schema import create_schema
 from gateway.settings import Commercetools as CommercetoolsSettings
@@ -52,10 +61,12 @@ def create_app(
             if settings.default_backend
             else "There is no backend to ask: default_backend is none, and no tenants are listed."
         )
+    if settings.cors_credentials and "*" in settings.cors_origins:
+        raise SettingsError(
+            'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
+        )
     development = settings.profile == "development"
-    schema = create_schema(
-        with_node=settings.relay_node, suggestions=development, introspection=development
-    )
+    operations = _operations(settings, development)
     bounds = Bounds(
         default_page_size=min(settings.default_page_size, settings.max_page_size),
         max_page_size=settings.max_page_size,
@@ -66,28 +77,78 @@ def create_app(
         default_tenant=settings.default_tenant,
         deadline=settings.deadline,
         max_request_body=settings.max_request_body,
+        max_variables=settings.max_variables,
+        max_rest_calls=settings.max_rest_calls,
         max_errors=settings.max_errors,
-        page=graphiql.page(token=graphiql_token) if development else None,
+        get=_chosen(settings.get_queries, development),
+        show_cost=development,
     )
+    page = GraphiQL(token=graphiql_token) if _chosen(settings.graphiql, development) else None
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             backends = _Backends(opened, make_transport, observe)
-            tenants = backends.tenants(settings)
-            app.state.endpoint = Endpoint(schema, tenants, bounds, endpoint_settings, observe)
+            app.state.endpoint = Endpoint(
+                operations,
+                backends.tenants(settings),
+                bounds,
+                endpoint_settings,
+                observe=observe,
+                graphiql=page,
+            )
             yield
 
     app = Starlette(
         routes=[
             Route("/graphql", _GraphQL()),
             Route("/health", health),
+            *(page.routes if page else ()),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            *cross_origin(settings.cors_origins, credentials=settings.cors_credentials),
         ],
         lifespan=lifespan,
     )
     # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
     app.router.redirect_slashes = False
     return app
+
+
+def _chosen(setting: bool | None, development: bool) -> bool:
+    """What is set; without it, what the profile says."""
+    return development if setting is None else setting
+
+
+def _operations(settings: Settings, development: bool) -> Operations:
+    names = [limit.name for limit in dataclasses.fields(DocumentLimits)]
+    limits = DocumentLimits(**{name: getattr(settings, name) for name in names})
+    told = _chosen(settings.introspection, development)
+    schema = create_schema(with_node=settings.relay_node)._schema
+    documents = Documents(
+        schema,
+        limits,
+        memory=settings.document_cache,
+        suggestions=told,
+        introspection=told,
+    )
+    manifest = settings.trusted_documents
+    if manifest is None and settings.trusted_mode != "off":
+        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
+    size = settings.persisted_query_cache
+    persisted = PersistedDocuments(
+        read_manifest(Path(manifest)) if manifest is not None else {},
+        mode=settings.trusted_mode,
+        store=DocumentStore(size) if settings.persisted_queries and size else None,
+    )
+    return Operations(
+        schema,
+        documents,
+        persisted,
+        suggestions=told,
+        max_variable_values=settings.max_variable_values,
+    )
 
 
 class _GraphQL:

@@ -4,13 +4,14 @@ loaders.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.errors import GatewayError, InvalidInput, LimitExceeded
+from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
 from gateway.loaders import Loaders
 from gateway.paging import Bounds
 from gateway.telemetry import Meter
@@ -43,17 +44,21 @@ class Asker:
     request_id: str
     tenant_uid: str | None
     """The tenant of fields that name none: the X-Tenant header, else the configured default."""
+    began: float
+    """The event loop's time at which the request was read."""
     deadline: float
     """The event loop's time at which the operation's time is over."""
     meter: Meter
+    shows_cost: bool = False
+    """Whether the response says what the operation has cost."""
 
 
 class Context:
     """One request's; made for it, closed with it, and shared with no other."""
 
     def __init__(self, asker: Asker, tenants: Tenants, bounds: Bounds) -> None:
-        self._asker = asker
-        self._tenants = tenants
+        self.asker = asker
+        self.tenants = tenants
         self._backends: dict[str, Backend] = {}
         self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
         self.bounds = bounds
@@ -68,12 +73,12 @@ class Context:
 
         `field` is where the client has named it.
         """
-        uid = given if given is not None else self._asker.tenant_uid
+        uid = given if given is not None else self.asker.tenant_uid
         if uid is None:
             raise InvalidInput("Which tenant? Name it, or send the X-Tenant header.", field=field)
         if not IDENTIFIER.fullmatch(uid):
             raise InvalidInput("A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
-        self._tenants.connector(uid, field=field)
+        self.tenants.connector(uid, field=field)
         return uid
 
     def backend(self, tenant_uid: str) -> Backend:
@@ -82,25 +87,31 @@ class Context:
         if backend is None:
             caller = Caller(
                 tenant_uid=tenant_uid,
-                token=self._asker.token,
-                request_id=self._asker.request_id,
-                deadline=self._asker.deadline,
-                meter=self._asker.meter,
+                token=self.asker.token,
+                request_id=self.asker.request_id,
+                deadline=self.asker.deadline,
+                meter=self.asker.meter,
             )
-            backend = self._tenants.connector(tenant_uid).connect(caller)
+            backend = self.tenants.connector(tenant_uid).connect(caller)
             self._backends[tenant_uid] = backend
         return backend
 
-    async def changing(self, change: Awaitable[ChangedT]) -> ChangedT:
-        """The change's answer; whatever it came to, what was read ahead of it is read anew."""
+    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, most: int) -> ChangedT:
+        """The change's answer; whatever it came to, what was read ahead of it is read anew.
+
+        Raises LimitExceeded, and begins nothing, where it may take more REST calls than are left:
+        `most` is the backend's word for it.
+        """
+        self.asker.meter.require(most)
         self.changes = True
         try:
-            return await change
+            return await change()
         finally:
             self.loaders.forget()
 
     def show(self, rows: int) -> None:
-        """Count rows that go into the answer; raises LimitExceeded where they are too many.
+        """Count rows that go into the answer; raises LimitExceeded where they are too many, and
+        DeadlineExceeded where there is no time left to show them.
 
         A row that is read once may be shown any number of times: a hundred customers who share a
         hundred groups are ten thousand.
@@ -108,8 +119,13 @@ class Context:
         self._shown += rows
         if self._shown > self.bounds.max_rows:
             raise LimitExceeded(
-                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer."
+                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer.",
+                limit="max_rows",
+                allowed=self.bounds.max_rows,
+                found=self._shown,
             )
+        if asyncio.get_running_loop().time() > self.asker.deadline:
+            raise DeadlineExceeded("The operation's time is over.")
 
     def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:
         """Tell the client of a failure that left `path` its value, or the better part of it."""

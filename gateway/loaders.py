@@ -111,6 +111,7 @@ class Loaders:
         # New loaders, not cleared ones: what is under way may prime only those that it began with.
         self._groups: Groups = DataLoader(self._load_groups)
         self._lists: Lists = DataLoader(self._load_lists)
+        self._reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = {}
 
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
@@ -166,8 +167,15 @@ class Loaders:
             return [part(pages[served[key]], key.window) for key in keys]
 
     async def _read_all(self, keys: Iterable[ListOf]) -> dict[ListOf, Page[Any] | Exception]:
+        """The answers to these reads, each made once however many batches it serves."""
         reads = list(dict.fromkeys(keys))
-        return dict(zip(reads, await asyncio.gather(*map(self._read, reads)), strict=True))
+        for key in reads:
+            if key not in self._reads:
+                self._reads[key] = task = asyncio.ensure_future(self._read(key))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        made = self._reads
+        return dict(zip(reads, await asyncio.gather(*(made[key] for key in reads)), strict=True))
 
     async def _read(self, key: ListOf) -> Page[Any] | Exception:
         loader = self._groups

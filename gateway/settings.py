@@ -11,7 +11,9 @@ from msgspec import Meta
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
+Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)\Z")]
 TENANT_UID: Final = r"[A-Za-z0-9_-]{1,128}"
 TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z")]
 GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
@@ -120,7 +122,9 @@ class Tenant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     profile: Literal["development", "production"] = "production"
-    """`development` shows GraphiQL, introspection and suggestions."""
+    """`development` is for those who write queries: it shows GraphiQL, introspection, suggestions
+    and costs.
+    """
     host: Text = "127.0.0.1"
     """The address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
@@ -131,8 +135,58 @@ class Settings:
     """The tenant of fields that name none, where no X-Tenant header came."""
     default_backend: BackendName | None = "flow_retail"
     """The backend of tenants that are not listed in `[tenants]`; "" for none."""
+    graphiql: bool | None = None
+    """Whether there is a GraphiQL page; without it, as `profile` says."""
+    introspection: bool | None = None
+    """Whether the schema can be asked for, and misspelt names are answered with suggestions;
+    without it, as `profile` says.
+    """
+    get_queries: bool | None = None
+    """Whether queries may come by GET; without it, as `profile` says."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may send requests; `*` for all."""
+    cors_credentials: bool = False
+    """Whether such pages may send cookies along, which nothing here reads."""
     deadline: Seconds = 10.0
     """Seconds for one operation; what is not answered then fails with DEADLINE_EXCEEDED."""
+    max_rest_calls: Count = 100
+    """REST calls of one operation; what may need more is refused before the first."""
+    max_document: Count = 30_000
+    """Characters of one document."""
+    max_lines: Count = 1_000
+    """Lines of one document."""
+    max_tokens: Count = 1_000
+    """Tokens of one document."""
+    max_depth: Count = 15
+    """Levels of fields within fields; here and below, fragments count where they are spread."""
+    max_nesting: Count = 100
+    """Levels of lists and objects in one value."""
+    max_fields: Count = 1_000
+    """Fields of an operation."""
+    max_root_fields: Count = 25
+    """Fields of an operation's first level."""
+    max_aliases: Count = 100
+    """Fields under another name."""
+    max_directives: Count = 100
+    """Directives of an operation."""
+    max_fragment_spreads: Count = 100
+    """Spreads of fragments, inline ones included."""
+    max_comparisons: Count = 10_000
+    """Steps of validation to find whether fields of one name can be merged, two for a pair."""
+    max_variables: Count = 500_000
+    """Bytes of an operation's variables, as JSON."""
+    max_variable_values: Count = 25_000
+    """Values in an operation's variables, those in lists and objects included."""
+    document_cache: Memory = 16_000_000
+    """Bytes of memory for documents that were parsed and validated."""
+    trusted_documents: Text | None = None
+    """The manifest of trusted documents: a file in Apollo's or Relay's format."""
+    trusted_mode: Literal["off", "log", "enforce"] = "off"
+    """What the manifest is for: nothing, to log what is not in it, or to run nothing else."""
+    persisted_queries: bool = True
+    """Whether clients may register documents by hash (APQ)."""
+    persisted_query_cache: Memory = 4_000_000
+    """Bytes of memory for documents that clients have registered."""
     default_page_size: Count = 20
     """Rows of a connection without `first` and `last`."""
     max_page_size: Count = 100

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.backends.port import Backend, Caller
 from gateway.context import Asker, Context, Tenants
-from gateway.errors import InvalidInput, Rejected
+from gateway.errors import InvalidInput, LimitExceeded, Rejected
 from gateway.paging import Bounds
 from gateway.telemetry import Meter
 
@@ -22,13 +22,14 @@ class Recorder:
         return object()  # type: ignore[return-value]
 
 
-def context(tenants: Tenants, *, default: str | None = None) -> Context:
+def context(tenants: Tenants, *, default: str | None = None, meter: Meter | None = None) -> Context:
     asker = Asker(
         token="s3cret",  # noqa: S106  # made up
         request_id="r1",
         tenant_uid=default,
+        began=0.0,
         deadline=99.0,
-        meter=Meter(),
+        meter=meter or Meter(),
     )
     bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10)
     return Context(asker, tenants, bounds)
@@ -114,7 +115,7 @@ async def test_the_token_shows_in_no_repr():
     asked = context(Tenants(connectors={}, default=flow))
     asked.backend("shop")
 
-    shown = repr(asked._asker) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
+    shown = repr(asked.asker) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
 
     assert "s3cret" not in shown
 
@@ -131,3 +132,26 @@ async def test_a_failure_is_reported_once_for_each_place():
         (("customerGroups",), "Left out: b."),
         (("other",), "Left out: a."),
     ]
+
+
+async def test_a_change_is_begun_where_all_its_calls_fit():
+    """From then on it is a change that nobody may cancel."""
+    asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
+
+    async def change() -> str:
+        return "done"
+
+    assert await asked.changing(change, most=3) == "done"
+    assert asked.changes
+
+
+async def test_a_change_that_may_not_fit_is_not_begun():
+    """Not even made: the client may still leave."""
+    asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
+
+    async def never() -> None:
+        raise AssertionError
+
+    with pytest.raises(LimitExceeded, match="up to 4 REST calls, and 3 of the operation's 5"):
+        await asked.changing(never, most=4)
+    assert not asked.changes

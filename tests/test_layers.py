@@ -71,7 +71,8 @@ def importers(*libraries: str) -> set[str]:
 def test_the_imports_are_seen():
     """The rules below would hold of nothing at all: the reader finds what is known to be there."""
     assert {"gateway.paging", "gateway.schema", "gateway.settings"} <= ours("gateway.app")
-    assert {"graphql", "strawberry"} <= IMPORTS["gateway.schema.node"] | IMPORTS["gateway.schema"]
+    assert "strawberry" in IMPORTS["gateway.schema.node"]
+    assert "graphql" in IMPORTS["gateway.limits"]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_the_imports_are_seen():
         ("telemetry", {"gateway.errors", "gateway.settings", "gateway.paging"}),
         ("paging", {"gateway.errors"}),
         ("records", {"gateway.errors"}),
+        ("limits", {"gateway.errors"}),
     ],
 )
 def test_the_ground_floor_stands_on_nothing(module, allowed):

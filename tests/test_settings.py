@@ -36,6 +36,30 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "max_page_size": ("50", 50),
     "max_membership_uids": ("7", 7),
     "max_request_body": ("1000", 1000),
+    "graphiql": ("false", False),
+    "introspection": ("true", True),
+    "get_queries": ("true", True),
+    "cors_origins": ("https://a.example", ("https://a.example",)),
+    "cors_credentials": ("true", True),
+    "max_rest_calls": ("10", 10),
+    "max_document": ("1000", 1000),
+    "max_tokens": ("100", 100),
+    "max_lines": ("5", 5),
+    "max_nesting": ("5", 5),
+    "max_fields": ("5", 5),
+    "max_comparisons": ("5", 5),
+    "max_depth": ("5", 5),
+    "max_aliases": ("5", 5),
+    "max_root_fields": ("5", 5),
+    "max_directives": ("5", 5),
+    "max_fragment_spreads": ("5", 5),
+    "max_variables": ("1000", 1000),
+    "max_variable_values": ("100", 100),
+    "document_cache": ("0", 0),
+    "trusted_documents": ("manifest.json", "manifest.json"),
+    "trusted_mode": ("log", "log"),
+    "persisted_queries": ("false", False),
+    "persisted_query_cache": ("0", 0),
     "relay_node": ("false", False),
     "flow_retail.url": ("https://api.example/v2", "https://api.example/v2"),
     "flow_retail.timeout": ("0.5", 0.5),
@@ -111,6 +135,8 @@ def test_each_setting_can_stand_in_the_file(name, tmp_path):
     """The file takes TOML's own types."""
     text, value = SAMPLES[name]
     written = f'"{text}"' if isinstance(value, str | None) else text
+    if isinstance(value, tuple):
+        written = str(list(value))
 
     settings = read(f"{name} = {written}", tmp_path)
 
@@ -168,12 +194,14 @@ def test_the_readme_lists_settings_with_their_variables_and_defaults():
     root = Path(__file__).parent.parent
     readme = (root / "README.md").read_text(encoding="utf-8")
     upstreams = (root / "docs" / "upstreams.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([\w.]+)` \| `(GATEWAY_\w+)` \| (?:`(.*?)`|none) \|", readme, re.M)
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| `(GATEWAY_\w+)` \| (?:`(.*?)`|none|by profile) \|", readme, re.M
+    )
 
     for name, variable, default in rows:
         assert variable == f"GATEWAY_{name.replace('.', '_').upper()}"
         value = value_of(Settings(), name)
-        assert ("" if value is None else str(value).replace("True", "true")) == default
+        assert ("" if value in (None, ()) else str(value)).lower() == default
     listed = {name for name, _, _ in rows}
     for name in set(SAMPLES) - listed:
         table, _, setting = name.partition(".")

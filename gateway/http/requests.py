@@ -7,17 +7,19 @@ is refused with a well-formed GraphQL response.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.errors import GatewayError
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
+Object = dict[str, Any]
 
 
 class BadRequest(GatewayError):
@@ -25,25 +27,56 @@ class BadRequest(GatewayError):
 
     code = "BAD_REQUEST"
 
-    def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers or {}
 
 
-class GraphQLRequest(msgspec.Struct, frozen=True):
+class TooLarge(BadRequest):
+    """More bytes than a limit allows."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, status: int, message: str, *, limit: str, allowed: int, found: int) -> None:
+        super().__init__(status, message)
+        self._numbers = {"limit": limit, "allowed": allowed, "found": found}
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return super().extensions | self._numbers
+
+
+class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of one operation, as clients send them."""
 
-    query: str
-    variables: dict[str, Any] | None = None
-    operation_name: str | None = msgspec.field(default=None, name="operationName")
-    extensions: dict[str, Any] | None = None
+    query: str | None = None
+    variables: Object = msgspec.field(default_factory=dict)
+    operation_name: str | None = None
+    extensions: Object = msgspec.field(default_factory=dict)
+    document_id: str | None = None
+    """The name of a document that the gateway has, or may have."""
 
 
-_decoder = msgspec.json.Decoder(GraphQLRequest)
+class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
+    """They as JSON: null is as good as absent."""
+
+    query: str | None = None
+    variables: msgspec.Raw = msgspec.Raw(b"null")
+    operation_name: str | None = None
+    extensions: Object | None = None
+    document_id: str | None = None
+    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # as Relay's documents have it
+    id: str | None = None  # as older ones have it
 
 
-async def read_request(request: Request, *, max_body: int) -> GraphQLRequest:
+_parameters = msgspec.json.Decoder(_Parameters)
+_object = msgspec.json.Decoder(Object | None)
+
+
+async def read_post(request: Request, *, max_body: int, max_variables: int) -> GraphQLRequest:
     """The GraphQL request in a POST; raises BadRequest with the status that fits."""
     content_type, _, parameters = request.headers.get("Content-Type", "").partition(";")
     if content_type.strip().lower() != JSON:
@@ -51,34 +84,118 @@ async def read_request(request: Request, *, max_body: int) -> GraphQLRequest:
     charset = re.search(r'charset\s*=\s*"?([^";\s]+)', parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, "A GraphQL request is sent in UTF-8.")
-    body = await _body(request, max_body)
+    sent: _Parameters = _decoded(_parameters, await _body(request, max_body), "The body")
+    return _request(sent, max_variables)
+
+
+def read_get(request: Request, *, max_variables: int) -> GraphQLRequest:
+    """The GraphQL request in a URL; raises BadRequest."""
+    if is_unasked(request.headers):
+        # It might come from any page that its user has opened, which need not ask for leave.
+        raise BadRequest(
+            403,
+            "A browser's GET needs a header that makes it ask first: "
+            "send `Apollo-Require-Preflight: 1`, or a POST.",
+        )
+    given = request.query_params
+    extensions = given.get("extensions", "")
+    return _request(
+        _Parameters(
+            query=given.get("query"),
+            variables=msgspec.Raw(given.get("variables", "").encode() or b"null"),
+            operation_name=given.get("operationName"),
+            extensions=_decoded(_object, extensions.encode() or b"null", "`extensions`"),
+            document_id=given.get("documentId"),
+            doc_id=given.get("doc_id"),
+            id=given.get("id"),
+        ),
+        max_variables,
+    )
+
+
+def _request(sent: _Parameters, max_variables: int) -> GraphQLRequest:
+    size = len(bytes(sent.variables))
+    if size > max_variables:
+        raise TooLarge(
+            413,
+            f"The variables have {size} bytes; at most {max_variables} are allowed.",
+            limit="max_variables",
+            allowed=max_variables,
+            found=size,
+        )
+    request = GraphQLRequest(
+        query=sent.query,
+        variables=_decoded(_object, sent.variables, "`variables`") or {},
+        operation_name=sent.operation_name,
+        extensions=sent.extensions or {},
+        document_id=sent.document_id or sent.doc_id or sent.id,
+    )
+    named = request.document_id or "persistedQuery" in request.extensions
+    if request.query is None and not named:
+        raise BadRequest(400, "The request has no `query`.")
+    return request
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], given: bytes, what: str) -> Any:
     try:
-        return _decoder.decode(body)
+        return decoder.decode(given)
     except msgspec.ValidationError as mistake:
-        raise BadRequest(400, f"The body is no GraphQL request: {mistake}.") from None
+        raise BadRequest(400, f"{what} can't be read as part of a request: {mistake}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRequest(400, "The body is not JSON in UTF-8.") from None
+        raise BadRequest(400, f"{what} is not JSON in UTF-8.") from None
     except RecursionError:
-        raise BadRequest(400, "The body is nested too deeply.") from None
+        raise BadRequest(400, f"{what} is nested too deeply.") from None
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    too_large = BadRequest(413, f"The request is larger than {limit} bytes.")
     announced = request.headers.get("Content-Length", "")
     if announced.isdigit() and int(announced) > limit:
-        raise too_large
+        raise _too_large(limit, int(announced))
     parts: list[bytes] = []
-    left = limit
+    size = 0
     try:
         async for chunk in request.stream():
-            left -= len(chunk)
-            if left < 0:
-                raise too_large
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit, size)
             parts.append(chunk)
     except ClientDisconnect:
         # Nobody is left to read it, but an exception would be logged as a failure of ours.
         raise BadRequest(400, "The request was cut off.") from None
     return b"".join(parts)
+
+
+def _too_large(limit: int, size: int) -> TooLarge:
+    return TooLarge(
+        413,
+        f"The request is larger than {limit} bytes.",
+        limit="max_request_body",
+        allowed=limit,
+        found=size,
+    )
+
+
+ASKING: Final = (
+    "Authorization",
+    "X-Tenant",
+    "X-Request-Id",
+    "X-Apollo-Operation-Name",
+    "Apollo-Require-Preflight",
+)
+"""Headers that no page can send to another origin without the browser's asking there first."""
+
+
+def is_unasked(headers: Headers) -> bool:
+    """Whether a browser may have sent this for a page of another origin, without a preflight.
+
+    Every browser names itself Mozilla, newer ones say where a request comes from, and all of them
+    ask first where one of `ASKING` is to be sent (Fetch Standard, CORS-safelisted request-header).
+    """
+    if any(name in headers for name in ASKING):
+        return False
+    signs = ("Sec-Fetch-Site", "Sec-Fetch-Dest", "Origin", "Referer", "Cookie")
+    named = headers.get("User-Agent", "").startswith("Mozilla/")
+    return named or any(name in headers for name in signs)
 
 
 def response_type(accept: str | None) -> str | None:
@@ -104,16 +221,3 @@ def response_type(accept: str | None) -> str | None:
     if response > json or (response == json > 0 and GRAPHQL_RESPONSE in offered):
         return GRAPHQL_RESPONSE
     return JSON if json > 0 else None
-
-
-def bearer_token(authorization: str | None) -> str | None:
-    """The token of a Bearer header; None where there is none, so that the first REST call says
-    so.
-    """
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.partition(" ")
-    token = token.strip()
-    # RFC 6750's b64token: nothing that could end the header or begin another.
-    usable = scheme.lower() == "bearer" and re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token)
-    return token if usable else None

@@ -13,17 +13,7 @@ from gateway.schema.node import Info
 
 
 class Schema(FederationSchema):
-    """A subgraph's schema. Errors are not logged here: the endpoint knows which are worth it."""
-
-    def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """What graphql-core's execute() is given; its own setting hides all suggestions, which
-        Strawberry's does for fields only.
-        """
-        hidden = self.config.disable_field_suggestions
-        return super()._get_custom_context_kwargs(*args, **kwargs) | {"hide_suggestions": hidden}
-
-    def process_errors(self, errors: object, execution_context: object = None) -> None:
-        """Strawberry would log every user mistake with a traceback."""
+    """A subgraph's schema, which is executed by gateway.execution."""
 
     def entities_resolver(
         self, info: Info, representations: list[FederationAny]

@@ -278,6 +278,9 @@ def distinct_uids(values: Sequence[str], field: str, *, limit: int) -> list[str]
         raise LimitExceeded(
             f"`{field}` has {len(values)} entries; at most {limit} can be sent at once.",
             field=[field],
+            limit="max_membership_uids",
+            allowed=limit,
+            found=len(values),
         )
     return list(
         dict.fromkeys(uid(value, [field, str(number)]) for number, value in enumerate(values))

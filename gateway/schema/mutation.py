@@ -19,6 +19,7 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
 )
+from gateway.context import Context
 from gateway.errors import (
     CallerError,
     InvalidInput,
@@ -164,7 +165,10 @@ class Mutation:
                 key=_optional(input.key),
                 custom=custom_fields(input.custom) if input.custom else None,
             )
-            group = await context.changing(context.backend(tenant_uid).create_group(draft))
+            backend = context.backend(tenant_uid)
+            group = await context.changing(
+                lambda: backend.create_group(draft), most=backend.most.create_group(draft)
+            )
         except CallerError as mistake:
             return CreateCustomerGroupPayload(
                 customer_group=None, user_errors=[_user_error(mistake)]
@@ -183,10 +187,11 @@ class Mutation:
         context = info.context
         try:
             tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            backend, changes = context.backend(tenant_uid), _changes(input)
+            revision = _optional(input.expected_revision)
             group = await context.changing(
-                context.backend(tenant_uid).update_group(
-                    ref, _changes(input), expected_revision=_optional(input.expected_revision)
-                )
+                lambda: backend.update_group(ref, changes, expected_revision=revision),
+                most=backend.most.update_group(ref, changes, expected_revision=revision),
             )
         except CallerError as mistake:
             current = mistake.current if isinstance(mistake, RevisionConflict) else None
@@ -208,12 +213,13 @@ class Mutation:
         context = info.context
         try:
             tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+            backend, empty = context.backend(tenant_uid), input.only_if_empty
+            revision = _optional(input.expected_revision)
             uid = await context.changing(
-                context.backend(tenant_uid).delete_group(
-                    ref,
-                    expected_revision=_optional(input.expected_revision),
-                    only_if_empty=input.only_if_empty,
-                )
+                lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
+                most=backend.most.delete_group(
+                    ref, expected_revision=revision, only_if_empty=empty
+                ),
             )
         except CallerError as mistake:
             return DeleteCustomerGroupPayload(
@@ -240,9 +246,7 @@ class Mutation:
         try:
             tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
             add, remove = _members(info, input)
-            edit = await context.changing(
-                context.backend(tenant_uid).edit_members(ref, add=add, remove=remove)
-            )
+            edit = await _edit(context, tenant_uid, ref, add=add, remove=remove)
         except CallerError as mistake:
             return CustomerGroupMembersPayload(
                 group=None, results=[], user_errors=[_user_error(mistake)]
@@ -269,8 +273,7 @@ class Mutation:
             most = input.max_removals if given(input.max_removals) else None
             if most is not None and most < 0:
                 raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
-            backend = context.backend(tenant_uid)
-            differs = await difference(backend, ref, wanted, most=limit)
+            differs = await difference(context.backend(tenant_uid), ref, wanted, most=limit)
             if most is not None and len(differs.remove) > most:
                 raise LimitExceeded(
                     f"{len(differs.remove)} customers would be removed, and at most {most} may be.",
@@ -279,14 +282,22 @@ class Mutation:
             if input.dry_run or not (differs.add or differs.remove):
                 edit = MembershipEdit(differs.planned())
             else:
-                edit = await context.changing(
-                    backend.edit_members(ref, add=differs.add, remove=differs.remove)
-                )
+                edit = await _edit(context, tenant_uid, ref, add=differs.add, remove=differs.remove)
         except CallerError as mistake:
             return CustomerGroupMembersPayload(
                 group=None, results=[], user_errors=[_user_error(mistake)]
             )
         return _edited(info, GroupOf(tenant_uid, ref), edit)
+
+
+async def _edit(
+    context: Context, tenant_uid: str, ref: GroupRef, *, add: Sequence[str], remove: Sequence[str]
+) -> MembershipEdit:
+    backend = context.backend(tenant_uid)
+    return await context.changing(
+        lambda: backend.edit_members(ref, add=add, remove=remove),
+        most=backend.most.edit_members(ref, add=len(add), remove=len(remove)),
+    )
 
 
 def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMembersPayload:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.requests import GRAPHQL_RESPONSE, JSON, bearer_token, response_type
+from gateway.http.caller import bearer_token
+from gateway.http.requests import GRAPHQL_RESPONSE, JSON, response_type
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
@@ -106,15 +105,6 @@ def test_rows_have_no_holes_but_where_a_row_can_fail_alone():
         "CustomerGroupConnection.nodes": "[CustomerGroup!]!",
         "CustomerConnection.edges": "[CustomerEdge!]!",
     }
-
-
-@pytest.mark.parametrize("suggestions", [True, False])
-@pytest.mark.parametrize("introspection", [True, False])
-def test_the_profile_does_not_change_the_schema(suggestions, introspection):
-    """A client that works in development works in production."""
-    other = create_schema(suggestions=suggestions, introspection=introspection)
-
-    assert other.as_str() == SCHEMA.as_str()
 
 
 def test_without_relay_node_only_that_is_missing():

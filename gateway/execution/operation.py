@@ -1,0 +1,151 @@
+"""From the text of a request to an operation that is ready to run, or to why it can't be.
+
+Everything here happens before any REST call: reading the document, choosing the operation,
+coercing its variables, checking its arguments, and holding its REST calls to the limit.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
+from graphql.execution.executor import Executor
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gateway.context import Context
+from gateway.errors import GatewayError, LimitExceeded
+from gateway.execution.documents import Documents
+from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
+
+
+class Refused(Exception):
+    """The operation is not run at all, for these reasons."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of one request."""
+
+    executor: Executor[Any]
+    untrusted: str | None = None
+    """The SHA-256 of its document, where that runs although no manifest has it."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is a mutation."""
+        return self.executor.operation.operation is OperationType.MUTATION
+
+    async def execute(self) -> ExecutionResult:
+        """Run it; what fails in it is in the result's errors."""
+        result = self.executor.execute_operation()
+        if inspect.isawaitable(result):
+            result = await result
+        assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
+        return result
+
+
+class Operations:
+    """Makes operations of what clients send."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        documents: Documents,
+        persisted: PersistedDocuments,
+        *,
+        suggestions: bool,
+        max_variable_values: int,
+    ) -> None:
+        self._schema = schema
+        self._documents = documents
+        self._persisted = persisted
+        self._suggestions = suggestions
+        self._costly = Costly(schema)
+        self._max_values = max_variable_values
+
+    def operation(
+        self,
+        query: str | None,
+        name: str | None,
+        variables: Mapping[str, Any],
+        context: Context,
+        *,
+        document_id: str | None = None,
+        extensions: Mapping[str, object],
+    ) -> Operation:
+        """The operation `name` of the document that is sent, or named; raises Refused."""
+        try:
+            meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
+        except GatewayError as refusal:
+            raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
+        document = self._documents.read(meant.text)
+        if isinstance(document, Sequence):
+            raise Refused(document)
+        self._persisted.keep(meant)
+        check_size(variables, self._max_values)
+        executor = StrawberryGraphQLCoreExecutionContext.build(
+            self._schema,
+            document.node,
+            context_value=context,
+            raw_variable_values=dict(variables),
+            operation_name=name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # no TypeGuard, but one
+            hide_suggestions=not self._suggestions,
+        )
+        if isinstance(executor, list):
+            raise Refused(executor)
+        self._budget(executor, context)
+        return Operation(executor, meant.unknown)
+
+    def _budget(self, executor: Executor[Any], context: Context) -> None:
+        """Hold the operation's REST calls to the limit, and let the meter know of them."""
+        rehearsed = rehearse(executor, context, self._costly)
+        if rehearsed.mistakes:
+            raise Refused(rehearsed.mistakes)
+        meter = context.asker.meter
+        meter.planned = rehearsed.rest_calls
+        if meter.limit is not None and meter.planned > meter.limit:
+            raise Refused([_too_dear(rehearsed, executor, meter.limit)])
+
+
+def _too_dear(rehearsed: Rehearsed, executor: Executor[Any], limit: int) -> GraphQLError:
+    bound = rehearsed.rest_calls
+    message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
+    fit = rehearsed.fit(limit)
+    if fit is not None:
+        message += f" `first: {fit.first}` would fit for {'.'.join(fit.path)}."
+    refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
+    path = fit.path if fit is not None else None
+    return GraphQLError(message, executor.operation, path=path, original_error=refusal)
+
+
+def check_size(variables: Mapping[str, Any], limit: int) -> None:
+    """Raise Refused where there are more than `limit` values in the variables: coercing them takes
+    a while, which nothing else could use.
+    """
+    found = 0
+    waiting: list[object] = list(variables.values())
+    while waiting:
+        value = waiting.pop()
+        found += 1
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            nested = [item for item in value if isinstance(item, dict | list)]
+            found += len(value) - len(nested)
+            waiting.extend(nested)
+        if found > limit:
+            message = f"The variables hold more than {limit} values."
+            refusal = LimitExceeded(
+                message, limit="max_variable_values", allowed=limit, found=found
+            )
+            raise Refused([GraphQLError(message, original_error=refusal)])

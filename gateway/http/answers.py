@@ -1,0 +1,96 @@
+"""A GraphQL response's body: data, and errors as a client may see them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from gateway.errors import GatewayError, LimitExceeded
+from gateway.telemetry import stack
+
+log = logging.getLogger("gateway.http")
+Body = dict[str, Any]
+
+
+def body(
+    data: object, errors: Sequence[GraphQLError], *, most: int, request_id: str, executed: bool
+) -> Body:
+    """The body of an operation that was executed, or refused: then there is no `data`.
+
+    At most `most` errors are listed, and the others counted. What nobody expected is masked, and
+    logged under the request's id, once however many fields it has cost.
+    """
+    answer: Body = {"data": data} if executed else {}
+    if errors:
+        listed = [_shown(error, request_id) for error in errors[:most]]
+        if len(errors) > most:
+            listed.append(_uncounted(len(errors), most))
+        # Errors first, so that nobody overlooks them.
+        answer = {"errors": listed} | answer
+    for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
+        log_unexpected(failure, request_id)
+    return answer
+
+
+def codes(answer: Mapping[str, Any]) -> Sequence[str]:
+    """The codes of a body's errors, in order."""
+    return tuple(error["extensions"]["code"] for error in answer.get("errors", ()))
+
+
+def log_unexpected(failure: BaseException, request_id: str) -> None:
+    """One record for what nobody expected, without its message, which may hold anything."""
+    log.error("unexpected %s request=%s\n%s", type(failure).__name__, request_id, stack(failure))
+
+
+def unexpected(request_id: str) -> dict[str, Any]:
+    """The error that stands for what nobody expected."""
+    return {
+        "message": "Something went wrong here; the request id tells the operator what.",
+        "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
+    }
+
+
+def _original(error: GraphQLError) -> Exception | None:
+    """What was raised at first, where that was not graphql-core's own."""
+    original = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    return original
+
+
+def _unexpected(error: GraphQLError) -> Exception | None:
+    """What was raised, where it is neither the client's mistake nor a failure of the tree."""
+    # Without a path but with nodes: a scalar refused a literal or a variable.
+    refused = error.path is None and error.nodes
+    original = _original(error)
+    return None if refused or isinstance(original, GatewayError) else original
+
+
+def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """The error as a client may see it: what is expected, with its code; all else masked."""
+    if _unexpected(error):
+        return {**error.formatted, **unexpected(request_id)}
+    original = _original(error)
+    if isinstance(original, GatewayError):
+        extensions: dict[str, Any] = dict(original.extensions)
+    else:
+        extensions = {"code": _code(error), **(error.extensions or {})}
+    return {**error.formatted, "extensions": extensions}
+
+
+def _uncounted(found: int, most: int) -> dict[str, Any]:
+    """Stands for errors that are not listed."""
+    message = f"And {found - most} more errors."
+    refusal = LimitExceeded(message, limit="max_errors", allowed=most, found=found)
+    return {"message": message, "extensions": refusal.extensions}
+
+
+def _code(error: GraphQLError) -> str:
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    if error.path is None:
+        return "GRAPHQL_VALIDATION_FAILED"
+    return "BAD_USER_INPUT"

@@ -1,0 +1,53 @@
+"""What a request's headers say of its caller, and of how long it may take."""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from gateway.http.requests import BadRequest
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TIMEOUT: Final = "X-Request-Timeout"
+SHOW_COST: Final = "X-Show-Cost"
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of a Bearer header; None where there is none, so that the first REST call says
+    so.
+    """
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    # RFC 6750's b64token: nothing that could end the header or begin another.
+    usable = scheme.lower() == "bearer" and re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token)
+    return token if usable else None
+
+
+def request_id(headers: Headers) -> str:
+    """The caller's X-Request-Id where it is harmless, else a new one."""
+    given = headers.get("X-Request-Id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def seconds(headers: Headers, most: float) -> float:
+    """How long the operation may take: what X-Request-Timeout asks for, in seconds, and never more
+    than `most`. Raises BadRequest where it is no such number.
+    """
+    given = headers.get(TIMEOUT)
+    if given is None:
+        return most
+    asked = float(given) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given) else math.nan
+    if not asked > 0:
+        raise BadRequest(400, f"`{TIMEOUT}` is a number of seconds above 0, such as 2.5.")
+    return min(asked, most)
+
+
+def wants_cost(headers: Headers) -> bool:
+    """Whether the caller asks what the operation has cost."""
+    return headers.get(SHOW_COST, "").lower() in ("1", "true", "yes")

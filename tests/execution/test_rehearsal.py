@@ -1,0 +1,200 @@
+"""The bound of an operation's REST calls, known before any is made: never less than are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gateway.context import Asker, Context, Tenants
+from gateway.execution.documents import Documents
+from gateway.execution.operation import Operations, Refused
+from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.rehearsal import Costly
+from gateway.limits import DocumentLimits
+from gateway.paging import Bounds, Position, encode_cursor
+from gateway.schema import create_schema
+from gateway.telemetry import Meter
+from tests.backends.worlds import World, worlds
+from tests.execution.operations import operations
+from tests.harness import TENANT, TOKEN
+
+SCHEMA = create_schema()._schema
+BOUNDS = Bounds(default_page_size=5, max_page_size=50, max_membership_uids=100)
+GENEROUS = DocumentLimits(max_tokens=20_000, max_fields=20_000, max_root_fields=100)
+NOBODY = "00000000-0000-4000-8000-000000000000"
+CURSORS = [
+    encode_cursor(Position(offset, uid), kind=kind)
+    for offset, uid in ((0, "g0"), (3, "moved"), (12, "g9"))
+    for kind in ("", "id")
+]
+
+
+@dataclass
+class Stage:
+    """A world with an operation's way to it, in one process."""
+
+    world: World
+    operations: Operations
+    groups: list[str]
+
+    async def run(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Meter]:
+        """The bound as it was ahead, and the meter as it was in the end."""
+        now = asyncio.get_running_loop().time()
+        asker = Asker(
+            token=TOKEN,
+            request_id="test",
+            tenant_uid=TENANT,
+            began=now,
+            deadline=now + 20,
+            meter=Meter(limit=100_000),
+        )
+        context = Context(asker, Tenants(connectors={TENANT: self.world.connector}), BOUNDS)
+        operation = self.operations.operation(query, None, variables or {}, context, extensions={})
+        ahead = asker.meter.planned
+        try:
+            await operation.execute()
+        finally:
+            await context.close()
+        return ahead, asker.meter
+
+
+@asynccontextmanager
+async def stage(name: str, **settings: Any) -> AsyncIterator[Stage]:
+    documents = Documents(
+        SCHEMA, GENEROUS, memory=10_000_000, suggestions=False, introspection=False
+    )
+    async with worlds(name, **settings) as world:
+        groups = [world.add_group(f"Group {number}") for number in range(14)]
+        for number in range(9):
+            world.add_customer(*groups[: number + 1])
+        yield Stage(
+            world,
+            Operations(
+                SCHEMA,
+                documents,
+                PersistedDocuments(),
+                suggestions=False,
+                max_variable_values=25_000,
+            ),
+            groups,
+        )
+
+
+BACKENDS = {
+    "Flow Retail": ("flow_retail", {}),
+    "Flow Retail, small pages": ("flow_retail", {"max_page_size": 4}),
+    "Flow Retail, mirrored": ("flow_retail", {"max_page_size": 6, "mirrored_sorts": True}),
+    "commercetools": ("commercetools", {}),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("unbounded", [False, True])
+def test_no_operation_makes_more_calls_than_were_bounded(backend, unbounded, record_property):
+    """Whatever is asked for, nested, aliased, gone, or beside its cursor. Where in how many groups
+    customers are is asked for, which nobody knows ahead, the plan grows with the calls.
+    """
+    name, settings = BACKENDS[backend]
+    tightness: list[tuple[int, int]] = []
+
+    @hypothesis_settings(
+        max_examples=20,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # each try starts a simulator, so that shrinking takes minutes
+    )
+    @given(st.data())
+    def try_one(data: st.DataObject) -> None:
+        async def run() -> None:
+            async with stage(name, **settings) as here:
+                for _ in range(4):  # a simulator is dearer to start than an operation
+                    query = data.draw(
+                        operations(
+                            tenant=TENANT,
+                            groups=[*here.groups[:6], NOBODY],
+                            cursors=CURSORS,
+                            unbounded=unbounded,
+                        )
+                    )
+                    before = len(here.world.calls)
+                    try:
+                        ahead, meter = await here.run(query)
+                    except Refused:
+                        assert len(here.world.calls) == before  # a cursor of the other kind
+                        continue
+                    made = len(here.world.calls) - before
+                    assert made == meter.rest_calls <= meter.planned, query
+                    if not unbounded:
+                        assert made <= ahead, query
+                        tightness.append((made, ahead))
+
+        asyncio.run(run())
+
+    try_one()
+    if tightness:
+        made, ahead = map(sum, zip(*tightness, strict=True))
+        record_property("REST calls", ("bounded ahead, in all", backend, f"{made} of {ahead}"))
+        assert ahead < 3 * made  # a bound that is far off would refuse what is cheap
+
+
+IN_LISTS = (
+    "customerGroups(first: 3) { nodes { tenant { customerGroups(first: 3) { totalCount } } } }"
+)
+FIXED = [
+    ("{ tenant { uid backend { kind } } }", 0),
+    ('{ customerGroup(by: {uid: "%s"}) { name } }', 1),
+    ('{ customerGroup(by: {uid: "%s"}) { name customers(first: 3) { nodes { uid } } } }', 2),
+    ("{ customerGroups(first: 3) { totalCount nodes { uid } pageInfo { endCursor } } }", 1),
+    ("{ customerGroups { totalCount } }", 1),
+    ("{ a: customerGroups(first: 3) { nodes { uid } } b: customerGroups { totalCount } }", 1),
+    ("{ customerGroups(first: 3) { nodes { customers(first: 3) { nodes { uid } } } } }", 4),
+    ("{ customerGroups(first: 3) { nodes { customers(first: 0) { totalCount } } } }", 4),
+    ("{ customerGroups(first: 0) { nodes { customers { totalCount } } } }", 1),
+    (f"{{ {IN_LISTS} }}", 2),
+    ("{ customerGroups @skip(if: true) { totalCount } }", 0),
+    ("{ ...A ...A } fragment A on Query { customerGroups { totalCount } }", 1),
+    ('mutation { createCustomerGroup(input: {name: "x"}) { customerGroup { uid } } }', 1),
+    ('mutation { createCustomerGroup(input: {name: " "}) { customerGroup { uid } } }', 0),
+]
+
+
+@pytest.mark.parametrize(("query", "calls"), FIXED)
+async def test_the_bound_is_what_it_costs(query, calls):
+    """In all that is common: the bound is no guess."""
+    async with stage("flow_retail") as here:
+        ahead, meter = await here.run(query.replace("%s", here.groups[5]))
+
+        assert (ahead, meter.rest_calls) == (calls, calls)
+
+
+def test_fields_that_cost_rest_calls_are_told_from_those_that_do_not():
+    """By their resolvers: what is read is read by a coroutine, or leads to what is."""
+    costly = Costly(SCHEMA)
+    fields = {
+        f"{name}.{field}": costly.field(definition)
+        for name, type_ in SCHEMA.type_map.items()
+        if not name.startswith("__")
+        for field, definition in getattr(type_, "fields", {}).items()
+    }
+
+    for free in ("Customer.uid", "Customer.addresses", "CustomerGroup.name", "Tenant.backend"):
+        assert not fields[free]
+    for dear in (
+        "Query.customerGroup",
+        "Query.nodes",
+        "Query._entities",
+        "Customer.customerGroups",
+        "CustomerConnection.totalCount",
+        "CustomerGroup.customers",
+        "Mutation.deleteCustomerGroup",
+        "CustomerGroupMembersPayload.customerGroup",
+    ):
+        assert fields[dear]

@@ -1,0 +1,232 @@
+"""The REST-call budget: what may cost too much is refused before it costs anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
+from tests.two_backends import both, running_commercetools
+
+MEMBERS = "{ customerGroups(first: %d) { nodes { customers(first: 5) { nodes { uid } } } } }"
+
+
+def cost(body: Any) -> tuple[int, int, int]:
+    shown = body["extensions"]["cost"]
+    return shown["restCallsPlanned"], shown["restCallsMade"], shown["limit"]
+
+
+async def test_an_operation_above_the_budget_is_refused_with_what_would_fit(
+    gateway: Gateway, flow: Flow
+):
+    """With the bound, the limit, the place, and the largest `first` that stays within."""
+    flow.add_groups(3)
+
+    body = await gateway.ask(MEMBERS % 100)
+
+    [error] = body["errors"]
+    assert "data" not in body
+    assert flow.calls == []
+    assert error["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "limit": "max_rest_calls",
+        "allowed": 100,
+        "found": 101,
+    }
+    assert "`first: 99`" in error["message"]
+    assert error["path"] == ["customerGroups"]
+    assert error["locations"]
+    assert cost(body) == (101, 0, 100)
+
+
+async def test_what_would_fit_does_fit(gateway: Gateway, flow: Flow):
+    """To the last call."""
+    flow.add_groups(120)
+
+    body = await gateway.ask(MEMBERS % 99)
+
+    assert "errors" not in body
+    assert cost(body) == (100, 100, 100)
+    assert len(flow.calls) == 100
+
+
+async def test_the_attack_of_the_hundred_bytes(gateway: Gateway, flow: Flow):
+    """Lists in lists in lists: refused, where it used to be 1,207 REST calls."""
+    flow.add_groups(20)
+    body = await gateway.ask(
+        "{customerGroups(first:100){nodes{customers(first:100)"
+        "{nodes{customerGroups{customers(first:100){nodes{uid}}}}}}}}"
+    )
+
+    assert codes(body) == ["LIMIT_EXCEEDED"]
+    assert flow.calls == []
+
+
+async def test_what_nobody_knows_ahead_is_metered(flow: Flow):
+    """In how many groups customers are: calls are made as far as the budget goes, and their fields
+    answered; the others say why they are not.
+    """
+    groups = flow.add_groups(12)
+    flow.add_customer("ada", *groups)
+    query = """{ customerGroup(by: {uid: "g000"}) { customers(first: 1) { nodes {
+        customerGroups { name customers(first: 1) { totalCount } }
+    } } } }"""
+    async with running_gateway(settings(flow.url, max_rest_calls=5)) as gateway:
+        body = await gateway.ask(query)
+
+    shown = body["data"]["customerGroup"]["customers"]["nodes"][0]["customerGroups"]
+    counts = [group["customers"]["totalCount"] for group in shown]
+    assert len(flow.calls) == 5
+    assert cost(body) == (5, 5, 5)
+    assert counts.count(1) == 2  # five less the group, its members and the list of groups
+    assert codes(body) == ["LIMIT_EXCEEDED"] * 10
+    for error in body["errors"]:
+        assert error["extensions"]["limit"] == "max_rest_calls"
+
+
+async def test_a_membership_edit_is_counted_by_its_requests(flow: Flow):
+    """One over the budget, and nothing is sent; at the budget, all of it is."""
+    flow.add_group("gold")
+    people = flow.add_customers(5)
+    edit = """mutation ($add: [ID!]!) { updateCustomerGroupMembers(
+        input: {customerGroup: {uid: "gold"}, addCustomerUids: $add}) { results { status } } }"""
+    small = settings(flow.url, max_rest_calls=2, flow_retail={"membership_chunk": 2})
+    async with running_gateway(small) as gateway:
+        refused = await gateway.ask(edit, {"add": people})
+        assert flow.calls == []
+        made = await gateway.ask(edit, {"add": people[:4]})
+
+    assert codes(refused) == ["LIMIT_EXCEEDED"]
+    assert cost(made) == (2, 2, 2)
+    assert len(flow.members("gold")) == 4
+
+
+async def test_an_edit_that_no_budget_allows_is_not_made_in_part(flow: Flow):
+    """Whom to remove is known after reading only; then all of it fits, or nothing is sent."""
+    flow.add_group("gold")
+    flow.add_customers(9, "gold")
+    small = settings(flow.url, max_rest_calls=3, flow_retail={"membership_chunk": 2})
+    async with running_gateway(small) as gateway:
+        body = await gateway.ask(
+            """mutation { setCustomerGroupMembers(
+                input: {customerGroup: {uid: "gold"}, customerUids: []}
+            ) { results { status } userErrors { code } } }"""
+        )
+
+    assert body["data"]["setCustomerGroupMembers"]["userErrors"] == [{"code": "LIMIT_EXCEEDED"}]
+    assert len(flow.members("gold")) == 9
+
+
+async def test_one_change_after_the_other_counts(flow: Flow):
+    """Aliases are no way around it."""
+    flow.add_group("gold")
+    rename = (
+        'updateCustomerGroup(input: {customerGroup: {uid: "gold"}, name: "n%d"}) '
+        "{ userErrors { code } }"
+    )
+    both = " ".join(f"m{n}: {rename % n}" for n in range(4))
+    async with running_gateway(settings(flow.url, max_rest_calls=3)) as gateway:
+        body = await gateway.ask(f"mutation {{ {both} }}")
+
+    assert codes(body) == ["LIMIT_EXCEEDED"]
+    assert flow.calls == []
+
+
+async def test_entities_are_counted_once_each(gateway: Gateway, flow: Flow):
+    """However often a router asks for the same."""
+    flow.add_groups(3)
+    representations = [
+        {"__typename": "CustomerGroup", "tenantUid": "shop", "uid": uid}
+        for uid in ("g000", "g001") * 20
+    ]
+
+    body = await gateway.ask(
+        """query ($r: [_Any!]!) { _entities(representations: $r) {
+            ... on CustomerGroup { name customers(first: 1) { totalCount } } } }""",
+        {"r": representations},
+    )
+
+    assert cost(body) == (5, 4, 100)
+
+
+async def test_mistakes_below_a_list_are_found_ahead(gateway: Gateway, flow: Flow):
+    """Once, not once a row, and nothing is called for them; with the path and the place."""
+    flow.add_groups(3)
+    body = await gateway.ask(
+        """{ ok: __typename customerGroups { nodes {
+            customers(first: 1, after: "nonsense") { nodes { uid } }
+        } } }"""
+    )
+
+    assert codes(body) == ["BAD_USER_INPUT"]
+    assert paths(body) == [["customerGroups", "nodes", "customers"]]
+    assert body["errors"][0]["locations"] == [{"line": 2, "column": 13}]
+    assert flow.calls == []
+
+
+@pytest.mark.parametrize("argument", ["first", "last"])
+async def test_a_page_above_the_limit_refuses_all(gateway: Gateway, flow: Flow, argument):
+    """With both numbers and the place, before any REST call."""
+    body = await gateway.ask(
+        f"""{{ a: customerGroup(by: {{uid: "a"}}) {{ name }}
+               b: customerGroups({argument}: 101) {{ totalCount }} }}"""
+    )
+
+    [error] = body["errors"]
+    assert "data" not in body
+    assert error["path"] == ["b"]
+    assert error["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "field": [argument],
+        "limit": "max_page_size",
+        "allowed": 100,
+        "found": 101,
+    }
+    assert flow.calls == []
+
+
+async def test_a_mistake_below_a_change_keeps_the_change_from_being_made(
+    gateway: Gateway, flow: Flow
+):
+    """Otherwise the client would not see what it has done."""
+    body = await gateway.ask(
+        """mutation { createCustomerGroup(input: {name: "Gold"}) {
+            customerGroup { customers(first: -1) { totalCount } } } }"""
+    )
+
+    assert codes(body) == ["BAD_USER_INPUT"]
+    assert flow.calls == []
+
+
+async def test_each_backend_counts_its_own_calls(flow: Flow):
+    """An edit of three members is one call to one system, and five to the other."""
+    async with running_commercetools() as commercetools:
+        gold = commercetools.add_group("Gold")
+        people = [commercetools.add_customer() for _ in range(3)]
+        async with running_gateway(both(flow.url, commercetools.url)) as gateway:
+            body = await gateway.ask(
+                """mutation ($group: ID!, $add: [ID!]!) { updateCustomerGroupMembers(input: {
+                    tenantUid: "wien", customerGroup: {uid: $group}, addCustomerUids: $add
+                }) { results { status } } }""",
+                {"group": gold, "add": people},
+            )
+
+    assert "errors" not in body
+    assert cost(body) == (5, 5, 100)
+    assert len(commercetools.calls) == 5
+
+
+# -- who is shown it
+
+
+async def test_production_tells_the_cost_to_those_who_ask(flow: Flow):
+    """A header, not a profile, for a client that wants to know."""
+    async with running_gateway(settings(flow.url, profile="production")) as gateway:
+        silent = await gateway.ask("{ customerGroups { totalCount } }")
+        asked = await gateway.ask(
+            "{ customerGroups { totalCount } }", headers={"X-Show-Cost": "true"}
+        )
+
+    assert "extensions" not in silent
+    assert cost(asked) == (1, 1, 100)

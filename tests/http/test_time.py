@@ -1,0 +1,66 @@
+"""One deadline an operation: what is done by then is answered, the rest is null and says why."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gateway.simulator.faults import Delay
+from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
+
+TWO = '{ fast: customerGroup(by: {uid: "gold"}) { name } slow: customerGroups { totalCount } }'
+
+
+async def test_what_is_done_is_answered_when_the_time_is_over(gateway: Gateway, flow: Flow):
+    """At about the time that the client asked for, not when the upstream comes round."""
+    flow.add_group("gold")
+    flow.fail(Delay(3), method="GET", path="/customer-groups$")
+    began = time.monotonic()
+
+    body = await gateway.ask(TWO, headers={"X-Request-Timeout": "0.5"})
+
+    assert time.monotonic() - began < 1.5
+    assert body["data"] == {"fast": {"name": "Gold"}, "slow": {"totalCount": None}}
+    assert codes(body) == ["DEADLINE_EXCEEDED"]
+    assert paths(body) == [["slow", "totalCount"]]
+
+
+async def test_a_client_can_not_ask_for_more_than_the_setting(flow: Flow):
+    """Its deadline is a wish; the gateway's is the rule."""
+    flow.switches.latency = 2
+    async with running_gateway(settings(flow.url, deadline=0.3)) as gateway:
+        began = time.monotonic()
+        body = await gateway.ask(
+            "{ customerGroups { totalCount } }", headers={"X-Request-Timeout": "60"}
+        )
+
+    assert time.monotonic() - began < 1.5
+    assert codes(body) == ["DEADLINE_EXCEEDED"]
+
+
+@pytest.mark.parametrize("given", ["", "0", "-1", "soon", "1s", "1e3", "nan", "inf", "0.0"])
+async def test_a_time_that_is_none_is_refused(gateway: Gateway, flow: Flow, given):
+    """A client that meant 2 seconds must not get 10."""
+    response = await gateway.post("{ __typename }", headers={"X-Request-Timeout": given})
+
+    assert response.status_code == 400
+    assert codes(response.json()) == ["BAD_REQUEST"]
+    assert "X-Request-Timeout" in response.json()["errors"][0]["message"]
+
+
+async def test_later_levels_get_what_is_left(gateway: Gateway, flow: Flow):
+    """Two calls of 0.4 seconds one after the other do not fit into 0.6."""
+    flow.add_group("gold")
+    flow.switches.latency = 0.4
+    began = time.monotonic()
+
+    body = await gateway.ask(
+        "{ customerGroups { nodes { uid customers { totalCount } } } }",
+        headers={"X-Request-Timeout": "0.6"},
+    )
+
+    assert time.monotonic() - began < 1.0
+    [node] = body["data"]["customerGroups"]["nodes"]
+    assert node == {"uid": "gold", "customers": {"totalCount": None}}
+    assert codes(body) == ["DEADLINE_EXCEEDED"]
