@@ -1,13 +1,17 @@
 # What the project can do: `make` lists it. demo and test need only make and Python 3.11 or newer.
 export PYTHON ?= python3
 python := .venv/bin/python
+# Of all that is built, this is written last.
+assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate test check schema compose docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test browser check schema compose audit docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/runtime ## serve the gateway over simulated backends
+	@{ command -v npm >/dev/null && $(MAKE) -s graphiql; } || \
+	  echo "GraphiQL could not be built; if its page comes from a CDN, it will say so."
 	$(python) -m gateway demo $(args)
 
 serve: .venv/runtime ## serve the gateway with the settings of this environment
@@ -16,8 +20,13 @@ serve: .venv/runtime ## serve the gateway with the settings of this environment
 simulate: .venv/runtime ## serve one simulated REST API alone: make simulate args="--api commercetools"
 	$(python) -m gateway simulate $(args)
 
+graphiql: $(assets) ## build the GraphiQL page that the gateway serves itself (needs node)
+
 test: .venv/dev ## run the tests; a few of them: make test args="-k paging"
 	$(python) -m pytest -n auto $(args)
+
+browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
+	node --test --test-reporter=spec graphiql/browser.test.mjs
 
 check: .venv/dev ## lint, formatting, types, nothing that ties the project to one machine
 	scripts/check
@@ -27,6 +36,9 @@ schema: .venv/runtime ## write schema.graphql
 
 compose: composition/node_modules/.package-lock.json ## compose schema.graphql into a supergraph (needs node)
 	node composition/compose.mjs
+
+audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the demo to GraphQL over HTTP (needs node)
+	node conformance/audit.mjs $(python)
 
 docker-lint: build/linters/done ## lint the Dockerfile
 	build/linters/bin/hadolint Dockerfile
@@ -38,7 +50,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist composition/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules graphiql/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt
@@ -54,5 +66,8 @@ build/linters/done: scripts/linters.txt
 	scripts/venv build/linters scripts/linters.txt
 	@touch $@
 
-composition/node_modules/.package-lock.json: composition/package-lock.json
-	npm ci --prefix composition --ignore-scripts
+$(assets): graphiql/node_modules/.package-lock.json $(wildcard graphiql/build.mjs graphiql/src/* examples/* gateway/http/cdn/*)
+	node graphiql/build.mjs
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --ignore-scripts
