@@ -4,7 +4,7 @@ python := .venv/bin/python
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate graphiql test browser check schema compose audit docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test browser check schema compose audit bench docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,11 @@ compose: composition/node_modules/.package-lock.json ## compose schema.graphql i
 audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the demo to GraphQL over HTTP (needs node)
 	node conformance/audit.mjs $(python)
 
+# Without its peers, the benchmark needs no node.
+peers := $(patsubst %/package.json,%/node_modules/.package-lock.json,$(wildcard benchmarks/peers/*/package.json))
+bench: .venv/runtime $(if $(findstring --smoke,$(args)),,$(peers)) ## measure the gateway and its peers; roughly: make bench args=--quick
+	$(python) -m benchmarks $(args)
+
 docker-lint: build/linters/done ## lint the Dockerfile
 	build/linters/bin/hadolint Dockerfile
 
@@ -50,7 +55,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules graphiql/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt

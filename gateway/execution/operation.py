@@ -10,15 +10,16 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 from graphql.execution.executor import Executor
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.errors import GatewayError, LimitExceeded
-from gateway.execution.documents import Documents
+from gateway.execution.compiled import CompiledExecutor, Kept, Tally
+from gateway.execution.documents import Document, Documents
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
 
@@ -64,12 +65,15 @@ class Operations:
         *,
         suggestions: bool,
         max_variable_values: int,
+        compiled: bool = True,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._persisted = persisted
         self._suggestions = suggestions
         self._costly = Costly(schema)
+        self._compiled = compiled
+        self._kept: WeakKeyDictionary[Document, Kept] = WeakKeyDictionary()
         self._max_values = max_variable_values
 
     def operation(
@@ -92,7 +96,7 @@ class Operations:
             raise Refused(document)
         self._persisted.keep(meant)
         check_size(variables, self._max_values)
-        executor = StrawberryGraphQLCoreExecutionContext.build(
+        executor = CompiledExecutor.build(
             self._schema,
             document.node,
             context_value=context,
@@ -103,6 +107,8 @@ class Operations:
         )
         if isinstance(executor, list):
             raise Refused(executor)
+        if self._compiled and isinstance(executor, CompiledExecutor):
+            executor.use(self._kept.setdefault(document, Kept()), Tally())
         self._budget(executor, context)
         return Operation(executor, meant.unknown)
 

@@ -1,0 +1,160 @@
+"""graphql-core's executor, with the plain parts of the response made by generated functions.
+
+What is not plain (fields that are read, that have arguments, whose type is abstract) goes its way
+through graphql-core, and so does every part with a surprise in its data. Shapes are kept beside
+their document: made once, however often it is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import GraphQLObjectType, is_non_null_type, is_object_type
+from graphql.execution.collect_fields import GroupedFieldSet
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gateway.context import Context
+from gateway.execution.shapes import Partial, Shape, Shapes
+
+MOST_SHAPES: Final = 500
+"""Of one document. Each choice of @skip and @include has shapes of its own, and clients choose."""
+Place = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
+"""A selection set: its type, and the nodes of each response key. The document keeps the nodes."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """The shapes of one document."""
+
+    partials: dict[Place, Partial] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many objects were made by shapes, and how many of them graphql-core had to make again."""
+
+    compiled: int = 0
+    surprises: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlainInfo:
+    """What a plain field's resolver may know of the request."""
+
+    context: Context
+
+
+class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
+    """An executor to which `use` has given shapes; without them, it is graphql-core's."""
+
+    _kept: Kept | None = None
+
+    def use(self, kept: Kept, tally: Tally) -> None:
+        self._kept = kept
+        self._tally = tally
+        self._shapes = Shapes(
+            self.schema, lambda type_, details: self.collect_subfields(type_, details)[0]
+        )
+        self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
+        self._info = PlainInfo(self.context_value)
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Any,
+        grouped_field_set: GroupedFieldSet,
+        position_context: Any,
+    ) -> Any:
+        partial = self._partial(parent_type, grouped_field_set) if self._kept and path else None
+        if partial is None or len(partial.others) == len(grouped_field_set):
+            return super().execute_fields(
+                parent_type, source_value, path, grouped_field_set, position_context
+            )
+        try:
+            plain = partial.shape(source_value, self._info)
+        except Exception:  # whatever it is, graphql-core will meet it and say where
+            self._tally.surprises += 1
+            return super().execute_fields(
+                parent_type, source_value, path, grouped_field_set, position_context
+            )
+        self._tally.compiled += 1
+        if not partial.others:
+            return plain
+        _, _, others = self._partials[id(grouped_field_set)]
+        read = super().execute_fields(parent_type, source_value, path, others, position_context)
+        if isinstance(read, dict):
+            plain.update(read)
+            return plain
+
+        async def both() -> dict[str, Any]:
+            plain.update(await read)
+            return plain
+
+        return both()
+
+    def complete_list_value(
+        self,
+        return_type: Any,
+        field_details_list: Any,
+        info: Any,
+        path: Any,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        shape = self._of_items(return_type.of_type, field_details_list) if self._kept else None
+        if shape is not None and type(result) in (list, tuple):
+            try:
+                completed = [shape(item, self._info) for item in result]
+            except Exception:  # as above: for the whole list, of which most may be good
+                self._tally.surprises += 1
+            else:
+                self._tally.compiled += len(completed)
+                return completed
+        return super().complete_list_value(
+            return_type, field_details_list, info, path, result, position_context
+        )
+
+    def _of_items(self, item_type: Any, details: Any) -> Shape | None:
+        """The shape of a list's items, where all of each is plain."""
+        type_ = item_type.of_type if is_non_null_type(item_type) else item_type
+        if not is_object_type(type_):
+            return None
+        partial = self._partial(type_, self.collect_subfields(type_, details)[0])
+        if partial is None or partial.others:
+            return None
+        is_type_of = type_.is_type_of
+        if is_type_of is None:
+            return partial.shape
+        shape = partial.shape
+
+        def checked(item: Any, info: Any) -> dict[str, Any]:
+            if not is_type_of(item, info):
+                raise TypeError  # graphql-core says which
+            return shape(item, info)
+
+        return checked
+
+    def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial | None:
+        """The shape of these fields, from the document's if they have it; None for one too many."""
+        known = self._partials.get(id(fields))
+        if known is not None:
+            return known[1]
+        assert self._kept is not None  # noqa: S101  # asked by those who have looked
+        place: Place = (
+            type_.name,
+            tuple(
+                (key, tuple(id(detail.node) for detail in details))
+                for key, details in fields.items()
+            ),
+        )
+        partial = self._kept.partials.get(place)
+        if partial is None:
+            if len(self._kept.partials) >= MOST_SHAPES:
+                return None
+            partial = self._shapes.partial(type_, fields)
+            self._kept.partials[place] = partial
+        others = {key: fields[key] for key in partial.others}
+        self._partials[id(fields)] = (fields, partial, others)
+        return partial
