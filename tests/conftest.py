@@ -53,6 +53,7 @@ def stalled(record_property: Callable[[str, object], None]) -> Stalled:
 HEADINGS = {
     "REST calls": "REST calls (of Flow Retail, by how its documents can be read)",
     "Capabilities": "Capabilities",
+    "Compared": "Operations that were run by generated functions and by graphql-core",
     "Stalls": "Longest stall of the event loop, ms",
 }
 

@@ -49,10 +49,11 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """An executor to which `use` has given shapes; without them, it is graphql-core's."""
 
     _kept: Kept | None = None
+    tally: Tally | None = None
 
     def use(self, kept: Kept, tally: Tally) -> None:
         self._kept = kept
-        self._tally = tally
+        self.tally = self._tally = tally
         self._shapes = Shapes(
             self.schema, lambda type_, details: self.collect_subfields(type_, details)[0]
         )

@@ -45,6 +45,11 @@ class Operation:
         """Whether it is a mutation."""
         return self.executor.operation.operation is OperationType.MUTATION
 
+    @property
+    def tally(self) -> Tally | None:
+        """How much of it was made by generated functions; None where graphql-core makes it all."""
+        return self.executor.tally if isinstance(self.executor, CompiledExecutor) else None
+
     async def execute(self) -> ExecutionResult:
         """Run it; what fails in it is in the result's errors."""
         result = self.executor.execute_operation()

@@ -1,0 +1,211 @@
+"""What generated functions make of an operation is what graphql-core makes of it: to the letter."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+from collections import Counter
+from typing import Any
+
+import httpx
+import msgspec
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gateway.backends.flow_retail import FlowRetail
+from gateway.backends.upstream import Upstream
+from gateway.context import Asker, Context, Tenants
+from gateway.execution.documents import Documents
+from gateway.execution.operation import Operations, Refused
+from gateway.execution.persisted import PersistedDocuments
+from gateway.http import answers
+from gateway.limits import DocumentLimits
+from gateway.paging import Bounds
+from gateway.schema import create_schema
+from gateway.schema.node import global_id
+from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.telemetry import Meter
+from tests.execution.selections import VARIABLES, queries, text
+from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+TENANT = "shop"
+SCHEMA = create_schema()._schema
+BOUNDS = Bounds(default_page_size=3, max_page_size=50, max_membership_uids=100)
+GENEROUS = DocumentLimits(
+    max_tokens=20_000,
+    max_fields=20_000,
+    max_root_fields=100,
+    max_comparisons=10**6,
+    max_depth=40,
+    max_aliases=1000,
+    max_directives=1000,
+    max_fragment_spreads=1000,
+)
+GROUPS = [f"g{number}" for number in range(6)]
+BROKEN_CUSTOMERS = [row for _, row in cases(CUSTOMER, "customerUid")]
+BROKEN_GROUPS = [row for _, row in cases(GROUP, "customerGroupUid")]
+
+
+class Imagined(httpx.AsyncBaseTransport):
+    """A Flow Retail that makes up its answers: always the same for the same path, and broken as
+    often as `seed` and `how_broken` say.
+    """
+
+    def __init__(self, seed: int, how_broken: float) -> None:
+        self._seed = seed
+        self._how_broken = how_broken
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        place = f"{self._seed} {request.url.raw_path.decode()}"
+        chance = random.Random(hashlib.sha256(place.encode()).digest())  # noqa: S311  # no secret
+        if chance.random() < self._how_broken / 4:
+            status = chance.choice([404, 401, 403, 500, 400])
+            return httpx.Response(status, json={"message": "No."}, request=request)
+        path = request.url.path
+        if path.endswith("/customers"):
+            body = self._page(request, chance, [self._customer(chance, n) for n in range(4)])
+        elif path.endswith("/customer-groups"):
+            body = self._page(request, chance, [self._group(chance, uid) for uid in GROUPS])
+        else:
+            body = self._group(chance, path.rsplit("/", 1)[1])
+        return httpx.Response(200, content=msgspec.json.encode(body), request=request)
+
+    def _page(self, request: httpx.Request, chance: random.Random, rows: list[Any]) -> Any:
+        size, number = (int(request.url.params[name]) for name in ("pageSize", "pageNumber"))
+        start = (number - 1) * size
+        paging = {"pageNumber": number, "pageSize": size, "totalCount": len(rows)}
+        if chance.random() < self._how_broken / 4:
+            paging.pop(chance.choice(sorted(paging)))
+        return {"items": rows[start : start + size], "paging": paging}
+
+    def _customer(self, chance: random.Random, number: int) -> Any:
+        broken = chance.random() < self._how_broken
+        row = dict(chance.choice(BROKEN_CUSTOMERS) if broken else sample(CUSTOMER))
+        if isinstance(row.get("customerUid"), str):
+            row["customerUid"] = f"c{number}"
+        return row | {"customerGroupUids": chance.sample(GROUPS, 2)}
+
+    def _group(self, chance: random.Random, uid: str) -> Any:
+        broken = chance.random() < self._how_broken
+        row = dict(chance.choice(BROKEN_GROUPS) if broken else sample(GROUP))
+        if isinstance(row.get("customerGroupUid"), str):
+            row["customerGroupUid"] = uid
+        return row
+
+
+def by(draw: st.DrawFn) -> str:
+    uid = draw(st.sampled_from(GROUPS))
+    return f"(by: {{uid: {text(uid)}}})"
+
+
+def window(draw: st.DrawFn) -> str:
+    return draw(
+        st.sampled_from(["", "", "(first: 2)", "(first: 0)", "(last: 2)", "(first: 3, offset: 1)"])
+    )
+
+
+def ids(draw: st.DrawFn) -> list[str]:
+    uids = draw(st.lists(st.sampled_from([*GROUPS, ".."]), min_size=1, max_size=4))
+    return [global_id("CustomerGroup", TENANT, uid) for uid in uids]
+
+
+ARGUMENTS = {
+    "Query.customerGroup": by,
+    "Tenant.customerGroup": by,
+    "Query.customerGroups": window,
+    "Tenant.customerGroups": window,
+    "CustomerGroup.customers": window,
+    "Query.node": lambda draw: f"(id: {text(ids(draw)[0])})",
+    "Query.nodes": lambda draw: f"(ids: {json.dumps(ids(draw))})",
+}
+
+
+def operations(*, compiled: bool) -> Operations:
+    return Operations(
+        SCHEMA,
+        Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True),
+        PersistedDocuments(),
+        suggestions=True,
+        max_variable_values=1000,
+        compiled=compiled,
+    )
+
+
+async def run(
+    operations: Operations, query: str, transport: httpx.AsyncBaseTransport, tally: Counter[str]
+) -> Any:
+    """The response's body, as the endpoint makes it, over an upstream of its own."""
+    settings = FlowRetailSettings(url="http://flow.example/v2", retries=0)
+    upstream = Upstream("flow_retail", settings, transport, lambda _event: None)
+    now = asyncio.get_running_loop().time()
+    asker = Asker(
+        token="t",  # noqa: S106  # it opens nothing
+        request_id="r",
+        tenant_uid=TENANT,
+        began=now,
+        deadline=now + 60,
+        meter=Meter(),
+    )
+    tenants = Tenants(connectors={TENANT: FlowRetail(upstream, settings)})
+    context = Context(asker, tenants, BOUNDS)
+    try:
+        operation = operations.operation(query, None, VARIABLES, context, extensions={})
+        result = await operation.execute()
+        if operation.tally is not None:
+            tally["objects"] += operation.tally.compiled
+            tally["surprised"] += operation.tally.surprises > 0
+            tally["compiled"] += operation.tally.compiled > 0
+    except Refused as refusal:
+        return {"refused": [error.formatted for error in refusal.errors]}
+    finally:
+        await context.close()
+    body = answers.body(
+        result.data, result.errors or (), most=10_000, request_id="r", executed=True
+    )
+    reports = sorted((str(path), failure.message) for path, failure in context.reports())
+    return {"body": json.loads(msgspec.json.encode(body)), "reports": reports, "keys": str(body)}
+
+
+def test_both_ways_give_the_same_answer(record_property):
+    """Data, order of keys, errors, their order, paths and locations; over answers that are as they
+    should be, and over broken ones. At least half of what is compared ran by generated functions.
+    """
+    counts: Counter[str] = Counter()
+    fast, reference = operations(compiled=True), operations(compiled=False)
+
+    @hypothesis_settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+        database=None,
+    )
+    @given(
+        queries(SCHEMA, ARGUMENTS, levels=6),
+        st.integers(0, 2**32),
+        st.sampled_from([0.0, 0.0, 0.02, 0.3]),
+    )
+    def compare(query: str, seed: int, how_broken: float) -> None:
+        async def both() -> tuple[Any, Any]:
+            transport = Imagined(seed, how_broken)
+            return (
+                await run(fast, query, transport, counts),
+                await run(reference, query, transport, Counter()),
+            )
+
+        got, wanted = asyncio.run(both())
+        counts["operations"] += 1
+        counts["refused"] += "refused" in wanted
+        counts["with errors"] += "errors" in wanted.get("body", {})
+        assert got == wanted, query
+
+    compare()
+    for what, count in counts.items():
+        record_property("Compared", ("operations, both ways", what, count))
+    assert counts["compiled"] >= counts["operations"] / 2
+    assert counts["with errors"] > 0 < counts["surprised"]
