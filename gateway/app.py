@@ -72,6 +72,8 @@ def create_app(
         max_page_size=settings.max_page_size,
         max_membership_uids=settings.max_membership_uids,
         max_rows=settings.max_rows,
+        max_values=settings.max_values,
+        max_entities=settings.max_entities,
     )
     endpoint_settings = EndpointSettings(
         default_tenant=settings.default_tenant,

@@ -63,6 +63,8 @@ class Context:
         self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
         self.bounds = bounds
         self._shown = 0
+        self._filled = 0
+        self._named = 0
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
         self.loaders = Loaders(self.backend)
@@ -124,6 +126,40 @@ class Context:
                 allowed=self.bounds.max_rows,
                 found=self._shown,
             )
+        self._in_time()
+
+    def fill(self, values: int) -> None:
+        """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
+        `show`.
+
+        Few rows have many fields, where each of them is asked for under many names.
+        """
+        if self.changes:
+            return  # what has become of a change is told, however much and late it is
+        self._filled += values
+        if self._filled > self.bounds.max_values:
+            raise LimitExceeded(
+                f"The answer would have more than {self.bounds.max_values} values; ask for fewer.",
+                limit="max_values",
+                allowed=self.bounds.max_values,
+                found=self._filled,
+            )
+        self._in_time()
+
+    def name(self, entities: int, *, field: Sequence[str]) -> None:
+        """Count ids and representations; raises LimitExceeded where they are too many."""
+        self._named += entities
+        if self._named > self.bounds.max_entities:
+            raise LimitExceeded(
+                f"{self._named} nodes or entities are named; at most {self.bounds.max_entities} "
+                "may be.",
+                field=field,
+                limit="max_entities",
+                allowed=self.bounds.max_entities,
+                found=self._named,
+            )
+
+    def _in_time(self) -> None:
         if asyncio.get_running_loop().time() > self.asker.deadline:
             raise DeadlineExceeded("The operation's time is over.")
 

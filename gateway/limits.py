@@ -180,6 +180,40 @@ def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequenc
     return list(found.values())
 
 
+def variables_refusal(
+    variables: Mapping[str, object], operation: OperationDefinitionNode | None, allowed: int
+) -> GraphQLError | None:
+    """The refusal of more than `allowed` values, those in lists and objects included.
+
+    They are coerced for the operation, and each of its root fields may go through all of them.
+    """
+    found = 0
+    waiting: list[object] = list(variables.values())
+    while waiting:
+        value = waiting.pop()
+        found += 1
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            nested = [item for item in value if isinstance(item, dict | list)]
+            found += len(value) - len(nested)
+            waiting.extend(nested)
+    roots = len(operation.selection_set.selections) if operation else 1
+    if found * roots <= allowed or found <= FEW_VALUES:
+        return None
+    message = f"The variables hold {found} values"
+    message += f", which {roots} fields may go through" if roots > 1 else ""
+    message += f"; at most {allowed} are allowed."
+    reason = LimitExceeded(
+        message, limit="max_variable_values", allowed=allowed, found=found * roots
+    )
+    return GraphQLError(message, operation, original_error=reason)
+
+
+FEW_VALUES: Final = 1_000
+"""So many values are no burden, however many fields go through them."""
+
+
 class Counts(NamedTuple):
     """What executing something comes to."""
 

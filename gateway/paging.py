@@ -114,6 +114,10 @@ class Bounds:
     """Customers in each list of one membership edit."""
     max_rows: int = 20_000
     """Rows of one operation's connections, and groups of customers, each time they are shown."""
+    max_values: int = 200_000
+    """Fields of all objects of one answer."""
+    max_entities: int = 1_000
+    """Ids and representations that one operation names."""
 
 
 def window(

@@ -195,6 +195,10 @@ class Settings:
     """Customers in each list of one membership edit."""
     max_rows: Count = 20_000
     """Rows that one operation may show; a row is counted each time that it stands in the answer."""
+    max_values: Count = 200_000
+    """Fields of all objects that one operation may show."""
+    max_entities: Count = 1_000
+    """Ids of `nodes` and representations of `_entities` in one operation."""
     max_errors: Count = 100
     """Errors that a response lists; the others are counted."""
     max_request_body: Count = 1_000_000

@@ -68,6 +68,8 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "flow_retail.max_retry_after": ("1", 1.0),
     "flow_retail.max_body": ("10", 10),
     "max_rows": ("10", 10),
+    "max_values": ("10", 10),
+    "max_entities": ("10", 10),
     "max_errors": ("10", 10),
     "flow_retail.connect_timeout": ("0.5", 0.5),
     "flow_retail.past_the_end": ("not_found", "not_found"),

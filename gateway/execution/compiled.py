@@ -7,7 +7,7 @@ their document: made once, however often it is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from graphql import GraphQLObjectType, is_non_null_type, is_object_type
@@ -15,7 +15,7 @@ from graphql.execution.collect_fields import GroupedFieldSet
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
-from gateway.execution.shapes import Partial, Shape, Shapes
+from gateway.execution.shapes import Partial, Shapes
 
 MOST_SHAPES: Final = 500
 """Of one document. Each choice of @skip and @include has shapes of its own, and clients choose."""
@@ -58,7 +58,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             self.schema, lambda type_, details: self.collect_subfields(type_, details)[0]
         )
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
-        self._info = PlainInfo(self.context_value)
+        self._context: Context = self.context_value
+        self._info = PlainInfo(self._context)
 
     def execute_fields(
         self,
@@ -69,6 +70,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         partial = self._partial(parent_type, grouped_field_set) if self._kept and path else None
+        if self._kept:
+            self._context.fill(partial.size if partial else len(grouped_field_set))
         if partial is None or len(partial.others) == len(grouped_field_set):
             return super().execute_fields(
                 parent_type, source_value, path, grouped_field_set, position_context
@@ -104,8 +107,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        shape = self._of_items(return_type.of_type, field_details_list) if self._kept else None
-        if shape is not None and type(result) in (list, tuple):
+        partial = self._of_items(return_type.of_type, field_details_list) if self._kept else None
+        if partial is not None and type(result) in (list, tuple):
+            self._context.fill(len(result) * partial.size)
+            shape = partial.shape
             try:
                 completed = [shape(item, self._info) for item in result]
             except Exception:  # as above: for the whole list, of which most may be good
@@ -117,7 +122,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return_type, field_details_list, info, path, result, position_context
         )
 
-    def _of_items(self, item_type: Any, details: Any) -> Shape | None:
+    def _of_items(self, item_type: Any, details: Any) -> Partial | None:
         """The shape of a list's items, where all of each is plain."""
         type_ = item_type.of_type if is_non_null_type(item_type) else item_type
         if not is_object_type(type_):
@@ -127,7 +132,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         is_type_of = type_.is_type_of
         if is_type_of is None:
-            return partial.shape
+            return partial
         shape = partial.shape
 
         def checked(item: Any, info: Any) -> dict[str, Any]:
@@ -135,7 +140,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 raise TypeError  # graphql-core says which
             return shape(item, info)
 
-        return checked
+        return replace(partial, shape=checked)
 
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial | None:
         """The shape of these fields, from the document's if they have it; None for one too many."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
@@ -22,6 +22,11 @@ from gateway.execution.compiled import CompiledExecutor, Kept, Tally
 from gateway.execution.documents import Document, Documents
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
+from gateway.limits import variables_refusal
+
+
+FEW_PLACES: Final = 200
+"""Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
 
 
 class Refused(Exception):
@@ -100,7 +105,9 @@ class Operations:
         if isinstance(document, Sequence):
             raise Refused(document)
         self._persisted.keep(meant)
-        check_size(variables, self._max_values)
+        chosen = document.operation(name)
+        if too_much := variables_refusal(variables, chosen, self._max_values):
+            raise Refused([too_much])
         executor = CompiledExecutor.build(
             self._schema,
             document.node,
@@ -119,44 +126,47 @@ class Operations:
 
     def _budget(self, executor: Executor[Any], context: Context) -> None:
         """Hold the operation's REST calls to the limit, and let the meter know of them."""
-        rehearsed = rehearse(executor, context, self._costly)
+        try:
+            rehearsed = rehearse(executor, context, self._costly)
+        except LimitExceeded as refusal:
+            error = GraphQLError(refusal.message, executor.operation, original_error=refusal)
+            raise Refused([error]) from None
         if rehearsed.mistakes:
             raise Refused(rehearsed.mistakes)
         meter = context.asker.meter
-        meter.planned = rehearsed.rest_calls
-        if meter.limit is not None and meter.planned > meter.limit:
-            raise Refused([_too_dear(rehearsed, executor, meter.limit)])
+        meter.planned = rehearsed.rest_calls + rehearsed.surplus
+        if meter.limit is None:
+            return
+        if rehearsed.rest_calls > meter.limit:
+            meter.planned = rehearsed.rest_calls
+            raise Refused([self._too_dear(rehearsed, executor, context, meter.limit)])
+        meter.planned = min(meter.planned, meter.limit)
 
+    def _too_dear(
+        self, rehearsed: Rehearsed, executor: Executor[Any], context: Context, limit: int
+    ) -> GraphQLError:
+        bound = rehearsed.rest_calls
+        message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
+        path = rehearsed.path
+        if (rows := self._fitting(rehearsed, executor, context, limit)) is not None:
+            argument = "last" if rehearsed.longest.from_end else "first"
+            message += f" With no page of more rows than `{argument}: {rows}` it would fit."
+        refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
+        return GraphQLError(message, executor.operation, path=path, original_error=refusal)
 
-def _too_dear(rehearsed: Rehearsed, executor: Executor[Any], limit: int) -> GraphQLError:
-    bound = rehearsed.rest_calls
-    message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
-    fit = rehearsed.fit(limit)
-    if fit is not None:
-        message += f" `first: {fit.first}` would fit for {'.'.join(fit.path)}."
-    refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
-    path = fit.path if fit is not None else None
-    return GraphQLError(message, executor.operation, path=path, original_error=refusal)
-
-
-def check_size(variables: Mapping[str, Any], limit: int) -> None:
-    """Raise Refused where there are more than `limit` values in the variables: coercing them takes
-    a while, which nothing else could use.
-    """
-    found = 0
-    waiting: list[object] = list(variables.values())
-    while waiting:
-        value = waiting.pop()
-        found += 1
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            nested = [item for item in value if isinstance(item, dict | list)]
-            found += len(value) - len(nested)
-            waiting.extend(nested)
-        if found > limit:
-            message = f"The variables hold more than {limit} values."
-            refusal = LimitExceeded(
-                message, limit="max_variable_values", allowed=limit, found=found
-            )
-            raise Refused([GraphQLError(message, original_error=refusal)])
+    def _fitting(
+        self, rehearsed: Rehearsed, executor: Executor[Any], context: Context, limit: int
+    ) -> int | None:
+        """The most rows that all pages may have so that `limit` holds, as rehearsals show; None
+        where there is no such number, or finding it would take long.
+        """
+        if rehearsed.places > FEW_PLACES:
+            return None
+        fits, too_many = 0, rehearsed.longest.size
+        while too_many - fits > 1:
+            rows = (fits + too_many) // 2
+            if rehearse(executor, context, self._costly, cap=rows).rest_calls <= limit:
+                fits = rows
+            else:
+                too_many = rows
+        return fits or None

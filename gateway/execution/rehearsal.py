@@ -39,6 +39,8 @@ from gateway.backends.port import ById
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.stand_ins import Note, Notes, Rehearsal
+from gateway.loaders import GroupOf
+from gateway.paging import Window
 
 DEFINITION: Final = "strawberry-definition"
 
@@ -72,12 +74,10 @@ class Costly:
         return type_.name in self._types
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """The largest `first` (or `last`) of a connection with which an operation stays in a limit."""
-
-    path: tuple[str, ...]
-    first: int
+MOST_PLACES: Final = 1_000
+"""Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
+has more is refused, or rehearsing it would keep all others waiting.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +91,30 @@ class Rehearsed:
     mistakes cost their own field, and nothing is called for it.
     """
 
+    surplus: int
+    """Further calls by which looking groups up may save more; not made where they do not fit."""
+    longest: Window
+    """The longest window that is asked for."""
+    places: int
+    """How many fields were gone through, those of each tenant counted."""
+
     @property
     def rest_calls(self) -> int:
-        """The most that can be told ahead."""
+        """The most that can be told ahead, without the surplus."""
         return sum(note.total for note in self.notes)
 
-    def fit(self, limit: int) -> Fit | None:
-        """The outermost connection that could be shortened so far that `limit` holds."""
-        for rows in dict.fromkeys(rows for note in self.notes for rows in note.per):
-            below = sum(note.total for note in self.notes if rows in note.per)
-            each = below // rows.size
-            first = (limit - (self.rest_calls - below)) // each if each else 0
-            if 0 < first < rows.size:
-                return Fit(rows.path, first)
-        return None
+    @property
+    def path(self) -> tuple[str, ...] | None:
+        """Where rows are first multiplied, if anywhere."""
+        return next((note.per[0].path for note in self.notes if note.per), None)
 
 
-def rehearse(executor: Executor[Any], context: Context, costly: Costly) -> Rehearsed:
-    """What `executor`'s operation will come to, for the caller of `context`."""
+def rehearse(
+    executor: Executor[Any], context: Context, costly: Costly, *, cap: int | None = None
+) -> Rehearsed:
+    """What `executor`'s operation will come to, for the caller of `context`; with `cap`, if no
+    window had more rows. Raises LimitExceeded for one that takes too long to go through.
+    """
     root = executor.schema.get_root_type(executor.operation.operation)
     assert root is not None  # noqa: S101  # the document is valid
     fields = collect_fields(
@@ -125,12 +131,16 @@ def rehearse(executor: Executor[Any], context: Context, costly: Costly) -> Rehea
         parts = [fields]
     notes: list[Note] = []
     mistakes: list[GraphQLError] = []
+    surplus, places, longest = 0, 0, Window(size=0)
     for part in parts:
-        walk = _Walk(executor, context, costly)
+        walk = _Walk(executor, context, costly, cap=cap, places=places)
         walk.tick([_Place(root, part, None, None)], first=True)
-        notes += walk.noted()
+        looked_up, more = walk.looked_up()
+        notes += [*walk.notes.calls, *looked_up]
         mistakes += walk.mistakes
-    return Rehearsed(notes, mistakes)
+        surplus, places = surplus + more, walk.places
+        longest = max(longest, walk.notes.longest, key=lambda window: window.size)
+    return Rehearsed(notes, mistakes, surplus, longest, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +154,40 @@ class _Place:
 
 
 class _Walk:
-    def __init__(self, executor: Executor[Any], context: Context, costly: Costly) -> None:
-        self._notes = Notes()
+    def __init__(
+        self,
+        executor: Executor[Any],
+        context: Context,
+        costly: Costly,
+        *,
+        cap: int | None,
+        places: int,
+    ) -> None:
+        self.notes = Notes(cap=cap)
+        self.mistakes: list[GraphQLError] = []
+        self.places = places
         self._context = context
-        self._rehearsal = Rehearsal(context, self._notes)
+        self._rehearsal = Rehearsal(context, self.notes)
         self._executor = copy(executor)
         self._executor.context_value = self._rehearsal
         self._costly = costly
-        self.mistakes: list[GraphQLError] = []
 
-    def noted(self) -> Iterator[Note]:
-        yield from self._notes.calls
-        groups = self._notes.groups
-        for tenant_uid in dict.fromkeys(key.tenant_uid for key in groups):
-            keys = [key for key in groups if key.tenant_uid == tenant_uid]
+    def looked_up(self) -> tuple[list[Note], int]:
+        """A call for each group that is looked up, and how many more there may be."""
+        tenants: dict[str, list[GroupOf]] = {}
+        for key in self.notes.groups:
+            tenants.setdefault(key.tenant_uid, []).append(key)
+        notes: list[Note] = []
+        surplus = 0
+        for tenant_uid, keys in tenants.items():
             by_id = sum(isinstance(key.ref, ById) for key in keys)
-            # What is asked for in one tick is one batch, or a part of one.
-            batches = len({groups[key] for key in keys})
+            # What the fields of one object ask for is one batch, or a part of one.
+            batches = len({self.notes.groups[key] for key in keys})
             most = self._context.backend(tenant_uid).most
-            yield Note(most.get_groups(by_id, len(keys) - by_id, batches=batches))
+            least = most.get_groups(by_id, len(keys) - by_id, batches=0)
+            notes.append(Note(least))
+            surplus += most.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+        return notes, surplus
 
     def tick(self, places: list[_Place], *, first: bool = False) -> None:
         """All that is asked ahead of the first answer, which loaders see together; and then, for
@@ -174,6 +199,14 @@ class _Walk:
                 field = place.type.fields.get(details[0].node.name.value)
                 if field is None or not self._costly.field(field):
                     continue  # __typename and the like; leaves of the record
+                self.places += 1
+                if self.places > MOST_PLACES:
+                    raise LimitExceeded(
+                        f"This asks for REST calls in more than {MOST_PLACES} places.",
+                        limit="max_fields",
+                        allowed=MOST_PLACES,
+                        found=self.places,
+                    )
                 path = Path(place.path, key, place.type.name)
                 try:
                     value, waited = self._resolve(place, field, details, path)
@@ -203,7 +236,7 @@ class _Walk:
         arguments = get_argument_values(
             field, first.node, executor.variable_values, first.fragment_variable_values
         )
-        self._notes.path = tuple(str(key) for key in path.as_list())
+        self.notes.path = tuple(str(key) for key in path.as_list())
         resolve = field.resolve or executor.field_resolver
         value = resolve(place.value, info, **arguments)
         if isinstance(value, Awaitable):
@@ -219,9 +252,9 @@ class _Walk:
         if not self._costly.type(type_):
             return
         executor = self._executor
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if item is None or isinstance(item, Exception):
-                continue
+        items = value if isinstance(value, list | tuple) else [value]
+        there = [item for item in items if not (item is None or isinstance(item, Exception))]
+        for item in self._rehearsal.several(there) if len(there) > 1 else there:
             for possible in self._types(type_, item):
                 fields = collect_subfields(
                     executor.schema,

@@ -51,6 +51,8 @@ class Partial:
 
     shape: Shape
     others: Sequence[str]
+    size: int
+    """How many fields it gives, those of objects within it included, of lists once."""
 
 
 class Shapes:
@@ -59,11 +61,6 @@ class Shapes:
     def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
         self._schema = schema
         self._collect = collect
-
-    def whole(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Shape | None:
-        """The shape of these fields; None where one of them is not plain."""
-        partial = self.partial(type_, fields)
-        return None if partial.others else partial.shape
 
     def partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         """The shape of those of these fields that are plain."""
@@ -75,10 +72,12 @@ class Shapes:
             if value is None:
                 others.append(key)
             parts.append(f"{key!r}: {value}")
-        return Partial(code.function(f"{{{', '.join(parts)}}}"), others)
+        size = len(fields) + code.size
+        return Partial(code.function(f"{{{', '.join(parts)}}}"), others, size)
 
-    def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Shape | None:
-        return self.whole(type_, self._collect(type_, details))
+    def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
+        """Of the fields below these."""
+        return self.partial(type_, self._collect(type_, details))
 
 
 @dataclass(slots=True)
@@ -87,6 +86,7 @@ class _Code:
 
     shapes: Shapes
     names: dict[str, object] = field(default_factory=dict)
+    size: int = 0
 
     def function(self, body: str) -> Shape:
         # Names and keys of the source are identifiers and string literals of ours; nothing of a
@@ -150,12 +150,15 @@ class _Code:
             return f"([{item} for i{variable} in {variable}] if {good} else {or_null}({variable}))"
         if is_object_type(inner):
             below = self.shapes.below(inner, details)
-            if below is None:
+            if below.others:
                 return None
+            self.size += below.size
             good = f"({variable} := {read}) is not None"
             if inner.is_type_of is not None:
                 good += f" and {self.name(inner.is_type_of)}({variable}, info)"
-            return f"({self.name(below)}({variable}, info) if {good} else {or_null}({variable}))"
+            return (
+                f"({self.name(below.shape)}({variable}, info) if {good} else {or_null}({variable}))"
+            )
         return None  # an abstract type
 
     def _leaf(self, type_: GraphQLLeafType, variable: str) -> tuple[str, str]:

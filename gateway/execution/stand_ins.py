@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from gateway.backends.port import (
@@ -25,7 +25,7 @@ from gateway.backends.port import (
 from gateway.context import Context
 from gateway.loaders import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
 from gateway.paging import Window
-from gateway.records import Customer, CustomerGroup, Page, Row, RowT
+from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
 """What the uid of a stand-in begins with; no backend's uid can."""
@@ -60,11 +60,15 @@ class Notes:
     """What a rehearsal has come to so far."""
 
     calls: list[Note] = field(default_factory=list)
-    groups: dict[GroupOf, int] = field(default_factory=dict)
-    """Groups that are looked up, each once however often it is asked for, and in which tick."""
+    groups: dict[GroupOf, tuple[str, ...]] = field(default_factory=dict)
+    """Groups that are looked up, each once however often it is asked for, and by which object's
+    fields: those of one object are asked for together.
+    """
     lists: dict[ListOf, None] = field(default_factory=dict)
     """Windows that are read, each once."""
-    tick: int = 0
+    cap: int | None = None
+    """The most rows of any window: to try whether shorter ones would do."""
+    longest: Window = field(default_factory=lambda: Window(size=0))
     path: tuple[str, ...] = ()
     """The field that is being resolved."""
     _per: dict[str, tuple[Rows, ...] | None] = field(default_factory=dict)
@@ -94,7 +98,7 @@ class Rehearsal(Context):
         self._real = real
         self._notes = notes
         self._answers: dict[Key, Any] = {}
-        self._asked: list[ListOf] = []
+        self._asked: dict[tuple[str, ...], list[ListOf]] = {}
         self.load = self._load
 
     def backend(self, tenant_uid: str) -> Backend:
@@ -107,30 +111,61 @@ class Rehearsal(Context):
     def show(self, rows: int) -> None:
         """Rows are counted when they are there."""
 
+    def fill(self, values: int) -> None:
+        """Values are, too."""
+
     def end_of_tick(self) -> None:
-        """Note the reads that serve the lists asked for since the last time, as loaders do."""
-        self._notes.tick += 1
-        asked, self._asked = self._asked, []
-        served = plan(asked, self._one_call)
-        reads = list(served.values())
-        # Not every cursor's window tells the total; where it does not, that is read by itself.
-        reads += [
-            key.counted() for key, read in served.items() if key != read and not read.window.plain
-        ]
-        for read in dict.fromkeys(reads):
-            if read not in self._notes.lists:
-                self._notes.lists[read] = None
-                self._notes.add(_most_reads(read, self._real), _per(read, self._notes))
+        """Note the reads that serve what was asked for since the last time, as loaders do.
+
+        Only what one connection's fields ask for is sure to come to the loaders together.
+        """
+        asked, self._asked = self._asked, {}
+        for keys in asked.values():
+            served = plan(keys, self._one_call)
+            reads = list(served.values())
+            # Not every cursor's window tells the total; where it does not, it is read by itself.
+            reads += [
+                key.counted()
+                for key, read in served.items()
+                if key != read and not read.window.plain
+            ]
+            for read in dict.fromkeys(reads):
+                if read not in self._notes.lists:
+                    self._notes.lists[read] = None
+                    self._notes.add(_most_reads(read, self._real), _per(read, self._notes))
 
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
     async def _load(self, key: Key) -> Any:
+        if not isinstance(key, GroupOf):
+            if key.window.size > self._notes.longest.size:
+                self._notes.longest = key.window
+            if self._notes.cap is not None and key.window.size > self._notes.cap:
+                key = replace(key, window=replace(key.window, size=self._notes.cap))
+            self._asked.setdefault(self._notes.path[:-1], []).append(key)
         if key not in self._answers:
             self._answers[key] = self._answer(key)
-        if not isinstance(key, GroupOf):
-            self._asked.append(key)
         return self._answers[key]
+
+    def several(self, items: Sequence[object]) -> list[object]:
+        """Some of these stand-ins for all: one for a tenant's groups, and each tenant once."""
+        distinct = list({id(item): item for item in items}.values())
+        groups: dict[str, list[CustomerGroup]] = {}
+        others: dict[object, object] = {}
+        for item in distinct:
+            if isinstance(item, CustomerGroup):
+                groups.setdefault(item.tenant_uid, []).append(item)
+            else:
+                others[item if isinstance(item, Tenant) else id(item)] = item
+        shown = list(others.values())
+        for tenant_uid, members in groups.items():
+            if len(members) == 1:
+                shown += members
+            else:
+                rows = Rows(self._notes.path, len(members))
+                shown.append(group(self._notes.unknown_uid((rows,)), tenant_uid))
+        return shown
 
     def _answer(self, key: Key) -> Any:
         notes = self._notes
@@ -138,7 +173,7 @@ class Rehearsal(Context):
             case GroupOf(tenant_uid, ref):
                 uid = ref.uid if isinstance(ref, ById) else notes.unknown_uid(())
                 if not (isinstance(ref, ById) and uid.startswith(UNKNOWN)):
-                    notes.groups[key] = notes.tick
+                    notes.groups[key] = notes.path[:-1]
                 return group(uid, tenant_uid)
             case GroupsOf() | MembersOf():
                 return self._page(key)
@@ -243,7 +278,9 @@ class _Understudy:
     async def edit_members(
         self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
     ) -> MembershipEdit:
-        self._notes.add(self.most.edit_members(group, add=len(add), remove=len(remove)))
+        # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
+        if not any(uid.startswith(UNKNOWN) for uid in remove):
+            self._notes.add(self.most.edit_members(group, add=len(add), remove=len(remove)))
         return MembershipEdit([])
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:

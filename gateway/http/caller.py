@@ -9,11 +9,9 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from gateway.http.requests import BadRequest
+from gateway.http.requests import SHOW_COST, TIMEOUT, BadRequest
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-TIMEOUT: Final = "X-Request-Timeout"
-SHOW_COST: Final = "X-Show-Cost"
 
 
 def bearer_token(authorization: str | None) -> str | None:

@@ -26,6 +26,7 @@ from gateway.http.requests import (
     read_get,
     read_post,
     response_type,
+    wants_page,
 )
 from gateway.paging import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
@@ -71,8 +72,8 @@ class Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         request_id = caller.request_id(request.headers)
-        accept = request.headers.get("Accept")
-        if self._graphiql and request.method == "GET" and "text/html" in (accept or ""):
+        accept = ", ".join(request.headers.getlist("Accept")) or None
+        if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
             page.headers["X-Request-Id"] = request_id
             return page

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http import caller
+from gateway.http.requests import ASKING
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -55,16 +55,7 @@ def cross_origin(origins: Sequence[str], *, credentials: bool) -> list[Middlewar
             allow_origins=list(origins),
             allow_credentials=credentials,
             allow_methods=["GET", "POST"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "X-Tenant",
-                "X-Request-Id",
-                caller.TIMEOUT,
-                caller.SHOW_COST,
-                "Apollo-Require-Preflight",
-                "X-Apollo-Operation-Name",
-            ],
+            allow_headers=["Authorization", "Content-Type", *ASKING],
             expose_headers=["X-Request-Id"],
             max_age=7200,
         )

@@ -69,7 +69,7 @@ class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
     extensions: Object | None = None
     document_id: str | None = None
     doc_id: str | None = msgspec.field(default=None, name="doc_id")  # as Relay's documents have it
-    id: str | None = None  # as older ones have it
+    id: object = None  # as older ones have it; others number their requests so
 
 
 _parameters = msgspec.json.Decoder(_Parameters)
@@ -128,12 +128,16 @@ def _request(sent: _Parameters, max_variables: int) -> GraphQLRequest:
         variables=_decoded(_object, sent.variables, "`variables`") or {},
         operation_name=sent.operation_name,
         extensions=sent.extensions or {},
-        document_id=sent.document_id or sent.doc_id or sent.id,
+        document_id=sent.document_id or sent.doc_id or _text(sent.id),
     )
     named = request.document_id or "persistedQuery" in request.extensions
     if request.query is None and not named:
         raise BadRequest(400, "The request has no `query`.")
     return request
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], given: bytes, what: str) -> Any:
@@ -175,10 +179,13 @@ def _too_large(limit: int, size: int) -> TooLarge:
     )
 
 
+TIMEOUT: Final = "X-Request-Timeout"
+SHOW_COST: Final = "X-Show-Cost"
 ASKING: Final = (
-    "Authorization",
     "X-Tenant",
     "X-Request-Id",
+    TIMEOUT,
+    SHOW_COST,
     "X-Apollo-Operation-Name",
     "Apollo-Require-Preflight",
 )
@@ -191,7 +198,9 @@ def is_unasked(headers: Headers) -> bool:
     Every browser names itself Mozilla, newer ones say where a request comes from, and all of them
     ask first where one of `ASKING` is to be sent (Fetch Standard, CORS-safelisted request-header).
     """
-    if any(name in headers for name in ASKING):
+    # A browser adds credentials of other schemes by itself, which no page has asked for.
+    bearer = headers.get("Authorization", "").lower().startswith("bearer ")
+    if bearer or any(name in headers for name in ASKING):
         return False
     signs = ("Sec-Fetch-Site", "Sec-Fetch-Dest", "Origin", "Referer", "Cookie")
     named = headers.get("User-Agent", "").startswith("Mozilla/")
@@ -208,6 +217,31 @@ def response_type(accept: str | None) -> str | None:
     """
     if accept is None or not accept.strip():
         return JSON
+    offered = _offered(accept)
+    application = offered.get("application/*", offered.get("*/*", 0.0))
+    json, response = offered.get(JSON, application), offered.get(GRAPHQL_RESPONSE, application)
+    if response > json or (response == json > 0 and GRAPHQL_RESPONSE in offered):
+        return GRAPHQL_RESPONSE
+    return JSON if json > 0 else None
+
+
+def wants_page(accept: str | None) -> bool:
+    """Whether an Accept header prefers a page to read over either response type.
+
+    >>> wants_page("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+    True
+    >>> wants_page("application/json, text/html;q=0.1"), wants_page("*/*"), wants_page(None)
+    (False, False, False)
+    """
+    offered = _offered(accept or "")
+    others = offered.get("application/*", offered.get("*/*", 0.0))
+    return offered.get("text/html", 0.0) > max(
+        offered.get(JSON, others), offered.get(GRAPHQL_RESPONSE, others)
+    )
+
+
+def _offered(accept: str) -> Mapping[str, float]:
+    """The quality of each media range; those in another charset than ours are left out."""
     offered: dict[str, float] = {}
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -216,8 +250,4 @@ def response_type(accept: str | None) -> str | None:
             continue
         quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         offered[name] = float(quality) if re.fullmatch(r"\d(\.\d{0,3})?", quality) else 0.0
-    application = offered.get("application/*", offered.get("*/*", 0.0))
-    json, response = offered.get(JSON, application), offered.get(GRAPHQL_RESPONSE, application)
-    if response > json or (response == json > 0 and GRAPHQL_RESPONSE in offered):
-        return GRAPHQL_RESPONSE
-    return JSON if json > 0 else None
+    return offered

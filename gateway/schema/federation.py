@@ -22,6 +22,7 @@ class Schema(FederationSchema):
 
         What a type's `resolve_reference` returns may be awaitable: all of one tick are one batch.
         """
+        info.context.name(len(representations), field=["representations"])
         return [self._entity(info, representation) for representation in representations]
 
     def _entity(self, info: Info, representation: object) -> Any:

@@ -84,6 +84,7 @@ class QueryWithNode(Query):
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="The nodes' `id`s.")],
     ) -> list[Node | None]:
+        info.context.name(len(ids), field=["ids"])
         return [_node(info, id) for id in ids]  # type: ignore[misc]
 
 

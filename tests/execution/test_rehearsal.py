@@ -154,7 +154,6 @@ FIXED = [
     ('{ customerGroup(by: {uid: "%s"}) { name customers(first: 3) { nodes { uid } } } }', 2),
     ("{ customerGroups(first: 3) { totalCount nodes { uid } pageInfo { endCursor } } }", 1),
     ("{ customerGroups { totalCount } }", 1),
-    ("{ a: customerGroups(first: 3) { nodes { uid } } b: customerGroups { totalCount } }", 1),
     ("{ customerGroups(first: 3) { nodes { customers(first: 3) { nodes { uid } } } } }", 4),
     ("{ customerGroups(first: 3) { nodes { customers(first: 0) { totalCount } } } }", 4),
     ("{ customerGroups(first: 0) { nodes { customers { totalCount } } } }", 1),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from gateway.schema.node import global_id
 from tests.attacks import ATTACKS
 from tests.conftest import Stalled
 from tests.harness import Flow, running_gateway, settings
@@ -32,3 +35,68 @@ async def test_an_attack_keeps_nobody_waiting(flow: Flow, attack, profile, stall
 
     stalled(f"{attack}, over HTTP", profile, seconds)
     assert seconds <= ALLOWED
+
+
+IDS = "query ($l: [ID!]!) {{ {} }}"
+BY_VARIABLES = {
+    "ids, 25 times": (
+        IDS.format(" ".join(f"r{n}: nodes(ids: $l) {{ __typename }}" for n in range(25))),
+        ["x"] * 24_000,
+    ),
+    "ids, once": (IDS.format("nodes(ids: $l) { __typename }"), ["x"] * 24_000),
+    "ids of groups, and fields": (
+        IDS.format(
+            "nodes(ids: $l) { ... on CustomerGroup { "
+            + " ".join(f"a{n}: customers(offset: 0) {{ totalCount }}" for n in range(30))
+            + " } }"
+        ),
+        [global_id("CustomerGroup", "shop", f"g{n}") for n in range(1_000)],
+    ),
+    "ids of tenants": (
+        IDS.format("nodes(ids: $l) { ... on CustomerGroup { customers { totalCount } } }"),
+        [global_id("CustomerGroup", f"t{n}", "gold") for n in range(1_000)],
+    ),
+    "custom fields": (
+        "mutation ($l: [CommercetoolsCustomFieldInput!]) { "
+        + " ".join(
+            f'm{n}: updateCustomerGroup(input: {{customerGroup: {{uid: "a"}}, customFields: $l}}) '
+            "{ userErrors { code } }"
+            for n in range(25)
+        )
+        + " }",
+        [{"name": f"f{n}", "value": 1} for n in range(8_000)],
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", BY_VARIABLES)
+async def test_an_attack_by_variables_keeps_nobody_waiting(flow: Flow, attack, stalled: Stalled):
+    """Short documents over long lists: counted, rehearsed or refused without going through all."""
+    query, values = BY_VARIABLES[attack]
+    async with running_gateway(settings(flow.url)) as gateway:
+        await gateway.ask("{ customerGroups { nodes { name } } }")
+
+        async def send() -> None:
+            await gateway.ask(query, {"l": values})
+
+        seconds = await longest_stall(send, allowed=3 * ALLOWED)
+
+    stalled(f"{attack}, by variables", "development", seconds)
+    assert seconds <= 3 * ALLOWED
+
+
+async def test_few_rows_with_many_fields_are_not_all_shown(flow: Flow):
+    """Each of a few thousand rows under 75 names of a dozen fields: refused when it is too much."""
+    groups = flow.add_groups(30)
+    for number in range(100):
+        flow.add_customer(f"c{number}", *groups)
+    tenants = " ".join(f"t{n}: tenant {{ ...T }}" for n in range(75))
+    query = f"""{{ customerGroup(by: {{uid: "g000"}}) {{ customers(first: 100) {{ nodes {{
+            customerGroups {{ {tenants} }} }} }} }} }}
+        fragment T on Tenant {{ uid backend {{ kind capabilities {{ chosenUids }} }} }}"""
+    async with running_gateway(settings(flow.url)) as gateway:
+        began = time.monotonic()
+        body = await gateway.ask(query)
+
+    assert time.monotonic() - began < 8
+    assert {error["extensions"]["limit"] for error in body["errors"]} >= {"max_values"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from gateway.schema.node import global_id
 from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 from tests.two_backends import both, running_commercetools
 
@@ -230,3 +232,89 @@ async def test_production_tells_the_cost_to_those_who_ask(flow: Flow):
 
     assert "extensions" not in silent
     assert cost(asked) == (1, 1, 100)
+
+
+COSTLY = [
+    "{a: customerGroups(PAGE) {nodes {customers(first: 5) {totalCount}}}"
+    " b: customerGroups(PAGE) {nodes {customers(first: 5) {totalCount}}}}",
+    "{a: customerGroups(PAGE) {nodes {customers(first: 5) {totalCount}}}"
+    " b: customerGroups(first: 50, offset: 50) {nodes {uid}}}",
+    "{a: customerGroups(PAGE) {nodes {customers {totalCount}}}"
+    " b: customerGroups(first: 100, offset: 100) {nodes {customers {nodes {uid}}}}}",
+    "{customerGroups(PAGE) {nodes {x: customers(first: 90) {nodes {uid}}"
+    " y: customers(first: 90, offset: 95) {nodes {uid}}}}}",
+]
+
+
+@pytest.mark.parametrize("argument", ["first", "last"])
+@pytest.mark.parametrize("query", COSTLY)
+async def test_the_page_that_is_suggested_fits(gateway: Gateway, flow: Flow, query, argument):
+    """Given for every page that is longer, and by the argument that was used."""
+    flow.add_groups(130)
+    refused = await gateway.ask(query.replace("PAGE", f"{argument}: 100"))
+
+    [suggested] = re.findall(r"`(first|last): (\d+)`", refused["errors"][0]["message"])
+    rows = int(suggested[1])
+    assert flow.calls == []
+
+    def shorter(match: re.Match[str]) -> str:
+        return f"{match[1]}: {min(rows, int(match[2]))}"
+
+    fits = re.sub(r"(first|last): (\d+)", shorter, query.replace("PAGE", f"{argument}: 100"))
+    body = await gateway.ask(fits)
+
+    assert "errors" not in body
+    made, planned = cost(body)[1], cost(body)[0]
+    assert made <= planned <= 100
+
+
+@pytest.mark.parametrize("backend", ["shop", "wien"])
+async def test_a_hundred_groups_by_uid_fit(flow: Flow, backend):
+    """A router asks so: at worst a call for each, and mostly a page for all."""
+    async with running_commercetools() as commercetools:
+        uids = (
+            flow.add_groups(100)
+            if backend == "shop"
+            else [commercetools.add_group(f"Group {n}") for n in range(100)]
+        )
+        ids = [global_id("CustomerGroup", backend, uid) for uid in uids]
+        async with running_gateway(both(flow.url, commercetools.url)) as gateway:
+            body = await gateway.ask(
+                "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on CustomerGroup { name } } }",
+                {"ids": ids},
+            )
+
+    assert "errors" not in body
+    assert cost(body)[1] <= 2
+
+
+async def test_members_that_are_as_wanted_cost_only_the_look(flow: Flow):
+    """Who is to be changed is known after it; the edit that is left then has to fit."""
+    async with running_commercetools() as commercetools:
+        gold = commercetools.add_group("Gold")
+        people = [commercetools.add_customer(gold) for _ in range(120)]
+        async with running_gateway(both(flow.url, commercetools.url)) as gateway:
+            body = await gateway.ask(
+                """mutation ($group: ID!, $all: [ID!]!) { setCustomerGroupMembers(input: {
+                    tenantUid: "wien", customerGroup: {uid: $group}, customerUids: $all
+                }) { results { status } userErrors { code } } }""",
+                {"group": gold, "all": people},
+            )
+
+    assert body["data"]["setCustomerGroupMembers"] == {"results": [], "userErrors": []}
+    assert cost(body) == (1, 1, 100)
+
+
+async def test_windows_in_different_ticks_are_all_counted(flow: Flow):
+    """A selection set with one thing to wait for runs ahead of one with several, so that loaders do
+    not see both together: the bound does not count on it.
+    """
+    flow.add_groups(60)
+    query = """{ customerGroup(by: {uid: "g022"}) { customers(first: 9) { nodes { uid } } tenant {
+        a: customerGroups(first: 10) { edges { node { uid } } }
+        b: customerGroups(first: 49) { edges { node { uid } } totalCount } } } }"""
+    async with running_gateway(settings(flow.url, max_rest_calls=4)) as gateway:
+        body = await gateway.ask(query)
+
+    assert "errors" not in body
+    assert cost(body)[1] <= cost(body)[0] == 4

@@ -1,0 +1,1 @@
+"""The benchmark: `make bench` installs the peers, checks that all answer alike, and measures."""
