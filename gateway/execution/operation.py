@@ -24,7 +24,6 @@ from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
 from gateway.limits import variables_refusal
 
-
 FEW_PLACES: Final = 200
 """Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
 
