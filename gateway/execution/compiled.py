@@ -7,6 +7,8 @@ their document: made once, however often it is asked.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -107,20 +109,50 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        partial = self._of_items(return_type.of_type, field_details_list) if self._kept else None
-        if partial is not None and type(result) in (list, tuple):
-            self._context.fill(len(result) * partial.size)
-            shape = partial.shape
-            try:
-                completed = [shape(item, self._info) for item in result]
-            except Exception:  # as above: for the whole list, of which most may be good
-                self._tally.surprises += 1
-            else:
-                self._tally.compiled += len(completed)
+        shape = self._of_items(return_type.of_type, field_details_list) if self._kept else None
+        if shape is not None and type(result) in (list, tuple):
+            if all(isinstance(item, asyncio.Future) for item in result) and result:
+                return self._settled(
+                    return_type, field_details_list, info, path, result, position_context, shape
+                )
+            if (completed := self._completed(shape, result)) is not None:
                 return completed
         return super().complete_list_value(
             return_type, field_details_list, info, path, result, position_context
         )
+
+    async def _settled(
+        self,
+        return_type: Any,
+        details: Any,
+        info: Any,
+        path: Any,
+        futures: Sequence[asyncio.Future[Any]],
+        position_context: Any,
+        shape: Partial,
+    ) -> Any:
+        """The list when all of it is there: graphql-core would wait for each item by itself."""
+        await asyncio.wait(futures)
+        # An exception in the place of an item is that item's error, to graphql-core too.
+        items = [future.exception() or future.result() for future in futures]
+        if (completed := self._completed(shape, items)) is not None:
+            return completed
+        anew = super().complete_list_value(
+            return_type, details, info, path, items, position_context
+        )
+        return anew if isinstance(anew, list) else await anew
+
+    def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | None:
+        """These items as the shape has them; None where there is a surprise in one."""
+        self._context.fill(len(items) * partial.size)
+        shape, info = partial.shape, self._info
+        try:
+            completed = [shape(item, info) for item in items]
+        except Exception:  # as above: for the whole list, of which most may be good
+            self._tally.surprises += 1
+            return None
+        self._tally.compiled += len(completed)
+        return completed
 
     def _of_items(self, item_type: Any, details: Any) -> Partial | None:
         """The shape of a list's items, where all of each is plain."""
@@ -130,13 +162,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         partial = self._partial(type_, self.collect_subfields(type_, details)[0])
         if partial is None or partial.others:
             return None
-        is_type_of = type_.is_type_of
-        if is_type_of is None:
-            return partial
-        shape = partial.shape
+        is_type_of, shape, nullable = type_.is_type_of, partial.shape, type_ is item_type
 
-        def checked(item: Any, info: Any) -> dict[str, Any]:
-            if not is_type_of(item, info):
+        def checked(item: Any, info: Any) -> Any:
+            if item is None and nullable:
+                return None
+            if is_type_of is not None and not is_type_of(item, info):
                 raise TypeError  # graphql-core says which
             return shape(item, info)
 

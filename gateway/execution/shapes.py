@@ -32,7 +32,7 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 
 from gateway.schema.scalars import rfc3339
 
-Shape = Callable[[Any, Any], dict[str, Any]]
+Shape = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 DEFINITION: Final = "strawberry-definition"
