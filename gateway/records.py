@@ -10,7 +10,7 @@ error (see gateway.backends.decoding).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
@@ -64,6 +64,30 @@ class Record(Struct, frozen=True, kw_only=True):
     """The base of all records."""
 
 
+PropertyT = TypeVar("PropertyT", bound=Callable[..., Any])
+
+
+def reads(*fields: str) -> Callable[[PropertyT], PropertyT]:
+    """Says beside a property of a record which fields it is made of: all others may not be read."""
+
+    def declare(get: PropertyT) -> PropertyT:
+        get.__dict__["reads"] = fields
+        return get
+
+    return declare
+
+
+def made_of(record: type[Record], name: str) -> Sequence[str]:
+    """The fields that the attribute `name` is made of: itself, or what its property declares.
+
+    Raises AttributeError where the record has no such attribute.
+    """
+    if name in record.__struct_fields__:
+        return (name,)
+    declared: Sequence[str] = getattr(record, name).fget.reads
+    return declared
+
+
 class CommercetoolsCustomFields(Record, frozen=True, kw_only=True):
     """The values of a resource's custom fields, as they are in JSON, and the Type that defines
     them.
@@ -104,6 +128,9 @@ class CustomerGroup(Record, frozen=True, kw_only=True):
     commercetools: CommercetoolsCustomerGroup | None = None
 
     @property
+    @reads(
+        "version", "name", "key", "created_by", "last_modified_by", "created_at", "last_modified_at"
+    )
     def revision(self) -> str:
         """The opaque token of this state: the backend's version, else a fingerprint of all that can
         be seen.

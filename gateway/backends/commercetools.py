@@ -20,12 +20,9 @@ from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, R
 from gateway.backends.commercetools_members import MemberEditor, read_customers
 from gateway.backends.commercetools_refusals import code, refuse
 from gateway.backends.commercetools_wire import (
+    WHOLE,
+    CommercetoolsDecoders,
     MembershipMode,
-    customer_record,
-    decode_customers,
-    decode_group,
-    decode_groups,
-    group_record,
 )
 from gateway.backends.lookups import look_up
 from gateway.backends.port import (
@@ -48,6 +45,7 @@ from gateway.backends.port import (
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage
+from gateway.backends.wire import per_selection
 from gateway.errors import (
     GatewayError,
     GroupNotEmpty,
@@ -105,11 +103,18 @@ class Commercetools:
         self._upstream = upstream
         self._settings = settings
         self._project = project
+        self._decoders = per_selection(CommercetoolsDecoders)
 
     def connect(self, caller: Caller) -> CommercetoolsBackend:
         project = self._project or caller.tenant_uid
         upstream = self._upstream.connect(caller)
-        return CommercetoolsBackend(upstream, caller.tenant_uid, project, self._settings)
+        return CommercetoolsBackend(
+            upstream,
+            caller.tenant_uid,
+            project,
+            self._settings,
+            decoders=self._decoders(caller.selected),
+        )
 
 
 class CommercetoolsBackend:
@@ -125,8 +130,11 @@ class CommercetoolsBackend:
         tenant_uid: str,
         project: str,
         settings: CommercetoolsSettings,
+        *,
+        decoders: CommercetoolsDecoders,
     ) -> None:
         self._upstream = upstream
+        self._decoders = decoders
         self._tenant = tenant_uid
         self._project = project
         self._settings = settings
@@ -135,8 +143,8 @@ class CommercetoolsBackend:
             upstream=upstream,
             template=GROUPS,
             path=self._path(),
-            decoder=decode_groups,
-            record=lambda row: group_record(row, tenant_uid),
+            decoder=decoders.groups,
+            record=lambda row: decoders.group_record(row, tenant_uid),
             sorts=GROUP_SORTS,
             names_only=True,
         )
@@ -152,14 +160,14 @@ class CommercetoolsBackend:
         uids = [ref.uid for ref in refs if isinstance(ref, ById)]
         keys = [ref for ref in refs if isinstance(ref, ByKey)]
         groups = await look_up(uids, self)
-        by_key = await side_by_side(map(self._look_up_ref, keys))
+        by_key = await side_by_side(self._look(ref, self._decoders) for ref in keys)
         found: dict[GroupRef, CustomerGroup | GatewayError] = {
             ref: group for ref, group in zip(keys, by_key, strict=True) if group is not None
         }
         return found | {ById(uid): group for uid, group in groups.items()}
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
-        return await self._look_up_ref(ById(uid))
+        return await self._look(ById(uid), self._decoders)
 
     @property
     def list_pages(self) -> int | None:
@@ -175,17 +183,19 @@ class CommercetoolsBackend:
         total = end if len(found.rows) < MAX_LIMIT else max(found.total or 0, end + 1)
         return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.flaws)
 
-    async def _look_up_ref(self, ref: GroupRef) -> CustomerGroup | GatewayError | None:
+    async def _look(
+        self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE
+    ) -> CustomerGroup | GatewayError | None:
         try:
-            return await self._get(ref)
+            return await self._get(ref, decoders)
         except NotFound:
             return None
         except GatewayError as failure:
             return failure
 
-    async def _get(self, ref: GroupRef) -> CustomerGroup:
+    async def _get(self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
         template, path = self._address(ref)
-        return self._group(await self._upstream.send("GET", template, path))
+        return self._group(await self._upstream.send("GET", template, path), decoders)
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
@@ -202,8 +212,8 @@ class CommercetoolsBackend:
             upstream=self._upstream,
             template=CUSTOMERS,
             path=self._path(),
-            decoder=decode_customers,
-            record=lambda row: customer_record(row, self._tenant, mode),
+            decoder=self._decoders.customers,
+            record=lambda row: self._decoders.customer_record(row, self._tenant, mode),
             sorts=CUSTOMER_SORTS,
             where=(_member_predicate(await self._uid(group), mode),),
         )
@@ -224,7 +234,7 @@ class CommercetoolsBackend:
         except OutcomeUnknown:
             # A key tells whether the group was made; without one a second look could find
             # another's.
-            made = None if draft.key is None else await self._look_up_ref(ByKey(draft.key))
+            made = None if draft.key is None else await self._look(ByKey(draft.key))
             if isinstance(made, CustomerGroup) and made.name == draft.name:
                 return made
             raise
@@ -246,7 +256,7 @@ class CommercetoolsBackend:
         try:
             return self._made(await self._versioned(group, update, expected_revision))
         except OutcomeUnknown:
-            now = await self._look_up_ref(group)
+            now = await self._look(group)
             if isinstance(now, CustomerGroup) and all(holds(now, change) for change in changes):
                 return now
             raise
@@ -271,7 +281,7 @@ class CommercetoolsBackend:
         try:
             answer = await self._versioned(group, delete, expected_revision)
         except OutcomeUnknown:
-            if isinstance(group, ById) and await self._look_up_ref(group) is None:
+            if isinstance(group, ById) and await self._look(group) is None:
                 return group.uid
             raise
         return group.uid if isinstance(group, ById) else self._made(answer).uid
@@ -328,8 +338,9 @@ class CommercetoolsBackend:
         """The id, which costs a read where only the key is known."""
         return ref.uid if isinstance(ref, ById) else (await self._get(ref)).uid
 
-    def _group(self, answer: Answer) -> CustomerGroup:
-        return group_record(decode_group.one(self._accepted(answer).body), self._tenant)
+    def _group(self, answer: Answer, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
+        row = decoders.group.one(self._accepted(answer).body)
+        return decoders.group_record(row, self._tenant)
 
     def _made(self, answer: Answer) -> CustomerGroup:
         """The group in a write's answer; where it can't be read, the write's outcome is unknown."""

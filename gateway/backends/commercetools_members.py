@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.backends import predicates
 from gateway.backends.commercetools_refusals import code
-from gateway.backends.commercetools_wire import decode_customer, decode_customers
+from gateway.backends.commercetools_wire import WHOLE
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.upstream import Answer, CallerUpstream, Query
@@ -41,7 +41,7 @@ async def read_customers(
         answer = await upstream.send("GET", CUSTOMERS, path, query=query)
         if not answer.ok:
             raise Rejected("The backend refused to look the customers up." + answer.reason())
-        _, rows, _ = decode_customers.decode(answer.body)
+        _, rows, _ = WHOLE.customers.decode(answer.body)
         return rows
 
     parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
@@ -123,7 +123,7 @@ class MemberEditor:
             again = await self._upstream.send("GET", CUSTOMER, path)
             if not again.ok:
                 return MemberStatus.FAILED, _refusal(again)
-            customer = decode_customer.one(again.body)
+            customer = WHOLE.customer.one(again.body)
         return MemberStatus.FAILED, _refusal(answer)
 
     def _actions(self, action: MemberAction, customer: Any) -> list[dict[str, object]]:

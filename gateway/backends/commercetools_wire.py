@@ -7,11 +7,14 @@ put into a record.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import Any, Final, Literal, TypeVar, cast
 
 from msgspec import field
 
 from gateway.backends.decoding import ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.backends.wire import Wire
 from gateway.errors import GatewayError, InvalidAnswer
 from gateway.records import (
     CommercetoolsCustomer,
@@ -25,6 +28,7 @@ from gateway.records import (
     Int64,
     Record,
 )
+from gateway.selection import Selection
 
 ValueT = TypeVar("ValueT")
 MembershipMode = Literal["assignments", "legacy", "both"]
@@ -106,61 +110,147 @@ class CommercetoolsListing(Listing[ItemT], frozen=True, kw_only=True):
     total: int | None = None
 
 
-decode_group = RowDecoder(_Group)
-decode_customer = RowDecoder(_Customer)
-decode_groups = ListingDecoder(CommercetoolsListing, _Group)
-decode_customers = ListingDecoder(CommercetoolsListing, _Customer)
+_HOME: Final = ("addresses", "default_billing_address_id")
+_CUSTOMER_READS: Final[Mapping[str, Collection[str]]] = {
+    "display_name": ["company_name", "first_name", "last_name"],
+    "firstname": ["first_name"],
+    "lastname": ["last_name"],
+    "company_name": ["company_name"],
+    "email": ["email"],
+    "mobile": _HOME,
+    "address": _HOME,
+    "postal_code": _HOME,
+    "city": _HOME,
+    "country_code": _HOME,
+    "vat_number": ["vat_id"],
+    "external_id": ["external_id"],
+    "created_at": ["created_at"],
+    "last_modified_at": ["last_modified_at"],
+    "addresses": [*_HOME, "billing_address_ids", "shipping_address_ids"],
+    "customer_group_uids": ["customer_group_assignments", "customer_group"],
+    "commercetools": ["version", "key", "customer_number", "custom"],
+}
+"""What of a row each field of the record is made of; those that are not here, of nothing."""
+
+_GROUP_READS: Final[Mapping[str, Collection[str]]] = {
+    "key": ["key"],
+    "version": ["version"],
+    "created_at": ["created_at"],
+    "created_by": ["created_by"],
+    "last_modified_at": ["last_modified_at"],
+    "last_modified_by": ["last_modified_by"],
+    "commercetools": ["version", "custom"],
+}
+
+_GROUP: Final = Wire(_Group)
+_CUSTOMER: Final = Wire(_Customer)
 
 
-def group_record(row: _Group, tenant_uid: str) -> CustomerGroup:
-    return CustomerGroup(
-        tenant_uid=tenant_uid,
-        uid=row.id,
-        name=row.name,
-        key=row.key,
-        version=_usable(row.version),
-        created_at=row.created_at,
-        created_by=_actor(row.created_by),
-        last_modified_at=row.last_modified_at,
-        last_modified_by=_actor(row.last_modified_by),
-        commercetools=CommercetoolsCustomerGroup(
-            version=_version(row.version), custom=_custom(row.custom)
-        ),
-    )
+class CommercetoolsDecoders:
+    """Decoders that read what is selected, and what rows become; each is made once it is needed."""
 
+    def __init__(self, selection: Selection | None) -> None:
+        groups = None if selection is None else selection.of(CustomerGroup)
+        customers = None if selection is None else selection.of(Customer)
+        self._rows = Selection.looking_at(
+            {
+                row: [name for field in fields for name in reads.get(field, ())]
+                for row, fields, reads in (
+                    (_Group, groups, _GROUP_READS),
+                    (_Customer, customers, _CUSTOMER_READS),
+                )
+                if fields is not None
+            }
+        )
+        self._groups_show = _GROUP_READS.keys() if groups is None else groups
+        self._customers_show = _CUSTOMER_READS.keys() if customers is None else customers
 
-def customer_record(row: _Customer, tenant_uid: str, mode: MembershipMode) -> Customer:
-    """The customer; its own address is the default billing address, else the first."""
-    home = next(
-        (address for address in row.addresses if address.id == row.default_billing_address_id),
-        row.addresses[0] if row.addresses else _NO_ADDRESS,
-    )
-    return Customer(
-        tenant_uid=tenant_uid,
-        uid=row.id,
-        display_name=_display_name(row.company_name, row.first_name, row.last_name),
-        firstname=row.first_name,
-        lastname=row.last_name,
-        company_name=row.company_name,
-        email=row.email,
-        mobile=home.mobile,
-        address=_joined(home.street_name, home.street_number),
-        postal_code=home.postal_code,
-        city=home.city,
-        country_code=home.country,
-        vat_number=row.vat_id,
-        external_id=row.external_id,
-        created_at=row.created_at,
-        last_modified_at=row.last_modified_at,
-        addresses=tuple(_address(address, row) for address in row.addresses),
-        customer_group_uids=group_uids(row, mode),
-        commercetools=CommercetoolsCustomer(
-            version=_version(row.version),
+    @cached_property
+    def group(self) -> RowDecoder[_Group]:
+        return RowDecoder(_GROUP.reading(self._rows))
+
+    @cached_property
+    def groups(self) -> ListingDecoder[_Group]:
+        return ListingDecoder(CommercetoolsListing, _GROUP.reading(self._rows))
+
+    @cached_property
+    def customer(self) -> RowDecoder[_Customer]:
+        return RowDecoder(_CUSTOMER.reading(self._rows))
+
+    @cached_property
+    def customers(self) -> ListingDecoder[_Customer]:
+        return ListingDecoder(CommercetoolsListing, _CUSTOMER.reading(self._rows))
+
+    def group_record(self, row: _Group, tenant_uid: str) -> CustomerGroup:
+        facet = None
+        if "commercetools" in self._groups_show:
+            facet = CommercetoolsCustomerGroup(
+                version=_version(row.version), custom=_custom(row.custom)
+            )
+        return CustomerGroup(
+            tenant_uid=tenant_uid,
+            uid=row.id,
+            name=row.name,
             key=row.key,
-            customer_number=row.customer_number,
-            custom=_custom(row.custom),
-        ),
-    )
+            version=_usable(row.version),
+            created_at=row.created_at,
+            created_by=_actor(row.created_by),
+            last_modified_at=row.last_modified_at,
+            last_modified_by=_actor(row.last_modified_by),
+            commercetools=facet,
+        )
+
+    def customer_record(self, row: _Customer, tenant_uid: str, mode: MembershipMode) -> Customer:
+        """The customer; its own address is the default billing address, else the first.
+
+        What takes time to make is made only if it is looked at.
+        """
+        shown = self._customers_show
+        home = row.addresses[0] if row.addresses else _NO_ADDRESS
+        for address in row.addresses:
+            if address.id == row.default_billing_address_id:
+                home = address
+                break
+        name, facet = None, None
+        addresses: tuple[CustomerAddress, ...] = ()
+        uids: tuple[str, ...] = ()
+        if "display_name" in shown:
+            name = _display_name(row.company_name, row.first_name, row.last_name)
+        if "addresses" in shown and row.addresses:
+            addresses = tuple([_address(address, row) for address in row.addresses])
+        if "customer_group_uids" in shown:
+            uids = group_uids(row, mode)
+        if "commercetools" in shown:
+            facet = CommercetoolsCustomer(
+                version=_version(row.version),
+                key=row.key,
+                customer_number=row.customer_number,
+                custom=_custom(row.custom),
+            )
+        return Customer(
+            tenant_uid=tenant_uid,
+            uid=row.id,
+            display_name=name,
+            firstname=row.first_name,
+            lastname=row.last_name,
+            company_name=row.company_name,
+            email=row.email,
+            mobile=home.mobile,
+            address=_joined(home.street_name, home.street_number),
+            postal_code=home.postal_code,
+            city=home.city,
+            country_code=home.country,
+            vat_number=row.vat_id,
+            external_id=row.external_id,
+            created_at=row.created_at,
+            last_modified_at=row.last_modified_at,
+            addresses=addresses,
+            customer_group_uids=uids,
+            commercetools=facet,
+        )
+
+
+WHOLE: Final = CommercetoolsDecoders(None)
 
 
 def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:
@@ -201,13 +291,16 @@ def _usable(value: ValueT | None) -> ValueT | None:
 
 
 def _display_name(company: str | None, first: str | None, last: str | None) -> str | None:
+    if type(company) is str and company:
+        return company
     return _usable(company) or _joined(first, last) or company or None
 
 
-def _joined(*parts: str | None) -> str | None:
+def _joined(first: str | None, second: str | None) -> str | None:
     """The usable parts; where there are none, the error that is the value of one."""
-    text = " ".join(part for part in map(_usable, parts) if part)
-    return text or next(filter(None, parts), None)
+    if type(first) is str and type(second) is str and first and second:
+        return f"{first} {second}"
+    return _usable(first) or _usable(second) or first or second or None
 
 
 def _version(given: int | None) -> int:

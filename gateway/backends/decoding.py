@@ -14,7 +14,6 @@ each row looked at on its own, and in a broken row each field:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -27,60 +26,6 @@ from gateway.records import Flaw, Record
 RecordT = TypeVar("RecordT", bound=Record)
 StructT = TypeVar("StructT", bound=Struct)
 ItemT = TypeVar("ItemT")
-
-
-def wire(
-    record: type[RecordT],
-    *,
-    names: Mapping[str, str] | None = None,
-    types: Mapping[str, Any] | None = None,
-    empty_is_none: Sequence[str] = (),
-    absent: Sequence[str] = (),
-) -> type[RecordT]:
-    """`record` under the names that an upstream uses in JSON.
-
-    Names are camelCase unless `names` says otherwise; `types` replaces the types of nested records
-    by their own wire forms; the fields in `empty_is_none` hold None where the upstream says "".
-    Those in `absent` are not read, as are tenants: a member of that name would mean another thing.
-    """
-    # A field can't be left out, but msgspec can be told a name that no API has.
-    unread = {field: f"!{field}" for field in ("tenant_uid", *absent)}
-    fields = []
-    for field in structs.fields(record):
-        kind = (types or {}).get(field.name, field.type)
-        fields.append((field.name, kind) if field.required else (field.name, kind, field.default))
-
-    def empty_to_none(self: Struct) -> None:
-        for name in empty_is_none:
-            if getattr(self, name) == "":
-                structs.force_setattr(self, name, None)
-
-    return msgspec.defstruct(  # type: ignore[return-value]  # it is typed as a Struct, not by its bases
-        record.__name__,
-        fields,
-        bases=(record,),
-        namespace={"__post_init__": empty_to_none} if empty_is_none else None,
-        frozen=True,
-        kw_only=True,
-        rename={
-            field: unread.get(field) or (names or {}).get(field, camel(field))
-            for field, *_ in fields
-        },
-    )
-
-
-def many(kind: type[Record]) -> Any:
-    """The type of a list of `kind`; records hold lists as tuples."""
-    return tuple[kind, ...]  # type: ignore[valid-type]  # a type made at run time
-
-
-def camel(name: str) -> str:
-    """
-    >>> camel("last_modified_at")
-    'lastModifiedAt'
-    """
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
 
 
 class RowDecoder(Generic[RecordT]):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, assert_never
 
-from msgspec import structs
+from msgspec.structs import force_setattr
 
 from gateway.backends.decoding import ListingDecoder
+from gateway.backends.flow_retail_capabilities import capabilities
 from gateway.backends.flow_retail_costs import FlowRetailCosts
 from gateway.backends.flow_retail_members import edit_members
 from gateway.backends.flow_retail_refusals import (
@@ -19,23 +20,14 @@ from gateway.backends.flow_retail_refusals import (
     refuse,
     uid_of,
 )
-from gateway.backends.flow_retail_wire import (
-    Paging,
-    decode_customers,
-    decode_group,
-    decode_groups,
-)
+from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders, Paging
 from gateway.backends.lookups import look_up
 from gateway.backends.port import (
     BackendKind,
     ById,
     Caller,
     Capabilities,
-    ConcurrencyControl,
-    CountPrecision,
-    CustomerGroupSortField,
     CustomerOrder,
-    CustomerSortField,
     GroupChange,
     GroupDraft,
     GroupOrder,
@@ -50,6 +42,7 @@ from gateway.backends.port import (
 )
 from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
+from gateway.backends.wire import per_selection
 from gateway.errors import (
     Duplicate,
     GatewayError,
@@ -76,22 +69,8 @@ class FlowRetail:
         self._upstream = upstream
         self._settings = settings
         self._costs = FlowRetailCosts(settings)
-        self._capabilities = Capabilities(
-            optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
-            atomic_membership_updates=True,
-            customer_group_keys=False,
-            custom_fields=False,
-            chosen_uids=True,
-            max_page_size=settings.max_page_size,
-            max_offset=None,
-            total_count=CountPrecision.EXACT,
-            customer_group_sort_fields=[
-                field for field in CustomerGroupSortField if field.value in settings.group_sorts
-            ],
-            customer_sort_fields=[
-                field for field in CustomerSortField if field.value in settings.customer_sorts
-            ],
-        )
+        self._capabilities = capabilities(settings)
+        self._decoders = per_selection(FlowDecoders)
 
     def connect(self, caller: Caller) -> FlowRetailBackend:
         upstream = self._upstream.connect(caller)
@@ -101,6 +80,7 @@ class FlowRetail:
             self._settings,
             capabilities=self._capabilities,
             most=self._costs,
+            decoders=self._decoders(caller.selected),
         )
 
 
@@ -117,12 +97,14 @@ class FlowRetailBackend:
         *,
         capabilities: Capabilities,
         most: FlowRetailCosts,
+        decoders: FlowDecoders,
     ) -> None:
         self.capabilities = capabilities
         self.most = most
         self._upstream = upstream
         self._tenant = tenant_uid
         self._settings = settings
+        self._decoders = decoders
         self._group_total: int | None = None  # as far as this request has seen it
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
@@ -145,8 +127,13 @@ class FlowRetailBackend:
         return found | {ById(uid): group for uid, group in groups.items()}
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
+        return await self._look(uid, self._decoders)
+
+    async def _look(
+        self, uid: str, decoders: FlowDecoders = WHOLE
+    ) -> CustomerGroup | GatewayError | None:
         try:
-            return await self._get(uid)
+            return await self._get(uid, decoders)
         except NotFound:
             return None
         except GatewayError as failure:
@@ -161,9 +148,9 @@ class FlowRetailBackend:
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         return await self._groups_page(index, self._settings.max_page_size, None)
 
-    async def _get(self, uid: str) -> CustomerGroup:
+    async def _get(self, uid: str, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         answer = await self._upstream.send("GET", GROUP, self._path(uid))
-        return self._group(answer)
+        return self._group(answer, decoders)
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
@@ -180,7 +167,7 @@ class FlowRetailBackend:
         ) -> AnsweredPage[Customer]:
             query = self._paging(index, size) | self._sorting(order, self._settings.customer_sorts)
             answer = await self._upstream.send("GET", MEMBERS, self._path(uid), query=query)
-            return self._page(answer, decode_customers, index, size)
+            return self._page(answer, self._decoders.customers, index, size)
 
         return await read_window(window, self._source(order, page))
 
@@ -189,7 +176,7 @@ class FlowRetailBackend:
     ) -> AnsweredPage[CustomerGroup]:
         query = self._paging(index, size) | self._sorting(order, self._settings.group_sorts)
         answer = await self._upstream.send("GET", GROUPS, self._path(), query=query)
-        page: AnsweredPage[CustomerGroup] = self._page(answer, decode_groups, index, size)
+        page: AnsweredPage[CustomerGroup] = self._page(answer, self._decoders.groups, index, size)
         if page.total is not None:
             self._group_total = page.total
         return page
@@ -211,7 +198,7 @@ class FlowRetailBackend:
             return self._made(answer)
         except OutcomeUnknown:
             # Without a chosen uid a second look could find another's group.
-            made = await self.look_up_one(draft.uid) if draft.uid is not None else None
+            made = await self._look(draft.uid) if draft.uid is not None else None
             if isinstance(made, CustomerGroup) and made.name == draft.name:
                 return made
             raise
@@ -247,7 +234,7 @@ class FlowRetailBackend:
                 raise Duplicate("The name is in use." + answer.reason(), field=["name"])
             return self._made(answer)
         except OutcomeUnknown:
-            now = await self.look_up_one(uid)
+            now = await self._look(uid)
             if isinstance(now, CustomerGroup) and now.name == body.get("name"):
                 return now
             raise
@@ -269,7 +256,7 @@ class FlowRetailBackend:
         try:
             answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
         except OutcomeUnknown:
-            if await self.look_up_one(uid) is None:
+            if await self._look(uid) is None:
                 return uid
             raise
         if answer.status == 409:
@@ -292,7 +279,7 @@ class FlowRetailBackend:
             return await self._upstream.send("PUT", MEMBERS, self._path(uid), body=body)
 
         async def exists() -> bool:
-            return isinstance(await self.look_up_one(uid), CustomerGroup | GatewayError)
+            return isinstance(await self._look(uid), CustomerGroup | GatewayError)
 
         return await edit_members(
             put,
@@ -364,9 +351,10 @@ class FlowRetailBackend:
             refuse(answer)
         listing, rows, flaws = decoder.decode(answer.body)
         paging: Paging = listing.paging or Paging()
+        tenant_uid = self._tenant
         for row in rows:
             if row is not None:
-                structs.force_setattr(row, "tenant_uid", self._tenant)
+                force_setattr(row, "tenant_uid", tenant_uid)
         if paging.page_number is not None:
             index = max(0, paging.page_number - self._settings.first_page)
         return AnsweredPage(
@@ -377,11 +365,11 @@ class FlowRetailBackend:
             flaws=flaws,
         )
 
-    def _group(self, answer: Answer) -> CustomerGroup:
+    def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         if not answer.ok:
             refuse(answer)
-        group = decode_group.one(answer.body)
-        structs.force_setattr(group, "tenant_uid", self._tenant)
+        group = decoders.group.one(answer.body)
+        force_setattr(group, "tenant_uid", self._tenant)
         return group
 
     def _made(self, answer: Answer) -> CustomerGroup:

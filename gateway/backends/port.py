@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from gateway.errors import GatewayError, InvalidInput
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
+from gateway.selection import Selection
 from gateway.telemetry import Meter
 
 
@@ -27,6 +28,11 @@ class Caller:
     deadline: float
     """The event loop's time at which the operation's time is over."""
     meter: Meter
+    selected: Selection | None = None
+    """What the operation looks at, None for everything. In what a backend reads for the operation
+    (`get_groups`, `list_groups`, `list_members`) all else may be at its default; identifiers, and a
+    group's name, are always there. What a write answers is whole.
+    """
 
 
 # -- what is asked about

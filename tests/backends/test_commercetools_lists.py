@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.backends.commercetools import GROUP_SORTS, GROUPS
 from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import RemoteList
-from gateway.backends.commercetools_wire import decode_groups, group_record
+from gateway.backends.commercetools_wire import WHOLE
 from gateway.backends.port import (
     ById,
     ByKey,
@@ -233,8 +233,8 @@ class Shelf:
             upstream=self,  # type: ignore[arg-type]  # as far as lists need one
             template=GROUPS,
             path={},
-            decoder=decode_groups,
-            record=lambda row: group_record(row, "shop"),
+            decoder=WHOLE.groups,
+            record=lambda row: WHOLE.group_record(row, "shop"),
             sorts=GROUP_SORTS,
             names_only=True,
         )

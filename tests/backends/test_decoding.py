@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway import records
-from gateway.backends.decoding import camel
-from gateway.backends.flow_retail_wire import decode_customers, decode_group, decode_groups
+from gateway.backends.flow_retail_wire import WHOLE
+from gateway.backends.wire import camel
 from gateway.errors import InvalidAnswer
 from gateway.records import Customer, CustomerGroup, Flaw
 
@@ -22,7 +22,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def group(body: bytes) -> CustomerGroup:
-    return decode_group.one(body)
+    return WHOLE.group.one(body)
 
 
 def page(*items: bytes, paging: bytes = b'{"totalCount":9}') -> bytes:
@@ -30,7 +30,7 @@ def page(*items: bytes, paging: bytes = b'{"totalCount":9}') -> bytes:
 
 
 def customers(*items: bytes) -> tuple[list[Customer | None], list[Flaw]]:
-    _, rows, flaws = decode_customers.decode(page(*items))
+    _, rows, flaws = WHOLE.customers.decode(page(*items))
     return rows, flaws
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_group_is_an_invalid_answer(body):
 def test_what_is_no_page_is_an_invalid_answer(body):
     """A list whose shape or place can't be told can't be shown in part."""
     with pytest.raises(InvalidAnswer) as failure:
-        decode_groups.decode(body)
+        WHOLE.groups.decode(body)
 
     assert failure.value.message.endswith(".")
 
@@ -136,7 +136,7 @@ def test_what_is_no_page_is_an_invalid_answer(body):
 @pytest.mark.parametrize("paging", [b"null", b"{}", b'{"totalCount":null,"pageSize":null}'])
 def test_an_upstream_that_says_nothing_of_paging_is_taken_at_what_was_asked(paging):
     """No part of it is needed to keep the rows."""
-    _, rows, flaws = decode_groups.decode(
+    _, rows, flaws = WHOLE.groups.decode(
         page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
     )
 
@@ -162,7 +162,7 @@ def test_a_row_that_can_not_be_kept_leaves_its_neighbours(broken, problem):
     """None stands in its place, so that the others keep theirs; the flaw says where it was."""
     good = b'{"customerGroupUid":"gold","name":"Gold"}'
 
-    _, rows, flaws = decode_groups.decode(page(good, broken, good))
+    _, rows, flaws = WHOLE.groups.decode(page(good, broken, good))
 
     assert [row and row.uid for row in rows] == ["gold", None, "gold"]
     assert flaws == [Flaw("items[1]", problem)]
@@ -336,7 +336,7 @@ def test_bytes_that_are_no_answer_are_an_invalid_answer(body, cut):
     """Noise, and a good answer cut anywhere and gone on with noise."""
     good = page(b'{"customerGroupUid":"gold","name":5}', b'{"customerGroupUid":"au","name":"Au"}')
     for said in (body, good[:cut] + body):
-        for decode in (decode_groups.decode, decode_group.one):
+        for decode in (WHOLE.groups.decode, WHOLE.group.one):
             with contextlib.suppress(InvalidAnswer):
                 decode(said)
 

@@ -14,6 +14,7 @@ from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.backends.transport import AiohttpTransport
 from gateway.backends.upstream import Upstream
+from gateway.selection import Selection
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.simulator.commercetools import app as commercetools_app
@@ -39,7 +40,13 @@ class World(Protocol):
     @property
     def calls(self) -> list[str]: ...
 
-    def connect(self, token: str | None = TOKEN, *, meter: Meter | None = None) -> Backend: ...
+    def connect(
+        self,
+        token: str | None = TOKEN,
+        *,
+        meter: Meter | None = None,
+        selected: Selection | None = None,
+    ) -> Backend: ...
 
     def add_group(self, name: str) -> str: ...
 
@@ -64,13 +71,20 @@ class Connecting:
     def calls(self) -> list[str]:
         return self.journal.calls
 
-    def connect(self, token: str | None = TOKEN, *, meter: Meter | None = None) -> Backend:
+    def connect(
+        self,
+        token: str | None = TOKEN,
+        *,
+        meter: Meter | None = None,
+        selected: Selection | None = None,
+    ) -> Backend:
         caller = Caller(
             tenant_uid=self.tenant,
             token=token,
             request_id="test",
             deadline=asyncio.get_running_loop().time() + 10,
             meter=meter or Meter(),
+            selected=selected,
         )
         return self.connector.connect(caller)
 
@@ -134,9 +148,14 @@ class CommercetoolsWorld(Connecting):
         self.connector = Commercetools(upstream, settings)
 
     def connect(
-        self, token: str | None = TOKEN, *, meter: Meter | None = None
+        self,
+        token: str | None = TOKEN,
+        *,
+        meter: Meter | None = None,
+        selected: Selection | None = None,
     ) -> CommercetoolsBackend:
-        return cast(CommercetoolsBackend, super().connect(token, meter=meter))
+        backend = super().connect(token, meter=meter, selected=selected)
+        return cast(CommercetoolsBackend, backend)
 
     @property
     def queries(self) -> list[dict[str, str]]:
