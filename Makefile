@@ -4,7 +4,7 @@ python := .venv/bin/python
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate graphiql test browser check schema compose audit bench docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test fuzz browser check schema compose audit bench docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: .venv/dev ## run the tests; a few of them: make test args="-k paging"
 
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
 	node --test --test-reporter=spec graphiql/browser.test.mjs
+
+fuzz: .venv/dev ## compare both ways of running an operation, thousands of times
+	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/execution/test_compiled.py $(args)
 
 check: .venv/dev ## lint, formatting, types, nothing that ties the project to one machine
 	scripts/check

@@ -14,6 +14,7 @@ from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
 from gateway.loaders import Loaders
 from gateway.paging import Bounds
+from gateway.selection import Selection
 from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
@@ -65,6 +66,8 @@ class Context:
         self._shown = 0
         self._filled = 0
         self._named = 0
+        self.selected: Selection | None = None
+        """What the operation looks at of records; None: everything."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
         self.loaders = Loaders(self.backend)
@@ -93,6 +96,7 @@ class Context:
                 request_id=self.asker.request_id,
                 deadline=self.asker.deadline,
                 meter=self.asker.meter,
+                selected=self.selected,
             )
             backend = self.tenants.connector(tenant_uid).connect(caller)
             self._backends[tenant_uid] = backend

@@ -18,6 +18,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.execution.shapes import Partial, Shapes
+from gateway.selection import Selection
 
 MOST_SHAPES: Final = 500
 """Of one document. Each choice of @skip and @include has shapes of its own, and clients choose."""
@@ -30,6 +31,8 @@ class Kept:
     """The shapes of one document."""
 
     partials: dict[Place, Partial] = field(default_factory=dict)
+    selections: dict[str | None, Selection] = field(default_factory=dict)
+    """What each operation looks at, by its name."""
 
 
 @dataclass(slots=True)
@@ -79,7 +82,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 parent_type, source_value, path, grouped_field_set, position_context
             )
         try:
-            plain = partial.shape(source_value, self._info)
+            plain: dict[str, Any] = partial.shape(source_value, self._info)
         except Exception:  # whatever it is, graphql-core will meet it and say where
             self._tally.surprises += 1
             return super().execute_fields(

@@ -20,6 +20,7 @@ from gateway.context import Context
 from gateway.errors import GatewayError, LimitExceeded
 from gateway.execution.compiled import CompiledExecutor, Kept, Tally
 from gateway.execution.documents import Document, Documents
+from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
 from gateway.limits import variables_refusal
@@ -75,13 +76,16 @@ class Operations:
         suggestions: bool,
         max_variable_values: int,
         compiled: bool = True,
+        selecting: bool = True,
     ) -> None:
+        """`compiled` and `selecting` are off to see what the others do without them."""
         self._schema = schema
         self._documents = documents
         self._persisted = persisted
         self._suggestions = suggestions
         self._costly = Costly(schema)
         self._compiled = compiled
+        self._selecting = selecting
         self._kept: WeakKeyDictionary[Document, Kept] = WeakKeyDictionary()
         self._max_values = max_variable_values
 
@@ -118,8 +122,14 @@ class Operations:
         )
         if isinstance(executor, list):
             raise Refused(executor)
+        kept = self._kept.setdefault(document, Kept())
         if self._compiled and isinstance(executor, CompiledExecutor):
-            executor.use(self._kept.setdefault(document, Kept()), Tally())
+            executor.use(kept, Tally())
+        if self._selecting:
+            if name not in kept.selections:
+                chosen_fields = looked_at(self._schema, executor.operation, document.fragments)
+                kept.selections[name] = chosen_fields
+            context.selected = kept.selections[name]
         self._budget(executor, context)
         return Operation(executor, meant.unknown)
 

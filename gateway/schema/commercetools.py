@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from gateway import records
+from gateway.schema.node import LOOKS_AT
 from gateway.schema.scalars import Json, Long
 
 
@@ -20,7 +21,10 @@ class CommercetoolsCustomField:
 class CommercetoolsCustomFields:
     type_id: strawberry.ID = strawberry.field(description="The id of the Type that defines them.")
 
-    @strawberry.field(description="The fields that have a value, in the order of the REST API.")
+    @strawberry.field(
+        description="The fields that have a value, in the order of the REST API.",
+        metadata={LOOKS_AT: ("fields",)},
+    )
     def fields(
         custom: strawberry.Parent[records.CommercetoolsCustomFields],
         names: Annotated[

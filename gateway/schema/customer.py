@@ -18,7 +18,7 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
-from gateway.schema.node import Info, global_id
+from gateway.schema.node import LOOKS_AT, Info, global_id
 from gateway.schema.scalars import Long
 
 if TYPE_CHECKING:
@@ -193,14 +193,16 @@ class Customer:
 
     @strawberry.field(
         description="Opaque and unique over tenants and backends. Not refetchable: "
-        "no documented REST call reads one customer."
+        "no documented REST call reads one customer.",
+        metadata={LOOKS_AT: ()},
     )
     def id(customer: strawberry.Parent[records.Customer]) -> strawberry.ID:
         return global_id("Customer", customer.tenant_uid, customer.uid)
 
     @strawberry.field(
         description="Those groups, in that order; null where one is gone or may not be read. "
-        "Batched over the whole operation."
+        "Batched over the whole operation.",
+        metadata={LOOKS_AT: ("customer_group_uids",)},
     )
     def customer_groups(
         customer: strawberry.Parent[records.Customer], info: Info

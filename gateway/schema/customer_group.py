@@ -13,7 +13,7 @@ from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
-from gateway.schema.node import Info, Node, global_id
+from gateway.schema.node import LOOKS_AT, Info, Node, global_id
 from gateway.schema.tenant import Tenant
 
 
@@ -27,7 +27,9 @@ def _id(group: strawberry.Parent[records.CustomerGroup]) -> strawberry.ID:
 )
 class CustomerGroup(Node):
     id: strawberry.ID = strawberry.field(
-        resolver=_id, description="Opaque and unique over tenants and backends."
+        resolver=_id,
+        description="Opaque and unique over tenants and backends.",
+        metadata={LOOKS_AT: ()},
     )
     uid: strawberry.ID = strawberry.field(
         description="The backend's own identifier, unique within its tenant."
@@ -53,7 +55,9 @@ class CustomerGroup(Node):
         description="What only commercetools has; null for groups of other backends."
     )
 
-    @strawberry.field(description="The tenant that it belongs to. Costs no REST call.")
+    @strawberry.field(
+        description="The tenant that it belongs to. Costs no REST call.", metadata={LOOKS_AT: ()}
+    )
     def tenant(group: strawberry.Parent[records.CustomerGroup]) -> Tenant:
         return records.Tenant(uid=group.tenant_uid)  # type: ignore[return-value]  # a view of it
 
@@ -61,6 +65,7 @@ class CustomerGroup(Node):
         description="The customers in this group. Any window, at any offset, costs the fewest "
         "REST requests that the backend's paging allows.",
         extensions=[WindowArguments(CustomerOrder)],
+        metadata={LOOKS_AT: ()},
     )
     def customers(
         group: strawberry.Parent[records.CustomerGroup], info: Info, rows: Rows
