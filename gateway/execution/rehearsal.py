@@ -74,7 +74,7 @@ class Costly:
         return type_.name in self._types
 
 
-MOST_PLACES: Final = 1_000
+MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
 has more is refused, or rehearsing it would keep all others waiting.
 """
