@@ -18,7 +18,7 @@ from gateway.backends.commercetools import Commercetools
 from gateway.backends.commercetools_refusals import may_repeat
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.backends.transport import AiohttpTransport
+from gateway.backends.transport import HttpTransport
 from gateway.backends.upstream import Upstream
 from gateway.context import Tenants
 from gateway.execution.documents import Documents
@@ -46,7 +46,7 @@ def create_app(
     settings: Settings,
     *,
     observe: Observer = log_event,
-    make_transport: MakeTransport = lambda connections: AiohttpTransport(connections=connections),
+    make_transport: MakeTransport = lambda connections: HttpTransport(connections=connections),
     graphiql_token: str | None = None,
 ) -> Starlette:
     """The gateway as an ASGI app; its connections are opened and closed by its lifespan.

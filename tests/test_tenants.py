@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.backends.transport import AiohttpTransport
+from gateway.backends.transport import HttpTransport
 from gateway.schema.node import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail, Settings, Tenant
@@ -463,7 +463,7 @@ async def test_tenants_with_equal_settings_share_one_upstream(tenants, count):
     opened: list[httpx.AsyncBaseTransport] = []
 
     def make_transport(connections: int) -> httpx.AsyncBaseTransport:
-        opened.append(AiohttpTransport(connections=connections))
+        opened.append(HttpTransport(connections=connections))
         return opened[-1]
 
     base = CommercetoolsSettings(url="http://ct")

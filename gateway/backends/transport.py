@@ -1,110 +1,79 @@
-"""The production transport: httpx's transport interface over an aiohttp connection pool.
+"""The production transport: httpx's transport interface over connections of our own.
 
-Our own rather than httpx-aiohttp's, because that one reports every lost connection as
-ConnectTimeout. For a write it matters whether a request could have arrived: only ConnectError says
-that it has not.
+One request in, one request out: no cookies, redirects, proxies or netrc, no decompression, and
+nothing is ever sent twice. Whether a lost request is sent again is for the caller to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import Final
 
-import aiohttp
 import httpx
-import yarl
-from aiohttp.connector import Connection
 
-CHUNK = 64 * 1024
+from gateway.backends.connections import Connections, Origin
+
+PORTS: Final = {"http": 80, "https": 443}
+IDLE: Final = 4.0
+"""Seconds; servers close idle connections after 5 (uvicorn, Node, Apache) or more, and a request
+that meets that is lost."""
+UNREADABLE: Final = frozenset({"HEAD", "CONNECT"})
+"""Methods whose answers have no body, whatever their headers say."""
+COLLECT: Final = "collect"
+"""The extension of a request that says up to how many bytes of the body are to be waited for, so
+that they come in one piece, with the head; without it each piece is handed over as it comes."""
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Plain requests only: no cookies, no redirects, no proxies or netrc, bodies as they come.
+class HttpTransport(httpx.AsyncBaseTransport):
+    """Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the connection or the
+    answer broke later; httpx.LocalProtocolError and UnsupportedProtocol for what it does not send.
 
-    Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the connection or the
-    answer broke later. Of httpx's timeouts it knows `connect`; for the whole call, the caller sets
-    one around it.
+    Of httpx's timeouts it knows `connect`; for the whole call, the caller sets one around it. A
+    response must be closed, unless it was read to its end.
     """
 
-    def __init__(self, *, connections: int) -> None:
-        """To be made inside the running event loop; `connections` bounds the pool."""
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=connections, keepalive_timeout=30),
-            # aiohttp keeps a jar by default, for host names only: a test against 127.0.0.1 can't
-            # see it.
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            middlewares=(_once,),
-        )
+    def __init__(self, *, connections: int, idle: float = IDLE) -> None:
+        """`connections` bounds the sockets, idle ones included; `idle` is in seconds."""
+        self._connections = Connections(connections, idle=idle)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self._session.request(
-                request.method,
-                yarl.URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=request.content or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(sock_connect=_connect_timeout(request)),
-                skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
-            )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as failure:
-            raise httpx.ConnectError(type(failure).__name__, request=request) from failure
-        except (aiohttp.ClientError, OSError, ValueError) as failure:
-            raise httpx.ReadError(type(failure).__name__, request=request) from failure
+        url = request.url
+        if url.scheme not in PORTS:
+            raise httpx.UnsupportedProtocol("Neither http nor https.", request=request)
+        origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+        stream = request.stream
+        # A body that is there already needs no waiting for.
+        body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        exchange = await self._connections.exchange(
+            origin,
+            _spelt(request, body),
+            collect=request.extensions.get(COLLECT, -1),
+            connect_timeout=timeouts.get("connect"),
+        )
         return httpx.Response(
-            response.status, headers=response.raw_headers, stream=_Body(response), request=request
+            exchange.status, headers=exchange.headers, stream=exchange, request=request
         )
 
     async def aclose(self) -> None:
-        await self._session.close()
+        await self._connections.aclose()
 
 
-def _connect_timeout(request: httpx.Request) -> float | None:
-    timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
-    return timeouts.get("connect")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """A pool that gives out no connection on which something came that nobody had asked for:
-    aiohttp would take it for the answer to the next request, which may be another caller's.
+def _spelt(request: httpx.Request, body: bytes) -> bytes:
+    """The request as it is sent; raises LocalProtocolError where a part of it could be read as
+    another request.
     """
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
-        while True:
-            connection = await super().connect(*args, **kwargs)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
-
-
-async def _once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """aiohttp sends a GET, PUT or DELETE whose connection was lost again by itself; whether that is
-    safe, and how often it is done, is for the caller to say.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise  # never sent, and never repeated
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as lost:
-        raise httpx.ReadError(type(lost).__name__) from lost
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._response.content.iter_chunked(CHUNK):
-                yield chunk
-        except (aiohttp.ClientError, OSError, ValueError) as failure:
-            raise httpx.ReadError(type(failure).__name__) from failure
-
-    async def aclose(self) -> None:
-        # A body that was read to its end has given its connection back already; any other is
-        # closed.
-        self._response.close()
+    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)
+    headers = request.headers.raw
+    head = b"\r\n".join([line, *[b"%b: %b" % header for header in headers], b"\r\n"])
+    ends = len(headers) + 2
+    framed = [v for n, v in headers if n.lower() in (b"content-length", b"transfer-encoding")]
+    if (
+        line.count(b" ") != 2
+        or head.count(b"\n") != ends
+        or head.count(b"\r") != ends
+        or b"\0" in head
+        or (framed != [b"%d" % len(body)] and (framed or body))
+        or request.method in UNREADABLE
+    ):
+        raise httpx.LocalProtocolError("It can't be sent as it is.", request=request)
+    return head + body

@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from gateway.backends.transport import AiohttpTransport
-from tests.harness import TOKEN, Flow
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(talk: Talk) -> AsyncIterator[str]:
-    """A server that says on every connection what `talk` says, byte for byte; its base URL."""
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has gone
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(connections=4)
-    yield made
-    await made.aclose()
-
-
-def answer(body: bytes, *, length: int | None = None) -> bytes:
-    """A 200 with `body`, and a Content-Length that may lie."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body) if length is None else length}\r\n\r\n"
-    return head.encode() + body
-
-
-async def head(reader: asyncio.StreamReader) -> bytes:
-    return await reader.readuntil(b"\r\n\r\n")
-
-
-async def fetch(
-    transport: AiohttpTransport, url: str, method: str = "GET", **more: object
-) -> bytes:
-    """The whole body of one answer."""
-    response = await transport.handle_async_request(httpx.Request(method, url, **more))
-    try:
-        return b"".join([chunk async for chunk in response.stream])
-    finally:
-        await response.aclose()
+from gateway.backends.transport import COLLECT, HttpTransport
+from tests.backends.wire import answer, fetch, head, listening, running
 
 
 async def test_a_request_goes_out_with_its_own_headers_and_no_others(transport):
-    """aiohttp adds no User-Agent, no Accept and no Accept-Encoding of its own."""
+    """The transport adds no User-Agent, no Accept and no Accept-Encoding of its own."""
     heads = []
 
     async def talk(reader, writer):
@@ -83,7 +33,7 @@ async def test_a_request_goes_out_with_its_own_headers_and_no_others(transport):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
 async def test_a_request_whose_answer_was_lost_is_not_sent_again(transport, method):
-    """aiohttp repeats GET, PUT and DELETE by itself; here it is the seam that decides."""
+    """Clients often repeat GET, PUT and DELETE by themselves; here it is the seam that decides."""
     arrived = []
 
     async def talk(reader, writer):
@@ -215,7 +165,7 @@ async def test_a_body_longer_than_its_length_does_not_run_into_the_next_answer(t
 
 
 async def test_cookies_are_not_kept_for_host_names_either(transport):
-    """aiohttp's own jar takes cookies of host names only, so the host is a name here."""
+    """Cookie jars may treat addresses otherwise, so the host is a name here."""
     heads = []
 
     async def talk(reader, writer):
@@ -264,7 +214,7 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(monkeypatch, tmp
         heads.append(await head(reader))
         writer.write(answer(b"direct"))
 
-    transport = AiohttpTransport(connections=1)
+    transport = HttpTransport(connections=1)
     async with listening(talk) as url:
         body = await fetch(transport, url.replace("127.0.0.1", "localhost"))
     await transport.aclose()
@@ -273,23 +223,185 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(monkeypatch, tmp
     assert b"authorization" not in heads[0].lower()
 
 
-async def test_the_pool_survives_hundreds_of_cancelled_requests(flow: Flow):
-    """Cancelled in the queue, while connecting, while waiting: every connection comes back."""
-    flow.add_group("gold")
-    flow.switches.latency = 0.05
-    transport = AiohttpTransport(connections=3)
-    url = f"{flow.url}/tenants/shop/customer-groups/gold"
-    headers = {"Authorization": f"Bearer {TOKEN}"}
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("GET", {"headers": {"X": "a\r\nHost: evil"}}),
+        ("GET", {"headers": {"X": "a\nb"}}),
+        ("GET", {"headers": {"X": "a\0b"}}),
+        ("GET", {"headers": {"X\r\nY": "b"}}),
+        ("GET /evil HTTP/1.1\r\n\r\nGET", {}),
+        ("GET /evil", {}),
+        ("PUT", {"content": b"abc", "headers": {"Content-Length": "2"}}),
+        ("PUT", {"content": b"abc", "headers": {"Transfer-Encoding": "chunked"}}),
+        ("GET", {"headers": {"Transfer-Encoding": "chunked"}}),
+        ("GET", {"stream": httpx.ByteStream(b"abc")}),
+        ("HEAD", {}),
+        ("CONNECT", {}),
+    ],
+)
+async def test_what_could_be_read_as_another_request_is_not_sent(transport, method, more):
+    """Nor one whose answer could be read in two ways. The other end sees nothing of it."""
+    heads = []
 
-    for round_ in range(10):
-        tasks = [asyncio.create_task(fetch(transport, url, headers=headers)) for _ in range(40)]
-        await asyncio.sleep(0.003 * round_)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    flow.switches.latency = 0.0
+    async def talk(reader, writer):
+        heads.append(await head(reader))
 
-    async with asyncio.timeout(2):
-        bodies = await asyncio.gather(*(fetch(transport, url, headers=headers) for _ in range(20)))
-    await transport.aclose()
-    assert all(b'"gold"' in body for body in bodies)
+    async with listening(talk) as url:
+        with pytest.raises(httpx.LocalProtocolError):
+            await fetch(transport, url, method, **more)
+        await asyncio.sleep(0.01)
+
+    assert heads == []
+
+
+async def test_only_http_is_spoken(transport):
+    """No other scheme, and none of the environment's proxies for it."""
+    with pytest.raises(httpx.UnsupportedProtocol):
+        await fetch(transport, "ftp://127.0.0.1/")
+
+
+async def test_a_body_in_parts_goes_out_as_one(transport):
+    """Where its length was told; the transport has no chunks of its own."""
+    seen = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"ab"
+        yield b"c"
+
+    async def talk(reader, writer):
+        await head(reader)
+        seen.append(await reader.readexactly(3))
+        writer.write(answer(b"{}"))
+
+    async with listening(talk) as url:
+        await fetch(transport, url, "PUT", content=parts(), headers={"Content-Length": "3"})
+
+    assert seen == [b"abc"]
+
+
+async def test_a_response_has_the_status_and_headers_that_came(transport):
+    """Its request too."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with listening(talk) as url:
+        request = httpx.Request("GET", url)
+        response = await transport.handle_async_request(request)
+        body = await response.aread()
+
+    assert (response.status_code, body, response.request) == (429, b"{}", request)
+    assert response.headers.multi_items() == [("retry-after", "3"), ("content-length", "2")]
+
+
+async def pieces(transport: HttpTransport, url: str, *, collect: int | None) -> list[bytes]:
+    extensions = {} if collect is None else {COLLECT: collect}
+    request = httpx.Request("GET", url, extensions=extensions)
+    response = await transport.handle_async_request(request)
+    try:
+        return [chunk async for chunk in response.stream]
+    finally:
+        await response.aclose()
+
+
+async def in_three(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        await head(reader)
+        for piece in (answer(b"a", length=6), b"bc", b"def"):
+            writer.write(piece)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_body_is_handed_over_as_it_comes_or_collected(transport):
+    """A caller that says how much it takes gets that in one piece."""
+    async with listening(in_three) as url:
+        as_it_comes = await pieces(transport, url, collect=None)
+        collected = await pieces(transport, url, collect=6)
+
+    assert as_it_comes == [b"a", b"bc", b"def"]
+    assert collected == [b"abcdef"]
+
+
+async def test_more_than_is_collected_does_not_wait_for_its_end(transport):
+    """The caller can give it up as soon as it is too much."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(answer(b"abc", length=1_000_000_000))
+        await reader.read()
+
+    async with listening(talk) as url, asyncio.timeout(2):
+        request = httpx.Request("GET", url, extensions={COLLECT: 2})
+        response = await transport.handle_async_request(request)
+        first = await anext(aiter(response.stream))
+        await response.aclose()
+
+    assert first == b"abc"
+
+
+async def test_a_head_is_known_though_its_body_was_cut(transport):
+    """Whoever counts answers counts this one by its status."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(answer(b"abc", length=9))
+
+    async with listening(talk) as url:
+        request = httpx.Request("GET", url, extensions={COLLECT: 100})
+        response = await transport.handle_async_request(request)
+        with pytest.raises(httpx.ReadError):
+            await response.aread()
+        await response.aclose()
+
+    assert response.status_code == 200
+
+
+async def test_a_server_that_writes_for_ever_waits_for_its_reader(transport):
+    """What nobody has fetched yet is not all taken into memory."""
+    written = 0
+
+    async def talk(reader, writer):
+        nonlocal written
+        await head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b"x" * 100_000)
+            written += 100_000
+            await writer.drain()
+
+    async with listening(talk) as url, asyncio.timeout(5):
+        response = await transport.handle_async_request(httpx.Request("GET", url))
+        before = -1
+        while before < written:  # until all buffers on the way are full
+            before = written
+            await asyncio.sleep(0.1)
+        read = 0
+        async for chunk in response.stream:
+            read += len(chunk)
+            if read > before + 1_000_000:
+                break
+        await response.aclose()
+
+    assert before < 30_000_000
+    assert written > before
+
+
+async def test_an_answer_to_half_a_request_is_an_answer(transport):
+    """Its connection is not used again: the other half would arrive ahead of the next request."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(b"HTTP/1.1 413 Too Much\r\nContent-Length: 2\r\n\r\n{}")
+        await asyncio.sleep(10)
+
+    async with running(talk) as server:
+        response = await transport.handle_async_request(
+            httpx.Request("PUT", server.url, content=b"x" * 20_000_000)
+        )
+        await response.aread()
+        await fetch(transport, server.url)
+
+    assert response.status_code == 413
+    assert server.connections == 2

@@ -12,7 +12,7 @@ from gateway.backends.commercetools import Commercetools, CommercetoolsBackend
 from gateway.backends.commercetools_refusals import may_repeat
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.backends.transport import AiohttpTransport
+from gateway.backends.transport import HttpTransport
 from gateway.backends.upstream import Upstream
 from gateway.selection import Selection
 from gateway.settings import Commercetools as CommercetoolsSettings
@@ -93,9 +93,7 @@ class FlowWorld(Connecting):
     name = "flow_retail"
     unknown = "nobody"
 
-    def __init__(
-        self, flow: Flow, transport: AiohttpTransport, settings: FlowRetailSettings
-    ) -> None:
+    def __init__(self, flow: Flow, transport: HttpTransport, settings: FlowRetailSettings) -> None:
         self._flow = flow
         self._numbers = itertools.count()
         self.journal = flow.journal
@@ -134,7 +132,7 @@ class CommercetoolsWorld(Connecting):
         switches: CommercetoolsSwitches,
         journal: Journal,
         faults: Faults,
-        transport: AiohttpTransport,
+        transport: HttpTransport,
         settings: CommercetoolsSettings,
     ) -> None:
         self.store = store
@@ -204,7 +202,7 @@ async def worlds(
                 setattr(world.switches, switch, value)
             yield world
         return
-    transport = AiohttpTransport(connections=20)
+    transport = HttpTransport(connections=20)
     try:
         async with running_flow(Flow(switches=FlowSwitches(**switches or {}))) as flow:
             yield FlowWorld(flow, transport, FlowRetailSettings(url=flow.url, **settings))
@@ -217,7 +215,7 @@ async def shop(**settings: Any) -> AsyncIterator[CommercetoolsWorld]:
     """A simulated commercetools with the project "shop", and an adapter with these settings."""
     journal = Journal(tenant_path=commercetools_app.TENANT_PATH)
     switches, faults = CommercetoolsSwitches(), Faults()
-    transport = AiohttpTransport(connections=20)
+    transport = HttpTransport(connections=20)
     with CommercetoolsStore() as store:
         store.add_token(TOKEN, [TENANT])
         store.add_token(READER, [TENANT], scopes=("view_customers",))

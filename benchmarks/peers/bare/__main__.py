@@ -18,9 +18,9 @@ import msgspec
 import uvicorn
 
 from benchmarks.shop import PROJECT, TENANT
-from gateway.backends.transport import AiohttpTransport
+from gateway.backends.transport import HttpTransport
 
-make_transport: Callable[[], httpx.AsyncBaseTransport] = lambda: AiohttpTransport(connections=64)  # noqa: E731
+make_transport: Callable[[], httpx.AsyncBaseTransport] = lambda: HttpTransport(connections=64)  # noqa: E731
 
 FLOW_RETAIL = f"{os.environ['UPSTREAM']}/tenants/{TENANT}/customer-groups"
 COMMERCETOOLS = f"{os.environ['COMMERCETOOLS']}/{PROJECT}"

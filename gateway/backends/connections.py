@@ -1,0 +1,261 @@
+"""A pool of connections for HTTP/1.1: each carries one request at a time, for one origin.
+
+A connection is used again only if its answer was read to its end, nothing else has come since, and
+it was not idle for long. Any other is closed at once: aborted, for a polite TLS farewell would keep
+a socket open for as long as the server likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import select
+import socket
+import ssl
+import sys
+from typing import Any, NamedTuple
+
+import httpx
+
+from gateway.backends.exchange import Exchange
+
+
+class Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+class Connections:
+    """At most `limit` sockets, for all origins together; who comes first is served first."""
+
+    def __init__(self, limit: int, *, idle: float) -> None:
+        self._limit = limit
+        self._idle_time = idle
+        self._slots = asyncio.Semaphore(limit)  # one for each exchange
+        self._open: set[_Connection] = set()
+        self._idle: list[_Connection] = []  # the one that was used last is the last
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def exchange(
+        self, origin: Origin, request: bytes, *, collect: int, connect_timeout: float | None
+    ) -> Exchange:
+        """Send `request`; the answer, once its head is there.
+
+        Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the answer was lost.
+        """
+        await self._slots.acquire()
+        try:
+            connection = self._used(origin) or await self._connect(origin, connect_timeout)
+        except BaseException:
+            self._slots.release()
+            raise
+        exchange = connection.send(request, collect)
+        try:
+            await exchange.answered()
+        except BaseException:
+            await exchange.aclose()
+            raise
+        return exchange
+
+    async def aclose(self) -> None:
+        """Close every connection; exchanges under way are lost."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        closing = list(self._open)
+        for connection in closing:
+            connection.close("Closed")
+        # The event loop closes sockets in its next turns; whoever closes the loop after this must
+        # not come before it.
+        await asyncio.gather(*(connection.gone.wait() for connection in closing))
+
+    # -- what connections say
+
+    def put_back(self, connection: _Connection) -> None:
+        self._slots.release()
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._idle_time, self._sweep)
+
+    def forget(self, connection: _Connection, *, busy: bool) -> None:
+        self._open.discard(connection)
+        if busy:
+            self._slots.release()
+        elif connection in self._idle:
+            self._idle.remove(connection)
+
+    # --
+
+    def _used(self, origin: Origin) -> _Connection | None:
+        """An idle connection that is still good, the one that was used last."""
+        for connection in self._idle[::-1]:
+            if connection.origin != origin:
+                continue
+            if connection.usable(self._idle_time):
+                self._idle.remove(connection)
+                return connection
+            connection.close("Stale")
+        return None
+
+    async def _connect(self, origin: Origin, seconds: float | None) -> _Connection:
+        loop = asyncio.get_running_loop()
+        ends = None if seconds is None else loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(ends):
+                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                *others, last = [str(address[0]) for *_, address in found]
+                for address in others:
+                    # One that does not answer leaves time for the next.
+                    patience = None if ends is None else (ends - loop.time()) / 2
+                    with contextlib.suppress(OSError):
+                        async with asyncio.timeout(patience):
+                            return await self._dial(origin, address)
+                return await self._dial(origin, last)
+        except (OSError, UnicodeError) as failure:
+            raise httpx.ConnectError(type(failure).__name__) from failure
+
+    async def _dial(self, origin: Origin, address: str) -> _Connection:
+        if len(self._open) >= self._limit:
+            # Some are idle, for another origin: there are no more slots than sockets.
+            self._idle[0].close("Crowded")
+        connection = _Connection(self, origin)
+        self._open.add(connection)
+        tls = self._trusted() if origin.scheme == "https" else None
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                address,
+                origin.port,
+                ssl=tls,
+                server_hostname=origin.host if tls else None,
+            )
+            if self._closed or not connection.open:
+                raise ConnectionAbortedError
+        except BaseException:
+            connection.close("Unconnected")
+            raise
+        return connection
+
+    def _trusted(self) -> ssl.SSLContext:
+        """What the system trusts, or SSL_CERT_FILE and SSL_CERT_DIR; read when first needed."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        while self._idle and not self._idle[0].usable(self._idle_time):
+            self._idle[0].close("Idle")
+        if self._idle:
+            when = self._idle[0].idle_since + self._idle_time
+            self._sweeper = asyncio.get_running_loop().call_at(when, self._sweep)
+
+
+class _Connection(asyncio.Protocol):
+    """One socket. While it has an exchange, it holds one of the pool's slots."""
+
+    def __init__(self, pool: Connections, origin: Origin) -> None:
+        self.origin = origin
+        self.gone = asyncio.Event()
+        self.idle_since = 0.0
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None  # uvloop's are no asyncio.Transport, but have all of one
+        self._socket = -1
+        self._exchange: Exchange | None = None
+        self._closed = False
+        self._paused = False
+
+    @property
+    def open(self) -> bool:
+        return not self._closed and not self._transport.is_closing()
+
+    def usable(self, idle: float) -> bool:
+        """Whether the next request may go over it; not if it has been idle for `idle` seconds."""
+        return (
+            self.open
+            and self._loop.time() - self.idle_since < idle
+            # What has come and the event loop has not read yet: most likely, the server's farewell.
+            and not _readable(self._socket)
+        )
+
+    def send(self, request: bytes, collect: int) -> Exchange:
+        self._exchange = Exchange(collect, resume=self._resume, abandon=self._abandon)
+        self._transport.write(request)
+        return self._exchange
+
+    def close(self, why: str) -> None:
+        """At once, whatever is on its way; the exchange, if any, fails."""
+        if self._closed:
+            return
+        self._closed = True
+        exchange, self._exchange = self._exchange, None
+        self._pool.forget(self, busy=exchange is not None)
+        if self._transport is None:
+            self.gone.set()
+        else:
+            self._transport.abort()
+        if exchange is not None and not exchange.over:
+            exchange.fail(why)
+
+    # -- what the exchange says
+
+    def _resume(self) -> None:
+        if self._paused and not self._closed:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _abandon(self, exchange: Exchange) -> None:
+        if self._exchange is exchange:
+            self.close("Abandoned")
+
+    # -- what the event loop says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket").fileno()
+        if self._closed:
+            self._transport.abort()  # nobody waits for it any more
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.close("Unasked")
+            return
+        exchange.feed(data)
+        if not exchange.over:
+            if exchange.flooded and not self._paused:
+                self._paused = True
+                self._transport.pause_reading()
+        # A server may answer before it has read the whole request; the rest of that would come
+        # ahead of the next one.
+        elif exchange.reusable and self.open and not self._transport.get_write_buffer_size():
+            self._exchange = None
+            self.idle_since = self._loop.time()
+            self._resume()
+            self._pool.put_back(self)
+        else:
+            self.close("Done")
+
+    def eof_received(self) -> None:
+        if self._exchange is not None:
+            self._exchange.finish()
+        self.close("Closed")
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        if self._exchange is not None and failure is None:
+            self._exchange.finish()
+        self.close(type(failure).__name__)
+        self.gone.set()
+
+
+def _readable(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
