@@ -194,7 +194,10 @@ class _Walk:
         each answer, what is asked of it.
         """
         answered: list[list[_Place]] = []
+        most = self._context.asker.meter.limit
         for place in places:  # grows as it is gone through
+            if most is not None and len(self.notes.groups) > most:
+                return  # it is too dear already, whatever else it asks for
             for key, details in place.fields.items():
                 field = place.type.fields.get(details[0].node.name.value)
                 if field is None or not self._costly.field(field):
