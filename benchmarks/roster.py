@@ -81,7 +81,7 @@ def find_peer(name: str, *, port: int, stub: str, checkout: Path = ROOT) -> Peer
                 workloads=ALL,
                 graphql=False,
                 fewest_calls=True,
-                versions=f"uvicorn {version('uvicorn')}, aiohttp {version('aiohttp')}",
+                versions=f"uvicorn {version('uvicorn')}, httptools {version('httptools')}",
             )
         case "naive":
             return Peer(

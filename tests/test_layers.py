@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "gateway"
-LIBRARIES = ("graphql", "strawberry", "httpx", "aiohttp")
+LIBRARIES = ("graphql", "strawberry", "httpx", "httptools")
 
 
 def module_name(path: Path) -> str:
@@ -102,7 +102,7 @@ def test_the_http_client_is_known_to_few():
     """REST calls are made by backends; the app only chooses what they are made with."""
     allowed = ("backends", "app")
 
-    assert [name for name in importers("httpx", "aiohttp") if not within(name, *allowed)] == []
+    assert [name for name in importers("httpx", "httptools") if not within(name, *allowed)] == []
 
 
 def test_adapters_do_not_know_each_other():

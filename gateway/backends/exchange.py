@@ -19,7 +19,9 @@ MAX_HEADERS: Final = 128
 MAX_INTERIM: Final = 8
 """Answers 1xx ahead of the one that counts."""
 WINDOW: Final = 256 * 1024
+"""Bytes that may wait to be fetched, where no more are collected."""
 MAX_PIECES: Final = 16
+"""Pieces of the body that one read of the socket leaves as they are."""
 BODILESS: Final = frozenset({204, 304})
 
 
@@ -130,8 +132,8 @@ class Exchange(httpx.AsyncByteStream):
         status = self._parser.get_status_code()  # type: ignore[union-attr]
         if status < 200:
             self._interim += 1
-            # After 101, what comes is another protocol.
-            if status < 100 or status == 101 or self._interim > MAX_INTERIM:
+            # httptools itself stops at 101, after which comes another protocol.
+            if status < 100 or self._interim > MAX_INTERIM:
                 raise _Refused
             self.headers.clear()
             return

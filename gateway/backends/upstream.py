@@ -134,8 +134,8 @@ class Upstream:
         asked = urlencode(query, doseq=True) if query else None
         if asked is not None and len(asked) > MAX_QUERY:
             raise InvalidInput("What is asked for is too long to be put into a URL.")
-        # To parse and quote what is quoted already takes longer than all else here. What httpx
-        # would make of it is the same, which a test holds.
+        # To parse and quote what is quoted already would take longer than all else here. httpx has
+        # no public way round it; a test holds that what comes out is what it would have made.
         url = httpx.URL(self._base)
         url._uri_reference = url._uri_reference._replace(path=self._prefix + filled, query=asked)
         return url

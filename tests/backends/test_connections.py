@@ -498,10 +498,17 @@ async def test_a_name_that_can_not_be_one_is_a_connect_error(transport, host):
 async def test_what_is_under_way_at_the_end_is_lost():
     """Its caller hears of it, and later ones can't connect."""
     transport = HttpTransport(connections=2)
+    arrived = asyncio.Semaphore(0)
 
-    async with running(lambda reader, writer: reader.read()) as server:
+    async def talk(reader, writer):
+        await head(reader)
+        arrived.release()
+        await reader.read()
+
+    async with running(talk) as server:
         tasks = [asyncio.create_task(fetch(transport, server.url)) for _ in range(2)]
-        await server.until_open(2)
+        for _ in tasks:
+            await arrived.acquire()
         await transport.aclose()
         await server.until_open(0)
         failures = await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tracemalloc
 from collections.abc import Iterable
 
 import httpx
@@ -150,6 +151,10 @@ REFUSED = {
     "headers too long together": OK
     + (b"X: " + b"y" * 2000 + b"\r\n") * 33
     + b"Content-Length: 2\r\n\r\nab",
+    "headers too long for a long body": OK
+    + (b"X: " + b"y" * 2000 + b"\r\n") * 33
+    + b"Content-Length: 100000\r\n\r\n"
+    + b" " * 100_000,
     "hints too long together": (b"HTTP/1.1 103 Hint\r\nX: " + b"y" * 9000 + b"\r\n\r\n") * 8
     + OK
     + b"Content-Length: 2\r\n\r\nab",
@@ -206,9 +211,25 @@ def test_a_body_of_one_byte_chunks_is_taken():
     assert read([CHUNKED + chunks]) == (200, b"a" * 100_000, True)
 
 
+def test_a_body_of_small_chunks_takes_no_more_memory_than_its_bytes():
+    """A list of a hundred thousand objects would take twenty times as much."""
+    exchange = Exchange(10_000_000, resume=lambda: None, abandon=lambda _exchange: None)
+    segment = b"2\r\nab\r\n" * 10_000
+    exchange.feed(CHUNKED)
+    tracemalloc.start()
+
+    for _ in range(20):
+        exchange.feed(segment)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 2 * 20 * 20_000
+
+
 def test_headers_are_as_they_came_and_trailers_are_not_among_them():
-    """In their order, the same name twice."""
+    """In their order, the same name twice; nor are those of answers ahead of it."""
     exchange = Exchange(-1, resume=lambda: None, abandon=lambda _exchange: None)
+    exchange.feed(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
     exchange.feed(OK + b"A: 1\r\na:  2 \r\nTransfer-Encoding: chunked\r\n\r\n0\r\nB: 3\r\n\r\n")
 
     assert exchange.complete

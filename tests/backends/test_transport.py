@@ -228,6 +228,7 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(monkeypatch, tmp
     [
         ("GET", {"headers": {"X": "a\r\nHost: evil"}}),
         ("GET", {"headers": {"X": "a\nb"}}),
+        ("GET", {"headers": {"X": "a\rb"}}),
         ("GET", {"headers": {"X": "a\0b"}}),
         ("GET", {"headers": {"X\r\nY": "b"}}),
         ("GET /evil HTTP/1.1\r\n\r\nGET", {}),

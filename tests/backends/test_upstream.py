@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.port import Caller
+from gateway.backends.transport import HttpTransport
 from gateway.backends.upstream import Answer, CallerUpstream, Upstream
 from gateway.context import Asker
 from gateway.errors import (
@@ -23,6 +24,7 @@ from gateway.errors import (
     Forbidden,
     GatewayError,
     InvalidAnswer,
+    InvalidInput,
     LimitExceeded,
     OutcomeUnknown,
     RateLimited,
@@ -33,6 +35,7 @@ from gateway.settings import Upstream as UpstreamSettings
 from gateway.simulator import faults
 from gateway.telemetry import Meter, UpstreamCall, log_event
 from tests import harness
+from tests.backends.wire import head, running
 from tests.harness import TENANT, TOKEN, codes, running_gateway
 
 HOST = "erp-7.internal.example"
@@ -155,6 +158,61 @@ async def test_a_request_is_what_the_adapter_said_and_the_callers_token_and_id()
         "content-type": "application/json",
         "content-length": "13",
     }
+
+
+async def test_a_header_of_one_call_is_not_in_the_next():
+    """They share what is the caller's, and only that."""
+    connection, script = connect()
+
+    await put(connection)
+    await get(connection)
+    await connection.send("DELETE", GROUP, GOLD)
+
+    for request in script.requests[1:]:
+        assert set(request.headers) == {
+            "host",
+            "authorization",
+            "accept",
+            "accept-encoding",
+            "x-request-id",
+        }
+
+
+@given(
+    query=st.dictionaries(
+        st.text(min_size=1, max_size=10),
+        st.text(max_size=30) | st.integers() | st.lists(st.text(max_size=10), min_size=1),
+        max_size=4,
+    ),
+    base=st.sampled_from([URL, f"https://{HOST}", "http://[::1]:8080/a%20b", "http://xn--1ca.x/ø"]),
+)
+def test_the_url_is_the_one_that_httpx_would_make(query, base):
+    """It is put together without being parsed again; nobody who looks at it can tell."""
+
+    async def scenario() -> None:
+        connection, script = connect(url=base)
+        await connection.send("GET", GROUP, GOLD, query=query)
+
+        made = httpx.URL(f"{base}/tenants/shop/customer-groups/gold")
+        if query:
+            made = made.copy_merge_params(query)
+        url = script.requests[0].url
+        assert url == made == httpx.URL(str(url))
+        assert (url.raw_path, url.host, url.port) == (made.raw_path, made.host, made.port)
+
+    asyncio.run(scenario())
+
+
+async def test_what_does_not_fit_into_a_url_is_not_asked_for():
+    """Nor counted; the caller can ask for less."""
+    made, script = upstream()
+    asking = caller()
+
+    with pytest.raises(InvalidInput):
+        await made.connect(asking).send("GET", GROUP, GOLD, query={"where": "x" * 70_000})
+
+    assert script.requests == []
+    assert asking.meter.rest_calls == 0
 
 
 @pytest.mark.parametrize("base", [URL, f"{URL}/", f"{URL}//", f"https://{HOST}/a%20b/v2"])
@@ -565,6 +623,55 @@ async def test_any_other_body_is_an_invalid_answer(says):
         await put(connection)
 
     assert len(script.requests) == 2
+
+
+async def test_a_body_is_asked_for_in_one_piece():
+    """Up to the limit; the time to connect goes along."""
+    connection, script = connect(max_body=100, connect_timeout=0.5)
+
+    await get(connection)
+
+    assert script.requests[0].extensions == {"collect": 100, "timeout": {"connect": 0.5}}
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", b" " * 1000),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 1000),
+        (CHUNKED + b"\r\n", b"3e8\r\n" + b" " * 1000 + b"\r\n"),
+        (CHUNKED + b"\r\n", b"1\r\n \r\n"),
+        (CHUNKED + b"Content-Encoding: gzip\r\n\r\n", b"3e8\r\n" + b"\x1f\x8b" * 500 + b"\r\n"),
+    ],
+    ids=["a length", "until closed", "chunks", "chunks of a byte", "gzip"],
+)
+async def test_a_body_that_never_ends_is_cut_off_as_soon_as_it_is_too_long(start, more):
+    """Over a real socket, which is closed; until then, little more than the limit was sent."""
+    sent = 0
+
+    async def talk(reader, writer):
+        nonlocal sent
+        await head(reader)
+        writer.write(start)
+        while True:
+            writer.write(more)
+            sent += len(more)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    transport = HttpTransport(connections=1)
+    async with running(talk) as server:
+        settings = UpstreamSettings(url=server.url, max_body=100_000)
+        made = Upstream("flow_retail", settings, transport, lambda _event: None)
+        with pytest.raises(InvalidAnswer):
+            await get(made.connect(caller()))
+        await server.until_open(0)
+        await transport.aclose()
+
+    assert sent < 10_000_000
 
 
 # -- what is told

@@ -26,8 +26,10 @@ class Server:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def until_open(self, count: int) -> None:
-        """Until so many connections are open; a test that waits for ever fails by this."""
-        async with asyncio.timeout(5):
+        """Until so many connections are open; raises TimeoutError after less time than an idle
+        connection is kept.
+        """
+        async with asyncio.timeout(2):
             while self.open != count:
                 self.changed.clear()
                 await self.changed.wait()
