@@ -11,25 +11,51 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from graphql import GraphQLObjectType, is_non_null_type, is_object_type
 from graphql.execution.collect_fields import GroupedFieldSet
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
+from gateway.execution.documents import Document
 from gateway.execution.shapes import Partial, Shapes
 from gateway.selection import Selection
 
-MOST_SHAPES: Final = 500
-"""Of one document. Each choice of @skip and @include has shapes of its own, and clients choose."""
+MOST_SHAPES: Final = 3_000
+"""Of all documents together. Each choice of @skip and @include has shapes of its own, and clients
+choose: beyond that, all are made anew as they are asked for.
+"""
 Place = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
 """A selection set: its type, and the nodes of each response key. The document keeps the nodes."""
+
+
+class Shelf:
+    """What is kept beside documents, for as long as they are."""
+
+    def __init__(self) -> None:
+        self._kept: WeakKeyDictionary[Document, Kept] = WeakKeyDictionary()
+        self._shapes = 0
+
+    def beside(self, document: Document) -> Kept:
+        if self._shapes >= MOST_SHAPES:
+            self._kept.clear()
+            self._shapes = 0
+        kept = self._kept.get(document)
+        if kept is None:
+            kept = self._kept[document] = Kept(self)
+        return kept
+
+    def count(self) -> None:
+        """Count a shape that was made; those of documents that are gone count on till all go."""
+        self._shapes += 1
 
 
 @dataclass(slots=True)
 class Kept:
     """The shapes of one document."""
 
+    shelf: Shelf
     partials: dict[Place, Partial] = field(default_factory=dict)
     selections: dict[str | None, Selection] = field(default_factory=dict)
     """What each operation looks at, by its name."""
@@ -163,7 +189,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if not is_object_type(type_):
             return None
         partial = self._partial(type_, self.collect_subfields(type_, details)[0])
-        if partial is None or partial.others:
+        if partial.others:
             return None
         is_type_of, shape, nullable = type_.is_type_of, partial.shape, type_ is item_type
 
@@ -176,8 +202,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return replace(partial, shape=checked)
 
-    def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial | None:
-        """The shape of these fields, from the document's if they have it; None for one too many."""
+    def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
+        """The shape of these fields, from the document's if they have it."""
         known = self._partials.get(id(fields))
         if known is not None:
             return known[1]
@@ -191,9 +217,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         )
         partial = self._kept.partials.get(place)
         if partial is None:
-            if len(self._kept.partials) >= MOST_SHAPES:
-                return None
             partial = self._shapes.partial(type_, fields)
+            self._kept.shelf.count()
             self._kept.partials[place] = partial
         others = {key: fields[key] for key in partial.others}
         self._partials[id(fields)] = (fields, partial, others)

@@ -18,12 +18,13 @@ from graphql import (
     is_interface_type,
     is_object_type,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway import records
 from gateway.schema.node import LOOKS_AT
 from gateway.selection import Selection
 
-DEFINITION: Final = "strawberry-definition"
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 
 
 def looked_at(

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 from graphql.execution.executor import Executor
@@ -18,8 +17,8 @@ from strawberry.execution import optimized_is_awaitable
 
 from gateway.context import Context
 from gateway.errors import GatewayError, LimitExceeded
-from gateway.execution.compiled import CompiledExecutor, Kept, Tally
-from gateway.execution.documents import Document, Documents
+from gateway.execution.compiled import CompiledExecutor, Shelf, Tally
+from gateway.execution.documents import Documents
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.rehearsal import Costly, Rehearsed, rehearse
@@ -86,7 +85,7 @@ class Operations:
         self._costly = Costly(schema)
         self._compiled = compiled
         self._selecting = selecting
-        self._kept: WeakKeyDictionary[Document, Kept] = WeakKeyDictionary()
+        self._shelf = Shelf()
         self._max_values = max_variable_values
 
     def operation(
@@ -122,7 +121,7 @@ class Operations:
         )
         if isinstance(executor, list):
             raise Refused(executor)
-        kept = self._kept.setdefault(document, Kept())
+        kept = self._shelf.beside(document)
         if self._compiled and isinstance(executor, CompiledExecutor):
             executor.use(kept, Tally())
         if self._selecting:

@@ -34,6 +34,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.backends.port import ById
 from gateway.context import Context
@@ -42,7 +43,7 @@ from gateway.execution.stand_ins import Note, Notes, Rehearsal
 from gateway.loaders import GroupOf
 from gateway.paging import Window
 
-DEFINITION: Final = "strawberry-definition"
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 
 
 class Costly:
@@ -206,7 +207,6 @@ class _Walk:
                 if self.places > MOST_PLACES:
                     raise LimitExceeded(
                         f"This asks for REST calls in more than {MOST_PLACES} places.",
-                        limit="max_fields",
                         allowed=MOST_PLACES,
                         found=self.places,
                     )

@@ -29,13 +29,14 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.schema.scalars import rfc3339
 
 Shape = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
-DEFINITION: Final = "strawberry-definition"
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 LARGEST_INT: Final = 2**31 - 1
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.upstream import Upstream
 from gateway.context import Asker, Context, Tenants
+from gateway.execution.compiled import MOST_SHAPES, Shelf
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Operations, Refused
 from gateway.execution.persisted import PersistedDocuments
@@ -214,3 +215,20 @@ def test_both_ways_give_the_same_answer(record_property):
         record_property("Compared", ("operations, both ways", what, count))
     assert counts["compiled"] >= counts["operations"] / 2
     assert counts["with errors"] > 0 < counts["surprised"]
+
+
+def test_shapes_take_no_more_room_than_is_given():
+    """Whoever chooses what is skipped could have them made for ever."""
+    documents = Documents(
+        SCHEMA, GENEROUS, memory=50_000_000, suggestions=False, introspection=False
+    )
+    document = documents.read("{ __typename }")
+    assert not isinstance(document, list)
+    shelf = Shelf()
+    kept = shelf.beside(document)
+    for _ in range(MOST_SHAPES - 1):
+        shelf.count()
+
+    assert shelf.beside(document) is kept
+    shelf.count()
+    assert shelf.beside(document) is not kept
