@@ -8,16 +8,20 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from functools import cached_property
+from typing import Any, Final, TypeVar, overload
 
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
-from gateway.loaders import Loaders
+from gateway.loaders import GroupOf, Key, Loaders
 from gateway.paging import Bounds
+from gateway.records import CustomerGroup
 from gateway.selection import Selection
 from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
+AGAIN: Final = 1.0
+"""Seconds that an answer may take which is made anew."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -63,6 +67,7 @@ class Context:
         self._backends: dict[str, Backend] = {}
         self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
         self.bounds = bounds
+        self._ends = asker.deadline
         self._shown = 0
         self._filled = 0
         self._named = 0
@@ -70,8 +75,19 @@ class Context:
         """What the operation looks at of records; None: everything."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
-        self.loaders = Loaders(self.backend)
-        self.load = self.loaders.load
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        return Loaders(self.backend)
+
+    @overload
+    def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
+    @overload
+    def load(self, key: Key) -> Awaitable[Any]: ...
+
+    def load(self, key: Key) -> Awaitable[Any]:
+        """As gateway.loaders.Loaders.load."""
+        return self.loaders.load(key)
 
     def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:
         """The tenant that is meant; raises InvalidInput where none is, or one that can't be.
@@ -114,6 +130,15 @@ class Context:
             return await change()
         finally:
             self.loaders.forget()
+
+    def begin_again(self) -> None:
+        """Nothing was shown yet: the answer is made anew, of what was read.
+
+        What was read in time is shown, though the time may be over by now.
+        """
+        self._shown = self._filled = self._named = 0
+        self._reported.clear()
+        self._ends = max(self._ends, asyncio.get_running_loop().time() + AGAIN)
 
     def show(self, rows: int) -> None:
         """Count rows that go into the answer; raises LimitExceeded where they are too many, and
@@ -164,7 +189,7 @@ class Context:
             )
 
     def _in_time(self) -> None:
-        if asyncio.get_running_loop().time() > self.asker.deadline:
+        if asyncio.get_running_loop().time() > self._ends:
             raise DeadlineExceeded("The operation's time is over.")
 
     def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:

@@ -8,12 +8,14 @@ tasks of their own, which nobody else would cancel.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, overload
 
 from aiodataloader import DataLoader
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.backends.port import Backend, ById, ByKey, CustomerOrder, GroupOrder, GroupRef
 from gateway.errors import CallerError, GatewayError, NotFound
@@ -23,16 +25,14 @@ from gateway.records import Customer, CustomerGroup, Page
 TOTAL: Final = Window(size=0)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupOf:
+class GroupOf(Struct, frozen=True):
     """One group; None where there is none."""
 
     tenant_uid: str
     ref: GroupRef
 
 
-@dataclass(frozen=True, slots=True)
-class GroupsOf:
+class GroupsOf(Struct, frozen=True):
     """A window of a tenant's groups."""
 
     tenant_uid: str
@@ -49,8 +49,7 @@ class GroupsOf:
         return GroupsOf(self.tenant_uid, TOTAL)
 
 
-@dataclass(frozen=True, slots=True)
-class MembersOf:
+class MembersOf(Struct, frozen=True):
     """A window of a group's customers."""
 
     tenant_uid: str
@@ -70,6 +69,7 @@ class MembersOf:
 
 ListOf = GroupsOf | MembersOf
 Key = GroupOf | ListOf
+"""What is read from a tenant's backend; its type says by which call."""
 Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
 Lists = DataLoader[ListOf, Page[Any] | Exception]
 
@@ -91,27 +91,36 @@ class Loaders:
     def load(self, key: MembersOf) -> Awaitable[Page[Customer]]: ...
     @overload
     def load(self, key: ListOf) -> Awaitable[Page[Any]]: ...
+    @overload
+    def load(self, key: Key) -> Awaitable[Any]: ...
 
     def load(self, key: Key) -> Awaitable[Any]:
         """What `key` asks for, once a request; raises the GatewayError that it failed with."""
         # Cancelling one waiter would cancel every waiter of its key, and graphql-core cancels the
         # siblings of a failed field: so each waits behind a shield of its own.
+        return asyncio.shield(self.ask(key))
+
+    def ask(self, key: Key) -> asyncio.Future[Any]:
+        """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""
         match key:
             case GroupOf():
-                return asyncio.shield(self._groups.load(key))
+                return self._known.groups.load(key)
             case _:
-                return asyncio.shield(self._lists.load(key))
+                return self._known.lists.load(key)
+
+    def ask_ahead(self, keys: Iterable[Key]) -> None:
+        """Begin to read what will be asked for, or may be."""
+        for key in keys:
+            self.ask(key).add_done_callback(_seen)
 
     def prime(self, group: CustomerGroup) -> None:
         """Let `group` be known, so that it is not fetched again in this request."""
-        _prime(self._groups, group)
+        _prime(self._known.groups, group)
 
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
-        # New loaders, not cleared ones: what is under way may prime only those that it began with.
-        self._groups: Groups = DataLoader(self._load_groups)
-        self._lists: Lists = DataLoader(self._load_lists)
-        self._reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = {}
+        # New loaders, not cleared ones: what is under way may answer only those it began with.
+        self._known = _Known(self._load_groups, self._load_lists)
 
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
@@ -132,17 +141,18 @@ class Loaders:
         finally:
             self._tasks.discard(task)
 
-    async def _load_groups(self, keys: list[GroupOf]) -> list[CustomerGroup | Exception | None]:
+    async def _load_groups(
+        self, known: _Known, keys: list[GroupOf]
+    ) -> list[CustomerGroup | Exception | None]:
         with self._owned():
             tenants = dict.fromkeys(key.tenant_uid for key in keys)
-            loader = self._groups
             found = await asyncio.gather(*(self._groups_of(tenant, keys) for tenant in tenants))
             groups = {key: group for part in found for key, group in part.items()}
             for key in keys:
                 if isinstance(key.ref, ByKey) and isinstance(
                     group := groups.get(key), CustomerGroup
                 ):
-                    _prime(loader, group)
+                    _prime(known.groups, group)
             return [groups.get(key) for key in keys]
 
     async def _groups_of(
@@ -155,37 +165,42 @@ class Loaders:
             return {GroupOf(tenant_uid, ref): failure for ref in refs}
         return {GroupOf(tenant_uid, ref): group for ref, group in found.items()}
 
-    async def _load_lists(self, keys: list[ListOf]) -> list[Page[Any] | Exception]:
+    async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[Page[Any] | Exception]:
         with self._owned():
             served = plan(keys, self._one_call)
-            pages = await self._read_all(served.values())
+            waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
+            for key, read in served.items():
+                waiting.setdefault(read, []).append((key, known.lists.load(key)))
+            reads = {read: self._begun(read, known) for read in waiting}
+            for read, task in reads.items():
+                task.add_done_callback(partial(_hand_out, waiting[read]))
+            await asyncio.wait(reads.values())
             # Not every read tells the total, and one may be refused for what it asks beside it:
             # those that were counted on such a read ask for the total alone.
-            untold = [key for key in keys if _empty(key) and _untold(pages[served[key]])]
-            served |= {key: key.counted() for key in untold}
-            pages |= await self._read_all(set(served.values()) - set(pages))
-            return [part(pages[served[key]], key.window) for key in keys]
+            for key in keys:
+                if _empty(key) and _untold(reads[served[key]].result()):
+                    served[key] = key.counted()
+                    reads[served[key]] = self._begun(served[key], known)
+            await asyncio.wait(reads.values())
+            return [part(reads[served[key]].result(), key.window) for key in keys]
 
-    async def _read_all(self, keys: Iterable[ListOf]) -> dict[ListOf, Page[Any] | Exception]:
-        """The answers to these reads, each made once however many batches it serves."""
-        reads = list(dict.fromkeys(keys))
-        for key in reads:
-            if key not in self._reads:
-                self._reads[key] = task = asyncio.ensure_future(self._read(key))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        made = self._reads
-        return dict(zip(reads, await asyncio.gather(*(made[key] for key in reads)), strict=True))
+    def _begun(self, read: ListOf, known: _Known) -> asyncio.Task[Page[Any] | Exception]:
+        """The read under way, made once however many batches it serves."""
+        task = known.reads.get(read)
+        if task is None:
+            known.reads[read] = task = asyncio.ensure_future(self._read(read, known))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _read(self, key: ListOf) -> Page[Any] | Exception:
-        loader = self._groups
+    async def _read(self, key: ListOf, known: _Known) -> Page[Any] | Exception:
         try:
             backend = self._backend(key.tenant_uid)
             match key:
                 case GroupsOf():
                     groups = await backend.list_groups(key.window, order=key.order)
                     for row in groups.rows:
-                        _prime(loader, row.record)
+                        _prime(known.groups, row.record)
                     return groups
                 case MembersOf():
                     return await backend.list_members(key.group, key.window, order=key.order)
@@ -198,6 +213,43 @@ class Loaders:
             return (self._backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
         except GatewayError:
             return 0  # the read itself will fail with it
+
+
+class _Known:
+    """What was read since the last change, and is being read."""
+
+    def __init__(
+        self,
+        load_groups: Callable[..., Coroutine[Any, Any, Any]],
+        load_lists: Callable[..., Coroutine[Any, Any, Any]],
+    ) -> None:
+        self.groups: Groups = DataLoader(partial(load_groups, self))
+        self.lists: Lists = DataLoader(partial(load_lists, self))
+        self.reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = {}
+
+
+def _hand_out(
+    waiting: Iterable[tuple[ListOf, asyncio.Future[Any]]],
+    read: asyncio.Task[Page[Any] | Exception],
+) -> None:
+    """Answer those whose read is done, ahead of the others in their batch."""
+    if read.cancelled():
+        return
+    answer = read.result()
+    for key, future in waiting:
+        if future.done() or (_empty(key) and _untold(answer)):
+            continue
+        found = part(answer, key.window)
+        if isinstance(found, Exception):
+            future.set_exception(found)
+        else:
+            future.set_result(found)
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """Nobody may ever ask for it; then its failure is no news."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _prime(loader: Groups, group: CustomerGroup) -> None:

@@ -19,15 +19,14 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.execution.documents import Document
-from gateway.execution.shapes import Partial, Shapes
+from gateway.execution.plan import PlainInfo, Plan
+from gateway.execution.shapes import Partial, Place, Shapes, place
 from gateway.selection import Selection
 
 MOST_SHAPES: Final = 3_000
 """Of all documents together. Each choice of @skip and @include has shapes of its own, and clients
 choose: beyond that, all are made anew as they are asked for.
 """
-Place = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
-"""A selection set: its type, and the nodes of each response key. The document keeps the nodes."""
 
 
 class Shelf:
@@ -46,19 +45,23 @@ class Shelf:
             kept = self._kept[document] = Kept(self)
         return kept
 
-    def count(self) -> None:
-        """Count a shape that was made; those of documents that are gone count on till all go."""
-        self._shapes += 1
+    def count(self, shapes: int = 1) -> None:
+        """Count what was made; those of documents that are gone count on till all go."""
+        self._shapes += shapes
 
 
 @dataclass(slots=True)
 class Kept:
-    """The shapes of one document."""
+    """What was made of one document."""
 
     shelf: Shelf
     partials: dict[Place, Partial] = field(default_factory=dict)
     selections: dict[str | None, Selection] = field(default_factory=dict)
     """What each operation looks at, by its name."""
+    conditions: dict[str | None, Sequence[str]] = field(default_factory=dict)
+    """The variables by which each operation chooses what it skips."""
+    plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
+    """By the operation's name and the values of those variables."""
 
 
 @dataclass(slots=True)
@@ -67,13 +70,6 @@ class Tally:
 
     compiled: int = 0
     surprises: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlainInfo:
-    """What a plain field's resolver may know of the request."""
-
-    context: Context
 
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -85,9 +81,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     def use(self, kept: Kept, tally: Tally) -> None:
         self._kept = kept
         self.tally = self._tally = tally
-        self._shapes = Shapes(
-            self.schema, lambda type_, details: self.collect_subfields(type_, details)[0]
-        )
+        self._shapes = Shapes(lambda type_, details: self.collect_subfields(type_, details)[0])
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
         self._context: Context = self.context_value
         self._info = PlainInfo(self._context)
@@ -208,18 +202,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if known is not None:
             return known[1]
         assert self._kept is not None  # noqa: S101  # asked by those who have looked
-        place: Place = (
-            type_.name,
-            tuple(
-                (key, tuple(id(detail.node) for detail in details))
-                for key, details in fields.items()
-            ),
-        )
-        partial = self._kept.partials.get(place)
+        here = place(type_, fields)
+        partial = self._kept.partials.get(here)
         if partial is None:
             partial = self._shapes.partial(type_, fields)
             self._kept.shelf.count()
-            self._kept.partials[place] = partial
+            self._kept.partials[here] = partial
         others = {key: fields[key] for key in partial.others}
         self._partials[id(fields)] = (fields, partial, others)
         return partial

@@ -9,71 +9,19 @@ here but metered while the operation runs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from graphql import (
-    GraphQLAbstractType,
-    GraphQLError,
-    GraphQLField,
-    GraphQLNamedType,
-    GraphQLObjectType,
-    GraphQLSchema,
-    OperationType,
-    get_named_type,
-    is_abstract_type,
-    is_object_type,
-)
-from graphql.execution.collect_fields import (
-    FieldDetails,
-    GroupedFieldSet,
-    collect_fields,
-    collect_subfields,
-)
-from graphql.execution.executor import Executor
-from graphql.execution.values import get_argument_values
-from graphql.pyutils import Path
-from strawberry.schema.schema_converter import GraphQLCoreConverter
+from graphql import GraphQLError, GraphQLObjectType, OperationType
 
 from gateway.backends.port import ById
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
+from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
 from gateway.execution.stand_ins import Note, Notes, Rehearsal
-from gateway.loaders import GroupOf
+from gateway.loaders import GroupOf, Key, ListOf
 from gateway.paging import Window
-
-DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-
-
-class Costly:
-    """The types and fields of a schema from which REST calls can come."""
-
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._types: set[str] = set()
-        objects = [type_ for type_ in schema.type_map.values() if is_object_type(type_)]
-        found = -1
-        while found < len(self._types):
-            found = len(self._types)
-            for type_ in objects:
-                if any(self.field(field) for field in type_.fields.values()):
-                    self._types.add(type_.name)
-                    self._types.update(interface.name for interface in type_.interfaces)
-            self._types.update(
-                type_.name
-                for type_ in schema.type_map.values()
-                if is_abstract_type(type_)
-                and any(part.name in self._types for part in schema.get_possible_types(type_))
-            )
-
-    def field(self, field: GraphQLField) -> bool:
-        """Whether it is read, which is what coroutines are for, or leads to a field that is."""
-        definition = field.extensions.get(DEFINITION)
-        return getattr(definition, "is_async", False) or self.type(get_named_type(field.type))
-
-    def type(self, type_: GraphQLNamedType) -> bool:
-        return type_.name in self._types
-
+from gateway.schema.fetched import Fetched
 
 MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
@@ -98,6 +46,8 @@ class Rehearsed:
     """The longest window that is asked for."""
     places: int
     """How many fields were gone through, those of each tenant counted."""
+    ahead: Sequence[ListOf] = ()
+    """Reads of lists for which no answer has to be waited for."""
 
     @property
     def rest_calls(self) -> int:
@@ -111,67 +61,53 @@ class Rehearsed:
 
 
 def rehearse(
-    executor: Executor[Any], context: Context, costly: Costly, *, cap: int | None = None
+    plan: Plan, arguments: Arguments, context: Context, *, cap: int | None = None
 ) -> Rehearsed:
-    """What `executor`'s operation will come to, for the caller of `context`; with `cap`, if no
-    window had more rows. Raises LimitExceeded for one that takes too long to go through.
+    """What an operation will come to, for the caller of `context`; with `cap`, if no window had
+    more rows. Raises LimitExceeded for one that takes too long to go through.
     """
-    root = executor.schema.get_root_type(executor.operation.operation)
-    assert root is not None  # noqa: S101  # the document is valid
-    fields = collect_fields(
-        executor.schema,
-        executor.fragments,
-        executor.variable_values,
-        root,
-        executor.operation,
-    ).grouped_field_set
-    if executor.operation.operation is OperationType.MUTATION:
+    root = plan.root
+    if plan.operation is OperationType.MUTATION:
         # One after the other, and what was read ahead of a change is read again after it.
-        parts = [{key: details} for key, details in fields.items()]
+        parts = [replace(root, links=[link]) for link in root.links]
     else:
-        parts = [fields]
+        parts = [root]
     notes: list[Note] = []
     mistakes: list[GraphQLError] = []
+    ahead: list[ListOf] = []
     surplus, places, longest = 0, 0, Window(size=0)
     for part in parts:
-        walk = _Walk(executor, context, costly, cap=cap, places=places)
-        walk.tick([_Place(root, part, None, None)], first=True)
+        walk = _Walk(arguments, context, cap=cap, places=places)
+        walk.tick([_Place(part, None, ())], first=True)
         looked_up, more = walk.looked_up()
         notes += [*walk.notes.calls, *looked_up]
         mistakes += walk.mistakes
+        ahead += walk.notes.ahead
         surplus, places = surplus + more, walk.places
         longest = max(longest, walk.notes.longest, key=lambda window: window.size)
-    return Rehearsed(notes, mistakes, surplus, longest, places)
+    return Rehearsed(notes, mistakes, surplus, longest, places, ahead)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A selection set of one object."""
+    """A selection of one object."""
 
-    type: GraphQLObjectType
-    fields: GroupedFieldSet
+    selection: Selection
     value: object
-    path: Path | None
+    path: tuple[str, ...]
 
 
 class _Walk:
     def __init__(
-        self,
-        executor: Executor[Any],
-        context: Context,
-        costly: Costly,
-        *,
-        cap: int | None,
-        places: int,
+        self, arguments: Arguments, context: Context, *, cap: int | None, places: int
     ) -> None:
         self.notes = Notes(cap=cap)
         self.mistakes: list[GraphQLError] = []
         self.places = places
+        self._arguments = arguments
         self._context = context
         self._rehearsal = Rehearsal(context, self.notes)
-        self._executor = copy(executor)
-        self._executor.context_value = self._rehearsal
-        self._costly = costly
+        self._info = PlainInfo(self._rehearsal)
 
     def looked_up(self) -> tuple[list[Note], int]:
         """A call for each group that is looked up, and how many more there may be."""
@@ -199,10 +135,9 @@ class _Walk:
         for place in places:  # grows as it is gone through
             if most is not None and len(self.notes.groups) > most:
                 return  # it is too dear already, whatever else it asks for
-            for key, details in place.fields.items():
-                field = place.type.fields.get(details[0].node.name.value)
-                if field is None or not self._costly.field(field):
-                    continue  # __typename and the like; leaves of the record
+            for link in place.selection.links:
+                if not link.costly:
+                    continue
                 self.places += 1
                 if self.places > MOST_PLACES:
                     raise LimitExceeded(
@@ -210,16 +145,17 @@ class _Walk:
                         allowed=MOST_PLACES,
                         found=self.places,
                     )
-                path = Path(place.path, key, place.type.name)
+                path = (*place.path, link.key)
+                self.notes.path = path
                 try:
-                    value, waited = self._resolve(place, field, details, path)
+                    value, waited = self._follow(link, place.value)
                 except CallerError as mistake:
                     if not first or isinstance(mistake, LimitExceeded):
-                        self.mistakes.append(_located(mistake, details, path))
+                        self.mistakes.append(_located(mistake, link, path))
                     continue
                 except Exception:  # noqa: S112  # it will be met again, and then cost this field only
                     continue
-                below = list(self._below(field, details, value, path))
+                below = list(self._below(link, value, path))
                 if waited:
                     answered.append(below)
                 else:
@@ -229,69 +165,43 @@ class _Walk:
             if below:
                 self.tick(below)
 
-    def _resolve(
-        self, place: _Place, field: GraphQLField, details: list[FieldDetails], path: Path
-    ) -> tuple[object, bool]:
-        """The field's value over stand-ins, and whether it had to be waited for."""
-        first = details[0]
-        executor = self._executor
-        info = executor.build_resolve_info(field, [d.node for d in details], place.type, path)
-        arguments = get_argument_values(
-            field, first.node, executor.variable_values, first.fragment_variable_values
-        )
-        self.notes.path = tuple(str(key) for key in path.as_list())
-        resolve = field.resolve or executor.field_resolver
-        value = resolve(place.value, info, **arguments)
+    def _follow(self, link: Link, parent: object) -> tuple[object, bool]:
+        """The field's value over stand-ins, and whether it has to be waited for."""
+        value = link.follow(parent, self._info, self._arguments.of(link))
+        if link.fetched is not None:
+            return self._fetched(link.fetched, value), True
         if isinstance(value, Awaitable):
             return _finished(value), True
-        if isinstance(value, list) and any(isinstance(item, Awaitable) for item in value):
-            return [_item(item) for item in value], True
         return value, False
 
-    def _below(
-        self, field: GraphQLField, details: list[FieldDetails], value: object, path: Path
-    ) -> Iterator[_Place]:
-        type_ = get_named_type(field.type)
-        if not self._costly.type(type_):
+    def _fetched(self, how: Fetched, wanted: Any) -> object:
+        answer = self._rehearsal.answer
+        if isinstance(wanted, list):
+            return [answer(item) if isinstance(item, Key) else item for item in wanted]
+        return None if wanted is None else how.shown(answer(wanted), wanted, self._rehearsal)
+
+    def _below(self, link: Link, value: object, path: tuple[str, ...]) -> Iterator[_Place]:
+        if not link.selections:
             return
-        executor = self._executor
         items = value if isinstance(value, list | tuple) else [value]
         there = [item for item in items if not (item is None or isinstance(item, Exception))]
         for item in self._rehearsal.several(there) if len(there) > 1 else there:
-            for possible in self._types(type_, item):
-                fields = collect_subfields(
-                    executor.schema,
-                    executor.fragments,
-                    executor.variable_values,
-                    executor.operation,
-                    possible,
-                    details,
-                ).grouped_field_set
-                yield _Place(possible, fields, item, path)
-
-    def _types(self, type_: GraphQLNamedType, item: object) -> Iterable[GraphQLObjectType]:
-        if isinstance(type_, GraphQLObjectType):
-            return [type_]
-        assert isinstance(type_, GraphQLAbstractType)  # noqa: S101  # no leaf leads to REST calls
-        possible = self._executor.schema.get_possible_types(type_)
-        return [
-            candidate
-            for candidate in possible
-            if candidate.is_type_of is not None and candidate.is_type_of(item, None)  # type: ignore[arg-type]
-        ]
+            for type_ in _types(link, item):
+                yield _Place(link.selections[type_.name], item, path)
 
 
-def _located(mistake: CallerError, details: list[FieldDetails], path: Path) -> GraphQLError:
-    nodes = [detail.node for detail in details]
-    return GraphQLError(mistake.message, nodes, path=path.as_list(), original_error=mistake)
+def _types(link: Link, item: object) -> Iterable[GraphQLObjectType]:
+    if len(link.types) == 1:
+        return link.types
+    return [
+        type_
+        for type_ in link.types
+        if type_.is_type_of is not None and type_.is_type_of(item, None)  # type: ignore[arg-type]
+    ]
 
 
-def _item(value: object) -> object:
-    """One item of a list; its mistakes are its own."""
-    try:
-        return _finished(value) if isinstance(value, Awaitable) else value
-    except CallerError as mistake:
-        return mistake
+def _located(mistake: CallerError, link: Link, path: tuple[str, ...]) -> GraphQLError:
+    return GraphQLError(mistake.message, link.nodes, path=path, original_error=mistake)
 
 
 def _finished(value: Awaitable[Any]) -> Any:

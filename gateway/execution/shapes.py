@@ -13,6 +13,8 @@ import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final
 
 from graphql import (
@@ -20,7 +22,6 @@ from graphql import (
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLSchema,
     Undefined,
     is_enum_type,
     is_leaf_type,
@@ -38,6 +39,10 @@ Shape = Callable[[Any, Any], Any]
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 LARGEST_INT: Final = 2**31 - 1
+KEPT_SOURCES: Final = 512
+"""Compiling takes most of a shape's making, and selections that differ in their response keys only
+have the same source.
+"""
 
 
 class Surprise(Exception):
@@ -56,15 +61,47 @@ class Partial:
     """How many fields it gives, those of objects within it included, of lists once."""
 
 
-class Shapes:
-    """Makes the shapes of one schema; `collect` gives a selection's fields below another's."""
+Place = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
+"""A selection set: its type, and the nodes of each response key. The document keeps the nodes."""
 
-    def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
-        self._schema = schema
+
+def place(type_: GraphQLObjectType, fields: GroupedFieldSet) -> Place:
+    return type_.name, tuple(
+        (key, tuple([id(detail.node) for detail in details])) for key, details in fields.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """From the value of a field to what the response shows of it."""
+
+    shape: Shape
+    size: int
+    """How many fields an object of it has, those of objects within it included, of lists once."""
+
+
+class Shapes:
+    """Makes the shapes of one operation; `collect` gives a selection's fields below another's."""
+
+    def __init__(self, collect: Collect) -> None:
         self._collect = collect
+        self._made: dict[Place, Partial] = {}
 
     def partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         """The shape of those of these fields that are plain."""
+        here = place(type_, fields)
+        made = self._made.get(here)
+        if made is None:
+            made = self._made[here] = self._partial(type_, fields)
+        return made
+
+    def completed(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Completed | None:
+        """How the value of a field of this type is completed; None where not all of it is plain."""
+        code = _Code(self)
+        value = code.completed(type_, details, "record")
+        return None if value is None else Completed(code.function(value), code.size)
+
+    def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         code = _Code(self)
         parts: list[str] = []
         others: list[str] = []
@@ -72,7 +109,7 @@ class Shapes:
             value = code.value(type_, details)
             if value is None:
                 others.append(key)
-            parts.append(f"{key!r}: {value}")
+            parts.append(f"{code.name(key)}: {value}")
         size = len(fields) + code.size
         return Partial(code.function(f"{{{', '.join(parts)}}}"), others, size)
 
@@ -90,10 +127,8 @@ class _Code:
     size: int = 0
 
     def function(self, body: str) -> Shape:
-        # Names and keys of the source are identifiers and string literals of ours; nothing of a
-        # request is in it but response keys, as literals.
-        source = f"def shape(record, info):\n    return {body}\n"
-        exec(compile(source, "<shape>", "exec"), self.names)  # noqa: S102
+        # All of the source is ours: what comes from a request is referred to by names.
+        exec(_compiled(f"def shape(record, info):\n    return {body}\n"), self.names)  # noqa: S102
         shape: Shape = self.names.pop("shape")  # type: ignore[assignment]
         return shape
 
@@ -112,7 +147,7 @@ class _Code:
         if definition is None or definition.args:
             return None
         read = self._read(definition)
-        return None if read is None else self._completed(definition.type, details, read)
+        return None if read is None else self.completed(definition.type, details, read)
 
     def _read(self, definition: GraphQLField) -> str | None:
         """An expression for what the field's resolver gives."""
@@ -131,7 +166,7 @@ class _Code:
                 given.append(f"{parameter.name}={value}")
         return f"{self.name(resolver._unbound_wrapped_func)}({', '.join(given)})"
 
-    def _completed(
+    def completed(
         self, type_: GraphQLOutputType, details: FieldDetailsList, read: str
     ) -> str | None:
         """An expression for the value that `read` gives, as the response shows it."""
@@ -144,7 +179,7 @@ class _Code:
             good = good.format(v=f"({variable} := {read})")
             return f"({shown} if {good} else {or_null}({variable}))"
         if is_list_type(inner):
-            item = self._completed(inner.of_type, details, f"i{variable}")
+            item = self.completed(inner.of_type, details, f"i{variable}")
             if item is None:
                 return None
             good = f"type({variable} := {read}) in {self.name((tuple, list))}"
@@ -186,6 +221,11 @@ class _Code:
             case _:
                 shown = self.name(_by(type_.coerce_output_value))
                 return "({v}) is not None", f"{shown}({variable})"
+
+
+@lru_cache(maxsize=KEPT_SOURCES)
+def _compiled(source: str) -> CodeType:
+    return compile(source, "<shape>", "exec")
 
 
 def _members(enum: type[Any], coerce: Callable[[Any], Any]) -> Mapping[object, object]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
 
 from gateway.backends.port import (
     Backend,
@@ -29,6 +32,8 @@ from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
 """What the uid of a stand-in begins with; no backend's uid can."""
+MOST_AHEAD: Final = 1_000
+"""More reads than that are not foreseen, but made when it is their turn."""
 AnswerT = TypeVar("AnswerT")
 
 
@@ -71,6 +76,10 @@ class Notes:
     longest: Window = field(default_factory=lambda: Window(size=0))
     path: tuple[str, ...] = ()
     """The field that is being resolved."""
+    ahead: list[MembersOf] = field(default_factory=list)
+    """Members of groups that the arguments name: to read them, nothing has to be known."""
+    meant: dict[str, Sequence[str]] = field(default_factory=dict)
+    """The uids of the groups that one stands in for, by its own."""
     _per: dict[str, tuple[Rows, ...] | None] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -83,6 +92,13 @@ class Notes:
     def per(self, uid: str) -> tuple[Rows, ...] | None:
         """What a record with this uid stands in for; () for one that is itself."""
         return self._per.get(uid, ())
+
+    def foresee(self, key: MembersOf) -> None:
+        """Note a list that is going to be asked for, where it is known which."""
+        if isinstance(key.group, ById):
+            for uid in self.meant.get(key.group.uid, [key.group.uid]):
+                if not uid.startswith(UNKNOWN) and len(self.ahead) < MOST_AHEAD:
+                    self.ahead.append(replace(key, group=ById(uid)))
 
     def add(self, calls: int, per: tuple[Rows, ...] | None = ()) -> None:
         """Note `calls`; what nobody can bound is not noted, but metered when it happens."""
@@ -99,7 +115,6 @@ class Rehearsal(Context):
         self._notes = notes
         self._answers: dict[Key, Any] = {}
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
-        self.load = self._load
 
     def backend(self, tenant_uid: str) -> Backend:
         return _Understudy(self._real.backend(tenant_uid), tenant_uid, self._notes)
@@ -137,12 +152,19 @@ class Rehearsal(Context):
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
-    async def _load(self, key: Key) -> Any:
+    async def load(self, key: Key) -> Any:
+        """As `answer`."""
+        return self.answer(key)
+
+    def answer(self, key: Key) -> Any:
+        """A stand-in for what `key` asks for."""
+        if isinstance(key, MembersOf):
+            self._notes.foresee(key)
         if not isinstance(key, GroupOf):
             if key.window.size > self._notes.longest.size:
                 self._notes.longest = key.window
             if self._notes.cap is not None and key.window.size > self._notes.cap:
-                key = replace(key, window=replace(key.window, size=self._notes.cap))
+                key = replace(key, window=replaced(key.window, size=self._notes.cap))
             self._asked.setdefault(self._notes.path[:-1], []).append(key)
         if key not in self._answers:
             self._answers[key] = self._answer(key)
@@ -164,7 +186,9 @@ class Rehearsal(Context):
                 shown += members
             else:
                 rows = Rows(self._notes.path, len(members))
-                shown.append(group(self._notes.unknown_uid((rows,)), tenant_uid))
+                uid = self._notes.unknown_uid((rows,))
+                self._notes.meant[uid] = [member.uid for member in members]
+                shown.append(group(uid, tenant_uid))
         return shown
 
     def _answer(self, key: Key) -> Any:

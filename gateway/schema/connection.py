@@ -8,7 +8,7 @@ a total on its own is a read of one row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -18,14 +18,13 @@ from strawberry.types.field import StrawberryField
 
 from gateway.backends.port import Order, no_such_order
 from gateway.context import Context
-from gateway.errors import InvalidAnswer, LimitExceeded
+from gateway.errors import LimitExceeded
 from gateway.loaders import ListOf
 from gateway.paging import Position, Window, encode_cursor, window
 from gateway.records import Page, Row
+from gateway.schema.fetched import Fetched
 from gateway.schema.node import Info
 
-MAX_FLAWS: Final = 200
-"""Parts of one answer that are told of one by one; a broken backend must not fill the response."""
 NodeT = TypeVar("NodeT")
 
 
@@ -124,7 +123,7 @@ class PageInfo:
 class Edge(Generic[NodeT]):
     @strawberry.field(description="Where this row stands; give it as `after` or `before`.")
     def cursor(row: strawberry.Parent[tuple[ListOf, Row[Any]]], info: Info) -> str:
-        return _cursor(*row, info)
+        return _cursor(*row, info.context)
 
     @strawberry.field(description="The row itself.")
     def node(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> NodeT:
@@ -132,55 +131,55 @@ class Edge(Generic[NodeT]):
         return node
 
 
+def _edges(page: Page[Any], wanted: ListOf, context: Context) -> list[tuple[ListOf, Row[Any]]]:
+    context.show(len(page.rows))
+    return [(wanted, row) for row in page.rows]
+
+
+def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
+    context.show(len(page.rows))
+    return [row.record for row in page.rows]
+
+
+def _page_info(page: Page[Any], wanted: ListOf, context: Context) -> PageInfo:
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=_cursor(wanted, page.rows[0], context) if page.rows else None,
+        end_cursor=_cursor(wanted, page.rows[-1], context) if page.rows else None,
+    )
+
+
+def _total(page: Page[Any], _wanted: ListOf, _context: Context) -> int | None:
+    return page.total
+
+
+# A connection's type says what its fields show; what they return is the key by which it is fetched.
 @strawberry.type(description="A window of a list.")
 class Connection(Generic[NodeT]):
-    @strawberry.field(description="The rows, each with its cursor.")
-    async def edges(wanted: strawberry.Parent[ListOf], info: Info) -> list[Edge[NodeT]]:
-        page = await _page(wanted, info)
-        info.context.show(len(page.rows))
-        return [(wanted, row) for row in page.rows]  # type: ignore[misc]  # Edge is a view of it
+    @strawberry.field(description="The rows, each with its cursor.", extensions=[Fetched(_edges)])
+    def edges(wanted: strawberry.Parent[ListOf]) -> list[Edge[NodeT]]:
+        return wanted  # type: ignore[return-value]
 
-    @strawberry.field(description="The rows without their cursors.")
-    async def nodes(wanted: strawberry.Parent[ListOf], info: Info) -> list[NodeT]:
-        page = await _page(wanted, info)
-        info.context.show(len(page.rows))
-        return [row.record for row in page.rows]
+    @strawberry.field(description="The rows without their cursors.", extensions=[Fetched(_nodes)])
+    def nodes(wanted: strawberry.Parent[ListOf]) -> list[NodeT]:
+        return wanted  # type: ignore[return-value]
 
-    @strawberry.field(description="Where this window stands in the list.")
-    async def page_info(wanted: strawberry.Parent[ListOf], info: Info) -> PageInfo:
-        page = await _page(wanted, info)
-        return PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=_cursor(wanted, page.rows[0], info) if page.rows else None,
-            end_cursor=_cursor(wanted, page.rows[-1], info) if page.rows else None,
-        )
+    @strawberry.field(
+        description="Where this window stands in the list.", extensions=[Fetched(_page_info)]
+    )
+    def page_info(wanted: strawberry.Parent[ListOf]) -> PageInfo:
+        return wanted  # type: ignore[return-value]
 
     @strawberry.field(
         description="The rows of the whole list; null where the backend does not tell. "
-        "Alone, it costs one REST call for one row."
+        "Alone, it costs one REST call for one row.",
+        extensions=[Fetched(_total)],
     )
-    async def total_count(wanted: strawberry.Parent[ListOf], info: Info) -> int | None:
-        page = await info.context.load(wanted.counted())
-        return page.total
+    def total_count(wanted: strawberry.Parent[ListOf]) -> int | None:
+        return wanted.counted()  # type: ignore[return-value]
 
 
-async def _page(wanted: ListOf, info: Info) -> Page[Any]:
-    page: Page[Any] = await info.context.load(wanted)
-    if page.flaws:
-        connection = info.path.prev
-        path = tuple(connection.as_list()) if connection else ()
-        for flaw in page.flaws[:MAX_FLAWS]:
-            failure = InvalidAnswer(
-                f"Left out of the backend's answer: {flaw.where}: {flaw.problem}"
-            )
-            info.context.report(path, failure)
-        if len(page.flaws) > MAX_FLAWS:
-            more = len(page.flaws) - MAX_FLAWS
-            info.context.report(path, InvalidAnswer(f"And {more} more parts of it."))
-    return page
-
-
-def _cursor(wanted: ListOf, row: Row[Any], info: Info) -> str:
-    kind = info.context.backend(wanted.tenant_uid).cursor_kind(wanted.order)
+def _cursor(wanted: ListOf, row: Row[Any], context: Context) -> str:
+    kind = context.backend(wanted.tenant_uid).cursor_kind(wanted.order)
     return encode_cursor(Position(row.offset, row.record.uid), kind=kind)

@@ -18,6 +18,7 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
+from gateway.schema.fetched import Fetched
 from gateway.schema.node import LOOKS_AT, Info, global_id
 from gateway.schema.scalars import Long
 
@@ -202,15 +203,15 @@ class Customer:
     @strawberry.field(
         description="Those groups, in that order; null where one is gone or may not be read. "
         "Batched over the whole operation.",
+        extensions=[Fetched()],
         metadata={LOOKS_AT: ("customer_group_uids",)},
     )
     def customer_groups(
         customer: strawberry.Parent[records.Customer], info: Info
     ) -> list[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")] | None]:
-        load, tenant_uid = info.context.load, customer.tenant_uid
-        uids = customer.customer_group_uids
+        tenant_uid, uids = customer.tenant_uid, customer.customer_group_uids
         info.context.show(len(uids))
-        return [load(GroupOf(tenant_uid, ById(uid))) for uid in uids]  # type: ignore[misc]
+        return [GroupOf(tenant_uid, ById(uid)) for uid in uids]  # type: ignore[misc]
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

@@ -87,4 +87,4 @@ class CustomerGroup(Node):
     ) -> object:
         by = CustomerGroupBy(id=id) if id is not None else CustomerGroupBy(uid=uid)
         tenant_uid, ref = group_ref(info.context, by, tenantUid, field=["representations"])
-        return info.context.load(GroupOf(tenant_uid, ref))
+        return GroupOf(tenant_uid, ref)

@@ -7,20 +7,28 @@ from typing import Any
 
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
+from strawberry.types.base import StrawberryObjectDefinition
 
 from gateway.errors import GatewayError, InvalidInput
+from gateway.schema.fetched import Fetched
 from gateway.schema.node import Info
 
 
 class Schema(FederationSchema):
     """A subgraph's schema, which is executed by gateway.execution."""
 
+    def _get_federation_query_type(self, *given: Any) -> type:
+        query = super()._get_federation_query_type(*given)
+        definition: StrawberryObjectDefinition = query.__strawberry_definition__  # type: ignore[attr-defined]
+        [entities] = [field for field in definition.fields if field.python_name == "_entities"]
+        entities.extensions.append(Fetched())
+        return query
+
     def entities_resolver(
         self, info: Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        """The entities in order; an error stands in place of one whose representation is bad.
-
-        What a type's `resolve_reference` returns may be awaitable: all of one tick are one batch.
+        """The entities in order, or the keys that they are fetched by, as `resolve_reference` gives
+        them; an error stands in place of one whose representation is bad.
         """
         info.context.name(len(representations), field=["representations"])
         return [self._entity(info, representation) for representation in representations]

@@ -30,6 +30,7 @@ from gateway.loaders import GroupOf
 from gateway.membership import difference
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
+from gateway.schema.fetched import Fetched
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
     CustomerGroupBy,
@@ -140,9 +141,12 @@ class CustomerGroupMembersPayload:
         description="Mistakes that kept the whole edit from being sent."
     )
 
-    @strawberry.field(description="The group after the edit; read only when it is asked for.")
-    async def customer_group(self, info: Info) -> CustomerGroup | None:
-        return None if self.group is None else await info.context.load(self.group)  # type: ignore[return-value]
+    @strawberry.field(
+        description="The group after the edit; read only when it is asked for.",
+        extensions=[Fetched()],
+    )
+    def customer_group(self) -> CustomerGroup | None:
+        return self.group  # type: ignore[return-value]  # what it is fetched by
 
 
 @strawberry.type(description="What can be changed.")

@@ -17,6 +17,7 @@ from gateway.schema.enums import (
     CustomerGroupSortField,
     CustomerSortField,
 )
+from gateway.schema.fetched import Fetched
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info
 
@@ -75,14 +76,14 @@ class Tenant:
     def backend(tenant: strawberry.Parent[records.Tenant], info: Info) -> Backend:
         return info.context.backend(tenant.uid)  # type: ignore[return-value]  # a view of it
 
-    @strawberry.field(description="One group, or null when there is none.")
-    async def customer_group(
+    @strawberry.field(description="One group, or null when there is none.", extensions=[Fetched()])
+    def customer_group(
         tenant: strawberry.Parent[records.Tenant],
         info: Info,
         by: Annotated[CustomerGroupBy, strawberry.argument(description="Which group.")],
     ) -> Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")] | None:
         tenant_uid, ref = group_ref(info.context, by, tenant.uid)
-        return await info.context.load(GroupOf(tenant_uid, ref))  # type: ignore[return-value]
+        return GroupOf(tenant_uid, ref)  # type: ignore[return-value]  # what it is fetched by
 
     @strawberry.field(
         description="The tenant's groups.", extensions=[WindowArguments(CustomerGroupOrder)]

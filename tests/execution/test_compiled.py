@@ -138,10 +138,7 @@ def operations(*, compiled: bool, selecting: bool = True) -> Operations:
     )
 
 
-async def run(
-    operations: Operations, query: str, transport: httpx.AsyncBaseTransport, tally: Counter[str]
-) -> Any:
-    """The response's body, as the endpoint makes it, over an upstream of its own."""
+def context(transport: httpx.AsyncBaseTransport) -> Context:
     settings = FlowRetailSettings(url="http://flow.example/v2", retries=0)
     upstream = Upstream("flow_retail", settings, transport, lambda _event: None)
     now = asyncio.get_running_loop().time()
@@ -153,24 +150,29 @@ async def run(
         deadline=now + 60,
         meter=Meter(),
     )
-    tenants = Tenants(connectors={TENANT: FlowRetail(upstream, settings)})
-    context = Context(asker, tenants, BOUNDS)
+    return Context(asker, Tenants(connectors={TENANT: FlowRetail(upstream, settings)}), BOUNDS)
+
+
+async def answer(
+    operations: Operations, query: str, asked: Context, tally: Counter[str] | None = None
+) -> Any:
+    """The response's body, as the endpoint makes it."""
     try:
-        operation = operations.operation(query, None, VARIABLES, context, extensions={})
+        operation = operations.operation(query, None, VARIABLES, asked, extensions={})
         result = await operation.execute()
-        if operation.tally is not None:
-            tally["objects"] += operation.tally.compiled
-            tally["surprised"] += operation.tally.surprises > 0
-            tally["compiled"] += operation.tally.compiled > 0
     except Refused as refusal:
         return {"refused": [error.formatted for error in refusal.errors]}
-    finally:
-        await context.close()
+    if operation.tally is not None and tally is not None:
+        tally["objects"] += operation.tally.compiled
+        tally["surprised"] += operation.tally.surprises > 0
+        tally["compiled"] += operation.tally.compiled > 0
+        tally["compiled to the end"] += operation.run is not None and not operation.tally.surprises
     body = answers.body(
         result.data, result.errors or (), most=10_000, request_id="r", executed=True
     )
-    reports = sorted((str(path), failure.message) for path, failure in context.reports())
-    return {"body": json.loads(msgspec.json.encode(body)), "reports": reports, "keys": str(body)}
+    reports = sorted((str(path), failure.message) for path, failure in asked.reports())
+    encoded = msgspec.json.encode(body)
+    return {"body": json.loads(encoded), "reports": reports, "bytes": encoded}
 
 
 def test_both_ways_give_the_same_answer(record_property):
@@ -194,15 +196,20 @@ def test_both_ways_give_the_same_answer(record_property):
         st.sampled_from([0.0, 0.0, 0.02, 0.3]),
     )
     def compare(query: str, seed: int, how_broken: float) -> None:
-        async def both() -> tuple[Any, Any, Any]:
+        async def all_ways() -> tuple[Any, Any, Any]:
             transport = Imagined(seed, how_broken)
-            return (
-                await run(fast, query, transport, counts),
-                await run(reference, query, transport, Counter()),
-                await run(whole, query, transport, Counter()),
-            )
+            one, another = context(transport), context(transport)
+            try:
+                got = await answer(fast, query, one, counts)
+                # Over what was read: other batches may come to other calls, which are broken
+                # in other places.
+                one.begin_again()
+                return got, await answer(reference, query, one), await answer(whole, query, another)
+            finally:
+                await one.close()
+                await another.close()
 
-        got, wanted, of_whole_records = asyncio.run(both())
+        got, wanted, of_whole_records = asyncio.run(all_ways())
         counts["operations"] += 1
         counts["refused"] += "refused" in wanted
         counts["with errors"] += "errors" in wanted.get("body", {})
@@ -213,7 +220,7 @@ def test_both_ways_give_the_same_answer(record_property):
     compare()
     for what, count in counts.items():
         record_property("Compared", ("operations, both ways", what, count))
-    assert counts["compiled"] >= counts["operations"] / 2
+    assert counts["compiled to the end"] >= counts["operations"] / 2
     assert counts["with errors"] > 0 < counts["surprised"]
 
 

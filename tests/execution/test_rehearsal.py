@@ -17,7 +17,7 @@ from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Operations, Refused
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.rehearsal import Costly
+from gateway.execution.plan import Costly
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds, Position, encode_cursor
 from gateway.schema import create_schema

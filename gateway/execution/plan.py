@@ -1,0 +1,362 @@
+"""An operation, compiled: a tree of selections, made once and kept beside its document.
+
+Of each selection the plain fields are one generated function; every other field is a link. How a
+link is followed is said beside its field of the schema: by its resolver, and by `Fetched`, where
+what that gives is the key of a REST call. The plan is gone through twice for a request: in
+rehearsal, for a bound of its REST calls and the mistakes in its arguments; and when it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_abstract_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
+from graphql.execution.collect_fields import (
+    FieldDetailsList,
+    FragmentDetails,
+    GroupedFieldSet,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_arguments
+
+from gateway.context import Context
+from gateway.execution.shapes import Completed, Place, Shape, Shapes, place
+from gateway.schema.fetched import Fetched
+
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+Given = Mapping[str, Any]
+"""A link's arguments, as its resolver takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainInfo:
+    """What a resolver may know of the request, wherever it is called."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What is asked of an object of `type`."""
+
+    type: GraphQLObjectType
+    shape: Shape
+    """Gives the plain fields, in the order of all, with None in place of those of `links`."""
+    links: Sequence[Link]
+    size: int
+    """How many fields it has, those of plain objects within it included, of lists once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Link:
+    """A field that has arguments, or is fetched, or leads to such a field."""
+
+    key: str
+    """Its key in the response."""
+    field: GraphQLField
+    nodes: Sequence[FieldNode]
+    follow: Callable[[Any, PlainInfo, Given], Any]
+    """The resolver, of a parent and the arguments."""
+    constant: Given | None
+    """Its arguments, where they are the same in each request."""
+    fetched: Fetched | None
+    costly: bool
+    """Whether REST calls can come of it."""
+    is_list: bool
+    nullable: bool
+    items_nullable: bool
+    completed: Completed | None
+    """How its value is completed, where all below it is plain."""
+    selections: Mapping[str, Selection]
+    """Otherwise, what is asked of an object of each type that its value, or an item, may have."""
+    types: Sequence[GraphQLObjectType]
+    """Those types, as in `selections`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """An operation with one choice of what is skipped."""
+
+    operation: OperationType
+    root: Selection
+    covered: bool
+    """Whether it can be run; else it is graphql-core's, and only rehearsed."""
+    size: int
+    """How many selections were made for it."""
+
+
+class Arguments:
+    """The arguments of links in one request, each coerced once."""
+
+    def __init__(self, planner: Planner, variables: VariableValues) -> None:
+        self._planner = planner
+        self._variables = variables
+        self._known: dict[Link, Given] = {}
+
+    def of(self, link: Link) -> Given:
+        """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
+        if link.constant is not None:
+            return link.constant
+        given = self._known.get(link)
+        if given is None:
+            given = self._planner.arguments(link.field, link.nodes[0], self._variables)
+            self._known[link] = given
+        return given
+
+
+class Planner:
+    """Makes plans for the operations of one schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._costly = Costly(schema)
+        converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
+        self._config, self._scalars = converter.config, converter.scalar_registry
+
+    def plan(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: VariableValues,
+    ) -> Plan:
+        """The plan of a valid operation; of `variables`, only those of `conditions` are read."""
+        root = self._schema.get_root_type(operation.operation)
+        assert root is not None  # noqa: S101  # the document is valid
+        making = _Making(self, self._schema, self._costly, operation, fragments, variables)
+        selection = making.root(root)
+        covered = making.covered and operation.operation is OperationType.QUERY
+        return Plan(operation.operation, selection, covered, making.size)
+
+    def arguments(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
+        definition = field.extensions[DEFINITION]
+        given = convert_arguments(
+            get_argument_values(field, node, variables),
+            definition.arguments,
+            scalar_registry=self._scalars,
+            config=self._config,
+        )
+        for extension in definition.extensions:
+            given = extension.map_arguments(given)
+        return given
+
+
+def conditions(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Sequence[str]:
+    """The variables by which @skip and @include choose, each once."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting: list[SelectionSetNode] = [operation.selection_set]
+    while waiting:
+        for node in waiting.pop().selections:
+            if node.directives:
+                found |= dict.fromkeys(_variables(node.directives))
+            if isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(fragments[name].selection_set)
+            elif node.selection_set is not None:  # type: ignore[attr-defined]
+                waiting.append(node.selection_set)  # type: ignore[attr-defined]
+    return list(found)
+
+
+def _variables(nodes: Sequence[Node]) -> Iterator[str]:
+    """The variables in these arguments, directives and values."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, VariableNode):
+            yield node.name.value
+            continue
+        for name in ("arguments", "value", "values", "fields"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, Node):
+                waiting.append(inner)
+            elif isinstance(inner, tuple | list):
+                waiting.extend(inner)
+
+
+class Costly:
+    """The types and fields of a schema from which REST calls can come."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._types: set[str] = set()
+        objects = [type_ for type_ in schema.type_map.values() if is_object_type(type_)]
+        found = -1
+        while found < len(self._types):
+            found = len(self._types)
+            for type_ in objects:
+                if any(self.field(field) for field in type_.fields.values()):
+                    self._types.add(type_.name)
+                    self._types.update(interface.name for interface in type_.interfaces)
+            self._types.update(
+                type_.name
+                for type_ in schema.type_map.values()
+                if is_abstract_type(type_)
+                and any(part.name in self._types for part in schema.get_possible_types(type_))
+            )
+
+    def field(self, field: GraphQLField) -> bool:
+        """Whether it is fetched, or changes something, or leads to a field that is."""
+        definition = field.extensions.get(DEFINITION)
+        reads = getattr(definition, "is_async", False) or fetched(field) is not None
+        return reads or self.type(get_named_type(field.type))
+
+    def type(self, type_: GraphQLNamedType) -> bool:
+        return type_.name in self._types
+
+
+def fetched(field: GraphQLField) -> Fetched | None:
+    """How it is fetched, if it is."""
+    definition = field.extensions.get(DEFINITION)
+    extensions = getattr(definition, "extensions", None) or ()
+    return next((each for each in extensions if isinstance(each, Fetched)), None)
+
+
+class _Making:
+    """A plan in the making."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        schema: GraphQLSchema,
+        costly: Costly,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: VariableValues,
+    ) -> None:
+        self.covered = True
+        self.size = 0
+        self._planner = planner
+        self._schema = schema
+        self._costly = costly
+        self._operation = operation
+        self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
+        self._variables = variables
+        self._shapes = Shapes(self._below)
+        self._made: dict[Place, Selection] = {}
+
+    def root(self, type_: GraphQLObjectType) -> Selection:
+        fields = collect_fields(
+            self._schema, self._fragments, self._variables, type_, self._operation
+        )
+        return self._selection(type_, fields.grouped_field_set)
+
+    def _below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        return collect_subfields(
+            self._schema, self._fragments, self._variables, self._operation, type_, details
+        ).grouped_field_set
+
+    def _selection(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
+        here = place(type_, fields)
+        made = self._made.get(here)
+        if made is None:
+            self.size += 1
+            partial = self._shapes.partial(type_, fields)
+            links = [self._link(type_, key, fields[key]) for key in partial.others]
+            found = tuple(link for link in links if link is not None)
+            made = self._made[here] = Selection(type_, partial.shape, found, partial.size)
+        return made
+
+    def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link | None:
+        """None for what is graphql-core's alone, such as introspection."""
+        node = details[0].node
+        field = parent.fields.get(node.name.value)
+        definition = None if field is None else field.extensions.get(DEFINITION)
+        if field is None or definition is None:
+            self.covered = False
+            return None
+        how = fetched(field)
+        foreign = [each for each in definition.extensions if each.has_resolver and each is not how]
+        completed = self._shapes.completed(field.type, details)
+        inner = _nullable(field.type)
+        types = [] if completed else self._types(inner)
+        if definition.is_async or foreign or not (completed or types):
+            self.covered = False
+        return Link(
+            key=key,
+            field=field,
+            nodes=[detail.node for detail in details],
+            follow=_follow(definition),
+            constant=self._constant(field, node),
+            fetched=how,
+            costly=self._costly.field(field),
+            is_list=is_list_type(inner),
+            nullable=not is_non_null_type(field.type),
+            items_nullable=is_list_type(inner) and not is_non_null_type(inner.of_type),
+            completed=completed,
+            selections={
+                type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
+            },
+            types=types,
+        )
+
+    def _types(self, type_: GraphQLOutputType) -> Sequence[GraphQLObjectType]:
+        """Those that a value of this type, or an item, may have; none for a list of lists."""
+        inner = _nullable(type_.of_type) if is_list_type(type_) else type_
+        if is_object_type(inner):
+            return [inner]
+        return list(self._schema.get_possible_types(inner)) if is_abstract_type(inner) else []
+
+    def _constant(self, field: GraphQLField, node: FieldNode) -> Given | None:
+        if any(_variables(node.arguments or ())):
+            return None
+        try:
+            return self._planner.arguments(field, node, NO_VARIABLES)
+        except Exception:  # it is raised again in each request, for rehearsal to tell of
+            return None
+
+
+NO_VARIABLES: Final = VariableValues({}, {})
+
+
+def _nullable(type_: Any) -> Any:
+    return type_.of_type if is_non_null_type(type_) else type_
+
+
+def _follow(definition: Any) -> Callable[[Any, PlainInfo, Given], Any]:
+    """The resolver of a field, without what Strawberry puts around it."""
+    resolver = definition.base_resolver
+    if resolver is None:
+        name = definition.python_name
+        return lambda parent, _info, _given: getattr(parent, name)
+    function = resolver._unbound_wrapped_func
+    takes_parent = resolver.parent_parameter or resolver.self_parameter
+    takes_info = resolver.info_parameter
+    parent_name = takes_parent and takes_parent.name
+    info_name = takes_info and takes_info.name
+
+    def follow(parent: Any, info: PlainInfo, given: Given) -> Any:
+        named = dict(given)
+        if parent_name:
+            named[parent_name] = parent
+        if info_name:
+            named[info_name] = info
+        return function(**named)
+
+    return follow

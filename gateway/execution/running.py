@@ -1,0 +1,217 @@
+"""Running a plan: from its root on, as far as is known; then from each answer on, as it comes.
+
+Objects of one place are made together. What is fetched is asked for as soon as its parent is there,
+and goes into its parent's object whenever it comes; so nothing waits for what it does not need.
+Whatever is not as it should be (an error, null where none can be, an answer with flaws) is a
+surprise that ends the run: graphql-core then makes the answer from the start, of what was read
+already, for it knows what to say of it, and where.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from gateway.context import Context
+from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
+from gateway.execution.shapes import Surprise
+from gateway.loaders import Key
+from gateway.schema.fetched import flaws_of
+
+Object = dict[str, Any]
+"""An object of the response."""
+ENCODED: Final = msgspec.json.Encoder()
+
+
+class Run:
+    """One run of a plan, which `covered` says can be run."""
+
+    def __init__(
+        self, plan: Plan, arguments: Arguments, context: Context, ahead: Sequence[Key]
+    ) -> None:
+        """What is `ahead` is asked for at once, whether it comes to be needed or not."""
+        self.objects = 0
+        """How many objects it has made."""
+        self._plan = plan
+        self._arguments = arguments
+        self._context = context
+        self._ahead = ahead
+        self._info = PlainInfo(context)
+        self._pending = 0
+        self._over: asyncio.Future[None] | None = None
+
+    async def data(self) -> Object:
+        """The response's `data`, parts of it encoded already; raises Surprise."""
+        self._over = over = asyncio.get_running_loop().create_future()
+        try:
+            try:
+                [root] = self._objects(self._plan.root, [None])
+            except Exception as surprise:
+                raise Surprise from surprise
+            self._context.loaders.ask_ahead(self._ahead)
+            if self._pending:
+                await over
+            return root
+        finally:
+            self._over = None
+
+    # -- making objects
+
+    def _objects(self, selection: Selection, values: Sequence[Any]) -> list[Object]:
+        """An object for each of these, of the selection's type; what is fetched may come later."""
+        self.objects += len(values)
+        self._context.fill(len(values) * selection.size)
+        is_type_of = selection.type.is_type_of
+        shape, info = selection.shape, self._info
+        for value in values:
+            if isinstance(value, Exception) or not (is_type_of is None or is_type_of(value, info)):  # type: ignore[arg-type]
+                raise Surprise
+        made = [shape(value, info) for value in values]
+        for link in selection.links:
+            self._follow(link, values, made)
+        return made
+
+    def _follow(self, link: Link, parents: Sequence[Any], made: Sequence[Object]) -> None:
+        """Put the field into each parent's object, now or when it is there."""
+        follow, info, given = link.follow, self._info, self._arguments.of(link)
+        found = [follow(parent, info, given) for parent in parents]
+        if link.fetched is None:
+            self._complete(link, found, made)
+            return
+        lists: list[tuple[Sequence[Any], Object]] = []
+        for wanted, into in zip(found, made, strict=True):
+            if isinstance(wanted, list):
+                lists.append((wanted, into))
+            elif wanted is None:
+                self._complete(link, [None], [into])
+            else:
+                answer = self._context.loaders.ask(wanted)
+                self._when([answer], partial(self._show, link, wanted, answer, into))
+        if lists:
+            self._look_up(link, lists)
+
+    def _show(self, link: Link, key: Key, answer: asyncio.Future[Any], into: Object) -> None:
+        read = answer.result()
+        if flaws_of(read, key):
+            raise Surprise
+        assert link.fetched is not None  # noqa: S101  # or nothing would have been asked for
+        self._complete(link, [link.fetched.shown(read, key, self._context)], [into])
+
+    def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object]]) -> None:
+        """Lists of keys, all of one place: they are one batch, or a part of one."""
+        ask = self._context.loaders.ask
+        answers = {
+            item: ask(item) for wanted, _ in lists for item in wanted if isinstance(item, Key)
+        }
+
+        def complete() -> None:
+            values = [
+                [answers[item].result() if item in answers else item for item in wanted]
+                for wanted, _ in lists
+            ]
+            self._complete(link, values, [into for _, into in lists])
+
+        self._when(list(answers.values()), complete)
+
+    def _complete(self, link: Link, values: Sequence[Any], made: Sequence[Object]) -> None:
+        """Put what the response shows of these values of a field into their parents' objects."""
+        if link.completed is not None:
+            completed = self._plain(link, values)
+        elif link.is_list:
+            completed = self._lists(link, values)
+        else:
+            completed = self._items(link, values, nullable=link.nullable)
+        key = link.key
+        for value, into in zip(completed, made, strict=True):
+            into[key] = value
+
+    def _plain(self, link: Link, values: Sequence[Any]) -> list[Any]:
+        assert link.completed is not None  # noqa: S101  # asked by those who have looked
+        shape, size, info = link.completed.shape, link.completed.size, self._info
+        if not link.is_list:
+            self._context.fill(len(values) * size)
+            return [shape(value, info) for value in values]
+        items = sum(len(value) for value in values if value is not None)
+        self._context.fill(items * size)
+        self.objects += items
+        # Encoded here and now: a page of objects takes several times the room of its bytes.
+        return [msgspec.Raw(ENCODED.encode(shape(value, info))) for value in values]
+
+    def _lists(self, link: Link, values: Sequence[Any]) -> list[Any]:
+        there = [value for value in values if value is not None]
+        if len(there) < len(values) and not link.nullable:
+            raise Surprise
+        every = [item for value in there for item in value]
+        items = iter(self._items(link, every, nullable=link.items_nullable))
+        return [None if value is None else [next(items) for _ in value] for value in values]
+
+    def _items(self, link: Link, values: Sequence[Any], *, nullable: bool) -> list[Any]:
+        there = [value for value in values if value is not None]
+        if len(there) == len(values):
+            return self._typed(link, values)
+        if not nullable:
+            raise Surprise
+        objects = iter(self._typed(link, there))
+        return [None if value is None else next(objects) for value in values]
+
+    def _typed(self, link: Link, values: Sequence[Any]) -> list[Object]:
+        """Objects of values of the types that the link leads to."""
+        if len(link.types) == 1:
+            [selection] = link.selections.values()
+            return self._objects(selection, values)
+        by_type: dict[str, list[Any]] = {}
+        names = [self._type_name(link, value) for value in values]
+        for name, value in zip(names, values, strict=True):
+            by_type.setdefault(name, []).append(value)
+        made = {
+            name: iter(self._objects(link.selections[name], several))
+            for name, several in by_type.items()
+        }
+        return [next(made[name]) for name in names]
+
+    def _type_name(self, link: Link, value: Any) -> str:
+        for type_ in link.types:
+            if type_.is_type_of is not None and type_.is_type_of(value, self._info):  # type: ignore[arg-type]
+                return type_.name
+        raise Surprise
+
+    # -- waiting
+
+    def _when(self, answers: Sequence[asyncio.Future[Any]], then: Callable[[], None]) -> None:
+        """Do it when all of these are there; at once, if they are."""
+        waiting = {answer for answer in answers if not answer.done()}
+        if not waiting:
+            then()
+            return
+        self._pending += 1
+        for answer in waiting:
+            answer.add_done_callback(partial(self._answered, waiting, then))
+
+    def _answered(
+        self,
+        waiting: set[asyncio.Future[Any]],
+        then: Callable[[], None],
+        answer: asyncio.Future[Any],
+    ) -> None:
+        # Whoever looks at a failure keeps the event loop from telling that nobody did.
+        failed = answer.cancelled() or answer.exception() is not None
+        over = self._over
+        if over is None or over.done():
+            return
+        waiting.discard(answer)
+        try:
+            if failed:
+                raise Surprise
+            if waiting:
+                return
+            then()
+        except Exception as surprise:
+            over.set_exception(surprise if isinstance(surprise, Surprise) else Surprise())
+            return
+        self._pending -= 1
+        if not self._pending:
+            over.set_result(None)

@@ -1,0 +1,72 @@
+"""How a REST-backed field is fetched, said once, beside the field.
+
+The field's resolver makes the key of what it needs from the parent and the arguments: that is all
+that differs between two such fields. Who resolves the field loads the key; who bounds an
+operation's REST calls counts it; who runs a compiled operation asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from strawberry.extensions import FieldExtension
+
+from gateway.context import Context
+from gateway.errors import InvalidAnswer
+from gateway.loaders import GroupOf, Key
+from gateway.records import Flaw, Page
+from gateway.schema.node import Info
+
+MAX_FLAWS: Final = 200
+"""Parts of one answer that are told of one by one; a broken backend must not fill the response."""
+Show = Callable[[Any, Any, Context], Any]
+"""From what was read, the key that it was read by, and the request's context, to the field's
+value."""
+
+
+class Fetched(FieldExtension):
+    """Of a field whose resolver gives the key of what it shows, None where there is nothing to
+    fetch, or a list with the key of each item. An item that is no key stands for itself; an
+    exception, for the item's error.
+    """
+
+    def __init__(self, show: Show | None = None) -> None:
+        """`show` makes the value of what was read by one key; without it, that is the value."""
+        self._show = show
+
+    def resolve(
+        self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
+    ) -> Awaitable[Any] | list[Any] | None:
+        wanted = next_(source, info, **kwargs)
+        if isinstance(wanted, list):
+            load = info.context.load
+            return [load(item) if isinstance(item, Key) else item for item in wanted]
+        return None if wanted is None else self._fetch(wanted, info)
+
+    def shown(self, answer: Any, key: Key, context: Context) -> Any:
+        """The field's value."""
+        return answer if self._show is None else self._show(answer, key, context)
+
+    async def _fetch(self, key: Key, info: Info) -> Any:
+        answer = await info.context.load(key)
+        if flaws := flaws_of(answer, key):
+            _report(flaws, info)
+        return self.shown(answer, key, info.context)
+
+
+def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
+    """What was left out of rows that were asked for."""
+    asked = not isinstance(key, GroupOf) and key.window.size
+    return answer.flaws if asked and isinstance(answer, Page) else ()
+
+
+def _report(flaws: Sequence[Flaw], info: Info) -> None:
+    connection = info.path.prev
+    path = tuple(connection.as_list()) if connection else ()
+    for flaw in flaws[:MAX_FLAWS]:
+        failure = InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
+        info.context.report(path, failure)
+    if len(flaws) > MAX_FLAWS:
+        more = len(flaws) - MAX_FLAWS
+        info.context.report(path, InvalidAnswer(f"And {more} more parts of it."))
