@@ -97,6 +97,11 @@ def _log_at(level: str) -> None:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     logging.getLogger("gateway").setLevel(level.upper())
+    # What the format does not show is not looked up for each record either (Python's Logging
+    # HOWTO, "Optimization"); the last is known from Python 3.12 on.
+    logging._srcfile = None
+    for shown in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, shown, False)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.backends.commercetools import Commercetools
 from gateway.backends.commercetools_refusals import may_repeat
@@ -103,13 +103,13 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/graphql", _GraphQL()),
             Route("/health", health),
             *(page.routes if page else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),
             *cross_origin(settings.cors_origins, credentials=settings.cors_credentials),
+            Middleware(_GraphQL),
         ],
         lifespan=lifespan,
     )
@@ -154,9 +154,19 @@ def _operations(settings: Settings, development: bool) -> Operations:
 
 
 class _GraphQL:
-    """An ASGI app: a function's route would answer other methods itself, and not in JSON."""
+    """ASGI middleware that answers /graphql ahead of the router, whose matching and handling of
+    exceptions it has no need of; and a function's route would answer other methods itself, and not
+    in JSON.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In ASGI, a path begins with that of what the app is mounted at.
+        if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + "/graphql":
+            await self._app(scope, receive, send)
+            return
         endpoint: Endpoint = scope["app"].state.endpoint
         response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)

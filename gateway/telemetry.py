@@ -143,8 +143,10 @@ def _counted(codes: Sequence[str]) -> str:
     >>> _counted(["NOT_FOUND", "FORBIDDEN", "NOT_FOUND"]), _counted([])
     ('NOT_FOUND*2,FORBIDDEN', '-')
     """
+    if not codes:
+        return "-"
     counts = Counter(codes)
-    return ",".join(code if n == 1 else f"{code}*{n}" for code, n in counts.items()) or "-"
+    return ",".join(code if n == 1 else f"{code}*{n}" for code, n in counts.items())
 
 
 def stack(failure: BaseException) -> str:

@@ -24,15 +24,15 @@ def body(
     logged under the request's id, once however many fields it has cost.
     """
     answer: Body = {"data": data} if executed else {}
-    if errors:
-        listed = [_shown(error, request_id) for error in errors[:most]]
-        if len(errors) > most:
-            listed.append(_uncounted(len(errors), most))
-        # Errors first, so that nobody overlooks them.
-        answer = {"errors": listed} | answer
+    if not errors:
+        return answer
+    listed = [_shown(error, request_id) for error in errors[:most]]
+    if len(errors) > most:
+        listed.append(_uncounted(len(errors), most))
     for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
         log_unexpected(failure, request_id)
-    return answer
+    # Errors first, so that nobody overlooks them.
+    return {"errors": listed} | answer
 
 
 def codes(answer: Mapping[str, Any]) -> Sequence[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
+import secrets
 from typing import Final
 
-from starlette.datastructures import Headers
-
-from gateway.http.requests import SHOW_COST, TIMEOUT, BadRequest
+from gateway.http.requests import SHOW_COST, TIMEOUT, BadRequest, Headers
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750's b64token: nothing that could end the header or begin another."""
 
 
 def bearer_token(authorization: str | None) -> str | None:
@@ -22,22 +22,20 @@ def bearer_token(authorization: str | None) -> str | None:
         return None
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    # RFC 6750's b64token: nothing that could end the header or begin another.
-    usable = scheme.lower() == "bearer" and re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token)
-    return token if usable else None
+    return token if scheme.lower() == "bearer" and TOKEN.fullmatch(token) else None
 
 
 def request_id(headers: Headers) -> str:
     """The caller's X-Request-Id where it is harmless, else a new one."""
-    given = headers.get("X-Request-Id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def seconds(headers: Headers, most: float) -> float:
     """How long the operation may take: what X-Request-Timeout asks for, in seconds, and never more
     than `most`. Raises BadRequest where it is no such number.
     """
-    given = headers.get(TIMEOUT)
+    given = headers.get(TIMEOUT.lower())
     if given is None:
         return most
     asked = float(given) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given) else math.nan
@@ -48,4 +46,4 @@ def seconds(headers: Headers, most: float) -> float:
 
 def wants_cost(headers: Headers) -> bool:
     """Whether the caller asks what the operation has cost."""
-    return headers.get(SHOW_COST, "").lower() in ("1", "true", "yes")
+    return headers.get(SHOW_COST.lower(), "").lower() in ("1", "true", "yes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.context import Asker, Context, Tenants
 from gateway.execution.operation import Operation, Operations, Refused
 from gateway.http import answers, caller
 from gateway.http.answers import Body
+from gateway.http.disconnect import Disconnected, unless_begun, while_connected
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
@@ -23,7 +25,10 @@ from gateway.http.requests import (
     OPERATION_NAME,
     BadRequest,
     GraphQLRequest,
+    Headers,
+    read_accept,
     read_get,
+    read_headers,
     read_post,
     response_type,
     wants_page,
@@ -31,6 +36,7 @@ from gateway.http.requests import (
 from gateway.paging import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 
+KEPT_ACCEPTS: Final = 64
 CLIENT_GONE: Final = 499
 """nginx's status for a client that left; it is in no specification, and nobody sees it."""
 
@@ -69,21 +75,24 @@ class Endpoint:
         self._observe = observe
         self._graphiql = graphiql
         self._methods = "GET, POST" if settings.get else "POST"
+        # Clients are of a few kinds, and each kind always sends the same Accept header.
+        self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
     async def __call__(self, request: Request) -> Response:
-        request_id = caller.request_id(request.headers)
-        accept = ", ".join(request.headers.getlist("Accept")) or None
+        headers = read_headers(request)
+        request_id = caller.request_id(headers)
+        accept = read_accept(request)
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
             page.headers["X-Request-Id"] = request_id
             return page
-        media_type = response_type(accept)
-        headers: Mapping[str, str] = {}
+        media_type = self._response_type(accept)
+        more: Mapping[str, str] = {}
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            wanted = await self._read(request)
-            asker = self._asker(request, request_id)
+            wanted = await self._read(request, headers)
+            asker = self._asker(headers, request_id)
             answered = await self._answered(wanted, asker, request)
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
@@ -91,38 +100,41 @@ class Endpoint:
             status = 200 if executed or media_type == JSON else 400
         except BadRequest as refusal:
             body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
-            status, headers = refusal.status, refusal.headers
+            status, more = refusal.status, refusal.headers
         except Exception as failure:  # nobody expected it; the client gets an answer of ours
             answers.log_unexpected(failure, request_id)
             body, status = {"errors": [answers.unexpected(request_id)]}, 500
         return Response(
             msgspec.json.encode(body),
             status_code=status,
-            headers={"X-Request-Id": request_id, "Vary": "Accept", **headers},
+            headers={"X-Request-Id": request_id, "Vary": "Accept", **more},
             media_type=f"{media_type or JSON}; charset=utf-8",
         )
 
-    async def _read(self, request: Request) -> GraphQLRequest:
+    async def _read(self, request: Request, headers: Headers) -> GraphQLRequest:
         settings = self._settings
         if request.method == "POST":
             return await read_post(
-                request, max_body=settings.max_request_body, max_variables=settings.max_variables
+                headers,
+                request.receive,
+                max_body=settings.max_request_body,
+                max_variables=settings.max_variables,
             )
         if request.method == "GET" and settings.get:
-            return read_get(request, max_variables=settings.max_variables)
+            return read_get(headers, request.query_params, max_variables=settings.max_variables)
         raise self._not_allowed("A GraphQL request is a POST.")
 
     def _not_allowed(self, message: str) -> BadRequest:
         return BadRequest(405, message, headers={"Allow": self._methods})
 
-    def _asker(self, request: Request, request_id: str) -> Asker:
-        headers, settings = request.headers, self._settings
+    def _asker(self, headers: Headers, request_id: str) -> Asker:
+        settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         began = asyncio.get_running_loop().time()
         return Asker(
-            token=caller.bearer_token(headers.get("Authorization")),
+            token=caller.bearer_token(headers.get("authorization")),
             request_id=request_id,
-            tenant_uid=headers.get("X-Tenant") or settings.default_tenant,
+            tenant_uid=headers.get("x-tenant") or settings.default_tenant,
             began=began,
             deadline=began + seconds,
             meter=Meter(settings.max_rest_calls),
@@ -142,20 +154,14 @@ class Endpoint:
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
             return self._body(wanted, context, None, refusal.errors, executed=False), False
-        work = asyncio.ensure_future(self._execute(operation, wanted, context))
-        gone = asyncio.ensure_future(_gone(request))
+        work = self._execute(operation, wanted, context)
+        if operation.changes:
+            work = unless_begun(work, lambda: context.changes)
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            # Work that has begun to change something goes on to its end, whoever hears of it.
-            if not work.done() and not context.changes:
-                self._done(wanted, asker, ("CLIENT_GONE",))
-                return None
-            return await work, True
-        finally:
-            gone.cancel()
-            if not context.changes:
-                work.cancel()
-            await asyncio.wait((work, gone))
+            return await while_connected(work, request.receive), True
+        except Disconnected:
+            self._done(wanted, asker, ("CLIENT_GONE",))
+            return None
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
         operation = self._operations.operation(
@@ -223,12 +229,6 @@ class Endpoint:
                 request_id=asker.request_id,
             )
         )
-
-
-async def _gone(request: Request) -> None:
-    """Returns when the client has left; its request has been read, so nothing else can come."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _cost(meter: Meter) -> dict[str, Any]:

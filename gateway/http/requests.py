@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive
 
 from gateway.errors import GatewayError
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+MAX_ACCEPT: Final = 1_000
+"""Characters; browsers send some 150."""
+CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 Object = dict[str, Any]
+Headers = Mapping[str, str]
+"""A request's headers by their names in lower case; of one that comes twice, the first."""
 
 
 class BadRequest(GatewayError):
@@ -76,28 +81,42 @@ _parameters = msgspec.json.Decoder(_Parameters)
 _object = msgspec.json.Decoder(Object | None)
 
 
-async def read_post(request: Request, *, max_body: int, max_variables: int) -> GraphQLRequest:
+def read_headers(request: Request) -> Headers:
+    """All at once: Starlette's own mapping goes through all of them for each that is asked for."""
+    return dict(reversed(request.headers.items()))
+
+
+def read_accept(request: Request) -> str | None:
+    """The Accept header, of which no more is read than anybody needs: the server takes headers of
+    any length.
+    """
+    return ", ".join(request.headers.getlist("Accept"))[:MAX_ACCEPT] or None
+
+
+async def read_post(
+    headers: Headers, receive: Receive, *, max_body: int, max_variables: int
+) -> GraphQLRequest:
     """The GraphQL request in a POST; raises BadRequest with the status that fits."""
-    content_type, _, parameters = request.headers.get("Content-Type", "").partition(";")
+    content_type, _, parameters = headers.get("content-type", "").partition(";")
     if content_type.strip().lower() != JSON:
         raise BadRequest(415, f"A GraphQL request is sent as {JSON}.")
-    charset = re.search(r'charset\s*=\s*"?([^";\s]+)', parameters, re.IGNORECASE)
+    charset = CHARSET.search(parameters)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, "A GraphQL request is sent in UTF-8.")
-    sent: _Parameters = _decoded(_parameters, await _body(request, max_body), "The body")
+    body = await _body(headers, receive, max_body)
+    sent: _Parameters = _decoded(_parameters, body, "The body")
     return _request(sent, max_variables)
 
 
-def read_get(request: Request, *, max_variables: int) -> GraphQLRequest:
-    """The GraphQL request in a URL; raises BadRequest."""
-    if is_unasked(request.headers):
+def read_get(headers: Headers, given: Mapping[str, str], *, max_variables: int) -> GraphQLRequest:
+    """The GraphQL request in the query parameters that are `given`; raises BadRequest."""
+    if is_unasked(headers):
         # It might come from any page that its user has opened, which need not ask for leave.
         raise BadRequest(
             403,
             "A browser's GET needs a header that makes it ask first: "
             "send `Apollo-Require-Preflight: 1`, or a POST.",
         )
-    given = request.query_params
     extensions = given.get("extensions", "")
     return _request(
         _Parameters(
@@ -151,21 +170,24 @@ def _decoded(decoder: msgspec.json.Decoder[Any], given: bytes, what: str) -> Any
         raise BadRequest(400, f"{what} is nested too deeply.") from None
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) > limit:
+async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit, int(announced))
     parts: list[bytes] = []
     size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit, size)
-            parts.append(chunk)
-    except ClientDisconnect:
-        # Nobody is left to read it, but an exception would be logged as a failure of ours.
-        raise BadRequest(400, "The request was cut off.") from None
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            # Nobody is left to read it, but an exception would be logged as a failure of ours.
+            raise BadRequest(400, "The request was cut off.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit, size)
+        parts.append(part)
+        more = message.get("more_body", False)
     return b"".join(parts)
 
 
@@ -199,11 +221,11 @@ def is_unasked(headers: Headers) -> bool:
     ask first where one of `ASKING` is to be sent (Fetch Standard, CORS-safelisted request-header).
     """
     # A browser adds credentials of other schemes by itself, which no page has asked for.
-    bearer = headers.get("Authorization", "").lower().startswith("bearer ")
-    if bearer or any(name in headers for name in ASKING):
+    bearer = headers.get("authorization", "").lower().startswith("bearer ")
+    if bearer or any(name.lower() in headers for name in ASKING):
         return False
-    signs = ("Sec-Fetch-Site", "Sec-Fetch-Dest", "Origin", "Referer", "Cookie")
-    named = headers.get("User-Agent", "").startswith("Mozilla/")
+    signs = ("sec-fetch-site", "sec-fetch-dest", "origin", "referer", "cookie")
+    named = headers.get("user-agent", "").startswith("Mozilla/")
     return named or any(name in headers for name in signs)
 
 

@@ -37,6 +37,20 @@ async def test_an_attack_keeps_nobody_waiting(flow: Flow, attack, profile, stall
     assert seconds <= ALLOWED
 
 
+async def test_a_long_accept_header_keeps_nobody_waiting(flow: Flow):
+    """The server takes headers of any length; of this one not all is read."""
+    accept = "a/b, " * 200_000 + "application/json"
+    async with running_gateway(settings(flow.url)) as gateway:
+        await gateway.ask("{ __typename }")
+
+        async def send() -> None:
+            await gateway.post("{ __typename }", headers={"Accept": accept})
+
+        seconds = await longest_stall(send, allowed=ALLOWED)
+
+    assert seconds <= ALLOWED
+
+
 IDS = "query ($l: [ID!]!) {{ {} }}"
 BY_VARIABLES = {
     "ids, 25 times": (

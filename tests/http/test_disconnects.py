@@ -7,6 +7,9 @@ import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import pytest
+
+from gateway.http.disconnect import Disconnected, unless_begun, while_connected
 from gateway.telemetry import OperationDone, UpstreamCall
 from tests.harness import TOKEN, Flow, Gateway
 
@@ -72,3 +75,125 @@ async def test_a_change_that_was_sent_is_never_cancelled(gateway: Gateway, flow:
     await until(lambda: rest(gateway) == [201])
     await until(lambda: isinstance(gateway.events[-1], OperationDone))
     assert flow.store.count_groups("shop") == 1
+
+
+class Client:
+    """The receiving side of a request that was read: it waits until the client leaves."""
+
+    def __init__(self) -> None:
+        self._left = asyncio.Event()
+
+    def leave(self) -> None:
+        self._left.set()
+
+    async def receive(self) -> dict[str, object]:
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+
+class Work:
+    """What goes on until it is let go, and tells how it ended."""
+
+    def __init__(self) -> None:
+        self.ended = ""
+        self._may_end = asyncio.Event()
+
+    def let_go(self) -> None:
+        self._may_end.set()
+
+    async def run(self) -> str:
+        try:
+            await self._may_end.wait()
+        except asyncio.CancelledError:
+            self.ended = "cancelled"
+            raise
+        self.ended = "done"
+        return "answer"
+
+
+async def ticks(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_work_whose_client_stays_has_its_result_and_leaves_nothing_behind():
+    """No task waits on for a client that is answered."""
+    before = asyncio.all_tasks()
+    work = Work()
+    request = asyncio.ensure_future(while_connected(work.run(), Client().receive))
+    await ticks()
+    work.let_go()
+
+    assert await request == "answer"
+    await ticks()
+    assert asyncio.all_tasks() == before
+
+
+async def test_work_whose_client_left_is_cancelled_at_once():
+    """And that is told from the server's cancelling the request."""
+    client, work = Client(), Work()
+    request = asyncio.ensure_future(while_connected(work.run(), client.receive))
+    await ticks()
+    client.leave()
+
+    with pytest.raises(Disconnected):
+        await request
+    assert work.ended == "cancelled"
+    assert request.cancelling() == 0
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_server_that_shuts_down_cancels_work_too(leaves):
+    """Whether or not the client leaves at the same time: the request stays cancelled."""
+    client, work = Client(), Work()
+    request = asyncio.ensure_future(while_connected(work.run(), client.receive))
+    await ticks()
+    request.cancel()
+    if leaves:
+        client.leave()
+
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert work.ended == "cancelled"
+
+
+@pytest.mark.parametrize("by", ["client", "server"])
+async def test_a_begun_change_is_not_cancelled_by_anybody(by):
+    """It goes on to its end, and its answer is there for whoever is."""
+    client, work = Client(), Work()
+    change = unless_begun(work.run(), lambda: True)
+    request = asyncio.ensure_future(while_connected(change, client.receive))
+    await ticks()
+    if by == "client":
+        client.leave()
+    else:
+        request.cancel()
+    await ticks()
+    work.let_go()
+
+    assert await request == "answer"
+    assert work.ended == "done"
+
+
+async def test_a_change_that_is_not_begun_is_cancelled():
+    """Nothing was sent yet, and nobody is there any more to want it."""
+    client, work = Client(), Work()
+    change = unless_begun(work.run(), lambda: False)
+    request = asyncio.ensure_future(while_connected(change, client.receive))
+    await ticks()
+    client.leave()
+
+    with pytest.raises(Disconnected):
+        await request
+    assert work.ended == "cancelled"
+
+
+async def test_a_failure_of_work_is_raised_as_it_is():
+    """With or without a task of its own."""
+
+    async def fail() -> str:
+        raise ValueError("no")
+
+    for work in (fail(), unless_begun(fail(), lambda: True)):
+        with pytest.raises(ValueError, match="no"):
+            await while_connected(work, Client().receive)

@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from tests.harness import Gateway, codes, running_gateway, settings
+from gateway.app import create_app
+from tests.harness import NO_TLS, Gateway, codes, running_gateway, served, settings
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -245,6 +248,39 @@ async def test_a_client_that_takes_neither_type_gets_406(gateway):
     assert codes(graphql(response)) == ["BAD_REQUEST"]
 
 
+async def test_an_accept_header_may_come_in_several_lines(gateway):
+    """They are one list."""
+    lines = [("Accept", "text/html"), ("Accept", GRAPHQL_RESPONSE), ("Content-Type", JSON)]
+
+    response = await gateway.client.post(
+        f"{gateway.url}/graphql",
+        content=document("{ __typename }"),
+        headers=[("Accept", "image/png;q=0.1"), *lines],
+    )
+
+    assert response.headers["Content-Type"] == f"{GRAPHQL_RESPONSE}; charset=utf-8"
+
+
+async def test_of_a_header_that_comes_twice_the_first_counts(gateway, flow):
+    """Whatever is before the gateway and looks at one of them looks at the first."""
+    ids = [("X-Request-Id", "first"), ("X-Request-Id", "second")]
+
+    response = await gateway.client.post(
+        f"{gateway.url}/graphql",
+        content=document('{ customerGroup(by: {uid: "gold"}) { name } }'),
+        headers=[
+            ("Content-Type", JSON),
+            ("Authorization", "Bearer token-of-ada"),
+            ("Authorization", "Bearer token-of-bob"),
+            *ids,
+        ],
+    )
+
+    assert response.headers["X-Request-Id"] == "first"
+    [request] = flow.journal.requests
+    assert request.headers["authorization"] == "Bearer token-of-ada"
+
+
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_request_that_is_too_large_is_413(flow, announced):
     """Whether its length is announced or found out; one byte less is taken."""
@@ -268,8 +304,23 @@ async def test_a_request_that_is_too_large_is_413(flow, announced):
 
 async def test_other_paths_are_not_graphql(gateway):
     """There is one endpoint."""
-    for path in ("/", "/graphql/x"):
+    for path in ("/", "/graphql/x", "/graphql%0A", "/graphql%2F"):
         assert (await gateway.client.post(f"{gateway.url}{path}")).status_code == 404
+
+
+async def test_the_app_may_be_mounted_below_another_path(flow):
+    """In ASGI, a path then begins with that."""
+    app = create_app(settings(flow.url))
+    outer = Starlette(
+        routes=[Mount("/api", app)], lifespan=lambda _outer: app.router.lifespan_context(app)
+    )
+    async with served(outer) as url, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
+        answers = [
+            await client.post(f"{url}{path}", json={"query": "{ __typename }"})
+            for path in ("/api/graphql", "/graphql", "/api/api/graphql")
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 404, 404]
 
 
 # -- request ids
