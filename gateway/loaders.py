@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, overload
 
 from aiodataloader import DataLoader
@@ -102,11 +102,11 @@ class Loaders:
 
     def ask(self, key: Key) -> asyncio.Future[Any]:
         """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""
-        match key:
-            case GroupOf():
-                return self._known.groups.load(key)
-            case _:
-                return self._known.lists.load(key)
+        known = self._known
+        if isinstance(key, GroupOf):
+            known.prime()
+            return known.groups.load(key)
+        return known.lists.load(key)
 
     def ask_ahead(self, keys: Iterable[Key]) -> None:
         """Begin to read what will be asked for, or may be."""
@@ -115,7 +115,7 @@ class Loaders:
 
     def prime(self, group: CustomerGroup) -> None:
         """Let `group` be known, so that it is not fetched again in this request."""
-        _prime(self._known.groups, group)
+        self._known.seen.append(group)
 
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
@@ -127,7 +127,9 @@ class Loaders:
         self._closed = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._known.clear()
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
@@ -145,14 +147,18 @@ class Loaders:
         self, known: _Known, keys: list[GroupOf]
     ) -> list[CustomerGroup | Exception | None]:
         with self._owned():
-            tenants = dict.fromkeys(key.tenant_uid for key in keys)
-            found = await asyncio.gather(*(self._groups_of(tenant, keys) for tenant in tenants))
+            tenants = list(dict.fromkeys(key.tenant_uid for key in keys))
+            if len(tenants) == 1:  # as in nearly all requests: it needs no task of its own
+                found = [await self._groups_of(tenants[0], keys)]
+            else:
+                parts = (self._groups_of(tenant, keys) for tenant in tenants)
+                found = await asyncio.gather(*parts)
             groups = {key: group for part in found for key, group in part.items()}
             for key in keys:
                 if isinstance(key.ref, ByKey) and isinstance(
                     group := groups.get(key), CustomerGroup
                 ):
-                    _prime(known.groups, group)
+                    known.seen.append(group)
             return [groups.get(key) for key in keys]
 
     async def _groups_of(
@@ -199,8 +205,7 @@ class Loaders:
             match key:
                 case GroupsOf():
                     groups = await backend.list_groups(key.window, order=key.order)
-                    for row in groups.rows:
-                        _prime(known.groups, row.record)
+                    known.seen += [row.record for row in groups.rows]
                     return groups
                 case MembersOf():
                     return await backend.list_members(key.group, key.window, order=key.order)
@@ -223,9 +228,32 @@ class _Known:
         load_groups: Callable[..., Coroutine[Any, Any, Any]],
         load_lists: Callable[..., Coroutine[Any, Any, Any]],
     ) -> None:
-        self.groups: Groups = DataLoader(partial(load_groups, self))
-        self.lists: Lists = DataLoader(partial(load_lists, self))
+        self._load_groups = load_groups
+        self._load_lists = load_lists
         self.reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = {}
+        self.seen: list[CustomerGroup] = []
+        """Groups that need not be fetched; `groups` is told of them when one is asked for."""
+
+    @cached_property
+    def groups(self) -> Groups:
+        return DataLoader(partial(self._load_groups, self))
+
+    @cached_property
+    def lists(self) -> Lists:
+        return DataLoader(partial(self._load_lists, self))
+
+    def prime(self) -> None:
+        """Let `groups` know what was seen."""
+        for group in self.seen:
+            self.groups.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
+        self.seen.clear()
+
+    def clear(self) -> None:
+        """Let go of all of it; loaders and what they load with hold each other."""
+        self.reads.clear()
+        self.seen.clear()
+        for loader in ("groups", "lists"):
+            vars(self).pop(loader, None)
 
 
 def _hand_out(
@@ -250,10 +278,6 @@ def _seen(answer: asyncio.Future[Any]) -> None:
     """Nobody may ever ask for it; then its failure is no news."""
     if not answer.cancelled():
         answer.exception()
-
-
-def _prime(loader: Groups, group: CustomerGroup) -> None:
-    loader.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
 
 
 def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[ListOf, ListOf]:

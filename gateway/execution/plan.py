@@ -44,7 +44,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 
 from gateway.context import Context
-from gateway.execution.shapes import Completed, Place, Shape, Shapes, place
+from gateway.execution.shapes import Completed, Place, Shape, Shapes, all_of, place
 from gateway.schema.fetched import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
@@ -64,6 +64,8 @@ class Selection:
     """What is asked of an object of `type`."""
 
     type: GraphQLObjectType
+    holds: Callable[[Sequence[Any], PlainInfo], bool]
+    """Whether all of these values are such objects."""
     shape: Shape
     """Gives the plain fields, in the order of all, with None in place of those of `links`."""
     links: Sequence[Link]
@@ -280,7 +282,9 @@ class _Making:
             partial = self._shapes.partial(type_, fields)
             links = [self._link(type_, key, fields[key]) for key in partial.others]
             found = tuple(link for link in links if link is not None)
-            made = self._made[here] = Selection(type_, partial.shape, found, partial.size)
+            made = self._made[here] = Selection(
+                type_, all_of(type_), partial.shape, found, partial.size
+            )
         return made
 
     def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link | None:

@@ -65,11 +65,9 @@ class Run:
         """An object for each of these, of the selection's type; what is fetched may come later."""
         self.objects += len(values)
         self._context.fill(len(values) * selection.size)
-        is_type_of = selection.type.is_type_of
         shape, info = selection.shape, self._info
-        for value in values:
-            if isinstance(value, Exception) or not (is_type_of is None or is_type_of(value, info)):  # type: ignore[arg-type]
-                raise Surprise
+        if not selection.holds(values, info):
+            raise Surprise
         made = [shape(value, info) for value in values]
         for link in selection.links:
             self._follow(link, values, made)
@@ -104,9 +102,8 @@ class Run:
     def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object]]) -> None:
         """Lists of keys, all of one place: they are one batch, or a part of one."""
         ask = self._context.loaders.ask
-        answers = {
-            item: ask(item) for wanted, _ in lists for item in wanted if isinstance(item, Key)
-        }
+        items = dict.fromkeys(item for wanted, _ in lists for item in wanted)
+        answers = {item: ask(item) for item in items if isinstance(item, Key)}
 
         def complete() -> None:
             values = [

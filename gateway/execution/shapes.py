@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from types import CodeType
 from typing import Any, Final
@@ -167,7 +168,12 @@ class _Code:
         return f"{self.name(resolver._unbound_wrapped_func)}({', '.join(given)})"
 
     def completed(
-        self, type_: GraphQLOutputType, details: FieldDetailsList, read: str
+        self,
+        type_: GraphQLOutputType,
+        details: FieldDetailsList,
+        read: str,
+        *,
+        item_of_list: bool = False,
     ) -> str | None:
         """An expression for the value that `read` gives, as the response shows it."""
         nullable = not is_non_null_type(type_)
@@ -179,10 +185,11 @@ class _Code:
             good = good.format(v=f"({variable} := {read})")
             return f"({shown} if {good} else {or_null}({variable}))"
         if is_list_type(inner):
-            item = self.completed(inner.of_type, details, f"i{variable}")
+            item = self.completed(inner.of_type, details, f"i{variable}", item_of_list=True)
             if item is None:
                 return None
             good = f"type({variable} := {read}) in {self.name((tuple, list))}"
+            good += self._typed(inner.of_type, variable)
             return f"([{item} for i{variable} in {variable}] if {good} else {or_null}({variable}))"
         if is_object_type(inner):
             below = self.shapes.below(inner, details)
@@ -190,18 +197,28 @@ class _Code:
                 return None
             self.size += below.size
             good = f"({variable} := {read}) is not None"
-            if inner.is_type_of is not None:
+            if inner.is_type_of is not None and not item_of_list:
                 good += f" and {self.name(inner.is_type_of)}({variable}, info)"
             return (
                 f"({self.name(below.shape)}({variable}, info) if {good} else {or_null}({variable}))"
             )
         return None  # an abstract type
 
+    def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
+        """A condition that the items of a list are of their type, where it can tell."""
+        inner = item_type.of_type if is_non_null_type(item_type) else item_type
+        if not is_object_type(inner) or inner.is_type_of is None:
+            return ""
+        return f" and {self.name(all_of(inner))}({variable}, info)"
+
     def _leaf(self, type_: GraphQLLeafType, variable: str) -> tuple[str, str]:
         """A condition on `{v}` under which it is as it should be, and how it is shown then."""
         if is_enum_type(type_):
-            members = _members(type_.extensions[DEFINITION].wrapped_cls, type_.coerce_output_value)
-            return f"{{v}} in {self.name(members)}", f"{self.name(members)}[{variable}]"
+            enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
+            # By their values, which are strings: members have a __hash__ of their own, in Python.
+            texts = {member._value_: type_.coerce_output_value(member) for member in enum}
+            good = f"type({{v}}) is {self.name(enum)}"
+            return good, f"{self.name(texts)}[{variable}._value_]"
         match type_.name:
             case "String" | "ID":
                 return "type({v}) is str", variable
@@ -228,8 +245,22 @@ def _compiled(source: str) -> CodeType:
     return compile(source, "<shape>", "exec")
 
 
-def _members(enum: type[Any], coerce: Callable[[Any], Any]) -> Mapping[object, object]:
-    return {member: coerce(member) for member in enum}
+def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
+    """Says whether all of these are objects of the type, or None; exceptions never are.
+
+    It asks for one object of each class: records of a page are of one, and asking takes longer than
+    all that is done with some of them.
+    """
+    is_type_of = type_.is_type_of
+
+    def holds(values: Sequence[Any], info: Any) -> bool:
+        return all(
+            value is None
+            or (not issubclass(kind, Exception) and (not is_type_of or is_type_of(value, info)))
+            for kind, value in dict(zip(map(type, values), values, strict=True)).items()
+        )
+
+    return holds
 
 
 def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NewType
+from typing import Final, NewType
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from gateway.errors import InvalidAnswer
+
+OFFSET: Final = len("+00:00")
 
 
 def rfc3339(instant: datetime) -> str:
@@ -16,12 +18,13 @@ def rfc3339(instant: datetime) -> str:
     >>> rfc3339(datetime(2025, 7, 30, 20, 10, 6, 447999, tzinfo=UTC))
     '2025-07-30T20:10:06.447Z'
     """
-    try:
-        utc = instant.astimezone(UTC)
-    except OverflowError:
-        # .NET's empty date is the first of January of the year 1, in local time.
-        raise InvalidAnswer("The backend sent an instant ahead of the year 1.") from None
-    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    if instant.tzinfo is not UTC:
+        try:
+            instant = instant.astimezone(UTC)
+        except OverflowError:
+            # .NET's empty date is the first of January of the year 1, in local time.
+            raise InvalidAnswer("The backend sent an instant ahead of the year 1.") from None
+    return instant.isoformat("T", "milliseconds")[:-OFFSET] + "Z"
 
 
 Long = NewType("Long", int)

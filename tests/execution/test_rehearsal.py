@@ -131,7 +131,8 @@ def test_no_operation_makes_more_calls_than_were_bounded(backend, unbounded, rec
                         assert len(here.world.calls) == before  # a cursor of the other kind
                         continue
                     made = len(here.world.calls) - before
-                    assert made == meter.rest_calls <= meter.planned, query
+                    # Of a group that is gone, members may have been asked for; nobody waits for it.
+                    assert made <= meter.rest_calls <= meter.planned, query
                     if not unbounded:
                         assert made <= ahead, query
                         tightness.append((made, ahead))
