@@ -76,11 +76,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """An executor to which `use` has given shapes; without them, it is graphql-core's."""
 
     _kept: Kept | None = None
-    tally: Tally | None = None
 
     def use(self, kept: Kept, tally: Tally) -> None:
         self._kept = kept
-        self.tally = self._tally = tally
+        self._tally = tally
         self._shapes = Shapes(lambda type_, details: self.collect_subfields(type_, details)[0])
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
         self._context: Context = self.context_value

@@ -7,8 +7,8 @@ coercing its variables, checking its arguments, and holding its REST calls to th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphql import (
@@ -18,72 +18,63 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from gateway.context import Context
-from gateway.errors import GatewayError, LimitExceeded
+from gateway.errors import GatewayError
+from gateway.execution import budget
 from gateway.execution.compiled import CompiledExecutor, Kept, Shelf, Tally
 from gateway.execution.documents import Document, Documents
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Plan, Planner, conditions
-from gateway.execution.rehearsal import Rehearsed, rehearse
+from gateway.execution.refused import Refused
 from gateway.execution.running import Run
 from gateway.execution.shapes import Surprise
 from gateway.limits import variables_refusal
 from gateway.loaders import ListOf
+from gateway.selection import Selection
 
-FEW_PLACES: Final = 200
-"""Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
-
-
-class Refused(Exception):
-    """The operation is not run at all, for these reasons."""
-
-    def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        super().__init__()
-        self.errors = errors
+MOST_COERCION_ERRORS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation of one request."""
 
-    executor: CompiledExecutor
+    node: OperationDefinitionNode
+    context: Context
     ahead: Sequence[ListOf]
     """Reads that need not wait for an answer."""
     run: Run | None
     """How it is run as long as there is no surprise; None where it is all graphql-core's."""
+    executor: Callable[[Tally], CompiledExecutor]
+    """Makes graphql-core's executor for it."""
     untrusted: str | None = None
     """The SHA-256 of its document, where that runs although no manifest has it."""
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def changes(self) -> bool:
         """Whether it is a mutation."""
-        return self.executor.operation.operation is OperationType.MUTATION
-
-    @property
-    def tally(self) -> Tally | None:
-        """How much of it was made by generated functions; None where graphql-core makes it all."""
-        return self.executor.tally
+        return self.node.operation is OperationType.MUTATION
 
     async def execute(self) -> ExecutionResult:
         """Run it; what fails in it is in the result's errors. Its data may have parts that are
         encoded already.
         """
-        context: Context = self.executor.context_value
         if self.run is not None:
-            tally = self.executor.tally or Tally()
             try:
                 return ExecutionResult(data=await self.run.data())
             except Surprise:
-                tally.surprises += 1
-                context.begin_again()
+                self.tally.surprises += 1
+                self.context.begin_again()
             finally:
-                tally.compiled += self.run.objects
-        result = self.executor.execute_operation()
+                self.tally.compiled += self.run.objects
+        result = self.executor(self.tally).execute_operation()
         if not self.changes:
-            context.loaders.ask_ahead(self.ahead)
+            self.context.loaders.ask_ahead(self.ahead)
         if inspect.isawaitable(result):
             result = await result
         assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
@@ -134,99 +125,97 @@ class Operations:
         if isinstance(document, Sequence):
             raise Refused(document)
         self._persisted.keep(meant)
-        chosen = document.operation(name)
-        if too_much := variables_refusal(variables, chosen, self._max_values):
-            raise Refused([too_much])
-        executor = CompiledExecutor.build(
-            self._schema,
-            document.node,
-            context_value=context,
-            raw_variable_values=dict(variables),
-            operation_name=name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # no TypeGuard, but one
-            hide_suggestions=not self._suggestions,
-        )
-        if isinstance(executor, list):
-            raise Refused(executor)
-        assert isinstance(executor, CompiledExecutor)  # noqa: S101  # build makes one of its class
+        node = _chosen(document, name)
+        values = self._values(node, variables)
         kept = self._shelf.beside(document)
-        if self._compiled:
-            executor.use(kept, Tally())
-        if self._selecting:
-            if name not in kept.selections:
-                chosen_fields = looked_at(self._schema, executor.operation, document.fragments)
-                kept.selections[name] = chosen_fields
-            context.selected = kept.selections[name]
-        plan = self._plan(document, name, executor, kept)
-        arguments = Arguments(self._planner, executor.variable_values)
-        ahead = self._budget(plan, arguments, executor.operation, context).ahead
+        context.selected = self._selection(document, node, kept)
+        plan = self._plan(document, node, values, kept)
+        arguments = Arguments(self._planner, values)
+        ahead = budget.hold(plan, arguments, context, node)
+
+        def executor(tally: Tally) -> CompiledExecutor:
+            made = CompiledExecutor.build(
+                self._schema,
+                document.node,
+                context_value=context,
+                raw_variable_values=dict(variables),
+                operation_name=_name(node),
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # no TypeGuard, but one
+                hide_suggestions=not self._suggestions,
+            )
+            assert isinstance(made, CompiledExecutor)  # noqa: S101  # its errors were seen above
+            if self._compiled:
+                made.use(kept, tally)
+            return made
+
         return Operation(
-            executor=executor,
+            node=node,
+            context=context,
             ahead=ahead,
             run=Run(plan, arguments, context, ahead) if self._compiled and plan.covered else None,
+            executor=executor,
             untrusted=meant.unknown,
         )
 
+    def _values(
+        self, node: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> VariableValues:
+        """The operation's variables, coerced; raises Refused."""
+        if too_much := variables_refusal(variables, node, self._max_values):
+            raise Refused([too_much])
+        values = get_variable_values(
+            self._schema,
+            node.variable_definitions or (),
+            dict(variables),
+            max_errors=MOST_COERCION_ERRORS,
+            hide_suggestions=not self._suggestions,
+        )
+        if isinstance(values, list):
+            raise Refused(values)
+        return values
+
+    def _selection(
+        self, document: Document, node: OperationDefinitionNode, kept: Kept
+    ) -> Selection | None:
+        """What the operation looks at of records; None for all of them."""
+        if not self._selecting:
+            return None
+        name = _name(node)
+        selection = kept.selections.get(name)
+        if selection is None:
+            selection = looked_at(self._schema, node, document.fragments)
+            kept.selections[name] = selection
+        return selection
+
     def _plan(
-        self, document: Document, name: str | None, executor: CompiledExecutor, kept: Kept
+        self, document: Document, node: OperationDefinitionNode, values: VariableValues, kept: Kept
     ) -> Plan:
         """The operation's plan, from those kept beside its document if it is there."""
-        variables = executor.variable_values
+        name = _name(node)
         if name not in kept.conditions:
-            kept.conditions[name] = conditions(executor.operation, document.fragments)
-        choice = (name, *[variables.coerced.get(each) for each in kept.conditions[name]])
+            kept.conditions[name] = conditions(node, document.fragments)
+        choice = (name, *[values.coerced.get(each) for each in kept.conditions[name]])
         plan = kept.plans.get(choice)
         if plan is None:
-            plan = self._planner.plan(executor.operation, document.fragments, variables)
+            plan = self._planner.plan(node, document.fragments, values)
             kept.plans[choice] = plan
             kept.shelf.count(plan.size)
         return plan
 
-    def _budget(
-        self, plan: Plan, arguments: Arguments, node: OperationDefinitionNode, context: Context
-    ) -> Rehearsed:
-        """Hold the operation's REST calls to the limit, and let the meter know of them."""
-        try:
-            rehearsed = rehearse(plan, arguments, context)
-        except LimitExceeded as refusal:
-            raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
-        if rehearsed.mistakes:
-            raise Refused(rehearsed.mistakes)
-        meter = context.asker.meter
-        meter.planned = rehearsed.rest_calls + rehearsed.surplus
-        if meter.limit is not None:
-            if rehearsed.rest_calls > meter.limit:
-                meter.planned = rehearsed.rest_calls
-                fitting = self._fitting(rehearsed, plan, arguments, context, meter.limit)
-                raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
-            meter.planned = min(meter.planned, meter.limit)
-        return rehearsed
 
-    def _fitting(
-        self, rehearsed: Rehearsed, plan: Plan, arguments: Arguments, context: Context, limit: int
-    ) -> int | None:
-        """The most rows that all pages may have so that `limit` holds, as rehearsals show; None
-        where there is no such number, or finding it would take long.
-        """
-        if rehearsed.places > FEW_PLACES:
-            return None
-        fits, too_many = 0, rehearsed.longest.size
-        while too_many - fits > 1:
-            rows = (fits + too_many) // 2
-            if rehearse(plan, arguments, context, cap=rows).rest_calls <= limit:
-                fits = rows
-            else:
-                too_many = rows
-        return fits or None
+def _name(node: OperationDefinitionNode) -> str | None:
+    return node.name.value if node.name else None
 
 
-def _too_dear(
-    rehearsed: Rehearsed, node: OperationDefinitionNode, limit: int, *, fitting: int | None
-) -> GraphQLError:
-    bound = rehearsed.rest_calls
-    message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
-    if fitting is not None:
-        argument = "last" if rehearsed.longest.from_end else "first"
-        message += f" With no page of more rows than `{argument}: {fitting}` it would fit."
-    refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
-    return GraphQLError(message, node, path=rehearsed.path, original_error=refusal)
+def _chosen(document: Document, name: str | None) -> OperationDefinitionNode:
+    """The operation that is meant; raises Refused."""
+    node = document.operation(name)
+    if node is not None:
+        return node
+    if name is not None:
+        raise Refused([GraphQLError(f"Unknown operation named '{name}'.")])
+    if document.operations:
+        raise Refused(
+            [GraphQLError("Must provide operation name if query contains multiple operations.")]
+        )
+    raise Refused([GraphQLError("Must provide an operation.")])

@@ -21,8 +21,9 @@ from gateway.backends.upstream import Upstream
 from gateway.context import Asker, Context, Tenants
 from gateway.execution.compiled import MOST_SHAPES, Shelf
 from gateway.execution.documents import Documents
-from gateway.execution.operation import Operations, Refused
+from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.refused import Refused
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
@@ -162,7 +163,7 @@ async def answer(
         result = await operation.execute()
     except Refused as refusal:
         return {"refused": [error.formatted for error in refusal.errors]}
-    if operation.tally is not None and tally is not None:
+    if tally is not None:
         tally["objects"] += operation.tally.compiled
         tally["surprised"] += operation.tally.surprises > 0
         tally["compiled"] += operation.tally.compiled > 0

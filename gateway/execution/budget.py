@@ -1,0 +1,72 @@
+"""An operation's REST calls, held to their limit before any is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from graphql import GraphQLError, OperationDefinitionNode
+
+from gateway.context import Context
+from gateway.errors import LimitExceeded
+from gateway.execution.plan import Arguments, Plan
+from gateway.execution.refused import Refused
+from gateway.execution.rehearsal import Rehearsed, rehearse
+from gateway.loaders import ListOf
+
+FEW_PLACES: Final = 200
+"""Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
+
+
+def hold(
+    plan: Plan, arguments: Arguments, context: Context, node: OperationDefinitionNode
+) -> Sequence[ListOf]:
+    """Let the meter know of what is planned; gives the reads that need not wait for an answer.
+
+    Raises Refused for what is above the limit, and for mistakes in arguments.
+    """
+    try:
+        rehearsed = rehearse(plan, arguments, context)
+    except LimitExceeded as refusal:
+        raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
+    if rehearsed.mistakes:
+        raise Refused(rehearsed.mistakes)
+    meter = context.asker.meter
+    meter.planned = rehearsed.rest_calls + rehearsed.surplus
+    if meter.limit is not None:
+        if rehearsed.rest_calls > meter.limit:
+            meter.planned = rehearsed.rest_calls
+            fitting = _fitting(rehearsed, plan, arguments, context, meter.limit)
+            raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
+        meter.planned = min(meter.planned, meter.limit)
+    return rehearsed.ahead
+
+
+def _too_dear(
+    rehearsed: Rehearsed, node: OperationDefinitionNode, limit: int, *, fitting: int | None
+) -> GraphQLError:
+    bound = rehearsed.rest_calls
+    message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
+    if fitting is not None:
+        argument = "last" if rehearsed.longest.from_end else "first"
+        message += f" With no page of more rows than `{argument}: {fitting}` it would fit."
+    refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
+    return GraphQLError(message, node, path=rehearsed.path, original_error=refusal)
+
+
+def _fitting(
+    rehearsed: Rehearsed, plan: Plan, arguments: Arguments, context: Context, limit: int
+) -> int | None:
+    """The most rows that all pages may have so that `limit` holds, as rehearsals show; None where
+    there is no such number, or finding it would take long.
+    """
+    if rehearsed.places > FEW_PLACES:
+        return None
+    fits, too_many = 0, rehearsed.longest.size
+    while too_many - fits > 1:
+        rows = (fits + too_many) // 2
+        if rehearse(plan, arguments, context, cap=rows).rest_calls <= limit:
+            fits = rows
+        else:
+            too_many = rows
+    return fits or None
