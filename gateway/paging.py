@@ -12,14 +12,15 @@ import binascii
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.errors import InvalidInput, LimitExceeded
 
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(Struct, frozen=True):
     """`count` neighbouring pages of `size` rows each, from page `first` on."""
 
     first: int
@@ -71,8 +72,7 @@ def most_pages(size: int, max_page_size: int) -> int:
     return -(-(size - 1) // max_page_size) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
     of rows is seen.
     """
@@ -81,8 +81,7 @@ class Position:
     uid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """The rows wanted of one list.
 
     `size` rows from `offset` on; or, with `after`, from behind that row on; with `before`, ending

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final, Generic
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.backends import predicates
 from gateway.backends.commercetools_refusals import refuse
@@ -23,8 +25,7 @@ BY_ID: Final = ["id asc"]
 BY_ID_TURNED: Final = ["id desc"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Generic[RowT]):
+class Found(Struct, Generic[RowT], frozen=True):
     """What a query answers: rows (None for one that can't be kept), and how many match in all."""
 
     rows: list[RowT | None]
@@ -32,8 +33,7 @@ class Found(Generic[RowT]):
     flaws: list[Flaw]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteList(Generic[RowT]):
+class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
     """A list that can be queried: where it is, what it is restricted to, what its rows become."""
 
     upstream: CallerUpstream

@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,7 +23,7 @@ from gateway.backends.exchange import Exchange
 
 class Origin(NamedTuple):
     scheme: str
-    host: str
+    host: bytes
     port: int
 
 
@@ -91,13 +92,13 @@ class Connections:
 
     def _used(self, origin: Origin) -> _Connection | None:
         """An idle connection that is still good, the one that was used last."""
-        for connection in self._idle[::-1]:
+        for connection in reversed(self._idle):
             if connection.origin != origin:
                 continue
             if connection.usable(self._idle_time):
                 self._idle.remove(connection)
                 return connection
-            connection.close("Stale")
+            connection.close("Stale")  # which takes it, and only it, out of the list
         return None
 
     async def _connect(self, origin: Origin, seconds: float | None) -> _Connection:
@@ -105,7 +106,8 @@ class Connections:
         ends = None if seconds is None else loop.time() + seconds
         try:
             async with asyncio.timeout_at(ends):
-                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                host = origin.host.decode("ascii")
+                found = await loop.getaddrinfo(host, origin.port, type=socket.SOCK_STREAM)
                 *others, last = [str(address[0]) for *_, address in found]
                 for address in others:
                     # One that does not answer leaves time for the next.
@@ -130,7 +132,7 @@ class Connections:
                 address,
                 origin.port,
                 ssl=tls,
-                server_hostname=origin.host if tls else None,
+                server_hostname=origin.host.decode("ascii") if tls else None,
             )
             if self._closed or not connection.open:
                 raise ConnectionAbortedError
@@ -165,7 +167,7 @@ class _Connection(asyncio.Protocol):
         self._pool = pool
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None  # uvloop's are no asyncio.Transport, but have all of one
-        self._socket = -1
+        self._readable: Callable[[], bool] = lambda: False
         self._exchange: Exchange | None = None
         self._closed = False
         self._paused = False
@@ -180,7 +182,7 @@ class _Connection(asyncio.Protocol):
             self.open
             and self._loop.time() - self.idle_since < idle
             # What has come and the event loop has not read yet: most likely, the server's farewell.
-            and not _readable(self._socket)
+            and not self._readable()
         )
 
     def send(self, request: bytes, collect: int) -> Exchange:
@@ -217,7 +219,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._socket = transport.get_extra_info("socket").fileno()
+        self._readable = _readable(transport.get_extra_info("socket").fileno())
         if self._closed:
             self._transport.abort()  # nobody waits for it any more
 
@@ -253,9 +255,10 @@ class _Connection(asyncio.Protocol):
         self.gone.set()
 
 
-def _readable(descriptor: int) -> bool:
+def _readable(descriptor: int) -> Callable[[], bool]:
+    """Says whether there is something to read, or to hear of the socket's end."""
     if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))

@@ -42,6 +42,8 @@ class Exchange(httpx.AsyncByteStream):
         self.status = 0
         """0 until all headers are there."""
         self.headers: list[tuple[bytes, bytes]] = []
+        self.over = False
+        """Nothing more will come."""
         self.complete = False
         self.reusable = False
         """Whether the connection may be used again; decided by the end of the answer."""
@@ -58,11 +60,6 @@ class Exchange(httpx.AsyncByteStream):
         self._interim = 0
         self._until_closed = False
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-
-    @property
-    def over(self) -> bool:
-        """Nothing more will come."""
-        return self.complete or self._failure is not None
 
     @property
     def flooded(self) -> bool:
@@ -99,13 +96,14 @@ class Exchange(httpx.AsyncByteStream):
     def finish(self) -> None:
         """The server has closed the connection, which may be how it ends its answer."""
         if self._until_closed and self._failure is None:
-            self.complete = True
+            self.complete = self.over = True
             self._wake()
         else:
             self.fail("ServerDisconnected")
 
     def fail(self, why: str) -> None:
         self.complete = self.reusable = False
+        self.over = True
         self._failure = self._failure or why
         self._wake()
 
@@ -137,19 +135,19 @@ class Exchange(httpx.AsyncByteStream):
                 raise _Refused
             self.headers.clear()
             return
-        coded = [
-            value.lower()
-            for name, value in self.headers
-            if len(name) == 17 and name.lower() == b"transfer-encoding"
-        ]
-        if coded not in ([], [b"chunked"]):
-            raise _Refused
-        # httptools refuses a length beside a coding, a second length, and one that is no number.
-        self._until_closed = (
-            not coded
-            and status not in BODILESS
-            and not any(len(n) == 14 and n.lower() == b"content-length" for n, _ in self.headers)
-        )
+        framed = status in BODILESS
+        codings = 0
+        for name, value in self.headers:
+            match len(name):  # which is told sooner than what they are called
+                case 14 if name.lower() == b"content-length":
+                    # httptools refuses two of them, one beside a coding, and one that is no number.
+                    framed = True
+                case 17 if name.lower() == b"transfer-encoding":
+                    codings += 1
+                    if codings > 1 or value.lower() != b"chunked":
+                        raise _Refused
+                    framed = True
+        self._until_closed = not framed
         self.status = status
 
     def on_body(self, data: bytes) -> None:
@@ -158,7 +156,7 @@ class Exchange(httpx.AsyncByteStream):
 
     def on_message_complete(self) -> None:
         if self.status:
-            self.complete = True
+            self.complete = self.over = True
             self.reusable = self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # -- what the caller asks

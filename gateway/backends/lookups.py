@@ -11,7 +11,7 @@ pages show what is looked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from gateway.backends.side_by_side import side_by_side
@@ -74,8 +74,9 @@ async def look_up(
     """
     wanted = dict.fromkeys(uids)
     known = directory.list_pages
-    probe = len(wanted) > (PROBE_ABOVE if known is None else known)
-    answers = await _sweep(wanted.keys(), directory) if probe else []
+    if len(wanted) <= (PROBE_ABOVE if known is None else known):
+        return await _one_by_one([*wanted], directory)
+    answers = await _sweep(wanted.keys(), directory)
     found: dict[str, CustomerGroup | GatewayError] = {**_among(wanted.keys(), answers)}
     # Only a page that is the whole list shows who is gone: between two, groups can slip through.
     if any(page.total == len([row for row in page.rows if row]) for page in _pages(answers)):
@@ -84,10 +85,14 @@ async def look_up(
     failure = _final(answers)
     if failure is not None:
         return found | dict.fromkeys(missing, failure)
-    single = await side_by_side(directory.look_up_one(uid) for uid in missing)
-    return found | {
-        uid: group for uid, group in zip(missing, single, strict=True) if group is not None
-    }
+    return found | await _one_by_one(missing, directory)
+
+
+async def _one_by_one(
+    uids: Sequence[str], directory: GroupDirectory
+) -> dict[str, CustomerGroup | GatewayError]:
+    groups = await side_by_side([directory.look_up_one(uid) for uid in uids])
+    return {uid: group for uid, group in zip(uids, groups, strict=True) if group is not None}
 
 
 Answers = list[AnsweredPage[CustomerGroup] | GatewayError]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
+from msgspec import Struct
+
 from gateway.errors import GatewayError, InvalidInput
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
@@ -38,15 +40,13 @@ class Caller:
 # -- what is asked about
 
 
-@dataclass(frozen=True, slots=True)
-class ById:
+class ById(Struct, frozen=True):
     """The group with this uid, the backend's own identifier."""
 
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ByKey:
+class ByKey(Struct, frozen=True):
     """The group with this user-defined key."""
 
     key: str
@@ -79,8 +79,7 @@ class SortDirection(Enum):
 SortT = TypeVar("SortT", CustomerGroupSortField, CustomerSortField)
 
 
-@dataclass(frozen=True, slots=True)
-class Order(Generic[SortT]):
+class Order(Struct, Generic[SortT], frozen=True):
     field: SortT
     direction: SortDirection = SortDirection.ASC
 

@@ -18,6 +18,7 @@ IDLE: Final = 4.0
 that meets that is lost."""
 UNREADABLE: Final = frozenset({"HEAD", "CONNECT"})
 """Methods whose answers have no body, whatever their headers say."""
+FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 COLLECT: Final = "collect"
 """The extension of a request that says up to how many bytes of the body are to be waited for, so
 that they come in one piece, with the head; without it each piece is handed over as it comes."""
@@ -39,7 +40,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
         url = request.url
         if url.scheme not in PORTS:
             raise httpx.UnsupportedProtocol("Neither http nor https.", request=request)
-        origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+        origin = Origin(url.scheme, url.raw_host, url.port or PORTS[url.scheme])
         stream = request.stream
         # A body that is there already needs no waiting for.
         body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
@@ -50,9 +51,12 @@ class HttpTransport(httpx.AsyncBaseTransport):
             collect=request.extensions.get(COLLECT, -1),
             connect_timeout=timeouts.get("connect"),
         )
-        return httpx.Response(
+        response = httpx.Response(
             exchange.status, headers=exchange.headers, stream=exchange, request=request
         )
+        # Each byte as it came. httpx would try out for each answer which encoding fits all of it.
+        response.headers.encoding = "latin-1"
+        return response
 
     async def aclose(self) -> None:
         await self._connections.aclose()
@@ -66,7 +70,7 @@ def _spelt(request: httpx.Request, body: bytes) -> bytes:
     headers = request.headers.raw
     head = b"\r\n".join([line, *[b"%b: %b" % header for header in headers], b"\r\n"])
     ends = len(headers) + 2
-    framed = [v for n, v in headers if n.lower() in (b"content-length", b"transfer-encoding")]
+    framed = [value for name, value in headers if name.lower() in FRAMING]
     if (
         line.count(b" ") != 2
         or head.count(b"\n") != ends

@@ -1,4 +1,4 @@
-"""The one way to a REST API: path templates, bearer token, deadline, retry, gate and caps.
+"""The one way to a REST API: bearer token, deadline, retry, gate and caps.
 
 Adapters say what to call; here it is made sure that what leaves is that and nothing else, and that
 what comes back is bounded in time and size. Failures that mean the same for every API are raised
@@ -11,22 +11,22 @@ import asyncio
 import random
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
-from urllib.parse import urlencode
 
 import httpx
 import msgspec
 
 from gateway.backends.port import Caller
+from gateway.backends.time_limits import TimeLimits
 from gateway.backends.transport import COLLECT
+from gateway.backends.urls import BaseUrl, Query
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,
     GatewayError,
     InvalidAnswer,
-    InvalidInput,
     OutcomeUnknown,
     RateLimited,
     Unauthenticated,
@@ -35,14 +35,10 @@ from gateway.errors import (
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, UpstreamCall
 
-UID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
-MAX_QUERY: Final = 65_536
 SAFE_METHODS: Final = frozenset({"GET"})
 BODILESS: Final = frozenset({"GET", "DELETE"})
 TRANSIENT: Final = frozenset({502, 503, 504})
 MAX_REASON: Final = 200
-Query = Mapping[str, str | int | Sequence[str]]
-"""Query parameters; one with several values is sent several times."""
 NO_BODY: Final = httpx.ByteStream(b"")
 ADDRESS: Final = re.compile(r"\S[.:@]+\w|//|localhost", re.IGNORECASE)
 
@@ -104,8 +100,7 @@ class Upstream:
         self.name = name
         self._may_repeat = may_repeat
         self._settings = settings
-        self._base = httpx.URL((settings.url or "").rstrip("/"))
-        self._prefix = self._base.raw_path.rstrip(b"/").decode("ascii")
+        self._base = BaseUrl(settings.url or "")
         # A body that is not too long comes whole, in one turn of the event loop.
         self._extensions = {
             "timeout": {"connect": settings.connect_timeout},
@@ -113,32 +108,11 @@ class Upstream:
         }
         self._transport = transport
         self._gate = asyncio.Semaphore(settings.concurrency)
+        self._time_limits = TimeLimits()
         self._observe = observe
 
     def connect(self, caller: Caller) -> CallerUpstream:
         return CallerUpstream(self, caller)
-
-    def _url(self, template: str, path: Mapping[str, str], query: Query) -> httpx.URL:
-        """The URL; raises InvalidAnswer where a value would lead to another path than its own.
-
-        What callers send is checked before it comes here, so such a value is the backend's own.
-        """
-        for name, value in path.items():
-            if not UID.fullmatch(value):
-                raise InvalidAnswer(f"The backend has a `{name}` that can't be asked for by it.")
-        filled = template.format_map(path)
-        # httpx resolves dot segments, and so do servers: DELETE .../customer-groups/.. would delete
-        # the tenant. UID has no dot; this holds whatever becomes of UID.
-        if "/." in filled or filled.count("/") != template.count("/"):
-            raise InvalidAnswer("An identifier would change the path of the REST call.")
-        asked = urlencode(query, doseq=True) if query else None
-        if asked is not None and len(asked) > MAX_QUERY:
-            raise InvalidInput("What is asked for is too long to be put into a URL.")
-        # To parse and quote what is quoted already would take longer than all else here. httpx has
-        # no public way round it; a test holds that what comes out is what it would have made.
-        url = httpx.URL(self._base)
-        url._uri_reference = url._uri_reference._replace(path=self._prefix + filled, query=asked)
-        return url
 
 
 class CallerUpstream:
@@ -151,7 +125,7 @@ class CallerUpstream:
         self._caller = caller
         self._headers = httpx.Headers(
             {
-                "Host": upstream._base.netloc.decode("ascii"),
+                "Host": upstream._base.netloc,
                 "Authorization": f"Bearer {caller.token}",
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
@@ -181,7 +155,8 @@ class CallerUpstream:
         """
         if not self._caller.token:
             raise Unauthenticated("This needs a bearer token: send an Authorization header.")
-        url = self._upstream._url(template, path, query or {})
+        url = self._upstream._base.fill(template, path, query or {})
+        request = self._request(method, url, body)
         settings = self._upstream._settings
         # Here and not where it is sent: calls side by side must not wait at the gate to be refused,
         # and what is sent again is the same call.
@@ -190,7 +165,7 @@ class CallerUpstream:
         while True:
             attempt += 1
             try:
-                return await self._attempt(method, template, url, body, attempt)
+                return await self._attempt(request, template, attempt)
             except _Again as again:
                 wait = again.after if again.after is not None else 0.05 * 2**attempt
                 if attempt > settings.retries or wait > settings.max_retry_after:
@@ -201,14 +176,12 @@ class CallerUpstream:
                     raise again.failure from None
                 await asyncio.sleep(wait)
 
-    async def _attempt(
-        self, method: str, template: str, url: httpx.URL, body: object, attempt: int
-    ) -> Answer:
+    async def _attempt(self, request: httpx.Request, template: str, attempt: int) -> Answer:
         loop = asyncio.get_running_loop()
         upstream = self._upstream
         caller = self._caller
         deadline = caller.deadline
-        safe = method in SAFE_METHODS
+        safe = request.method in SAFE_METHODS
         ends = deadline
         sent = False
         status: int | None = None
@@ -219,12 +192,10 @@ class CallerUpstream:
             try:
                 began = loop.time()
                 ends = min(deadline, began + upstream._settings.timeout)
-                async with asyncio.timeout_at(ends):
+                with upstream._time_limits.until(ends):
                     sent = True
                     caller.meter.repeats += attempt > 1
-                    response = await upstream._transport.handle_async_request(
-                        self._request(method, url, body)
-                    )
+                    response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
                         content = await _read(response, upstream._settings.max_body)
@@ -253,7 +224,7 @@ class CallerUpstream:
                 upstream._observe(
                     UpstreamCall(
                         backend=upstream.name,
-                        method=method,
+                        method=request.method,
                         template=template,
                         status=status,
                         seconds=loop.time() - began,
@@ -270,7 +241,7 @@ class CallerUpstream:
     async def _pass(self, gate: asyncio.Semaphore) -> None:
         """Through the gate; raises TimeoutError where the deadline comes first."""
         if gate.locked():
-            async with asyncio.timeout_at(self._caller.deadline):
+            with self._upstream._time_limits.until(self._caller.deadline):
                 await gate.acquire()
         else:
             await gate.acquire()  # at once
@@ -278,15 +249,27 @@ class CallerUpstream:
     def _request(self, method: str, url: httpx.URL, body: object) -> httpx.Request:
         headers, extensions = self._headers, self._upstream._extensions
         if body is None and method in BODILESS:
-            # httpx adds nothing to a request that comes with a stream, nor copies what it has.
-            return httpx.Request(
-                method, url, headers=headers, stream=NO_BODY, extensions=extensions
-            )
+            return _Bodiless(method, url, headers, extensions)
         content = None if body is None else msgspec.json.encode(body)
         if content is not None:
             headers = httpx.Headers(headers)
             headers["Content-Type"] = "application/json"
         return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+
+
+class _Bodiless(httpx.Request):
+    """A request of parts that are as they are to be, shared with others of its caller: httpx's own
+    constructor would copy them.
+    """
+
+    def __init__(
+        self, method: str, url: httpx.URL, headers: httpx.Headers, extensions: dict[str, object]
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.extensions = extensions
+        self.stream = NO_BODY
 
 
 class _Again(Exception):

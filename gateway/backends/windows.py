@@ -10,8 +10,10 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from gateway.backends.side_by_side import side_by_side
 from gateway.errors import InvalidAnswer, Unsupported
@@ -29,8 +31,7 @@ class Identified(Protocol):
 RowT = TypeVar("RowT", bound=Identified)
 
 
-@dataclass(slots=True)
-class Chunk(Generic[RowT]):
+class Chunk(Struct, Generic[RowT]):
     """Rows by offset, as far as they were read; None stands for one that could not be kept."""
 
     rows: dict[int, RowT | None] = field(default_factory=dict)
@@ -268,8 +269,7 @@ def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredPage(Generic[RowT]):
+class AnsweredPage(Struct, Generic[RowT], frozen=True):
     """One page as the upstream says that it answered it: `index` counts from 0, `size` is the page
     size it used.
     """
@@ -281,8 +281,7 @@ class AnsweredPage(Generic[RowT]):
     flaws: Sequence[Flaw] = ()
 
     def chunk(self) -> Chunk[RowT]:
-        first = self.index * self.size
-        rows = {first + number: row for number, row in enumerate(self.rows)}
+        rows = dict(enumerate(self.rows, self.index * self.size))
         return Chunk(rows, self.total, list(self.flaws))
 
 
@@ -339,8 +338,11 @@ class NumberedPages(Generic[RowT]):
     async def read(self, offset: int, size: int) -> Chunk[RowT]:
         chunk: Chunk[RowT] = Chunk()
         plan = cover(offset, size, self.max_page_size)
-        for _ in range(ROUNDS):
-            answers = await side_by_side(self._get_page(n, plan.size) for n in plan.pages)
+        for attempt in range(ROUNDS):
+            answers = await side_by_side([self._get_page(n, plan.size) for n in plan.pages])
+            first = answers[0]
+            if not attempt and plan == Cover(first.index, 1, first.size):
+                return first.chunk()  # nearly always: what is not on the page does not exist
             for answer in answers:
                 chunk.add(answer.chunk())
             answered = min(answer.size for answer in answers)
@@ -354,8 +356,8 @@ class NumberedPages(Generic[RowT]):
             if answered < plan.size:
                 plan = cover(unread.start, len(unread), answered)
             else:  # an upstream that makes its pages larger may know only one size
-                first = unread.start // answered
-                plan = Cover(first, (unread.stop - 1) // answered - first + 1, answered)
+                start = unread.start // answered
+                plan = Cover(start, (unread.stop - 1) // answered - start + 1, answered)
         raise InvalidAnswer("The backend's pages do not add up to the list that was asked for.")
 
     @staticmethod

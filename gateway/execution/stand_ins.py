@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as replaced
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -164,7 +163,7 @@ class Rehearsal(Context):
             if key.window.size > self._notes.longest.size:
                 self._notes.longest = key.window
             if self._notes.cap is not None and key.window.size > self._notes.cap:
-                key = replace(key, window=replaced(key.window, size=self._notes.cap))
+                key = replace(key, window=replace(key.window, size=self._notes.cap))
             self._asked.setdefault(self._notes.path[:-1], []).append(key)
         if key not in self._answers:
             self._answers[key] = self._answer(key)

@@ -73,6 +73,13 @@ def uids(page) -> list[str]:
 # -- reads
 
 
+def test_a_uid_and_a_key_are_two_references():
+    """Though they are spelt alike; what is asked for by both is asked for twice."""
+    assert ById("gold") == ById("gold")
+    assert ById("gold") != ByKey("gold")
+    assert len({ById("gold"), ByKey("gold"), ById("gold")}) == 2
+
+
 async def test_groups_are_found_by_uid_and_a_missing_one_is_left_out(world, backend):
     """A batch answers per reference; what does not exist is not in it."""
     gold, blue = world.add_group("Gold"), world.add_group("Blue")

@@ -297,6 +297,23 @@ async def test_a_response_has_the_status_and_headers_that_came(transport):
     assert response.headers.multi_items() == [("retry-after", "3"), ("content-length", "2")]
 
 
+async def test_a_header_may_hold_any_bytes(transport):
+    """Some proxies name themselves in other encodings; that is no reason to lose an answer."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nVia: caf\xe9 \xff\r\nContent-Encoding: GZIP\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+
+    async with listening(talk) as url:
+        response = await transport.handle_async_request(httpx.Request("GET", url))
+        await response.aread()
+
+    assert (response.headers["via"], response.headers["content-encoding"]) == ("café ÿ", "GZIP")
+
+
 async def pieces(transport: HttpTransport, url: str, *, collect: int | None) -> list[bytes]:
     extensions = {} if collect is None else {COLLECT: collect}
     request = httpx.Request("GET", url, extensions=extensions)

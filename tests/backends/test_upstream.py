@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -158,6 +159,42 @@ async def test_a_request_is_what_the_adapter_said_and_the_callers_token_and_id()
         "content-type": "application/json",
         "content-length": "13",
     }
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_request_without_a_body_is_the_one_that_httpx_would_make(method):
+    """It is put together of parts that are there already; nobody who looks at it can tell."""
+    connection, script = connect()
+
+    await connection.send(method, GROUP, GOLD)
+
+    request = script.requests[0]
+    made = httpx.Request(
+        method, f"{URL}/tenants/shop/customer-groups/gold", headers=request.headers
+    )
+    assert isinstance(request, httpx.Request)
+    assert vars(request).keys() >= vars(made).keys() - {"_content"}
+    assert (request.method, request.url, request.headers) == (made.method, made.url, made.headers)
+    assert await request.aread() == made.content == b""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"a": ""},
+        {"limit": 21, "sort": ["name asc", "id asc"], "none": []},
+        {"where": 'x(y(id="\\"é\U0001f600")) and z > "~_.-*+%20/?&=;\n\0"'},
+        {"ø k": [" ", "+"]},
+    ],
+)
+async def test_a_query_is_quoted_as_urllib_quotes_it(query):
+    """Every character that means something in a URL, and those of other scripts."""
+    connection, script = connect()
+
+    await connection.send("GET", GROUP, GOLD, query=query)
+
+    assert script.requests[0].url.query == urlencode(query, doseq=True).encode()
 
 
 async def test_a_header_of_one_call_is_not_in_the_next():
@@ -382,7 +419,7 @@ async def test_a_write_that_was_never_sent_is_repeated():
     answer = await put(connection)
 
     assert answer.status == 204
-    assert len(script.requests) == 3
+    assert [b"".join(request.stream) for request in script.requests] == [b'{"name":"Gold"}'] * 3
 
 
 async def test_retry_after_is_waited_for():

@@ -1,0 +1,78 @@
+"""URLs out of path templates: what is filled in can change neither the path nor the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote_plus
+
+import httpx
+
+from gateway.errors import InvalidAnswer, InvalidInput
+
+UID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+MAX_QUERY: Final = 65_536
+TO_QUOTE: Final = re.compile(r"[^A-Za-z0-9_.~-]")
+QUOTED: Final = {chr(code): quote_plus(chr(code)) for code in range(128)}
+Query = Mapping[str, str | int | Sequence[str]]
+"""Query parameters; one with several values is sent several times."""
+
+
+class BaseUrl:
+    """Where an API is, and the URLs below."""
+
+    def __init__(self, url: str) -> None:
+        self._url = httpx.URL(url.rstrip("/"))
+        self._path = self._url.raw_path.rstrip(b"/").decode("ascii")
+        self.host = self._url.host
+        self.netloc = self._url.netloc.decode("ascii")
+        """Host and port, as the Host header has them."""
+
+    def fill(self, template: str, path: Mapping[str, str], query: Query) -> httpx.URL:
+        """The URL; raises InvalidAnswer where a value would lead to another path than its own.
+
+        What callers send is checked before it comes here, so such a value is the backend's own.
+        """
+        for name, value in path.items():
+            if not UID.fullmatch(value):
+                raise InvalidAnswer(f"The backend has a `{name}` that can't be asked for by it.")
+        filled = template.format_map(path)
+        # httpx resolves dot segments, and so do servers: DELETE .../customer-groups/.. would delete
+        # the tenant. UID has no dot; this holds whatever becomes of UID.
+        if "/." in filled or filled.count("/") != template.count("/"):
+            raise InvalidAnswer("An identifier would change the path of the REST call.")
+        asked = _printed(query) if query else None
+        if asked is not None and len(asked) > MAX_QUERY:
+            raise InvalidInput("What is asked for is too long to be put into a URL.")
+        # To parse and quote what is quoted already would take longer than all else here. httpx has
+        # no public way round it; a test holds that what comes out is what it would have made.
+        url = httpx.URL(self._url)
+        url._uri_reference = url._uri_reference._replace(path=self._path + filled, query=asked)
+        return url
+
+
+def _printed(query: Query) -> str:
+    """What urllib's `urlencode(query, doseq=True)` makes of it, in a third of the time.
+
+    >>> _printed({"limit": 21, "sort": ["name asc", "id asc"]})
+    'limit=21&sort=name+asc&sort=id+asc'
+    """
+    pairs: list[str] = []
+    for name, value in query.items():
+        start = _quoted(name) + "="
+        if isinstance(value, int):
+            pairs.append(f"{start}{value}")
+        elif isinstance(value, str):
+            pairs.append(start + _quoted(value))
+        else:
+            pairs += [start + _quoted(each) for each in value]
+    return "&".join(pairs)
+
+
+def _quoted(text: str) -> str:
+    return TO_QUOTE.sub(_code, text)
+
+
+def _code(found: re.Match[str]) -> str:
+    return QUOTED.get(found[0]) or quote_plus(found[0])
