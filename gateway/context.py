@@ -202,4 +202,6 @@ class Context:
 
     async def close(self) -> None:
         """End whatever is still under way for this request."""
-        await self.loaders.close()
+        loaders = vars(self).pop("loaders", None)  # they hold this context, by its backends
+        if loaders is not None:
+            await loaders.close()

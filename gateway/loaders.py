@@ -8,9 +8,10 @@ tasks of their own, which nobody else would cancel.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, overload
 
 from aiodataloader import DataLoader
@@ -102,11 +103,7 @@ class Loaders:
 
     def ask(self, key: Key) -> asyncio.Future[Any]:
         """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""
-        known = self._known
-        if isinstance(key, GroupOf):
-            known.prime()
-            return known.groups.load(key)
-        return known.lists.load(key)
+        return self._groups.load(key) if isinstance(key, GroupOf) else self._lists.load(key)
 
     def ask_ahead(self, keys: Iterable[Key]) -> None:
         """Begin to read what will be asked for, or may be."""
@@ -120,7 +117,7 @@ class Loaders:
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
         # New loaders, not cleared ones: what is under way may answer only those it began with.
-        self._known = _Known(self._load_groups, self._load_lists)
+        self._known = _Known()
 
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
@@ -129,7 +126,25 @@ class Loaders:
             task.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._known.clear()
+        # Loaders and what they load with hold each other, and all that was read.
+        self._known.let_go()
+
+    @property
+    def _groups(self) -> Groups:
+        known = self._known
+        if known.groups is None:
+            known.groups = DataLoader(partial(self._load_groups, known))
+        for group in known.seen:
+            known.groups.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
+        known.seen.clear()
+        return known.groups
+
+    @property
+    def _lists(self) -> Lists:
+        known = self._known
+        if known.lists is None:
+            known.lists = DataLoader(partial(self._load_lists, known))
+        return known.lists
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
@@ -175,8 +190,10 @@ class Loaders:
         with self._owned():
             served = plan(keys, self._one_call)
             waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
+            loader = known.lists
+            assert loader is not None  # noqa: S101  # it has called this
             for key, read in served.items():
-                waiting.setdefault(read, []).append((key, known.lists.load(key)))
+                waiting.setdefault(read, []).append((key, loader.load(key)))
             reads = {read: self._begun(read, known) for read in waiting}
             for read, task in reads.items():
                 task.add_done_callback(partial(_hand_out, waiting[read]))
@@ -220,40 +237,20 @@ class Loaders:
             return 0  # the read itself will fail with it
 
 
+@dataclass(slots=True)
 class _Known:
     """What was read since the last change, and is being read."""
 
-    def __init__(
-        self,
-        load_groups: Callable[..., Coroutine[Any, Any, Any]],
-        load_lists: Callable[..., Coroutine[Any, Any, Any]],
-    ) -> None:
-        self._load_groups = load_groups
-        self._load_lists = load_lists
-        self.reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = {}
-        self.seen: list[CustomerGroup] = []
-        """Groups that need not be fetched; `groups` is told of them when one is asked for."""
+    groups: Groups | None = None
+    lists: Lists | None = None
+    reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = field(default_factory=dict)
+    seen: list[CustomerGroup] = field(default_factory=list)
+    """Groups that need not be fetched; `groups` is told of them when one is asked for."""
 
-    @cached_property
-    def groups(self) -> Groups:
-        return DataLoader(partial(self._load_groups, self))
-
-    @cached_property
-    def lists(self) -> Lists:
-        return DataLoader(partial(self._load_lists, self))
-
-    def prime(self) -> None:
-        """Let `groups` know what was seen."""
-        for group in self.seen:
-            self.groups.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
-        self.seen.clear()
-
-    def clear(self) -> None:
-        """Let go of all of it; loaders and what they load with hold each other."""
+    def let_go(self) -> None:
+        self.groups = self.lists = None
         self.reads.clear()
         self.seen.clear()
-        for loader in ("groups", "lists"):
-            vars(self).pop(loader, None)
 
 
 def _hand_out(

@@ -8,11 +8,12 @@ their document: made once, however often it is asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import msgspec
 from graphql import GraphQLObjectType, is_non_null_type, is_object_type
 from graphql.execution.collect_fields import GroupedFieldSet
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -23,6 +24,9 @@ from gateway.execution.plan import PlainInfo, Plan
 from gateway.execution.shapes import Partial, Place, Shapes, place
 from gateway.selection import Selection
 
+MANY: Final = 100
+"""Objects; longer lists are encoded at once, for they take several times the room of their bytes."""
+ENCODED: Final = msgspec.json.Encoder()
 MOST_SHAPES: Final = 3_000
 """Of all documents together. Each choice of @skip and @include has shapes of its own, and clients
 choose: beyond that, all are made anew as they are asked for.
@@ -80,10 +84,15 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     def use(self, kept: Kept, tally: Tally) -> None:
         self._kept = kept
         self._tally = tally
-        self._shapes = Shapes(lambda type_, details: self.collect_subfields(type_, details)[0])
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
         self._context: Context = self.context_value
         self._info = PlainInfo(self._context)
+
+    def let_go(self) -> None:
+        """Nothing more is executed. It holds itself, and with it all of the request: the garbage
+        collector might come for them late.
+        """
+        vars(self).clear()
 
     def execute_fields(
         self,
@@ -162,9 +171,9 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         anew = super().complete_list_value(
             return_type, details, info, path, items, position_context
         )
-        return anew if isinstance(anew, list) else await anew
+        return await anew if isinstance(anew, Awaitable) else anew
 
-    def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | None:
+    def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | msgspec.Raw | None:
         """These items as the shape has them; None where there is a surprise in one."""
         self._context.fill(len(items) * partial.size)
         shape, info = partial.shape, self._info
@@ -174,7 +183,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             self._tally.surprises += 1
             return None
         self._tally.compiled += len(completed)
-        return completed
+        return msgspec.Raw(ENCODED.encode(completed)) if len(completed) > MANY else completed
 
     def _of_items(self, item_type: Any, details: Any) -> Partial | None:
         """The shape of a list's items, where all of each is plain."""
@@ -204,7 +213,9 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         here = place(type_, fields)
         partial = self._kept.partials.get(here)
         if partial is None:
-            partial = self._shapes.partial(type_, fields)
+            # Not kept: it would hold this executor, and with it the request's variables.
+            shapes = Shapes(lambda type_, details: self.collect_subfields(type_, details)[0])
+            partial = shapes.partial(type_, fields)
             self._kept.shelf.count()
             self._kept.partials[here] = partial
         others = {key: fields[key] for key in partial.others}

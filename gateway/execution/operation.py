@@ -72,11 +72,15 @@ class Operation:
                 self.context.begin_again()
             finally:
                 self.tally.compiled += self.run.objects
-        result = self.executor(self.tally).execute_operation()
-        if not self.changes:
-            self.context.loaders.ask_ahead(self.ahead)
-        if inspect.isawaitable(result):
-            result = await result
+        executor = self.executor(self.tally)
+        try:
+            result = executor.execute_operation()
+            if not self.changes:
+                self.context.loaders.ask_ahead(self.ahead)
+            if inspect.isawaitable(result):
+                result = await result
+        finally:
+            executor.let_go()
         assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
         return result
 
