@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, NewType
 
+import msgspec
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from gateway.errors import InvalidAnswer
 
-OFFSET: Final = len("+00:00")
+UP_TO_MILLISECONDS: Final = len("2025-07-30T20:10:06.447")
 
 
 def rfc3339(instant: datetime) -> str:
@@ -24,7 +25,10 @@ def rfc3339(instant: datetime) -> str:
         except OverflowError:
             # .NET's empty date is the first of January of the year 1, in local time.
             raise InvalidAnswer("The backend sent an instant ahead of the year 1.") from None
-    return instant.isoformat("T", "milliseconds")[:-OFFSET] + "Z"
+    # msgspec prints it in a tenth of the time that isoformat takes; with microseconds, or without a
+    # fraction where it is 0.
+    text: str = msgspec.to_builtins(instant)
+    return f"{text[:UP_TO_MILLISECONDS]}Z" if "." in text else f"{text[:-1]}.000Z"
 
 
 Long = NewType("Long", int)
