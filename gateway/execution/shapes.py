@@ -178,19 +178,21 @@ class _Code:
         """An expression for the value that `read` gives, as the response shows it."""
         nullable = not is_non_null_type(type_)
         inner = type_.of_type if is_non_null_type(type_) else type_
-        or_null = self.name(_or_null if nullable else _never)
         variable = f"v{len(self.names)}"
+        otherwise = f"{self.name(_surprise)}()"
+        if nullable:
+            otherwise = f"None if {variable} is None else {otherwise}"
         if is_leaf_type(inner):
             good, shown = self._leaf(inner, variable)
             good = good.format(v=f"({variable} := {read})")
-            return f"({shown} if {good} else {or_null}({variable}))"
+            return f"({shown} if {good} else {otherwise})"
         if is_list_type(inner):
             item = self.completed(inner.of_type, details, f"i{variable}", item_of_list=True)
             if item is None:
                 return None
             good = f"type({variable} := {read}) in {self.name((tuple, list))}"
             good += self._typed(inner.of_type, variable)
-            return f"([{item} for i{variable} in {variable}] if {good} else {or_null}({variable}))"
+            return f"([{item} for i{variable} in {variable}] if {good} else {otherwise})"
         if is_object_type(inner):
             below = self.shapes.below(inner, details)
             if below.others:
@@ -199,9 +201,7 @@ class _Code:
             good = f"({variable} := {read}) is not None"
             if inner.is_type_of is not None and not item_of_list:
                 good += f" and {self.name(inner.is_type_of)}({variable}, info)"
-            return (
-                f"({self.name(below.shape)}({variable}, info) if {good} else {or_null}({variable}))"
-            )
+            return f"({self.name(below.shape)}({variable}, info) if {good} else {otherwise})"
         return None  # an abstract type
 
     def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
@@ -275,10 +275,5 @@ def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return shown
 
 
-def _or_null(value: object) -> None:
-    if value is not None:
-        raise Surprise
-
-
-def _never(_value: object) -> None:
+def _surprise() -> None:
     raise Surprise
