@@ -355,10 +355,10 @@ def _fragment_counts(parts: Mapping[str, Sequence[_Part]]) -> Mapping[str, Count
 
 
 def _total(parts: Sequence[_Part], fragments: Mapping[str, Counts]) -> Counts:
-    total = Counts()
-    for part in parts:
-        total = total.with_(part.counts(fragments))
-    return Counts(*(min(count, SATURATED) for count in total))
+    # One count after the other, not one part after the other: this is done for every document.
+    depths, nestings, *others = zip(*(part.counts(fragments) for part in parts), strict=True)
+    counts = [max(depths), max(nestings), *map(sum, others)]
+    return Counts(*(min(count, SATURATED) for count in counts))
 
 
 def _place(

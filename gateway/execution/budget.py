@@ -9,8 +9,8 @@ from graphql import GraphQLError, OperationDefinitionNode
 
 from gateway.context import Context
 from gateway.errors import LimitExceeded
+from gateway.execution.documents import Refused
 from gateway.execution.plan import Arguments, Plan
-from gateway.execution.refused import Refused
 from gateway.execution.rehearsal import Rehearsed, rehearse
 from gateway.loaders import ListOf
 

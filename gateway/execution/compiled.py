@@ -25,7 +25,7 @@ from gateway.execution.shapes import Partial, Place, Shapes, place
 from gateway.selection import Selection
 
 MANY: Final = 100
-"""Objects; longer lists are encoded at once, for they take several times the room of their bytes."""
+"""Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
 ENCODED: Final = msgspec.json.Encoder()
 MOST_SHAPES: Final = 3_000
 """Of all documents together. Each choice of @skip and @include has shapes of its own, and clients

@@ -22,6 +22,7 @@ from graphql import (
     validate,
 )
 
+from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.rules import rules
 from gateway.limits import (
     DocumentLimits,
@@ -59,6 +60,14 @@ class Document:
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(name) if name is not None else None
+
+
+class Refused(Exception):
+    """The operation is not run at all, for these reasons."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = errors
 
 
 class Documents:
@@ -113,6 +122,8 @@ class Documents:
             return [nesting_refusal(mistake, self._limits) or mistake]
         if refusals := document_refusals(node, self._limits):
             return refusals
+        if plainly_valid(self._schema, node, self._limits):
+            return _document(node)
         mistakes = validate(
             self._schema,
             node,

@@ -6,11 +6,18 @@ from typing import Final
 
 from graphql import (
     ASTValidationRule,
+    DocumentNode,
     GraphQLError,
+    GraphQLNamedType,
+    NonNullTypeNode,
     NoSchemaIntrospectionCustomRule,
+    ObjectFieldNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
     ValidationContext,
+    VariableNode,
     specified_rules,
 )
 from graphql.validation.validate import ValidationAbortedError
@@ -21,6 +28,48 @@ from gateway.limits import DocumentLimits, refused
 
 PAGE: Final = 10_000
 """Characters of messages: each may print a value that is nearly as long as the document."""
+
+
+def is_one_of(type_: GraphQLNamedType) -> bool:
+    """Whether exactly one field is to be given; only Strawberry's definition of the type tells."""
+    definition = type_.extensions.get("strawberry-definition")
+    return definition is not None and definition.is_one_of
+
+
+class OneOfInput(OneOfInputValidationRule):
+    """Strawberry's rule, but a variable is looked up in each operation that uses it.
+
+    Strawberry looks in the operation before, which for a fragment is another one or none, and fails
+    where there is no such variable.
+    """
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self._given: dict[int, GraphQLNamedType] = {}
+
+    def validate_one_of(self, node: ObjectValueNode, type: GraphQLNamedType) -> None:
+        match node.fields:
+            case [ObjectFieldNode(value=VariableNode() as variable)]:
+                self._given[id(variable)] = type
+            case _:
+                super().validate_one_of(node, type)
+
+    def leave_document(self, document: DocumentNode, *_: object) -> None:
+        for operation in document.definitions:
+            if isinstance(operation, OperationDefinitionNode) and self._given:
+                self._variables_are_non_null(operation)
+
+    def _variables_are_non_null(self, operation: OperationDefinitionNode) -> None:
+        nullable = {
+            definition.variable.name.value
+            for definition in operation.variable_definitions or ()
+            if not isinstance(definition.type, NonNullTypeNode)
+        }
+        for usage in self.context.get_recursive_variable_usages(operation):
+            name, type_ = usage.node.name.value, self._given.get(id(usage.node))
+            if type_ and name in nullable:
+                message = f"Variable '{name}' must be non-nullable to be used for OneOf Input"
+                self.report_error(GraphQLError(f"{message} Object '{type_}'.", usage.node))
 
 
 class EnoughSaid(ASTValidationRule):
@@ -74,7 +123,7 @@ def rules(limits: DocumentLimits, *, introspection: bool) -> tuple[type[ASTValid
     chosen: list[type[ASTValidationRule]] = [
         EnoughSaid,
         MaybeNullValidationRule,
-        OneOfInputValidationRule,
+        OneOfInput,
     ]
     for rule in specified_rules:
         chosen.append(FieldsCanBeMerged if rule is OverlappingFieldsCanBeMergedRule else rule)

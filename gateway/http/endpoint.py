@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.context import Asker, Context, Tenants
+from gateway.execution.documents import Refused
 from gateway.execution.operation import Operation, Operations
-from gateway.execution.refused import Refused
 from gateway.http import answers, caller
 from gateway.http.answers import Body
 from gateway.http.disconnect import Disconnected, unless_begun, while_connected

@@ -14,11 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.context import Asker, Context, Tenants
-from gateway.execution.documents import Documents
+from gateway.execution.documents import Documents, Refused
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Costly
-from gateway.execution.refused import Refused
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds, Position, encode_cursor
 from gateway.schema import create_schema
