@@ -14,7 +14,8 @@ each row looked at on its own, and in a broken row each field:
 from __future__ import annotations
 
 import json
-from typing import Any, Final, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct, structs
@@ -25,6 +26,7 @@ from gateway.records import Flaw, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
 StructT = TypeVar("StructT", bound=Struct)
+KEPT_KINDS: Final = 256
 ItemT = TypeVar("ItemT")
 
 
@@ -136,7 +138,16 @@ def _record(value: object, kind: type[StructT], where: str, flaws: list[Flaw]) -
         if field.required and isinstance(kept, InvalidAnswer):
             raise _Unusable(where, f"`{field.encode_name}` is {_name(given)}.")
         fields[field.name] = kept
-    return kind(**fields)
+    held = fields.values()
+    made = _unsound(kind) if any(isinstance(value, InvalidAnswer) for value in held) else kind
+    return cast(StructT, made(**fields))
+
+
+@lru_cache(maxsize=KEPT_KINDS)
+def _unsound(kind: type[Struct]) -> type[Struct]:
+    """`kind`, for a record of which a leaf holds its error."""
+    unsound = {"sound": False}
+    return msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=unsound, frozen=True)
 
 
 def _leaf(value: object, kind: Any, where: str, flaws: list[Flaw]) -> object:

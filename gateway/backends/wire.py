@@ -117,6 +117,7 @@ class Wire(Generic[RecordT]):
             if isinstance(member, property)
         }
         members["__class__"] = self._record
+        members["sound"] = True  # msgspec sees to it
         if self._tidy is not None and not unread.keys() >= set(self._tidy.fields):
             members["__post_init__"] = self._tidy.put_right
         return members

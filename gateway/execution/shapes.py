@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
-from types import CodeType
-from typing import Any, Final
+from functools import cache, lru_cache
+from types import CodeType, NoneType, UnionType
+from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
     GraphQLLeafType,
     GraphQLObjectType,
@@ -33,6 +34,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
+from gateway import records
 from gateway.schema.scalars import rfc3339
 
 Shape = Callable[[Any, Any], Any]
@@ -105,14 +107,20 @@ class Shapes:
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         code = _Code(self)
         parts: list[str] = []
+        sound: list[str] = []
         others: list[str] = []
         for key, details in fields.items():
             value = code.value(type_, details)
             if value is None:
                 others.append(key)
-            parts.append(f"{code.name(key)}: {value}")
+            name = code.name(key)
+            parts.append(f"{name}: {value}")
+            sound.append(f"{name}: {code.sound(type_, details) or value}")
         size = len(fields) + code.size
-        return Partial(code.function(f"{{{', '.join(parts)}}}"), others, size)
+        body = f"{{{', '.join(parts)}}}"
+        if sound != parts:
+            body = f"{{{', '.join(sound)}}} if record.sound else {body}"
+        return Partial(code.function(body), others, size)
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
         """Of the fields below these."""
@@ -149,6 +157,42 @@ class _Code:
             return None
         read = self._read(definition)
         return None if read is None else self.completed(definition.type, details, read)
+
+    def sound(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str | None:
+        """An expression for one field of a sound record, without looking at what it holds; None
+        where that can't be told from the record's type.
+        """
+        definition = type_.fields.get(details[0].node.name.value)
+        strawberry = None if definition is None else definition.extensions.get(DEFINITION)
+        if definition is None or strawberry is None or strawberry.base_resolver is not None:
+            return None
+        holds = _fields(type_.name).get(strawberry.python_name)
+        read = f"record.{strawberry.python_name}"
+        nullable = not is_non_null_type(definition.type)
+        inner = definition.type if nullable else definition.type.of_type
+        if holds is None or (holds.optional and not nullable):
+            return None
+        if is_list_type(inner) and holds.items and is_non_null_type(inner.of_type):
+            item = inner.of_type.of_type
+            if is_leaf_type(item):
+                return read if holds.kind in HELD.get(item.name, ()) else None
+            below = self.shapes.below(item, details) if is_object_type(item) else None
+            if below is None or below.others:
+                return None
+            return f"[{self.name(below.shape)}(item, info) for item in {read}]"
+        if not is_leaf_type(inner) or holds.items:
+            return None
+        if is_enum_type(inner):
+            if holds.kind is not inner.extensions[DEFINITION].wrapped_cls:
+                return None
+            shown = f"{self.name(_texts(inner))}[value._value_]"
+        elif holds.kind not in HELD.get(inner.name, ()):
+            return None
+        elif inner.name == "DateTime":
+            shown = f"{self.name(rfc3339)}(value)"
+        else:
+            return read
+        return f"(None if (value := {read}) is None else {shown})"
 
     def _read(self, definition: GraphQLField) -> str | None:
         """An expression for what the field's resolver gives."""
@@ -215,10 +259,8 @@ class _Code:
         """A condition on `{v}` under which it is as it should be, and how it is shown then."""
         if is_enum_type(type_):
             enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
-            # By their values, which are strings: members have a __hash__ of their own, in Python.
-            texts = {member._value_: type_.coerce_output_value(member) for member in enum}
             good = f"type({{v}}) is {self.name(enum)}"
-            return good, f"{self.name(texts)}[{variable}._value_]"
+            return good, f"{self.name(_texts(type_))}[{variable}._value_]"
         match type_.name:
             case "String" | "ID":
                 return "type({v}) is str", variable
@@ -238,6 +280,52 @@ class _Code:
             case _:
                 shown = self.name(_by(type_.coerce_output_value))
                 return "({v}) is not None", f"{shown}({variable})"
+
+
+HELD: Final[Mapping[str, Collection[Any]]] = {
+    "String": (str,),
+    "ID": (str,),
+    "Int": (records.Int32,),
+    "Long": (records.Int64,),
+    "Boolean": (bool,),
+    "Float": (records.Number,),
+    "DateTime": (records.Instant,),
+}
+"""What a record's field has to be declared as, so that every value of it is one of the scalar's."""
+
+
+class _Holds(NamedTuple):
+    """What a field of a record is declared as: `kind`, or None too, or a tuple of those."""
+
+    kind: Any
+    optional: bool
+    items: bool
+
+
+@cache
+def _fields(type_name: str) -> Mapping[str, _Holds]:
+    """The fields of the record that a GraphQL type is a view of: it has the type's name."""
+    record = getattr(records, type_name, None)
+    if not (isinstance(record, type) and issubclass(record, records.Record)):
+        return {}
+    return {name: _held(hint) for name, hint in get_type_hints(record, include_extras=True).items()}
+
+
+def _held(hint: Any) -> _Holds:
+    if get_origin(hint) is tuple:
+        return _Holds(get_args(hint)[0], optional=False, items=True)
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    if get_origin(hint) in (UnionType, Union) and len(kinds) == 1:
+        return _Holds(kinds[0], optional=True, items=False)
+    return _Holds(hint, optional=False, items=False)
+
+
+def _texts(type_: GraphQLEnumType) -> Mapping[str, Any]:
+    """What the response shows of an enum's members, by their values, which are strings: members
+    have a __hash__ of their own, in Python.
+    """
+    enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
+    return {member._value_: type_.coerce_output_value(member) for member in enum}
 
 
 @lru_cache(maxsize=KEPT_SOURCES)
