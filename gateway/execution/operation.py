@@ -133,7 +133,7 @@ class Operations:
         kept = self._shelf.beside(document)
         context.selected = self._selection(document, node, kept)
         plan = self._plan(document, node, values, kept)
-        arguments = Arguments(self._planner, values)
+        arguments = Arguments(self._planner.coercion, values)
         ahead = budget.hold(plan, arguments, context, node)
 
         def executor(tally: Tally) -> CompiledExecutor:

@@ -8,7 +8,7 @@ rehearsal, for a bound of its REST calls and the mistakes in its arguments; and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,11 +21,9 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
-    Node,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    VariableNode,
     get_named_type,
     is_abstract_type,
     is_list_type,
@@ -39,17 +37,15 @@ from graphql.execution.collect_fields import (
     collect_fields,
     collect_subfields,
 )
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
 
 from gateway.context import Context
+from gateway.execution.arguments import Coercion, Given, Pattern, variables_in
 from gateway.execution.shapes import Completed, Place, Shape, Shapes, all_of, place
 from gateway.schema.fetched import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-Given = Mapping[str, Any]
-"""A link's arguments, as its resolver takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +79,8 @@ class Link:
     nodes: Sequence[FieldNode]
     follow: Callable[[Any, PlainInfo, Given], Any]
     """The resolver, of a parent and the arguments."""
-    constant: Given | None
-    """Its arguments, where they are the same in each request."""
+    arguments: Pattern | None
+    """How they are made of a request's variables; None where they have to be coerced anew."""
     fetched: Fetched | None
     costly: bool
     """Whether REST calls can come of it."""
@@ -114,18 +110,20 @@ class Plan:
 class Arguments:
     """The arguments of links in one request, each coerced once."""
 
-    def __init__(self, planner: Planner, variables: VariableValues) -> None:
-        self._planner = planner
+    def __init__(self, coercion: Coercion, variables: VariableValues) -> None:
+        self._coercion = coercion
         self._variables = variables
         self._known: dict[Link, Given] = {}
 
     def of(self, link: Link) -> Given:
         """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
-        if link.constant is not None:
-            return link.constant
         given = self._known.get(link)
         if given is None:
-            given = self._planner.arguments(link.field, link.nodes[0], self._variables)
+            pattern, values = link.arguments, self._variables.coerced
+            if pattern is not None and pattern.fits(values):
+                given = pattern.fill(values)
+            else:
+                given = self._coercion.given(link.field, link.nodes[0], self._variables)
             self._known[link] = given
         return given
 
@@ -134,10 +132,9 @@ class Planner:
     """Makes plans for the operations of one schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
+        self.coercion = Coercion(schema)
         self._schema = schema
         self._costly = Costly(schema)
-        converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
-        self._config, self._scalars = converter.config, converter.scalar_registry
 
     def plan(
         self,
@@ -148,22 +145,10 @@ class Planner:
         """The plan of a valid operation; of `variables`, only those of `conditions` are read."""
         root = self._schema.get_root_type(operation.operation)
         assert root is not None  # noqa: S101  # the document is valid
-        making = _Making(self, self._schema, self._costly, operation, fragments, variables)
+        making = _Making(self.coercion, self._schema, self._costly, operation, fragments, variables)
         selection = making.root(root)
         covered = making.covered and operation.operation is OperationType.QUERY
         return Plan(operation.operation, selection, covered, making.size)
-
-    def arguments(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
-        definition = field.extensions[DEFINITION]
-        given = convert_arguments(
-            get_argument_values(field, node, variables),
-            definition.arguments,
-            scalar_registry=self._scalars,
-            config=self._config,
-        )
-        for extension in definition.extensions:
-            given = extension.map_arguments(given)
-        return given
 
 
 def conditions(
@@ -176,7 +161,7 @@ def conditions(
     while waiting:
         for node in waiting.pop().selections:
             if node.directives:
-                found |= dict.fromkeys(_variables(node.directives))
+                found |= dict.fromkeys(variables_in(node.directives))
             if isinstance(node, FragmentSpreadNode):
                 name = node.name.value
                 if name not in seen:
@@ -185,22 +170,6 @@ def conditions(
             elif node.selection_set is not None:  # type: ignore[attr-defined]
                 waiting.append(node.selection_set)  # type: ignore[attr-defined]
     return list(found)
-
-
-def _variables(nodes: Sequence[Node]) -> Iterator[str]:
-    """The variables in these arguments, directives and values."""
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, VariableNode):
-            yield node.name.value
-            continue
-        for name in ("arguments", "value", "values", "fields"):
-            inner = getattr(node, name, None)
-            if isinstance(inner, Node):
-                waiting.append(inner)
-            elif isinstance(inner, tuple | list):
-                waiting.extend(inner)
 
 
 class Costly:
@@ -245,7 +214,7 @@ class _Making:
 
     def __init__(
         self,
-        planner: Planner,
+        coercion: Coercion,
         schema: GraphQLSchema,
         costly: Costly,
         operation: OperationDefinitionNode,
@@ -254,7 +223,7 @@ class _Making:
     ) -> None:
         self.covered = True
         self.size = 0
-        self._planner = planner
+        self._coercion = coercion
         self._schema = schema
         self._costly = costly
         self._operation = operation
@@ -307,7 +276,7 @@ class _Making:
             field=field,
             nodes=[detail.node for detail in details],
             follow=_follow(definition),
-            constant=self._constant(field, node),
+            arguments=self._coercion.pattern(field, node),
             fetched=how,
             costly=self._costly.field(field),
             is_list=is_list_type(inner),
@@ -326,17 +295,6 @@ class _Making:
         if is_object_type(inner):
             return [inner]
         return list(self._schema.get_possible_types(inner)) if is_abstract_type(inner) else []
-
-    def _constant(self, field: GraphQLField, node: FieldNode) -> Given | None:
-        if any(_variables(node.arguments or ())):
-            return None
-        try:
-            return self._planner.arguments(field, node, NO_VARIABLES)
-        except Exception:  # it is raised again in each request, for rehearsal to tell of
-            return None
-
-
-NO_VARIABLES: Final = VariableValues({}, {})
 
 
 def _nullable(type_: Any) -> Any:

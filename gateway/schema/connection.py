@@ -7,10 +7,10 @@ a total on its own is a read of one row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import strawberry
+from msgspec import Struct
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
@@ -28,8 +28,7 @@ from gateway.schema.node import Info
 NodeT = TypeVar("NodeT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """A connection field's arguments, as given."""
 
     first: int | None = None

@@ -1,0 +1,134 @@
+"""The arguments of fields: from a node and a request's variables to what resolvers take.
+
+graphql-core and Strawberry coerce them between them, which takes longer than all else that is done
+for a small operation. So they do it once, ahead, with marks in place of the variables; what comes
+of it is a pattern that a request's values are put into.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+import strawberry
+from graphql import FieldNode, GraphQLField, GraphQLSchema, Node, VariableNode
+from graphql.execution.values import VariableValues, get_argument_values
+from msgspec import structs
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_arguments
+
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+Given = Mapping[str, Any]
+"""A field's arguments, as its resolver takes them."""
+Fill = Callable[[Mapping[str, Any]], Any]
+"""From the values of variables to a value that was made of them."""
+SCALARS: Final = frozenset({str, int, float, bool})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pattern:
+    """Arguments made of variables that were sent, and not as null, a list or an object."""
+
+    variables: Sequence[str]
+    fill: Fill
+
+    def fits(self, values: Mapping[str, Any]) -> bool:
+        return all(type(values.get(name)) in SCALARS for name in self.variables)
+
+
+class Coercion:
+    """Coerces arguments for one schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
+        self._config, self._scalars = converter.config, converter.scalar_registry
+
+    def given(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
+        """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
+        definition = field.extensions[DEFINITION]
+        given = convert_arguments(
+            get_argument_values(field, node, variables),
+            definition.arguments,
+            scalar_registry=self._scalars,
+            config=self._config,
+        )
+        for extension in definition.extensions:
+            given = extension.map_arguments(given)
+        return given
+
+    def pattern(self, field: GraphQLField, node: FieldNode) -> Pattern | None:
+        """None where each request has to coerce them anew: to tell of a mistake, for one thing."""
+        names = list(dict.fromkeys(variables_in(node.arguments or ())))
+        marks = {name: _Mark(name) for name in names}
+        try:
+            return Pattern(names, _fill(dict(self.given(field, node, VariableValues({}, marks)))))
+        except Exception:  # whatever it is, a request meets it again if it is more than a mark's
+            return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Mark:
+    """Stands for the value of a variable."""
+
+    name: str
+
+
+class _Unknown(Exception):
+    """A value of a type that may hold marks where nobody looks."""
+
+
+def _fill(value: Any) -> Fill:
+    """Raises _Unknown."""
+    if isinstance(value, _Mark):
+        name = value.name
+        return lambda values: values[name]
+    parts = _parts(value)
+    fills = {key: _fill(part) for key, part in parts.items() if _marked(part)}
+    if not fills:
+        return lambda _values: value
+    make: Callable[..., Any] = dict if isinstance(value, dict) else type(value)
+    if isinstance(value, list):
+        return lambda values: [
+            fills[index](values) if index in fills else part for index, part in parts.items()
+        ]
+    return lambda values: make(**parts | {key: fill(values) for key, fill in fills.items()})
+
+
+def _marked(value: Any) -> bool:
+    return isinstance(value, _Mark) or any(_marked(part) for part in _parts(value).values())
+
+
+def _parts(value: Any) -> dict[Any, Any]:
+    """What a value is made of, by index, key or parameter; raises _Unknown."""
+    if value is None or value is strawberry.UNSET or isinstance(value, str | int | float | Enum):
+        return {}
+    if isinstance(value, _Mark):
+        return {}
+    if isinstance(value, list):
+        return dict(enumerate(value))
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, msgspec.Struct):
+        return structs.asdict(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise _Unknown(type(value))
+
+
+def variables_in(nodes: Sequence[Node]) -> Iterator[str]:
+    """The variables in these arguments, directives and values."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, VariableNode):
+            yield node.name.value
+            continue
+        for name in ("arguments", "value", "values", "fields"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, Node):
+                waiting.append(inner)
+            elif isinstance(inner, tuple | list):
+                waiting.extend(inner)

@@ -1,0 +1,77 @@
+"""What is put into a pattern is what graphql-core and Strawberry would have made of it."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import FieldNode, OperationDefinitionNode, parse
+from graphql.execution.values import VariableValues, get_variable_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.execution.arguments import SCALARS, Coercion
+from gateway.schema import create_schema
+
+SCHEMA = create_schema()._schema
+COERCION = Coercion(SCHEMA)
+TEXT = st.text(max_size=8)
+ALL = """query (
+  $uid: ID!, $tenant: ID, $first: Int, $after: String, $last: Int, $ids: [ID!]!, $id: ID!,
+  $by: CustomerGroupBy!, $direction: SortDirection!, $offset: Int = 3
+) {
+  a: customerGroup(by: {uid: $uid}, tenantUid: $tenant) { uid }
+  b: customerGroups(first: $first, after: $after, orderBy: {field: NAME, direction: DESC}) {
+    totalCount
+  }
+  c: customerGroups(last: $last, offset: $offset, tenantUid: "here") { totalCount }
+  d: nodes(ids: $ids) { id }
+  e: nodes(ids: [$id, "other", $uid]) { id }
+  f: customerGroup(by: $by) { uid }
+  g: customerGroups(orderBy: {field: NAME, direction: $direction}) { totalCount }
+  h: customerGroups(first: 3) { totalCount }
+}"""
+[OPERATION] = parse(ALL).definitions
+assert isinstance(OPERATION, OperationDefinitionNode)
+FIELDS = [node for node in OPERATION.selection_set.selections if isinstance(node, FieldNode)]
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "uid": TEXT,
+            "ids": st.lists(TEXT, max_size=2),
+            "id": TEXT | st.integers(0, 9),
+            "by": st.sampled_from([{"uid": "a"}, {"key": "b"}]),
+            "direction": st.sampled_from(["ASC", "DESC"]),
+        },
+        optional={
+            "tenant": TEXT | st.none(),
+            "first": st.integers(-5, 500) | st.none(),
+            "after": TEXT | st.none(),
+            "last": st.integers(-5, 500) | st.none(),
+            "offset": st.integers(-5, 500) | st.none(),
+        },
+    )
+)
+def test_a_filled_pattern_is_what_coercing_gives(sent):
+    assert isinstance(OPERATION, OperationDefinitionNode)
+    variables = get_variable_values(SCHEMA, OPERATION.variable_definitions or (), sent)
+    assert isinstance(variables, VariableValues)
+    assert SCHEMA.query_type is not None
+    for node in FIELDS:
+        field = SCHEMA.query_type.fields[node.name.value]
+        pattern = COERCION.pattern(field, node)
+        if pattern is not None and pattern.fits(variables.coerced):
+            assert pattern.fill(variables.coerced) == COERCION.given(field, node, variables)
+
+
+@pytest.mark.parametrize("node", FIELDS, ids=lambda node: node.alias.value)
+def test_most_arguments_have_a_pattern(node):
+    """Scalars have; an enum, a list or an object in a variable is coerced in each request."""
+    assert SCHEMA.query_type is not None
+    pattern = COERCION.pattern(SCHEMA.query_type.fields[node.name.value], node)
+
+    sent = {"ids": [], "by": {}, "direction": ()}
+    scalars = dict.fromkeys(["uid", "tenant", "first", "after", "last", "id", "offset"], "")
+    fits = pattern is not None and pattern.fits(sent | scalars)
+    assert fits == (node.alias.value not in "dfg")
+    assert {type(value) for value in scalars.values()} <= SCALARS
