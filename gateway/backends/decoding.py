@@ -138,16 +138,31 @@ def _record(value: object, kind: type[StructT], where: str, flaws: list[Flaw]) -
         if field.required and isinstance(kept, InvalidAnswer):
             raise _Unusable(where, f"`{field.encode_name}` is {_name(given)}.")
         fields[field.name] = kept
-    held = fields.values()
-    made = _unsound(kind) if any(isinstance(value, InvalidAnswer) for value in held) else kind
+    made = kind if all(map(_is_sound, fields.values())) else _unsound(kind)
     return cast(StructT, made(**fields))
+
+
+def _is_sound(value: object) -> bool:
+    match value:
+        case InvalidAnswer():
+            return False
+        case Record():
+            return value.sound
+        case tuple():
+            return all(map(_is_sound, value))
+        case _:
+            return True
 
 
 @lru_cache(maxsize=KEPT_KINDS)
 def _unsound(kind: type[Struct]) -> type[Struct]:
-    """`kind`, for a record of which a leaf holds its error."""
-    unsound = {"sound": False}
-    return msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=unsound, frozen=True)
+    """`kind`, for a record of which a leaf, or one in a record within it, holds its error.
+
+    Once that is raised, the error leads to whoever had the record in hand, and so back to itself.
+    """
+    return msgspec.defstruct(
+        kind.__name__, [], bases=(kind,), namespace={"sound": False}, frozen=True, gc=True
+    )
 
 
 def _leaf(value: object, kind: Any, where: str, flaws: list[Flaw]) -> object:

@@ -93,6 +93,9 @@ class Wire(Generic[RecordT]):
             bases=(Record,),
             namespace=unread | self._members(unread),
             frozen=True,
+            # A sound record holds strings, numbers and other sound ones, never what could lead back
+            # to it: no work for the garbage collector.
+            gc=False,
             kw_only=True,
             rename={field.name: name for name, field, _ in read},
         )

@@ -39,6 +39,9 @@ class Pattern:
         return all(type(values.get(name)) in SCALARS for name in self.variables)
 
 
+NONE: Final = Pattern((), lambda _values: {})
+
+
 class Coercion:
     """Coerces arguments for one schema."""
 
@@ -61,10 +64,13 @@ class Coercion:
 
     def pattern(self, field: GraphQLField, node: FieldNode) -> Pattern | None:
         """None where each request has to coerce them anew: to tell of a mistake, for one thing."""
+        if not field.args:
+            return NONE
         names = list(dict.fromkeys(variables_in(node.arguments or ())))
         marks = {name: _Mark(name) for name in names}
         try:
-            return Pattern(names, _fill(dict(self.given(field, node, VariableValues({}, marks)))))
+            given = dict(self.given(field, node, VariableValues({}, marks)))
+            return Pattern(names, _fill(given) if names else lambda _values: given)
         except Exception:  # whatever it is, a request meets it again if it is more than a mark's
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from typing import Any
 
@@ -381,3 +382,19 @@ def test_a_row_reads_the_same_beside_a_broken_one(row, data):
     assert structs.asdict(among_wrong) | {"city": None} == structs.asdict(alone)
     assert alone.sound
     assert not among_wrong.sound
+
+
+def test_only_what_holds_no_error_is_kept_from_the_garbage_collector():
+    """An error that is raised leads back to the records around it, however deep it is in them."""
+    city = {"customerAddressUid": "a", "city": 5}
+    rows, flaws = customers(
+        json.dumps({"customerUid": "deep", "addresses": [city]}).encode(),
+        json.dumps({"customerUid": "good", "addresses": [city | {"city": "Oslo"}]}).encode(),
+    )
+
+    assert flaws == []
+    deep, good = rows
+    assert [gc.is_tracked(row) for row in (deep, deep.addresses[0])] == [True, True]
+    assert [row.sound for row in (deep, deep.addresses[0])] == [False, False]
+    assert [row.sound for row in (good, good.addresses[0])] == [True, True]
+    assert not gc.is_tracked(good)
