@@ -134,7 +134,7 @@ class Documents:
         return mistakes or _document(node)
 
     def _keep(self, text: str, document: Document) -> None:
-        size = _size(text, document.node)
+        size = _size(text, _unlinked(document.node))
         if size > self._memory:
             return
         _, before = self._kept.pop(text, (None, 0))
@@ -156,12 +156,20 @@ def _document(node: DocumentNode) -> Document:
     return Document(node=node, operations=operations, fragments=fragments)
 
 
-def _size(text: str, node: DocumentNode) -> int:
-    """About the bytes that a document takes, rather too many than too few."""
+def _unlinked(node: DocumentNode) -> int:
+    """How many tokens the document has, which no longer lead to each other: in circles, they would
+    stay until the garbage collector comes by. Nobody but the parser follows them.
+    """
     tokens = 0
     token: Token | None = node.loc.start_token if node.loc else None
     while token is not None:
         tokens += 1
-        token = token.next
+        following, token.prev, token.next = token.next, None, None
+        token = following
+    return tokens
+
+
+def _size(text: str, tokens: int) -> int:
+    """About the bytes that a document takes, rather too many than too few."""
     # The text is there as a whole and, in the tokens' values, in pieces.
     return BYTES_PER_DOCUMENT + BYTES_PER_TOKEN * tokens + 2 * sys.getsizeof(text)

@@ -42,7 +42,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.context import Context
 from gateway.execution.arguments import Coercion, Given, Pattern, variables_in
-from gateway.execution.shapes import Completed, Place, Shape, Shapes, all_of, place
+from gateway.execution.shapes import Collect, Completed, Place, Shape, Shapes, all_of, place
 from gateway.schema.fetched import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
@@ -229,6 +229,7 @@ class _Making:
         self._operation = operation
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
+        self._below = _below(schema, operation, self._fragments, variables)
         self._shapes = Shapes(self._below)
         self._made: dict[Place, Selection] = {}
 
@@ -237,11 +238,6 @@ class _Making:
             self._schema, self._fragments, self._variables, type_, self._operation
         )
         return self._selection(type_, fields.grouped_field_set)
-
-    def _below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
-        return collect_subfields(
-            self._schema, self._fragments, self._variables, self._operation, type_, details
-        ).grouped_field_set
 
     def _selection(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
         here = place(type_, fields)
@@ -295,6 +291,22 @@ class _Making:
         if is_object_type(inner):
             return [inner]
         return list(self._schema.get_possible_types(inner)) if is_abstract_type(inner) else []
+
+
+def _below(
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    fragments: dict[str, FragmentDetails],
+    variables: VariableValues,
+) -> Collect:
+    """Gives the fields below others; not a method, for what it is given to would hold its owner."""
+
+    def below(type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        return collect_subfields(
+            schema, fragments, variables, operation, type_, details
+        ).grouped_field_set
+
+    return below
 
 
 def _nullable(type_: Any) -> Any:
