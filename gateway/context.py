@@ -89,6 +89,10 @@ class Context:
         """As gateway.loaders.Loaders.load."""
         return self.loaders.load(key)
 
+    def prime(self, group: CustomerGroup) -> None:
+        """As gateway.loaders.Loaders.prime."""
+        self.loaders.prime(group)
+
     def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:
         """The tenant that is meant; raises InvalidInput where none is, or one that can't be.
 

@@ -99,7 +99,9 @@ class Loaders:
         """What `key` asks for, once a request; raises the GatewayError that it failed with."""
         # Cancelling one waiter would cancel every waiter of its key, and graphql-core cancels the
         # siblings of a failed field: so each waits behind a shield of its own.
-        return asyncio.shield(self.ask(key))
+        shielded = asyncio.shield(self.ask(key))
+        shielded.add_done_callback(_seen)
+        return shielded
 
     def ask(self, key: Key) -> asyncio.Future[Any]:
         """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""

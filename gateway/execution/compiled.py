@@ -175,13 +175,13 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | msgspec.Raw | None:
         """These items as the shape has them; None where there is a surprise in one."""
-        self._context.fill(len(items) * partial.size)
         shape, info = partial.shape, self._info
         try:
             completed = [shape(item, info) for item in items]
         except Exception:  # as above: for the whole list, of which most may be good
             self._tally.surprises += 1
             return None
+        self._context.fill(len(items) * partial.size)
         self._tally.compiled += len(completed)
         return msgspec.Raw(ENCODED.encode(completed)) if len(completed) > MANY else completed
 

@@ -193,14 +193,19 @@ class Operations:
     def _plan(
         self, document: Document, node: OperationDefinitionNode, values: VariableValues, kept: Kept
     ) -> Plan:
-        """The operation's plan, from those kept beside its document if it is there."""
+        """The operation's plan, from those kept beside its document if it is there; raises
+        Refused.
+        """
         name = _name(node)
         if name not in kept.conditions:
             kept.conditions[name] = conditions(node, document.fragments)
         choice = (name, *[values.coerced.get(each) for each in kept.conditions[name]])
         plan = kept.plans.get(choice)
         if plan is None:
-            plan = self._planner.plan(node, document.fragments, values)
+            try:
+                plan = self._planner.plan(node, document.fragments, values)
+            except GraphQLError as mistake:  # a condition that is null
+                raise Refused([mistake]) from None
             kept.plans[choice] = plan
             kept.shelf.count(plan.size)
         return plan

@@ -104,7 +104,7 @@ class Plan:
     covered: bool
     """Whether it can be run; else it is graphql-core's, and only rehearsed."""
     size: int
-    """How many selections were made for it."""
+    """How many shapes were made for it."""
 
 
 class Arguments:
@@ -148,7 +148,7 @@ class Planner:
         making = _Making(self.coercion, self._schema, self._costly, operation, fragments, variables)
         selection = making.root(root)
         covered = making.covered and operation.operation is OperationType.QUERY
-        return Plan(operation.operation, selection, covered, making.size)
+        return Plan(operation.operation, selection, covered, making.shapes.count)
 
 
 def conditions(
@@ -222,7 +222,6 @@ class _Making:
         variables: VariableValues,
     ) -> None:
         self.covered = True
-        self.size = 0
         self._coercion = coercion
         self._schema = schema
         self._costly = costly
@@ -230,7 +229,7 @@ class _Making:
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
         self._below = _below(schema, operation, self._fragments, variables)
-        self._shapes = Shapes(self._below)
+        self.shapes = Shapes(self._below)
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:
@@ -243,8 +242,7 @@ class _Making:
         here = place(type_, fields)
         made = self._made.get(here)
         if made is None:
-            self.size += 1
-            partial = self._shapes.partial(type_, fields)
+            partial = self.shapes.partial(type_, fields)
             links = [self._link(type_, key, fields[key]) for key in partial.others]
             found = tuple(link for link in links if link is not None)
             made = self._made[here] = Selection(
@@ -262,7 +260,7 @@ class _Making:
             return None
         how = fetched(field)
         foreign = [each for each in definition.extensions if each.has_resolver and each is not how]
-        completed = self._shapes.completed(field.type, details)
+        completed = self.shapes.completed(field.type, details)
         inner = _nullable(field.type)
         types = [] if completed else self._types(inner)
         if definition.is_async or foreign or not (completed or types):

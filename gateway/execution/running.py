@@ -42,7 +42,8 @@ class Run:
         self._ahead = ahead
         self._info = PlainInfo(context)
         self._pending = 0
-        self._over: asyncio.Future[None] | None = None
+        self._over: asyncio.Future[bool] | None = None
+        """Whether all is there; False after a surprise."""
 
     async def data(self) -> Object:
         """The response's `data`, parts of it encoded already; raises Surprise."""
@@ -53,8 +54,8 @@ class Run:
             except Exception as surprise:
                 raise Surprise from surprise
             self._context.loaders.ask_ahead(self._ahead)
-            if self._pending:
-                await over
+            if self._pending and not await over:
+                raise Surprise
             return root
         finally:
             self._over = None
@@ -206,9 +207,9 @@ class Run:
             if waiting:
                 return
             then()
-        except Exception as surprise:
-            over.set_exception(surprise if isinstance(surprise, Surprise) else Surprise())
+        except Exception:  # passed on, it would hold the answer by its frames, and so itself
+            over.set_result(False)
             return
         self._pending -= 1
         if not self._pending:
-            over.set_result(None)
+            over.set_result(True)

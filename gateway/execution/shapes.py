@@ -90,6 +90,11 @@ class Shapes:
         self._collect = collect
         self._made: dict[Place, Partial] = {}
 
+    @property
+    def count(self) -> int:
+        """How many it has made."""
+        return len(self._made)
+
     def partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         """The shape of those of these fields that are plain."""
         here = place(type_, fields)

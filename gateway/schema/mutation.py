@@ -177,7 +177,7 @@ class Mutation:
             return CreateCustomerGroupPayload(
                 customer_group=None, user_errors=[_user_error(mistake)]
             )
-        context.loaders.prime(group)
+        context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
     @strawberry.mutation(description="Change a group.")
@@ -203,7 +203,7 @@ class Mutation:
                 customer_group=current,  # type: ignore[arg-type]  # the type is a view of it
                 user_errors=[_user_error(mistake)],
             )
-        context.loaders.prime(group)
+        context.prime(group)
         return UpdateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
     @strawberry.mutation(description="Delete a group.")

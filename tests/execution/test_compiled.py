@@ -8,10 +8,12 @@ import json
 import os
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -154,11 +156,17 @@ def context(transport: httpx.AsyncBaseTransport) -> Context:
 
 
 async def answer(
-    operations: Operations, query: str, asked: Context, tally: Counter[str] | None = None
+    operations: Operations,
+    query: str,
+    asked: Context,
+    tally: Counter[str] | None = None,
+    *,
+    variables: Mapping[str, Any] = VARIABLES,
+    name: str | None = None,
 ) -> Any:
     """The response's body, as the endpoint makes it."""
     try:
-        operation = operations.operation(query, None, VARIABLES, asked, extensions={})
+        operation = operations.operation(query, name, variables, asked, extensions={})
         result = await operation.execute()
     except Refused as refusal:
         return {"refused": [error.formatted for error in refusal.errors]}
@@ -224,6 +232,85 @@ def test_both_ways_give_the_same_answer(record_property):
     assert counts["with errors"] > 0 < counts["surprised"]
 
 
+GOLD = global_id("CustomerGroup", TENANT, "g1")
+OTHER = global_id("CustomerGroup", "nowhere", "g1")
+CUSTOMER_ID = global_id("Customer", TENANT, "c0")
+ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { __typename
+    ... on CustomerGroup { uid customers(first: 2) { totalCount nodes { customerGroups { uid } } } }
+    ... on Tenant { uid backend { kind } customerGroups(first: 2) { edges { cursor } } } } }"""
+NODES = """query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ...N } }
+    fragment N on Node { again: id ...G } fragment G on CustomerGroup { name tenant { uid } }"""
+SEVERAL = """query A { customerGroup(by: {uid: "g1"}) { uid } }
+    query B($x: Boolean!) { customerGroup(by: {uid: "g1"}) { name uid @skip(if: $x) } }"""
+MERGED = """{ customerGroup(by: {uid: "g1"}) { ...A ...B customers(first: 2) { totalCount } } }
+    fragment A on CustomerGroup { customers(first: 2) { nodes { uid credit { limit } } } }
+    fragment B on CustomerGroup { tenant { uid }
+        customers(first: 2) { nodes { credit { balance } email } pageInfo { endCursor } } }"""
+G1 = 'customerGroup(by: {uid: "g1"})'
+NAMES = "__proto__ record info shape _0 v0 iv3 None class True __class__ lambda fragment on query"
+NAMED = " ".join(f"{name}: uid" for name in NAMES.split())
+WINDOW = "customerGroups(first: $n) { totalCount nodes { customers(first: $n) { nodes { uid } } } }"
+ORDER = "customerGroups(first: 2, orderBy: {field: NAME, direction: $d}) { nodes { uid } }"
+BY_HAND: list[tuple[str, dict[str, Any], str | None]] = [
+    (ENTITIES, {"r": [good, bad, {"__typename": "Tenant", "uid": TENANT}, good]}, None)
+    for good in [{"__typename": "CustomerGroup", "id": GOLD}]
+    for bad in (
+        {"__typename": "CustomerGroup", "tenantUid": TENANT, "uid": "g2"},
+        {"__typename": "CustomerGroup", "uid": "g2", "info": "x"},
+        {"__typename": "CustomerGroup", "id": OTHER},
+        {"__typename": "Customer", "id": CUSTOMER_ID},
+        {"__typename": ["CustomerGroup"]},
+        {"__typename": "Tenant", "uid": "no/no"},
+        {},
+        3,
+    )
+]
+BY_HAND += [
+    (NODES, {"ids": ids}, None) for ids in ([], GOLD, [GOLD, "x", GOLD, OTHER, CUSTOMER_ID])
+]
+BY_HAND += [(SEVERAL, {"x": x}, name) for x in (True, False) for name in ("A", "B", "C", None)]
+BY_HAND += [
+    (f"query ($n: {kind}) {{ {WINDOW} }}", given, None)
+    for kind in ("Int", "Int = 2", "Int = null", "Int! = 3")
+    for given in ({}, {"n": None}, {"n": 2}, {"n": 0}, {"n": -1}, {"n": 51}, {"n": True})
+]
+BY_HAND += [
+    (f"query ($d: {kind}) {{ {ORDER} }}", given, None)
+    for kind in ("SortDirection", "SortDirection! = DESC")
+    for given in ({}, {"d": None}, {"d": "DESC"})
+]
+BY_HAND += [
+    (query, {}, None)
+    for query in (
+        MERGED,
+        f"{{ None: {G1} {{ {NAMED} info: customers {{ class: __typename }} }} }}",
+        f"{{ {G1} {{ uid: name name: uid }} __schema {{ queryType {{ name }} }} }}",
+        "{ _service { __typename } tenant(uid: null) { uid } }",
+        "{ customerGroups(first: null) { totalCount } }",
+    )
+]
+
+
+@pytest.mark.parametrize("how_broken", [0.0, 0.3])
+async def test_both_ways_give_the_same_answer_to_what_is_written_by_hand(how_broken):
+    """Entities, bad ids, variables that are absent or null, several operations, odd names: the same
+    bytes, but for the order of errors, which is that of the answers; and no further call.
+    """
+    fast, reference = operations(compiled=True), operations(compiled=False)
+    for query, variables, name in BY_HAND:
+        asked = context(Imagined(3, how_broken))
+        got = await answer(fast, query, asked, variables=variables, name=name)
+        made = asked.asker.meter.rest_calls
+        asked.begin_again()
+        wanted = await answer(reference, query, asked, variables=variables, name=name)
+        await asked.close()
+
+        for each in (got, wanted):
+            each.get("body", {}).get("errors", []).sort(key=json.dumps)
+        assert {**got, "bytes": 0} == {**wanted, "bytes": 0}, (query, variables)
+        assert asked.asker.meter.rest_calls == made, (query, variables)
+
+
 def test_shapes_take_no_more_room_than_is_given():
     """Whoever chooses what is skipped could have them made for ever."""
     documents = Documents(
@@ -239,3 +326,21 @@ def test_shapes_take_no_more_room_than_is_given():
     assert shelf.beside(document) is kept
     shelf.count()
     assert shelf.beside(document) is not kept
+
+
+async def test_what_is_below_a_plain_list_takes_room_too():
+    """Seventy objects in each row of a page are seventy shapes, and not one selection."""
+    fast = operations(compiled=True)
+    below = " ".join(f"a{number}: addresses {{ uid city }}" for number in range(70))
+    asked = context(Imagined(1, 0.0))
+
+    fast.operation(
+        f"{{ customerGroups {{ nodes {{ customers {{ nodes {{ {below} }} }} }} }} }}",
+        None,
+        {},
+        asked,
+        extensions={},
+    )
+    await asked.close()
+
+    assert fast._shelf._shapes >= 70

@@ -1,0 +1,379 @@
+"""How a plan is run: what it reads and when, what becomes of a surprise, what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.context import Asker, Context, Tenants
+from gateway.execution.documents import Documents
+from gateway.execution.operation import Operation, Operations
+from gateway.execution.persisted import PersistedDocuments
+from gateway.http import answers
+from gateway.limits import DocumentLimits
+from gateway.paging import Bounds
+from gateway.schema import create_schema
+from gateway.schema.node import global_id
+from gateway.simulator.faults import Answer, Body, Delay
+from gateway.telemetry import Meter
+from tests.backends.worlds import World, worlds
+from tests.harness import TENANT, TOKEN, codes, paths, running_gateway, settings
+
+SCHEMA = create_schema()._schema
+BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
+HOP = """query ($uid: ID!) {
+  customerGroup(by: {uid: $uid}) { name customers(first: 5) { nodes { uid } } }
+}"""
+
+
+class Stage:
+    """A world, and operations on it in this process: to look at what runs them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._tenants = Tenants(connectors={TENANT: world.connector})
+        documents = Documents(
+            SCHEMA, DocumentLimits(), memory=10_000_000, suggestions=False, introspection=False
+        )
+        self._operations = Operations(
+            SCHEMA, documents, PersistedDocuments(), suggestions=False, max_variable_values=1_000
+        )
+
+    async def run(
+        self, query: str, variables: Mapping[str, Any] | None = None
+    ) -> tuple[Operation, Any]:
+        """The operation as it was in the end, and the body that a client gets."""
+        now = asyncio.get_running_loop().time()
+        asker = Asker(
+            token=TOKEN,
+            request_id="test",
+            tenant_uid=TENANT,
+            began=now,
+            deadline=now + 20,
+            meter=Meter(limit=100),
+        )
+        context = Context(asker, self._tenants, BOUNDS)
+        operation = self._operations.operation(query, None, variables or {}, context, extensions={})
+        try:
+            result = await operation.execute()
+        finally:
+            await context.close()
+        body = answers.body(
+            result.data, result.errors or (), most=100, request_id="test", executed=True
+        )
+        return operation, json.loads(msgspec.json.encode(body))
+
+
+@asynccontextmanager
+async def stage(backend: str = "flow_retail") -> AsyncIterator[Stage]:
+    async with worlds(backend) as world:
+        yield Stage(world)
+
+
+@contextmanager
+def left_behind() -> Iterator[Counter[str]]:
+    """What only the garbage collector can free, of what is made meanwhile: by its types."""
+    found: Counter[str] = Counter()
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found.update(type(each).__name__ for each in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def settled() -> None:
+    """Whatever ends a few ticks later has ended."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+# -- reading ahead
+
+
+async def test_the_members_of_a_group_that_is_named_do_not_wait_for_the_group(gateway, flow):
+    """One hop: both calls are under way at once, so that the operation takes as long as one."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+    flow.fail(Delay(0.5), path="customer-groups/gold$")
+    flow.fail(Delay(0.5), path="customer-groups/gold/customers")
+    began = asyncio.get_running_loop().time()
+
+    data = await gateway.query(HOP, {"uid": "gold"})
+
+    assert asyncio.get_running_loop().time() - began < 0.9
+    assert data == {"customerGroup": {"name": "Gold", "customers": {"nodes": [{"uid": "ada"}]}}}
+    assert sorted(flow.calls) == ["GET customer-groups/gold", "GET customer-groups/gold/customers"]
+
+
+async def test_what_is_shown_does_not_wait_for_members_that_nobody_needs(gateway, flow):
+    """The group is gone: its members' answer is not waited for, nor does it matter what it is."""
+    flow.fail(Delay(5), path="customer-groups/gone/customers")
+    began = asyncio.get_running_loop().time()
+
+    assert await gateway.query(HOP, {"uid": "gone"}) == {"customerGroup": None}
+    assert asyncio.get_running_loop().time() - began < 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
+async def test_a_missing_group_costs_one_call_more_and_no_word(gateway, flow, caplog, status):
+    """Whatever is answered for its members, neither the client nor the log hears of it."""
+    flow.fail(Answer(status), path="customer-groups/gone/customers")
+    with caplog.at_level(logging.WARNING), left_behind():
+        data = await gateway.query(HOP, {"uid": "gone"})
+        await settled()
+
+    assert data == {"customerGroup": None}
+    assert sorted(flow.calls) == ["GET customer-groups/gone", "GET customer-groups/gone/customers"]
+    assert caplog.records == []
+
+
+async def test_a_missing_group_costs_one_call_more_for_a_long_window_too(gateway, flow):
+    """A window over two pages is two calls: the second one is not made in vain as well."""
+    query = HOP.replace("first: 5", "first: 100, offset: 55")
+
+    assert await gateway.query(query, {"uid": "gone"}) == {"customerGroup": None}
+    assert len(flow.calls) <= 2, flow.calls
+
+
+async def test_nothing_is_read_ahead_for_a_mutation(gateway, flow):
+    """The members that are shown were read after the change, and once."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+
+    await gateway.query("""mutation { updateCustomerGroup(
+        input: {customerGroup: {uid: "gold"}, name: "Best"}
+    ) { customerGroup { name customers { nodes { uid } } } } }""")
+
+    assert flow.calls == ["PUT customer-groups/gold", "GET customer-groups/gold/customers"]
+
+
+async def test_each_change_is_followed_by_reads_of_its_own(gateway, flow):
+    """Nothing that was read after the first one is shown after the second."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+    change = """{name}: updateCustomerGroup(
+        input: {{customerGroup: {{uid: "gold"}}, name: "{name}"}}
+    ) {{ customerGroup {{ name customers {{ nodes {{ customerGroups {{ name }} }} }} }} }}"""
+
+    data = await gateway.query(
+        f"mutation {{ {change.format(name='one')} {change.format(name='two')} }}"
+    )
+
+    for name in ("one", "two"):
+        group = data[name]["customerGroup"]
+        assert group["name"] == name
+        assert group["customers"]["nodes"] == [{"customerGroups": [{"name": name}]}]
+    assert Counter(flow.calls) == {
+        "PUT customer-groups/gold": 2,
+        "GET customer-groups/gold/customers": 2,
+    }
+
+
+# -- to its end, or not
+
+
+async def test_entities_run_compiled_to_their_end():
+    """What federation asks for is no surprise: of both types, twice the same, and below them."""
+    async with stage() as here:
+        group = here.world.add_group("Gold")
+        uid = here.world.add_customer(group)
+        gold = {"__typename": "CustomerGroup", "id": global_id("CustomerGroup", TENANT, group)}
+        query = """query ($r: [_Any!]!) { _entities(representations: $r) { __typename
+            ... on CustomerGroup { name customers { nodes { uid customerGroups { name } } } }
+            ... on Tenant { uid customerGroups { totalCount } } } }"""
+
+        operation, body = await here.run(
+            query, {"r": [gold, {"__typename": "Tenant", "uid": TENANT}, gold]}
+        )
+
+    members = {"nodes": [{"uid": uid, "customerGroups": [{"name": "Gold"}]}]}
+    shown = {"__typename": "CustomerGroup", "name": "Gold", "customers": members}
+    tenant = {"__typename": "Tenant", "uid": TENANT, "customerGroups": {"totalCount": 1}}
+    assert body == {"data": {"_entities": [shown, tenant, shown]}}
+    assert operation.run is not None
+    assert operation.tally.surprises == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, None, [], {}, {"__typename": "Customer", "id": "x"}, {"__typename": "Query"}]
+)
+async def test_a_bad_representation_costs_itself_only(gateway, flow, wrong):
+    """The others are shown, after a surprise that has cost no call."""
+    flow.add_group("gold")
+    gold = {"__typename": "CustomerGroup", "tenantUid": TENANT, "uid": "gold"}
+
+    body = await gateway.ask(
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on CustomerGroup { uid } } }",
+        {"r": [gold, wrong, gold]},
+    )
+
+    if wrong is None:  # _Any! says so ahead
+        assert "data" not in body
+        return
+    assert body["data"] == {"_entities": [{"uid": "gold"}, None, {"uid": "gold"}]}
+    assert paths(body) == [["_entities", 1]]
+    assert codes(body) == ["BAD_USER_INPUT"]
+    assert flow.calls == ["GET customer-groups/gold"]
+
+
+async def test_a_surprise_makes_no_call_again(gateway, flow):
+    """Half of it was read well, one part fails: what was read is shown, and nothing read twice."""
+    flow.add_group("gold")
+    flow.add_group("silver")
+    flow.add_customer("ada", "gold", "silver")
+    flow.fail(Answer(500), path="customer-groups/silver", times=None)
+
+    body = await gateway.ask(
+        """{ customerGroup(by: {uid: "gold"}) { name
+            customers { totalCount nodes { uid customerGroups { uid } } } }
+            customerGroups { totalCount } }"""
+    )
+
+    assert paths(body) == [["customerGroup", "customers", "nodes", 0, "customerGroups", 1]]
+    assert body["data"]["customerGroups"] == {"totalCount": 2}
+    assert Counter(flow.calls) == {
+        "GET customer-groups/gold": 1,
+        "GET customer-groups/gold/customers": 1,
+        "GET customer-groups/silver": 1,
+        "GET customer-groups": 1,
+    }
+    assert body["extensions"]["cost"]["restCallsMade"] == 4
+
+
+# -- conditions
+
+
+@pytest.mark.parametrize("directive", ["@skip(if: $x)", "@include(if: $x)"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        'query ($x: Boolean = true) { customerGroup(by: {uid: "gold"}) { uid name %s } }',
+        'query ($x: Boolean = true) { customerGroup(by: {uid: "gold"}) %s { uid } }',
+        'query ($x: Boolean = true) { customerGroup(by: {uid: "gold"}) { ... %s { uid } } }',
+    ],
+)
+async def test_null_for_a_condition_is_the_callers_mistake(gateway, flow, query, directive):
+    """A variable with a default may be null, its directive's argument may not: no 500 of ours."""
+    flow.add_group("gold")
+
+    answered = await gateway.post(query.replace("%s", directive), {"x": None})
+
+    assert answered.status_code == 200
+    assert "INTERNAL_SERVER_ERROR" not in codes(answered.json())
+
+
+# -- limits
+
+
+async def test_values_are_counted_once_where_a_row_is_a_surprise(flow):
+    """A list whose shape fails is made again item by item, and is no larger for that."""
+    flow.add_group("gold")
+    flow.add_customers(60, "gold")
+    # .NET's empty date in local time: nothing that an instant in UTC could show.
+    flow.add_customer("zed", "gold", createdAt="0001-01-01T00:00:00+02:00")
+    query = """{ customerGroup(by: {uid: "gold"}) {
+        customers(first: 100) { nodes { uid createdAt } } } }"""
+    async with running_gateway(settings(flow.url, max_values=2 * 61 + 20)) as gateway:
+        body = await gateway.ask(query)
+
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+    assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 61
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_rows_are_held_to_their_limit_either_way(flow, broken):
+    """Neither less nor more of them after a surprise."""
+    flow.add_group("gold")
+    flow.add_customers(10, "gold")
+    wrong = '["bad"]' if broken else "[]"
+    query = f"""{{ nodes(ids: {wrong}) {{ id }}
+        customerGroup(by: {{uid: "gold"}}) {{ customers(first: 100) {{ nodes {{ uid }} }} }} }}"""
+    for most, fits in ((10, True), (9, False)):
+        async with running_gateway(settings(flow.url, max_rows=most)) as gateway:
+            body = await gateway.ask(query)
+
+        assert ("LIMIT_EXCEEDED" not in codes(body)) is fits
+        assert ("BAD_USER_INPUT" in codes(body)) is broken
+
+
+async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
+    """What came in time is shown; no call is begun after it."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+    flow.fail(Delay(5), path="customer-groups$")
+    async with running_gateway(settings(flow.url, deadline=0.5)) as gateway:
+        began = asyncio.get_running_loop().time()
+        body = await gateway.ask(
+            '{ customerGroups { totalCount } customerGroup(by: {uid: "gold"}) { uid } }'
+        )
+
+    assert asyncio.get_running_loop().time() - began < 1.5
+    assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
+    assert body["data"]["customerGroup"] == {"uid": "gold"}
+    assert len(flow.calls) == 2
+
+
+# -- what is left behind
+
+OURS = {"Asker", "Caller", "Context", "Rehearsal", "Loaders", "Run", "Page", "Row", "Customer"}
+"""Types of what a request is made of."""
+QUERY = """query ($uid: ID!) { customerGroup(by: {uid: $uid}) { uid
+    customers { totalCount nodes { uid customerGroups { uid name } } pageInfo { endCursor } } } }"""
+CHANGE = """mutation ($uid: ID!) { updateCustomerGroup(
+    input: {customerGroup: {uid: $uid}, name: "Best"}
+) { customerGroup { name customers { nodes { uid } } } userErrors { code } } }"""
+
+
+@pytest.mark.parametrize("query", [QUERY, CHANGE], ids=["query", "mutation"])
+async def test_nothing_is_left_for_the_garbage_collector(query):
+    """All of a request is freed as it ends: what was read, who asked, and the token."""
+    async with stage() as here:
+        group = here.world.add_group("Gold")
+        here.world.add_customer(group)
+        await here.run(query, {"uid": group})
+        await settled()
+        with left_behind() as found:
+            await here.run(query, {"uid": group})
+            await settled()
+
+    assert not OURS & set(found), found
+
+
+async def test_a_surprise_leaves_no_page_for_the_garbage_collector():
+    """A flaw ends the run, and is told of; the page that it is in goes with the request."""
+    row = {"customerUid": None}
+    page = {"pageNumber": 1, "pageSize": 20, "totalCount": 21}
+    answer = msgspec.json.encode(
+        {"items": [{"customerUid": f"c{n}"} for n in range(20)] + [row], "paging": page}
+    )
+    query = """query ($uid: ID!) { customerGroup(by: {uid: $uid}) { uid
+        customers(first: 21) { nodes { uid } } } }"""
+    async with stage() as here:
+        group = here.world.add_group("Gold")
+        here.world.faults.add(Body(answer), path="/customers", times=None)
+        await here.run(query, {"uid": group})
+        await settled()
+        with left_behind() as found:
+            operation, body = await here.run(query, {"uid": group})
+            surprises = operation.tally.surprises
+            del operation
+            await settled()
+
+    assert surprises == 1
+    assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 20
+    assert not OURS & set(found), found
