@@ -60,8 +60,8 @@ class Operation:
         return self.node.operation is OperationType.MUTATION
 
     async def execute(self) -> ExecutionResult:
-        """Run it; what fails in it is in the result's errors. Its data may have parts that are
-        encoded already.
+        """Run it; what fails in it is in the result's errors, in the order of its fields. Its data
+        may have parts that are encoded already.
         """
         if self.run is not None:
             try:
@@ -81,7 +81,19 @@ class Operation:
         finally:
             executor.let_go()
         assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
+        if result.errors:
+            result.errors.sort(key=_place)
         return result
+
+
+def _place(error: GraphQLError) -> tuple[int, Sequence[tuple[bool, str | int]]]:
+    """Where a field's error belongs among others: as the fields are written, then by its path.
+
+    They come in the order of the answers, which no two requests have in common.
+    """
+    field_node = error.nodes[0] if error.nodes else None
+    start = field_node.loc.start if field_node is not None and field_node.loc else 0
+    return start, [(isinstance(key, str), key) for key in error.path or ()]
 
 
 class Operations:
