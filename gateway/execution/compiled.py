@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 from graphql import GraphQLObjectType, is_non_null_type, is_object_type
@@ -19,53 +18,13 @@ from graphql.execution.collect_fields import GroupedFieldSet
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
-from gateway.execution.documents import Document
-from gateway.execution.plan import PlainInfo, Plan
-from gateway.execution.shapes import Partial, Place, Shapes, place
-from gateway.selection import Selection
+from gateway.execution.plan import PlainInfo
+from gateway.execution.shapes import Partial, Shapes, place
+from gateway.execution.shelf import Kept
 
 MANY: Final = 100
 """Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
 ENCODED: Final = msgspec.json.Encoder()
-MOST_SHAPES: Final = 3_000
-"""Of all documents together. Each choice of @skip and @include has shapes of its own, and clients
-choose: beyond that, all are made anew as they are asked for.
-"""
-
-
-class Shelf:
-    """What is kept beside documents, for as long as they are."""
-
-    def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[Document, Kept] = WeakKeyDictionary()
-        self._shapes = 0
-
-    def beside(self, document: Document) -> Kept:
-        if self._shapes >= MOST_SHAPES:
-            self._kept.clear()
-            self._shapes = 0
-        kept = self._kept.get(document)
-        if kept is None:
-            kept = self._kept[document] = Kept(self)
-        return kept
-
-    def count(self, shapes: int = 1) -> None:
-        """Count what was made; those of documents that are gone count on till all go."""
-        self._shapes += shapes
-
-
-@dataclass(slots=True)
-class Kept:
-    """What was made of one document."""
-
-    shelf: Shelf
-    partials: dict[Place, Partial] = field(default_factory=dict)
-    selections: dict[str | None, Selection] = field(default_factory=dict)
-    """What each operation looks at, by its name."""
-    conditions: dict[str | None, Sequence[str]] = field(default_factory=dict)
-    """The variables by which each operation chooses what it skips."""
-    plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
-    """By the operation's name and the values of those variables."""
 
 
 @dataclass(slots=True)

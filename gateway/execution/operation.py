@@ -24,13 +24,14 @@ from strawberry.execution import optimized_is_awaitable
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget
-from gateway.execution.compiled import CompiledExecutor, Kept, Shelf, Tally
+from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Document, Documents, Refused
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Plan, Planner, conditions
 from gateway.execution.running import Run
 from gateway.execution.shapes import Surprise
+from gateway.execution.shelf import Kept, Shelf
 from gateway.limits import variables_refusal
 from gateway.loaders import ListOf
 from gateway.selection import Selection

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.upstream import Upstream
 from gateway.context import Asker, Context, Tenants
-from gateway.execution.compiled import MOST_SHAPES, Shelf
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.shelf import MOST_SHAPES, Shelf
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
