@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeVar, overload
 
-from gateway.backends.port import Backend, Caller, Connector
+from gateway.backends.port import AnswerCache, Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
-from gateway.loaders import GroupOf, Key, Loaders
+from gateway.loaders import Loaders
 from gateway.paging import Bounds
+from gateway.reads import GroupOf, Key
 from gateway.records import CustomerGroup
 from gateway.selection import Selection
 from gateway.telemetry import Meter
@@ -73,12 +74,16 @@ class Context:
         self._named = 0
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
+        self.answers: AnswerCache | None = None
+        """Where backends keep what they were answered, of an operation that changes nothing: then
+        loaders let go of records that were shown.
+        """
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
     @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.backend)
+        return Loaders(self.backend, self.answers)
 
     @overload
     def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
@@ -117,6 +122,7 @@ class Context:
                 deadline=self.asker.deadline,
                 meter=self.asker.meter,
                 selected=self.selected,
+                answers=self.answers,
             )
             backend = self.tenants.connector(tenant_uid).connect(caller)
             self._backends[tenant_uid] = backend

@@ -1,8 +1,12 @@
 """What one request has asked its backends for: each thing once, and all of one tick together.
 
-A key says what is wanted, whole: the batch functions see all keys of a tick and plan the calls. An
-error is a value, so it fails one key only. Made for one request, closed with it: batches run in
-tasks of their own, which nobody else would cancel.
+The batch functions see all keys of a tick and plan the calls. An error is a value, so it fails one
+key only. Made for one request, closed with it: batches run in tasks of their own, which nobody else
+would cancel.
+
+An answer is worked on as soon as it is there, and let go after that. Records take several times the
+room of their JSON; with those of a hundred answers alive at once, each is fetched from memory anew
+whenever it is touched, which takes longer than all that is done with it.
 """
 
 from __future__ import annotations
@@ -12,74 +16,44 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, overload
+from typing import Any, overload
 
 from aiodataloader import DataLoader
-from msgspec import Struct
-from msgspec.structs import replace
 
-from gateway.backends.port import Backend, ById, ByKey, CustomerOrder, GroupOrder, GroupRef
-from gateway.errors import CallerError, GatewayError, NotFound
-from gateway.paging import Window
+from gateway.backends.port import AnswerCache, Backend, ById, ByKey
+from gateway.errors import GatewayError
+from gateway.reads import (
+    GroupOf,
+    GroupsOf,
+    Key,
+    ListOf,
+    MembersOf,
+    empty,
+    part,
+    plan,
+    untold,
+)
 from gateway.records import Customer, CustomerGroup, Page
 
-TOTAL: Final = Window(size=0)
-
-
-class GroupOf(Struct, frozen=True):
-    """One group; None where there is none."""
-
-    tenant_uid: str
-    ref: GroupRef
-
-
-class GroupsOf(Struct, frozen=True):
-    """A window of a tenant's groups."""
-
-    tenant_uid: str
-    window: Window
-    order: GroupOrder | None = None
-
-    @property
-    def source(self) -> object:
-        """What is the same for all windows of one list, however ordered."""
-        return self.tenant_uid
-
-    def counted(self) -> GroupsOf:
-        """The key of the list's total alone."""
-        return GroupsOf(self.tenant_uid, TOTAL)
-
-
-class MembersOf(Struct, frozen=True):
-    """A window of a group's customers."""
-
-    tenant_uid: str
-    group: GroupRef
-    window: Window
-    order: CustomerOrder | None = None
-
-    @property
-    def source(self) -> object:
-        """What is the same for all windows of one list, however ordered."""
-        return self.tenant_uid, self.group
-
-    def counted(self) -> MembersOf:
-        """The key of the list's total alone."""
-        return MembersOf(self.tenant_uid, self.group, TOTAL)
-
-
-ListOf = GroupsOf | MembersOf
-Key = GroupOf | ListOf
-"""What is read from a tenant's backend; its type says by which call."""
 Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
 Lists = DataLoader[ListOf, Page[Any] | Exception]
+Listener = Callable[[Any], None]
+"""Is called with what was read, or with the exception in its place; it must not raise."""
+Waiting = Sequence[tuple[ListOf, asyncio.Future[Any]]]
+"""Keys that one read serves, and how those who have asked for them are answered."""
 
 
 class Loaders:
     """The loaders of one request, over the backends that `backend` gives by tenant."""
 
-    def __init__(self, backend: Callable[[str], Backend]) -> None:
+    def __init__(
+        self, backend: Callable[[str], Backend], answers: AnswerCache | None = None
+    ) -> None:
+        """With `answers`, where the backends keep what they were answered, lists are let go once
+        they were told.
+        """
         self._backend = backend
+        self._answers = answers
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.forget()
@@ -105,12 +79,28 @@ class Loaders:
 
     def ask(self, key: Key) -> asyncio.Future[Any]:
         """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""
-        return self._groups.load(key) if isinstance(key, GroupOf) else self._lists.load(key)
+        if not isinstance(key, GroupOf):
+            self._known.awaited.add(key)
+        return self._begun(key)
+
+    def tell(self, key: Key, listener: Listener) -> None:
+        """Have `listener` called: now, if the answer is there, else in that turn of the event loop
+        in which it comes. (A callback of a future has to wait for the next turn.)
+        """
+        answer = self._begun(key)
+        if answer.done():
+            if not isinstance(key, GroupOf) and self._lets_go and not answer.exception():
+                self._known.let_go(key)
+            listener(answer.exception() or answer.result())
+        elif isinstance(key, GroupOf):
+            answer.add_done_callback(partial(_tell, listener))
+        else:
+            self._known.listeners.setdefault(key, []).append(listener)
 
     def ask_ahead(self, keys: Iterable[Key]) -> None:
         """Begin to read what will be asked for, or may be."""
         for key in keys:
-            self.ask(key).add_done_callback(_seen)
+            self._begun(key).add_done_callback(_seen)
 
     def prime(self, group: CustomerGroup) -> None:
         """Let `group` be known, so that it is not fetched again in this request."""
@@ -129,7 +119,15 @@ class Loaders:
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         # Loaders and what they load with hold each other, and all that was read.
-        self._known.let_go()
+        self._known.close()
+
+    def _begun(self, key: Key) -> asyncio.Future[Any]:
+        return self._groups.load(key) if isinstance(key, GroupOf) else self._lists.load(key)
+
+    @property
+    def _lets_go(self) -> bool:
+        """Whether what was read can be had again without a REST call."""
+        return self._answers is not None and self._answers.complete
 
     @property
     def _groups(self) -> Groups:
@@ -145,7 +143,7 @@ class Loaders:
     def _lists(self) -> Lists:
         known = self._known
         if known.lists is None:
-            known.lists = DataLoader(partial(self._load_lists, known))
+            known.lists = DataLoader(partial(self._load_lists, known))  # type: ignore[arg-type]
         return known.lists
 
     @contextmanager
@@ -188,48 +186,92 @@ class Loaders:
             return {GroupOf(tenant_uid, ref): failure for ref in refs}
         return {GroupOf(tenant_uid, ref): group for ref, group in found.items()}
 
-    async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[Page[Any] | Exception]:
-        with self._owned():
-            served = plan(keys, self._one_call)
-            waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
-            loader = known.lists
-            assert loader is not None  # noqa: S101  # it has called this
-            for key, read in served.items():
-                waiting.setdefault(read, []).append((key, loader.load(key)))
-            reads = {read: self._begun(read, known) for read in waiting}
-            for read, task in reads.items():
-                task.add_done_callback(partial(_hand_out, waiting[read]))
-            await asyncio.wait(reads.values())
-            # Not every read tells the total, and one may be refused for what it asks beside it:
-            # those that were counted on such a read ask for the total alone.
-            for key in keys:
-                if _empty(key) and _untold(reads[served[key]].result()):
-                    served[key] = key.counted()
-                    reads[served[key]] = self._begun(served[key], known)
-            await asyncio.wait(reads.values())
-            return [part(reads[served[key]].result(), key.window) for key in keys]
-
-    def _begun(self, read: ListOf, known: _Known) -> asyncio.Task[Page[Any] | Exception]:
-        """The read under way, made once however many batches it serves."""
-        task = known.reads.get(read)
-        if task is None:
-            known.reads[read] = task = asyncio.ensure_future(self._read(read, known))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _read(self, key: ListOf, known: _Known) -> Page[Any] | Exception:
+    async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[None]:
+        loader = known.lists
+        assert loader is not None  # noqa: S101  # it has called this
+        wanted = [(key, loader.load(key)) for key in keys]
         try:
-            backend = self._backend(key.tenant_uid)
-            match key:
+            with self._owned():
+                # What was let go is had again by the read that it came from.
+                known.served |= plan(
+                    [key for key in keys if key not in known.served], self._one_call
+                )
+                await self._answer(wanted, known)
+                # Not every read tells the total, and one may be refused for what it asks beside it:
+                # those that were counted on such a read ask for the total alone.
+                left = [(key, answer) for key, answer in wanted if not answer.done()]
+                known.served |= {key: key.counted() for key, _ in left}
+                await self._answer(left, known)
+        except Exception as failure:  # of ours; aiodataloader tells all but the listeners
+            for key in keys:
+                known.tell(key, failure)
+            raise
+        return [None for _ in keys]  # everybody has been answered
+
+    async def _answer(self, wanted: Waiting, known: _Known) -> None:
+        """Answer these keys by the reads that serve them, each as soon as it is done."""
+        waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
+        for key, answer in wanted:
+            waiting.setdefault(known.served[key], []).append((key, answer))
+        tasks = [self._reading(read, keys, known) for read, keys in waiting.items()]
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+
+    def _reading(self, read: ListOf, waiting: Waiting, known: _Known) -> asyncio.Task[None]:
+        """The read under way, made once however many batches it serves."""
+        reading = known.reads.get(read)
+        if reading is None:
+            reading = known.reads[read] = _Reading()
+            reading.task = asyncio.ensure_future(self._read(read, reading, known))
+            self._tasks.add(reading.task)
+            reading.task.add_done_callback(self._tasks.discard)
+        if reading.answer is None:
+            reading.waiting += waiting
+        else:
+            self._hand_out(read, reading.answer, waiting, known)
+        return reading.task
+
+    async def _read(self, read: ListOf, reading: _Reading, known: _Known) -> None:
+        answer = await self._asked(read, known)
+        if self._lets_go and not isinstance(answer, Exception):
+            known.reads.pop(read, None)
+        else:
+            reading.answer = answer
+        self._hand_out(read, answer, reading.waiting, known)
+
+    async def _asked(self, read: ListOf, known: _Known) -> Page[Any] | Exception:
+        try:
+            backend = self._backend(read.tenant_uid)
+            match read:
                 case GroupsOf():
-                    groups = await backend.list_groups(key.window, order=key.order)
+                    groups = await backend.list_groups(read.window, order=read.order)
                     known.seen += [row.record for row in groups.rows]
                     return groups
                 case MembersOf():
-                    return await backend.list_members(key.group, key.window, order=key.order)
+                    return await backend.list_members(read.group, read.window, order=read.order)
         except Exception as failure:  # of any kind: other lists are no part of it
             return failure
+
+    def _hand_out(
+        self, read: ListOf, answer: Page[Any] | Exception, waiting: Waiting, known: _Known
+    ) -> None:
+        """Answer those whose read is done, ahead of the others in their batch."""
+        lets_go = self._lets_go
+        for key, future in waiting:
+            if future.done() or (empty(key) and untold(answer) and read != key.counted()):
+                continue
+            found = part(answer, key.window)
+            if isinstance(found, Exception):
+                future.set_exception(found)
+                _seen(future)
+            elif lets_go and key in known.listeners and key not in known.awaited:
+                known.let_go(key)
+                future.cancel()  # nobody waits for it
+            else:
+                future.set_result(found)
+            known.tell(key, found)
 
     def _one_call(self, key: ListOf) -> int:
         """The longest window that one call serves, all but anywhere."""
@@ -239,115 +281,53 @@ class Loaders:
             return 0  # the read itself will fail with it
 
 
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A read, and whom it serves."""
+
+    waiting: list[tuple[ListOf, asyncio.Future[Any]]] = field(default_factory=list)
+    answer: Page[Any] | Exception | None = None
+    """None as long as it is under way."""
+    task: asyncio.Task[None] = field(init=False)
+
+
 @dataclass(slots=True)
 class _Known:
     """What was read since the last change, and is being read."""
 
     groups: Groups | None = None
     lists: Lists | None = None
-    reads: dict[ListOf, asyncio.Task[Page[Any] | Exception]] = field(default_factory=dict)
+    reads: dict[ListOf, _Reading] = field(default_factory=dict)
+    served: dict[ListOf, ListOf] = field(default_factory=dict)
+    """For each key the read that serves it."""
+    listeners: dict[ListOf, list[Listener]] = field(default_factory=dict)
+    awaited: set[ListOf] = field(default_factory=set)
+    """Keys with an answer that somebody has, or may still look at."""
     seen: list[CustomerGroup] = field(default_factory=list)
     """Groups that need not be fetched; `groups` is told of them when one is asked for."""
 
-    def let_go(self) -> None:
+    def tell(self, key: ListOf, found: Page[Any] | Exception) -> None:
+        for listener in self.listeners.pop(key, ()):
+            listener(found)
+
+    def let_go(self, key: ListOf) -> None:
+        """Whoever asks for it from now on has it read anew."""
+        if self.lists is not None:
+            self.lists.clear(key)
+
+    def close(self) -> None:
         self.groups = self.lists = None
         self.reads.clear()
+        self.listeners.clear()
         self.seen.clear()
 
 
-def _hand_out(
-    waiting: Iterable[tuple[ListOf, asyncio.Future[Any]]],
-    read: asyncio.Task[Page[Any] | Exception],
-) -> None:
-    """Answer those whose read is done, ahead of the others in their batch."""
-    if read.cancelled():
-        return
-    answer = read.result()
-    for key, future in waiting:
-        if future.done() or (_empty(key) and _untold(answer)):
-            continue
-        found = part(answer, key.window)
-        if isinstance(found, Exception):
-            future.set_exception(found)
-        else:
-            future.set_result(found)
+def _tell(listener: Listener, answer: asyncio.Future[Any]) -> None:
+    if not answer.cancelled():
+        listener(answer.exception() or answer.result())
 
 
 def _seen(answer: asyncio.Future[Any]) -> None:
     """Nobody may ever ask for it; then its failure is no news."""
     if not answer.cancelled():
         answer.exception()
-
-
-def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[ListOf, ListOf]:
-    """For each key the read that serves it: windows of one list share a read where one call does.
-
-    A total is served by any read of its list, and asked for alone only where there is none.
-    """
-    served: dict[ListOf, ListOf] = {}
-    lists: dict[object, list[ListOf]] = {}
-    for key in dict.fromkeys(keys):
-        if key.window.plain and key.window.size:
-            lists.setdefault((type(key), key.source, key.order), []).append(key)
-        else:
-            served[key] = key
-    for windows in lists.values():
-        windows.sort(key=lambda key: (key.window.offset, -key.window.size))
-        limit = one_call(windows[0])
-        for run in _runs(windows, limit):
-            start = run[0].window.offset
-            size = max(key.window.offset + key.window.size for key in run) - start
-            read = replace(run[0], window=Window(size=size, offset=start))
-            served |= dict.fromkeys(run, read)
-    by_list = {(type(read), read.source): read for read in served.values() if not _empty(read)}
-    for key in keys:
-        if _empty(key):
-            served[key] = by_list.get((type(key), key.source), key.counted())
-    return served
-
-
-def _empty(key: ListOf) -> bool:
-    """Whether it is known ahead that there is nothing to read but the total."""
-    return key.window.plain and key.window.size == 0
-
-
-def _untold(page: Page[Any] | Exception) -> bool:
-    match page:
-        case Page():
-            return page.total is None
-        case NotFound():
-            return False  # the list itself is not there
-        case _:
-            return isinstance(page, CallerError)
-
-
-def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:
-    """Windows in the order of their offsets, the longer first, cut into runs that fit within
-    `limit` rows or within their first window.
-    """
-    run: list[ListOf] = []
-    stop = 0
-    for key in windows:
-        start, end = key.window.offset, key.window.offset + key.window.size
-        if run and end > stop:
-            yield run
-            run = []
-        if not run:
-            stop = max(end, start + limit)
-        run.append(key)
-    yield run
-
-
-def part(page: Page[Any] | Exception, window: Window) -> Page[Any] | Exception:
-    """What of a read's answer is `window`; cursor windows are served by reads of their own."""
-    if isinstance(page, Exception) or not window.plain:
-        return page
-    start, stop = window.offset, window.offset + window.size
-    beyond = page.has_next or any(row.offset >= stop for row in page.rows)
-    return Page(
-        rows=[row for row in page.rows if start <= row.offset < stop],
-        total=page.total,
-        has_next=beyond if page.total is None else stop < page.total,
-        has_previous=start > 0 and page.total != 0,
-        flaws=page.flaws,
-    )

@@ -8,190 +8,22 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.backends.port import (
+    AnswerCache,
     ById,
     ByKey,
-    CustomerGroupSortField,
     CustomerOrder,
     GroupOrder,
     GroupRef,
-    Order,
 )
 from gateway.errors import GatewayError, InvalidInput, NotFound, Unavailable
-from gateway.loaders import TOTAL, GroupOf, GroupsOf, ListOf, Loaders, MembersOf, part, plan
+from gateway.loaders import Loaders
 from gateway.paging import Position, Window
+from gateway.reads import GroupOf, GroupsOf, Key, MembersOf
 from gateway.records import Customer, CustomerGroup, Page, Row
-
-BY_NAME: GroupOrder = Order(CustomerGroupSortField.NAME)
-
-
-def group(uid: str, *, name: str = "", key: str | None = None) -> CustomerGroup:
-    return CustomerGroup(tenant_uid="shop", uid=uid, name=name or uid, key=key)
-
-
-def answered(uids: list[str], window: Window, *, says_total: bool = True) -> Page[CustomerGroup]:
-    """What a backend answers for a window whose rows are known ahead."""
-    start, stop = window.offset, window.offset + window.size
-    rows = [Row(at, group(uid)) for at, uid in enumerate(uids)][start:stop]
-    total = len(uids)
-    return Page(
-        rows=rows,
-        total=total if says_total else None,
-        has_next=stop < total if says_total else bool(window.size) and len(rows) == window.size,
-        has_previous=start > 0 and total > 0 if says_total else start > 0,
-    )
-
-
-# -- which reads serve which windows
-
-windows = st.builds(Window, size=st.integers(0, 70), offset=st.integers(0, 150))
-
-
-def one_call(limit: int):
-    return lambda key: limit
-
-
-@given(st.lists(windows, min_size=1, max_size=6), st.integers(0, 50), st.integers(0, 160))
-@settings(deadline=None, derandomize=True, max_examples=200)
-def test_windows_that_share_a_read_are_the_pages_that_they_would_be_alone(wanted, limit, total):
-    """Rows, total and page info, whichever windows of the list are asked for in the same tick."""
-    uids = [f"g{number}" for number in range(total)]
-    keys: list[ListOf] = [GroupsOf("shop", window) for window in wanted]
-
-    served = plan(keys, one_call(limit))
-
-    for key in keys:
-        read = answered(uids, served[key].window)
-        assert part(read, key.window) == answered(uids, key.window)
-
-
-@given(st.lists(windows, min_size=1, max_size=6), st.integers(0, 160))
-@settings(deadline=None, derandomize=True, max_examples=200)
-def test_without_a_total_a_shared_read_never_hides_that_there_is_more(wanted, total):
-    """The rows are the same; `has_next` may only be better informed."""
-    uids = [f"g{number}" for number in range(total)]
-    keys: list[ListOf] = [GroupsOf("shop", window) for window in wanted]
-
-    served = plan(keys, one_call(50))
-
-    for key in keys:
-        page = part(answered(uids, served[key].window, says_total=False), key.window)
-        assert isinstance(page, Page)
-        assert page.rows == answered(uids, key.window).rows
-        if key.window.size:
-            assert page.has_next or key.window.offset + key.window.size >= total
-
-
-@given(st.lists(windows, min_size=1, max_size=6), st.integers(1, 50))
-@settings(deadline=None, derandomize=True, max_examples=200)
-def test_a_shared_read_is_one_call_or_a_window_that_was_asked_for(wanted, limit):
-    """Sharing never makes a read longer than one call for certain, and never makes more reads."""
-    keys: list[ListOf] = [GroupsOf("shop", window) for window in wanted]
-
-    served = plan(keys, one_call(limit))
-
-    reads = set(served.values())
-    assert set(served) == set(keys)
-    assert len(reads) <= len(set(keys))
-    for read in reads:
-        longest = max((key.window.size for key in keys if served[key] == read), default=0)
-        assert read.window.size <= max(limit, longest)
-    spans = [range(r.window.offset, r.window.offset + r.window.size) for r in reads]
-    inside = [(a, b) for a in spans for b in spans if a is not b and set(a) <= set(b) and len(a)]
-    assert inside == []
-
-
-def reads_of(keys: list[ListOf], limit: int = 50) -> list[ListOf]:
-    return list(dict.fromkeys(plan(keys, one_call(limit)).values()))
-
-
-def test_neighbouring_windows_are_one_read():
-    """Two pages of a list under two aliases."""
-    keys: list[ListOf] = [
-        GroupsOf("shop", Window(size=20)),
-        GroupsOf("shop", Window(size=20, offset=20)),
-    ]
-
-    assert reads_of(keys) == [GroupsOf("shop", Window(size=40))]
-
-
-def test_a_window_inside_a_longer_one_needs_no_read():
-    """Also where the longer one is more than one call for certain."""
-    keys: list[ListOf] = [
-        GroupsOf("shop", Window(size=10, offset=60)),
-        GroupsOf("shop", Window(size=80)),
-    ]
-
-    assert reads_of(keys) == [GroupsOf("shop", Window(size=80))]
-
-
-def test_windows_too_far_apart_are_reads_of_their_own():
-    """Nothing is read for the sake of sharing."""
-    keys: list[ListOf] = [
-        GroupsOf("shop", Window(size=10)),
-        GroupsOf("shop", Window(size=10, offset=45)),
-    ]
-
-    assert reads_of(keys) == keys
-
-
-def test_lists_that_differ_share_nothing():
-    """Another tenant, group, order or kind of list is another list."""
-    page = Window(size=10)
-    keys: list[ListOf] = [
-        GroupsOf("shop", page),
-        GroupsOf("other", page),
-        GroupsOf("shop", page, BY_NAME),
-        MembersOf("shop", ById("gold"), page),
-        MembersOf("shop", ById("silver"), page),
-        MembersOf("other", ById("gold"), page),
-        MembersOf("shop", ByKey("gold"), page),
-    ]
-
-    assert reads_of(keys) == keys
-
-
-@pytest.mark.parametrize(
-    "window",
-    [
-        Window(size=10),
-        Window(size=10, offset=30),
-        Window(size=10, from_end=True),
-        Window(size=0, from_end=True),
-        Window(size=10, after=Position(3, "g3")),
-    ],
-)
-def test_a_total_comes_with_any_read_of_its_list(window):
-    """Whatever its window and order; but not with a read of another list."""
-    rows = GroupsOf("shop", window, BY_NAME)
-
-    assert reads_of([rows, rows.counted()]) == [rows]
-    assert reads_of([rows.counted(), rows]) == [rows]
-    other = MembersOf("shop", ById("gold"), TOTAL)
-    assert set(reads_of([rows, other])) == {rows, other}
-
-
-def test_totals_and_no_rows_are_one_read_of_the_total():
-    """`first: 0` at two offsets, under two orders, and `totalCount`."""
-    keys: list[ListOf] = [
-        GroupsOf("shop", Window(size=0)),
-        GroupsOf("shop", Window(size=0, offset=7)),
-        GroupsOf("shop", Window(size=0), BY_NAME),
-    ]
-
-    assert reads_of(keys) == [GroupsOf("shop", TOTAL)]
-
-
-def test_a_failed_read_is_the_failure_of_all_its_windows():
-    """There is nothing to take a part of."""
-    failure = Unavailable("It failed.")
-
-    assert part(failure, Window(size=3)) is failure
-
+from tests.test_reads import BY_NAME, answered, group
 
 # -- the loaders over a backend
 
@@ -261,8 +93,8 @@ def shop(**more: object) -> Shop:
     return Shop(groups={"gold": GOLD, "silver": SILVER}, **more)
 
 
-def loaders_over(backend: Shop) -> Loaders:
-    return Loaders(lambda tenant_uid: backend)  # type: ignore[arg-type,return-value]
+def loaders_over(backend: Shop, answers: AnswerCache | None = None) -> Loaders:
+    return Loaders(lambda tenant_uid: backend, answers)  # type: ignore[arg-type,return-value]
 
 
 def by_id(uid: str) -> GroupOf:
@@ -539,3 +371,115 @@ async def test_of_a_list_that_is_not_there_no_total_is_asked_for():
 
     assert [type(answer) for answer in answers] == [NotFound, NotFound]
     assert backend.asked == [(ById("gone"), Window(size=5))]
+
+
+# -- telling and letting go
+
+
+async def told(loaders: Loaders, *keys: Key) -> list[object]:
+    """What the listeners of these keys are told, in its order."""
+    heard: list[object] = []
+    for key in keys:
+        loaders.tell(key, heard.append)
+    await settle()
+    return heard
+
+
+async def test_a_listener_is_told_in_the_turn_in_which_the_answer_comes():
+    """Ahead of whatever was to happen next."""
+    events: list[object] = []
+
+    class Prompt(Shop):
+        async def list_groups(self, window: Window, *, order: object = None) -> Page[CustomerGroup]:
+            page = await super().list_groups(window)
+            asyncio.get_running_loop().call_soon(events.append, "the next turn")
+            return page
+
+    loaders = loaders_over(Prompt(groups={"gold": GOLD}))
+    loaders.tell(GroupsOf("shop", Window(size=10)), lambda page: events.append(page.total))
+    await settle()
+
+    assert events == [1, "the next turn"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_what_was_told_is_let_go_where_its_answer_is_kept(keeps):
+    """Then it is read once more; else it is still there."""
+    backend = shop()
+    answers = AnswerCache(room=0)
+    if not keeps:
+        answers.put("read", "answer", size=1)
+    loaders = loaders_over(backend, answers)
+    key = GroupsOf("shop", Window(size=10))
+
+    [first] = await told(loaders, key)
+    [again] = await told(loaders, key)
+
+    assert again == first
+    assert backend.asked == [Window(size=10)] * (2 if keeps else 1)
+
+
+async def test_what_was_let_go_is_read_again_as_it_was_read():
+    """By the calls whose answers are kept: the windows shared one."""
+    backend = shop()
+    loaders = loaders_over(backend, AnswerCache())
+    first, second = (GroupsOf("shop", Window(size=1, offset=offset)) for offset in (0, 1))
+    total = first.counted()
+
+    before = await told(loaders, first, second, total)
+    after = [*await told(loaders, total), *await told(loaders, second)]
+
+    assert after == [before[2], before[1]]
+    assert backend.asked == [Window(size=2)] * 3
+
+
+async def test_who_waits_for_an_answer_has_it_whoever_is_told_of_it_too():
+    """And it stays."""
+    backend = shop()
+    loaders = loaders_over(backend, AnswerCache())
+    key = GroupsOf("shop", Window(size=10))
+    heard: list[object] = []
+    loaders.tell(key, heard.append)
+
+    assert [await loaders.load(key)] == heard
+    assert [await loaders.load(key)] == heard
+    assert len(backend.asked) == 1
+
+
+async def test_what_was_read_ahead_waits_for_its_listener():
+    """It is let go after that."""
+    backend = shop()
+    loaders = loaders_over(backend, AnswerCache())
+    key = GroupsOf("shop", Window(size=10))
+    loaders.ask_ahead([key])
+    await settle()
+
+    [first] = await told(loaders, key)
+    assert len(backend.asked) == 1
+    assert await told(loaders, key) == [first]
+    assert len(backend.asked) == 2
+
+
+async def test_a_failure_is_told_and_stays():
+    """Its answer was kept nowhere."""
+    key = MembersOf("shop", ById("gold"), Window(size=10))
+    backend = shop()
+    loaders = loaders_over(backend, AnswerCache())
+
+    [first] = await told(loaders, key)
+
+    assert isinstance(first, NotFound)
+    assert await told(loaders, key) == [first]
+    assert len(backend.asked) == 1
+
+
+async def test_listeners_are_told_of_what_nobody_expects():
+    """Even where it is not the backend that fails."""
+    unexpected = RuntimeError("nobody expects it")
+
+    def backend_of(tenant_uid: str) -> Shop:
+        raise unexpected
+
+    loaders = Loaders(backend_of)  # type: ignore[arg-type]
+
+    assert await told(loaders, GroupsOf("shop", Window(size=10)), by_id("gold")) == [unexpected] * 2

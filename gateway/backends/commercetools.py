@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from gateway.backends import predicates
+from gateway.backends.answer import Answer
 from gateway.backends.commercetools_changes import (
     action,
     custom_draft,
@@ -43,7 +44,7 @@ from gateway.backends.port import (
     MembershipEdit,
 )
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
+from gateway.backends.upstream import CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage
 from gateway.backends.wire import per_selection
 from gateway.errors import (

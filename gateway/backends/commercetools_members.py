@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.backends import predicates
+from gateway.backends.answer import Answer
 from gateway.backends.commercetools_refusals import code
 from gateway.backends.commercetools_wire import WHOLE
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.upstream import Answer, CallerUpstream
+from gateway.backends.upstream import CallerUpstream
 from gateway.backends.urls import Query
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.settings import Commercetools as CommercetoolsSettings

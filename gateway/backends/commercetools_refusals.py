@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec import Struct
 
-from gateway.backends.upstream import Answer
+from gateway.backends.answer import Answer
 from gateway.errors import Duplicate, InUse, NotFound, Rejected
 
 NOT_CARRIED_OUT: Final = frozenset({"OverCapacity", "PendingOperation"})

@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from msgspec.structs import force_setattr
 
+from gateway.backends.answer import Answer
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail_capabilities import capabilities
 from gateway.backends.flow_retail_costs import FlowRetailCosts
@@ -40,7 +41,7 @@ from gateway.backends.port import (
     SortDirection,
     no_such_order,
 )
-from gateway.backends.upstream import Answer, CallerUpstream, Upstream, unreadable
+from gateway.backends.upstream import CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
 from gateway.backends.wire import per_selection
 from gateway.errors import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from gateway.backends.answer import Answer
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
-from gateway.backends.upstream import Answer
 from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
 
 Edit = tuple[MemberAction, str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
+from gateway.backends.answer import Answer
 from gateway.backends.port import ById, GroupRef
-from gateway.backends.upstream import Answer
 from gateway.errors import NotFound, Rejected, Unsupported
 
 

@@ -12,16 +12,16 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 import httpx
 import msgspec
 
+from gateway.backends.answer import Answer
 from gateway.backends.port import Caller
 from gateway.backends.time_limits import TimeLimits
 from gateway.backends.transport import COLLECT
-from gateway.backends.urls import BaseUrl, Query
+from gateway.backends.urls import BaseUrl, Query, Target
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -38,48 +38,7 @@ from gateway.telemetry import Observer, UpstreamCall
 SAFE_METHODS: Final = frozenset({"GET"})
 BODILESS: Final = frozenset({"GET", "DELETE"})
 TRANSIENT: Final = frozenset({502, 503, 504})
-MAX_REASON: Final = 200
 NO_BODY: Final = httpx.ByteStream(b"")
-ADDRESS: Final = re.compile(r"\S[.:@]+\w|//|localhost", re.IGNORECASE)
-
-
-class _Refusal(msgspec.Struct):
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A 2xx, or a 4xx that only the adapter can read."""
-
-    status: int
-    body: bytes = field(repr=False)
-    private: tuple[str, ...] = field(default=(), repr=False)
-    """What is never to be shown, were the upstream to say it: the token, the host."""
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
-
-    def reason(self) -> str:
-        """What the upstream says of a refusal, as one short plain sentence, or "" where it can't
-        be shown.
-
-        Only the `message` of a JSON object is read; text with what could be a URL, a host or a mail
-        address in it is not passed on.
-        """
-        said = self.said()
-        if ADDRESS.search(said) or any(word in said for word in self.private):
-            return ""
-        said = said[:MAX_REASON].rstrip(". ")
-        return f" It says: {said}." if said else ""
-
-    def said(self) -> str:
-        """The whole of that message on one line, whatever is in it; never to be shown."""
-        try:
-            message = msgspec.json.decode(self.body, type=_Refusal).message
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-        return " ".join("".join(c if c.isprintable() else " " for c in message).split())
 
 
 class Upstream:
@@ -152,11 +111,23 @@ class CallerUpstream:
         Raises Unauthenticated, Forbidden, RateLimited, Unavailable, InvalidAnswer,
         DeadlineExceeded; for a write of which it can't be told whether it was made,
         OutcomeUnknown; LimitExceeded, and sends nothing, where the operation's calls are used up.
+        What was answered to a GET is answered again, if the caller has it kept.
         """
         if not self._caller.token:
             raise Unauthenticated("This needs a bearer token: send an Authorization header.")
-        url = self._upstream._base.fill(template, path, query or {})
-        request = self._request(method, url, body)
+        target = self._upstream._base.fill(template, path, query or {})
+        kept = self._caller.answers if method == "GET" else None
+        if kept is not None:
+            known: Answer | None = kept.get((self._upstream.name, target))
+            if known is not None:
+                return known
+        answer = await self._sent(method, template, target, body)
+        if kept is not None:
+            kept.put((self._upstream.name, target), answer, size=len(answer.body))
+        return answer
+
+    async def _sent(self, method: str, template: str, target: Target, body: object) -> Answer:
+        request = self._request(method, self._upstream._base.url(target), body)
         settings = self._upstream._settings
         # Here and not where it is sent: calls side by side must not wait at the gate to be refused,
         # and what is sent again is the same call.

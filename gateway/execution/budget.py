@@ -12,7 +12,7 @@ from gateway.errors import LimitExceeded
 from gateway.execution.documents import Refused
 from gateway.execution.plan import Arguments, Plan
 from gateway.execution.rehearsal import Rehearsed, rehearse
-from gateway.loaders import ListOf
+from gateway.reads import ListOf
 
 FEW_PLACES: Final = 200
 """Of an operation that is rehearsed again with shorter pages, to tell which would fit."""

@@ -21,6 +21,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
+from gateway.backends.port import AnswerCache
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget
@@ -33,7 +34,7 @@ from gateway.execution.running import Run
 from gateway.execution.shapes import Surprise
 from gateway.execution.shelf import Kept, Shelf
 from gateway.limits import variables_refusal
-from gateway.loaders import ListOf
+from gateway.reads import ListOf
 from gateway.selection import Selection
 
 MOST_COERCION_ERRORS: Final = 50
@@ -147,6 +148,8 @@ class Operations:
         context.selected = self._selection(document, node, kept)
         plan = self._plan(document, node, values, kept)
         arguments = Arguments(self._planner.coercion, values)
+        runs = self._compiled and plan.covered
+        context.answers = AnswerCache() if runs else None
         ahead = budget.hold(plan, arguments, context, node)
 
         def executor(tally: Tally) -> CompiledExecutor:
@@ -168,7 +171,7 @@ class Operations:
             node=node,
             context=context,
             ahead=ahead,
-            run=Run(plan, arguments, context, ahead) if self._compiled and plan.covered else None,
+            run=Run(plan, arguments, context, ahead) if runs else None,
             executor=executor,
             untrusted=meant.unknown,
         )

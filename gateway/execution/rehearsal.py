@@ -19,8 +19,8 @@ from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
 from gateway.execution.stand_ins import Note, Notes, Rehearsal
-from gateway.loaders import GroupOf, Key, ListOf
 from gateway.paging import Window
+from gateway.reads import GroupOf, Key, ListOf
 from gateway.schema.fetched import Fetched
 
 MOST_PLACES: Final = 500

@@ -19,7 +19,7 @@ import msgspec
 from gateway.context import Context
 from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
 from gateway.execution.shapes import Surprise
-from gateway.loaders import Key
+from gateway.reads import Key
 from gateway.schema.fetched import flaws_of
 
 Object = dict[str, Any]
@@ -41,7 +41,7 @@ class Run:
         self._context = context
         self._ahead = ahead
         self._info = PlainInfo(context)
-        self._pending = 0
+        self._pending = 1  # of what is done before all is there; the root is the first
         self._over: asyncio.Future[bool] | None = None
         """Whether all is there; False after a surprise."""
 
@@ -54,7 +54,8 @@ class Run:
             except Exception as surprise:
                 raise Surprise from surprise
             self._context.loaders.ask_ahead(self._ahead)
-            if self._pending and not await over:
+            self._done()
+            if not await over:
                 raise Surprise
             return root
         finally:
@@ -88,14 +89,24 @@ class Run:
             elif wanted is None:
                 self._complete(link, [None], [into])
             else:
-                answer = self._context.loaders.ask(wanted)
-                self._when([answer], partial(self._show, link, wanted, answer, into))
+                self._pending += 1
+                self._context.loaders.tell(wanted, partial(self._told, link, wanted, into))
         if lists:
             self._look_up(link, lists)
 
-    def _show(self, link: Link, key: Key, answer: asyncio.Future[Any], into: Object) -> None:
-        read = answer.result()
-        if flaws_of(read, key):
+    def _told(self, link: Link, key: Key, into: Object, read: Any) -> None:
+        """Show what was read by the key, or the exception in its place."""
+        if self._ended:
+            return
+        try:
+            self._show(link, key, into, read)
+        except Exception:  # passed on, it would hold what was read by its frames, and so itself
+            self._surprise()
+        else:
+            self._done()
+
+    def _show(self, link: Link, key: Key, into: Object, read: Any) -> None:
+        if isinstance(read, Exception) or flaws_of(read, key):
             raise Surprise
         assert link.fetched is not None  # noqa: S101  # or nothing would have been asked for
         self._complete(link, [link.fetched.shown(read, key, self._context)], [into])
@@ -197,19 +208,28 @@ class Run:
     ) -> None:
         # Whoever looks at a failure keeps the event loop from telling that nobody did.
         failed = answer.cancelled() or answer.exception() is not None
-        over = self._over
-        if over is None or over.done():
+        if self._ended:
             return
         waiting.discard(answer)
-        try:
-            if failed:
-                raise Surprise
-            if waiting:
-                return
-            then()
-        except Exception:  # passed on, it would hold the answer by its frames, and so itself
-            over.set_result(False)
-            return
+        if failed:
+            self._surprise()
+        elif not waiting:
+            try:
+                then()
+            except Exception:  # as above
+                self._surprise()
+            else:
+                self._done()
+
+    @property
+    def _ended(self) -> bool:
+        return self._over is None or self._over.done()
+
+    def _surprise(self) -> None:
+        if self._over is not None:
+            self._over.set_result(False)
+
+    def _done(self) -> None:
         self._pending -= 1
-        if not self._pending:
-            over.set_result(True)
+        if not self._pending and self._over is not None:
+            self._over.set_result(True)

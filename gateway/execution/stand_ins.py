@@ -25,8 +25,8 @@ from gateway.backends.port import (
     MembershipEdit,
 )
 from gateway.context import Context
-from gateway.loaders import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
 from gateway.paging import Window
+from gateway.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"

@@ -19,8 +19,8 @@ from strawberry.types.field import StrawberryField
 from gateway.backends.port import Order, no_such_order
 from gateway.context import Context
 from gateway.errors import LimitExceeded
-from gateway.loaders import ListOf
 from gateway.paging import Position, Window, encode_cursor, window
+from gateway.reads import ListOf
 from gateway.records import Page, Row
 from gateway.schema.fetched import Fetched
 from gateway.schema.node import Info

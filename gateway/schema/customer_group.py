@@ -8,7 +8,7 @@ import strawberry
 
 from gateway import records
 from gateway.backends.port import ById
-from gateway.loaders import GroupOf, MembersOf
+from gateway.reads import GroupOf, MembersOf
 from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer import Customer

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from gateway.backends.answer import Answer
 from gateway.backends.commercetools import GROUP_SORTS, GROUPS
 from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import RemoteList
@@ -28,7 +29,6 @@ from gateway.backends.port import (
     Order,
     SortDirection,
 )
-from gateway.backends.upstream import Answer
 from gateway.errors import GatewayError, LimitExceeded, Rejected
 from gateway.paging import Position, Window
 from gateway.records import Page

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from gateway.backends.answer import Answer
 from gateway.backends.flow_retail_members import edit_members
 from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
-from gateway.backends.upstream import Answer
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,

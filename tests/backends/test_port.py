@@ -16,6 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.port import (
+    AnswerCache,
     Backend,
     ById,
     ByKey,
@@ -847,3 +848,16 @@ async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
         written = [call for call in world.calls if not call.startswith("GET")]
         assert len(world.calls) <= left
         assert type(failure.value) is (OutcomeUnknown if written else LimitExceeded)
+
+
+@given(st.lists(st.integers(0, 40)))
+def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
+    """What was kept as long as all was, stays."""
+    answers = AnswerCache(room=100)
+    for number, size in enumerate(sizes):
+        answers.put(number, f"answer {number}", size=size)
+        assert answers.complete is (sum(sizes[: number + 1]) <= 100)
+
+    for number, _ in enumerate(sizes):
+        kept = f"answer {number}" if sum(sizes[: number + 1]) <= 100 else None
+        assert answers.get(number) == kept

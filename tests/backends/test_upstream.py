@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.port import Caller
+from gateway.backends.answer import Answer
+from gateway.backends.port import AnswerCache, Caller
 from gateway.backends.transport import HttpTransport
-from gateway.backends.upstream import Answer, CallerUpstream, Upstream
+from gateway.backends.upstream import CallerUpstream, Upstream
 from gateway.context import Asker
 from gateway.errors import (
     DeadlineExceeded,
@@ -102,7 +103,11 @@ class Script(httpx.AsyncBaseTransport):
 
 
 def caller(
-    *, token: str | None = SECRET, seconds: float = 10.0, limit: int | None = None
+    *,
+    token: str | None = SECRET,
+    seconds: float = 10.0,
+    limit: int | None = None,
+    answers: AnswerCache | None = None,
 ) -> Caller:
     return Caller(
         tenant_uid="shop",
@@ -110,6 +115,7 @@ def caller(
         request_id="req-1",
         deadline=asyncio.get_running_loop().time() + seconds,
         meter=Meter(limit=limit),
+        answers=answers,
     )
 
 
@@ -135,6 +141,59 @@ async def get(connection: CallerUpstream) -> Answer:
 
 async def put(connection: CallerUpstream) -> Answer:
     return await connection.send("PUT", GROUP, GOLD, body={"name": "Gold"})
+
+
+# -- what is not sent twice
+
+
+async def test_a_read_whose_answer_is_kept_is_not_sent_again():
+    """It is answered after the deadline too, and takes no other's place; other reads are sent."""
+    answers = AnswerCache()
+    asking = caller(answers=answers, seconds=0.2, limit=2)
+    made, script = upstream(Says(body=b"first"), Says(404, body=b"second"))
+    connection = made.connect(asking)
+
+    kept = [await get(connection), await connection.send("GET", GROUP, GOLD, query={"page": 1})]
+    await asyncio.sleep(0.3)
+    again = [await get(connection), await connection.send("GET", GROUP, GOLD, query={"page": 1})]
+
+    assert [answer.body for answer in kept] == [b"first", b"second"]
+    assert again == kept
+    assert len(script.requests) == asking.meter.rest_calls == 2
+
+
+async def test_a_failure_is_not_kept():
+    """The next one who asks may have more luck."""
+    made, _ = upstream(Says(500), Says(body=b"found"))
+    connection = made.connect(caller(answers=AnswerCache()))
+
+    with pytest.raises(Unavailable):
+        await get(connection)
+
+    assert (await get(connection)).body == b"found"
+
+
+async def test_writes_are_sent_as_often_as_they_are_asked_for():
+    """Nothing of them is kept."""
+    made, script = upstream(Says(), Says())
+    connection = made.connect(caller(answers=AnswerCache()))
+
+    for _ in range(2):
+        await put(connection)
+
+    assert len(script.requests) == 2
+
+
+async def test_one_upstreams_answer_is_not_anothers():
+    """Though path and query are the same."""
+    answers = AnswerCache()
+    bodies = []
+    for name in (b"one", b"other"):
+        made, _ = upstream(Says(body=name))
+        made.name = name.decode()
+        bodies.append((await get(made.connect(caller(answers=answers)))).body)
+
+    assert bodies == [b"one", b"other"]
 
 
 # -- what leaves

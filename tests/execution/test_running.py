@@ -257,6 +257,29 @@ async def test_a_surprise_makes_no_call_again(gateway, flow):
     assert body["extensions"]["cost"]["restCallsMade"] == 4
 
 
+async def test_what_was_shown_and_let_go_is_not_called_for_again(gateway, flow):
+    """The same group's customers and their total are asked for at once, and again later."""
+    flow.add_group("gold")
+    flow.add_customer("ada", "gold")
+    flow.fail(Delay(0.2), path="customer-groups$")
+
+    data = await gateway.query(
+        """{ customerGroup(by: {uid: "gold"}) { customers(first: 5) { totalCount nodes { uid } } }
+            customerGroups { nodes { again: customers(first: 5) { nodes { email } }
+                customers(first: 3) { totalCount } } } }"""
+    )
+
+    assert data["customerGroup"]["customers"] == {"totalCount": 1, "nodes": [{"uid": "ada"}]}
+    [again] = data["customerGroups"]["nodes"]
+    assert again["customers"] == {"totalCount": 1}
+    assert [list(node) for node in again["again"]["nodes"]] == [["email"]]
+    assert Counter(flow.calls) == {
+        "GET customer-groups/gold/customers": 1,
+        "GET customer-groups": 1,
+        "GET customer-groups/gold": 1,
+    }
+
+
 # -- conditions
 
 
@@ -321,13 +344,17 @@ async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
     async with running_gateway(settings(flow.url, deadline=0.5)) as gateway:
         began = asyncio.get_running_loop().time()
         body = await gateway.ask(
-            '{ customerGroups { totalCount } customerGroup(by: {uid: "gold"}) { uid } }'
+            "{ customerGroups { totalCount } "
+            'customerGroup(by: {uid: "gold"}) { uid customers { nodes { uid } } } }'
         )
 
     assert asyncio.get_running_loop().time() - began < 1.5
     assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
-    assert body["data"]["customerGroup"] == {"uid": "gold"}
-    assert len(flow.calls) == 2
+    assert body["data"]["customerGroup"] == {
+        "uid": "gold",
+        "customers": {"nodes": [{"uid": "ada"}]},
+    }
+    assert len(flow.calls) == 3
 
 
 # -- what is left behind

@@ -1,0 +1,141 @@
+"""What an operation reads: keys that say it, and the reads of lists that serve them.
+
+A key says what is wanted, whole. Reads are fewer: windows of one list share one where one REST call
+has room for them, and its total comes with any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.backends.port import CustomerOrder, GroupOrder, GroupRef
+from gateway.errors import CallerError, NotFound
+from gateway.paging import Window
+from gateway.records import Page
+
+TOTAL: Final = Window(size=0)
+
+
+class GroupOf(Struct, frozen=True):
+    """One group; None where there is none."""
+
+    tenant_uid: str
+    ref: GroupRef
+
+
+class GroupsOf(Struct, frozen=True):
+    """A window of a tenant's groups."""
+
+    tenant_uid: str
+    window: Window
+    order: GroupOrder | None = None
+
+    @property
+    def source(self) -> object:
+        """What is the same for all windows of one list, however ordered."""
+        return self.tenant_uid
+
+    def counted(self) -> GroupsOf:
+        """The key of the list's total alone."""
+        return GroupsOf(self.tenant_uid, TOTAL)
+
+
+class MembersOf(Struct, frozen=True):
+    """A window of a group's customers."""
+
+    tenant_uid: str
+    group: GroupRef
+    window: Window
+    order: CustomerOrder | None = None
+
+    @property
+    def source(self) -> object:
+        """What is the same for all windows of one list, however ordered."""
+        return self.tenant_uid, self.group
+
+    def counted(self) -> MembersOf:
+        """The key of the list's total alone."""
+        return MembersOf(self.tenant_uid, self.group, TOTAL)
+
+
+ListOf = GroupsOf | MembersOf
+Key = GroupOf | ListOf
+"""What is read from a tenant's backend; its type says by which call."""
+
+
+def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[ListOf, ListOf]:
+    """For each key the read that serves it: windows of one list share a read where one call does.
+
+    A total is served by any read of its list, and asked for alone only where there is none.
+    """
+    served: dict[ListOf, ListOf] = {}
+    lists: dict[object, list[ListOf]] = {}
+    for key in dict.fromkeys(keys):
+        if key.window.plain and key.window.size:
+            lists.setdefault((type(key), key.source, key.order), []).append(key)
+        else:
+            served[key] = key
+    for windows in lists.values():
+        windows.sort(key=lambda key: (key.window.offset, -key.window.size))
+        limit = one_call(windows[0])
+        for run in _runs(windows, limit):
+            start = run[0].window.offset
+            size = max(key.window.offset + key.window.size for key in run) - start
+            read = replace(run[0], window=Window(size=size, offset=start))
+            served |= dict.fromkeys(run, read)
+    by_list = {(type(read), read.source): read for read in served.values() if not empty(read)}
+    for key in keys:
+        if empty(key):
+            served[key] = by_list.get((type(key), key.source), key.counted())
+    return served
+
+
+def empty(key: ListOf) -> bool:
+    """Whether it is known ahead that there is nothing to read but the total."""
+    return key.window.plain and key.window.size == 0
+
+
+def untold(page: Page[Any] | Exception) -> bool:
+    match page:
+        case Page():
+            return page.total is None
+        case NotFound():
+            return False  # the list itself is not there
+        case _:
+            return isinstance(page, CallerError)
+
+
+def _runs(windows: Sequence[ListOf], limit: int) -> Iterator[list[ListOf]]:
+    """Windows in the order of their offsets, the longer first, cut into runs that fit within
+    `limit` rows or within their first window.
+    """
+    run: list[ListOf] = []
+    stop = 0
+    for key in windows:
+        start, end = key.window.offset, key.window.offset + key.window.size
+        if run and end > stop:
+            yield run
+            run = []
+        if not run:
+            stop = max(end, start + limit)
+        run.append(key)
+    yield run
+
+
+def part(page: Page[Any] | Exception, window: Window) -> Page[Any] | Exception:
+    """What of a read's answer is `window`; cursor windows are served by reads of their own."""
+    if isinstance(page, Exception) or not window.plain:
+        return page
+    start, stop = window.offset, window.offset + window.size
+    beyond = page.has_next or any(row.offset >= stop for row in page.rows)
+    return Page(
+        rows=[row for row in page.rows if start <= row.offset < stop],
+        total=page.total,
+        has_next=beyond if page.total is None else stop < page.total,
+        has_previous=start > 0 and page.total != 0,
+        flaws=page.flaws,
+    )
