@@ -217,9 +217,11 @@ class Operations:
             kept.conditions[name] = conditions(node, document.fragments)
         choice = (name, *[values.coerced.get(each) for each in kept.conditions[name]])
         plan = kept.plans.get(choice)
-        if plan is None:
+        if plan is None or not plan.lasting:  # what comes a second time will come more often
             try:
-                plan = self._planner.plan(node, document.fragments, values)
+                plan = self._planner.plan(
+                    node, document.fragments, values, lasting=plan is not None
+                )
             except GraphQLError as mistake:  # a condition that is null
                 raise Refused([mistake]) from None
             kept.plans[choice] = plan

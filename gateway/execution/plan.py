@@ -105,6 +105,8 @@ class Plan:
     """Whether it can be run; else it is graphql-core's, and only rehearsed."""
     size: int
     """How many shapes were made for it."""
+    lasting: bool
+    """Whether it was made for more than one request: see Shapes."""
 
 
 class Arguments:
@@ -141,14 +143,24 @@ class Planner:
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
+        *,
+        lasting: bool = False,
     ) -> Plan:
         """The plan of a valid operation; of `variables`, only those of `conditions` are read."""
         root = self._schema.get_root_type(operation.operation)
         assert root is not None  # noqa: S101  # the document is valid
-        making = _Making(self.coercion, self._schema, self._costly, operation, fragments, variables)
+        making = _Making(
+            self.coercion,
+            self._schema,
+            self._costly,
+            operation,
+            fragments,
+            variables,
+            lasting=lasting,
+        )
         selection = making.root(root)
         covered = making.covered and operation.operation is OperationType.QUERY
-        return Plan(operation.operation, selection, covered, making.shapes.count)
+        return Plan(operation.operation, selection, covered, making.shapes.count, lasting)
 
 
 def conditions(
@@ -220,6 +232,8 @@ class _Making:
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
+        *,
+        lasting: bool,
     ) -> None:
         self.covered = True
         self._coercion = coercion
@@ -229,7 +243,7 @@ class _Making:
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
         self._below = _below(schema, operation, self._fragments, variables)
-        self.shapes = Shapes(self._below)
+        self.shapes = Shapes(self._below, lasting=lasting)
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
@@ -32,6 +32,7 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from msgspec import Struct, defstruct
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway import records
@@ -46,6 +47,7 @@ KEPT_SOURCES: Final = 512
 """Compiling takes most of a shape's making, and selections that differ in their response keys only
 have the same source.
 """
+KEPT_STRUCTS: Final = 512
 
 
 class Surprise(Exception):
@@ -86,8 +88,12 @@ class Completed:
 class Shapes:
     """Makes the shapes of one operation; `collect` gives a selection's fields below another's."""
 
-    def __init__(self, collect: Collect) -> None:
+    def __init__(self, collect: Collect, *, lasting: bool = False) -> None:
+        """Those that are `lasting` take longer to make and half as long to use: objects that are
+        all plain are structs, which are encoded as dicts are.
+        """
         self._collect = collect
+        self._lasting = lasting
         self._made: dict[Place, Partial] = {}
 
     @property
@@ -118,13 +124,13 @@ class Shapes:
             value = code.value(type_, details)
             if value is None:
                 others.append(key)
-            name = code.name(key)
-            parts.append(f"{name}: {value}")
-            sound.append(f"{name}: {code.sound(type_, details) or value}")
+            parts.append(str(value))
+            sound.append(code.sound(type_, details) or str(value))
         size = len(fields) + code.size
-        body = f"{{{', '.join(parts)}}}"
+        make = _object if self._lasting and not others else _dict
+        body = make(code, fields, parts)
         if sound != parts:
-            body = f"{{{', '.join(sound)}}} if record.sound else {body}"
+            body = f"{make(code, fields, sound)} if record.sound else {body}"
         return Partial(code.function(body), others, size)
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
@@ -331,6 +337,22 @@ def _texts(type_: GraphQLEnumType) -> Mapping[str, Any]:
     """
     enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
     return {member._value_: type_.coerce_output_value(member) for member in enum}
+
+
+def _dict(code: _Code, keys: Iterable[str], values: Iterable[str]) -> str:
+    items = [f"{code.name(key)}: {value}" for key, value in zip(keys, values, strict=True)]
+    return f"{{{', '.join(items)}}}"
+
+
+def _object(code: _Code, keys: Iterable[str], values: Iterable[str]) -> str:
+    return f"{code.name(_struct(tuple(keys)))}({', '.join(values)})"
+
+
+@lru_cache(maxsize=KEPT_STRUCTS)
+def _struct(keys: Sequence[str]) -> type[Struct]:
+    """The type of objects that have these members when they are encoded."""
+    names = {f"_{number}": key for number, key in enumerate(keys)}
+    return defstruct("Object", [(name, Any) for name in names], rename=names, gc=False)
 
 
 @lru_cache(maxsize=KEPT_SOURCES)
