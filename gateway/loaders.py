@@ -224,7 +224,7 @@ class Loaders:
         reading = known.reads.get(read)
         if reading is None:
             reading = known.reads[read] = _Reading()
-            reading.task = asyncio.ensure_future(self._read(read, reading, known))
+            reading.task = asyncio.create_task(self._read(read, reading, known))
             self._tasks.add(reading.task)
             reading.task.add_done_callback(self._tasks.discard)
         if reading.answer is None:
@@ -262,7 +262,7 @@ class Loaders:
         for key, future in waiting:
             if future.done() or (empty(key) and untold(answer) and read != key.counted()):
                 continue
-            found = part(answer, key.window)
+            found = answer if key.window == read.window else part(answer, key.window)
             if isinstance(found, Exception):
                 future.set_exception(found)
                 _seen(future)

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gateway.errors import LimitExceeded
 
 log = logging.getLogger("gateway")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamCall:
+class UpstreamCall(Struct, frozen=True, kw_only=True):
     """One REST request that was sent. `status` is None where no answer came; `seconds` is the time
     it took.
     """
@@ -78,8 +79,7 @@ class Meter:
         self.rest_calls -= 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationDone:
+class OperationDone(Struct, frozen=True, kw_only=True):
     """One GraphQL operation that was answered; `error_codes` are those of its errors, in order."""
 
     operation_name: str | None
@@ -91,8 +91,7 @@ class OperationDone:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UntrustedDocument:
+class UntrustedDocument(Struct, frozen=True, kw_only=True):
     """A document ran that is none of the trusted ones; `sha256` is that of its text, in hex."""
 
     operation_name: str | None
