@@ -213,11 +213,8 @@ class Loaders:
         waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
         for key, answer in wanted:
             waiting.setdefault(known.served[key], []).append((key, answer))
-        tasks = [self._reading(read, keys, known) for read, keys in waiting.items()]
-        if tasks:
-            await asyncio.wait(tasks)
-        for task in tasks:
-            task.result()
+        for task in [self._reading(read, keys, known) for read, keys in waiting.items()]:
+            await task
 
     def _reading(self, read: ListOf, waiting: Waiting, known: _Known) -> asyncio.Task[None]:
         """The read under way, made once however many batches it serves."""
@@ -226,7 +223,6 @@ class Loaders:
             reading = known.reads[read] = _Reading()
             reading.task = asyncio.create_task(self._read(read, reading, known))
             self._tasks.add(reading.task)
-            reading.task.add_done_callback(self._tasks.discard)
         if reading.answer is None:
             reading.waiting += waiting
         else:
@@ -234,7 +230,10 @@ class Loaders:
         return reading.task
 
     async def _read(self, read: ListOf, reading: _Reading, known: _Known) -> None:
-        answer = await self._asked(read, known)
+        try:
+            answer = await self._asked(read, known)
+        finally:
+            self._tasks.discard(reading.task)
         if self._lets_go and not isinstance(answer, Exception):
             known.reads.pop(read, None)
         else:

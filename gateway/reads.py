@@ -80,6 +80,10 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
         else:
             served[key] = key
     for windows in lists.values():
+        if len(windows) == 1:
+            [key] = windows
+            served[key] = key
+            continue
         windows.sort(key=lambda key: (key.window.offset, -key.window.size))
         limit = one_call(windows[0])
         for run in _runs(windows, limit):
