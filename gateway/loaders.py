@@ -120,6 +120,7 @@ class Loaders:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         # Loaders and what they load with hold each other, and all that was read.
         self._known.close()
+        self._tasks.clear()  # those that were cancelled before they began are still here
 
     def _begun(self, key: Key) -> asyncio.Future[Any]:
         return self._groups.load(key) if isinstance(key, GroupOf) else self._lists.load(key)
@@ -187,25 +188,25 @@ class Loaders:
         return {GroupOf(tenant_uid, ref): group for ref, group in found.items()}
 
     async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[None]:
-        loader = known.lists
-        assert loader is not None  # noqa: S101  # it has called this
-        wanted = [(key, loader.load(key)) for key in keys]
-        try:
-            with self._owned():
+        with self._owned():
+            loader = known.lists
+            assert loader is not None  # noqa: S101  # it has called this
+            wanted = [(key, loader.load(key)) for key in keys]
+            try:
                 # What was let go is had again by the read that it came from.
-                known.served |= plan(
-                    [key for key in keys if key not in known.served], self._one_call
-                )
+                new = [key for key in keys if key not in known.served]
+                known.served |= plan(new, self._one_call)
                 await self._answer(wanted, known)
                 # Not every read tells the total, and one may be refused for what it asks beside it:
                 # those that were counted on such a read ask for the total alone.
                 left = [(key, answer) for key, answer in wanted if not answer.done()]
                 known.served |= {key: key.counted() for key, _ in left}
                 await self._answer(left, known)
-        except Exception as failure:  # of ours; aiodataloader tells all but the listeners
-            for key in keys:
-                known.tell(key, failure)
-            raise
+            except Exception as failure:  # of ours: nobody is left waiting
+                for key, answer in wanted:
+                    if not answer.done():
+                        _fail(answer, failure)
+                        known.tell(key, failure)
         return [None for _ in keys]  # everybody has been answered
 
     async def _answer(self, wanted: Waiting, known: _Known) -> None:
@@ -226,7 +227,7 @@ class Loaders:
         if reading.answer is None:
             reading.waiting += waiting
         else:
-            self._hand_out(read, reading.answer, waiting, known)
+            self._hand_out(read, reading.answer, waiting, known, lets_go=False)
         return reading.task
 
     async def _read(self, read: ListOf, reading: _Reading, known: _Known) -> None:
@@ -234,11 +235,12 @@ class Loaders:
             answer = await self._asked(read, known)
         finally:
             self._tasks.discard(reading.task)
-        if self._lets_go and not isinstance(answer, Exception):
+        lets_go = self._lets_go and not isinstance(answer, Exception)
+        if lets_go:
             known.reads.pop(read, None)
         else:
             reading.answer = answer
-        self._hand_out(read, answer, reading.waiting, known)
+        self._hand_out(read, answer, reading.waiting, known, lets_go=lets_go)
 
     async def _asked(self, read: ListOf, known: _Known) -> Page[Any] | Exception:
         try:
@@ -253,18 +255,22 @@ class Loaders:
         except Exception as failure:  # of any kind: other lists are no part of it
             return failure
 
+    @staticmethod
     def _hand_out(
-        self, read: ListOf, answer: Page[Any] | Exception, waiting: Waiting, known: _Known
+        read: ListOf,
+        answer: Page[Any] | Exception,
+        waiting: Waiting,
+        known: _Known,
+        *,
+        lets_go: bool,
     ) -> None:
         """Answer those whose read is done, ahead of the others in their batch."""
-        lets_go = self._lets_go
         for key, future in waiting:
             if future.done() or (empty(key) and untold(answer) and read != key.counted()):
                 continue
             found = answer if key.window == read.window else part(answer, key.window)
             if isinstance(found, Exception):
-                future.set_exception(found)
-                _seen(future)
+                _fail(future, found)
             elif lets_go and key in known.listeners and key not in known.awaited:
                 known.let_go(key)
                 future.cancel()  # nobody waits for it
@@ -311,19 +317,23 @@ class _Known:
 
     def let_go(self, key: ListOf) -> None:
         """Whoever asks for it from now on has it read anew."""
-        if self.lists is not None:
+        if self.lists is not None and key not in self.awaited:
             self.lists.clear(key)
 
     def close(self) -> None:
         self.groups = self.lists = None
-        self.reads.clear()
-        self.listeners.clear()
-        self.seen.clear()
+        for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen):
+            kept.clear()
 
 
 def _tell(listener: Listener, answer: asyncio.Future[Any]) -> None:
     if not answer.cancelled():
         listener(answer.exception() or answer.result())
+
+
+def _fail(answer: asyncio.Future[Any], failure: Exception) -> None:
+    answer.set_exception(failure)
+    _seen(answer)
 
 
 def _seen(answer: asyncio.Future[Any]) -> None:

@@ -24,10 +24,10 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.counts import SATURATED
 from gateway.errors import LimitExceeded
 from gateway.limits import (
     NOUNS,
-    SATURATED,
     TOKEN,
     DocumentLimits,
     document_refusals,
@@ -205,6 +205,39 @@ def expanded(document: DocumentNode) -> dict[str, int]:
 def test_counts_are_those_of_the_expanded_document(text: str):
     """As if every fragment were written where it is spread."""
     assert counted(text) == expanded(parse(text))
+
+
+ALLOWED = st.fixed_dictionaries({limit: st.integers(0, 12) for limit in NOUNS})
+
+
+@given(DOCUMENTS, ALLOWED)
+def test_exactly_what_exceeds_its_limit_is_refused(text: str, allowed: dict[str, int]):
+    """Also where the document as a whole is looked at only once, since it is within all limits."""
+    document = parse(text)
+    exceeded = {limit: n for limit, n in expanded(document).items() if n > allowed[limit]}
+
+    errors = document_refusals(document, DocumentLimits(**allowed))
+
+    assert numbers([*errors]) == exceeded
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("{ a { ...F } b { ...F } } fragment F on T { c d }", {"max_fields": 5}),
+        ("{ ...F } fragment F on T { c d }", {"max_root_fields": 1}),
+        ("{ a } fragment F on T { ...G } fragment G on T { ...F }", {"max_fragment_spreads": 1}),
+        ("{ a { ...F } } fragment F on T { b { c } }", {"max_depth": 2}),
+        ("{ a(b: {c: [1]}) }", {"max_nesting": 1}),
+        ("query ($v: [[T]] @d) @d { a }", {"max_directives": 1}),
+        ("query ($v: [[T]]) { a }", {"max_nesting": 1}),
+    ],
+)
+def test_what_the_whole_document_does_not_tell_is_counted(text: str, limits: dict[str, int]):
+    """A fragment may come to more than stands there; or to nothing, where it is not spread."""
+    refused = document_refusals(parse(text), DocumentLimits(**limits))
+
+    assert bool(refused) == (text != "{ a } fragment F on T { ...G } fragment G on T { ...F }")
 
 
 # -- what is said

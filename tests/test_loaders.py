@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -483,3 +484,26 @@ async def test_listeners_are_told_of_what_nobody_expects():
     loaders = Loaders(backend_of)  # type: ignore[arg-type]
 
     assert await told(loaders, GroupsOf("shop", Window(size=10)), by_id("gold")) == [unexpected] * 2
+
+
+async def test_who_is_told_only_leaves_nothing_to_complain_about():
+    """Neither of a batch that failed as nobody expects, nor of one that never began."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+
+    def backend_of(tenant_uid: str) -> Shop:
+        raise RuntimeError("nobody expects it")
+
+    keys = [GroupsOf("shop", Window(size=size)) for size in (1, 2)]
+    failing = Loaders(backend_of)  # type: ignore[arg-type]
+    assert len(await told(failing, *keys)) == 2
+    closed = loaders_over(shop())
+    for key in keys:
+        closed.tell(key, complaints.append)
+    await closed.close()
+    await settle()
+    del failing, closed
+    gc.collect()
+    await settle()
+
+    assert complaints == []

@@ -103,6 +103,28 @@ async def test_each_tenant_has_its_own_url(flow: Flow):
         assert flow.calls == stage.calls == ["GET customer-groups/gold"]
 
 
+async def test_one_project_at_two_urls_is_two(flow: Flow):
+    """Also where an answer is made anew of what they have answered: path and query are the same."""
+    async with running_commercetools() as one, running_commercetools() as other:
+        one.add_group("Of one")
+        other.add_group("Of the other")
+        tenants = {
+            name: Tenant(upstream=CommercetoolsSettings(url=each.url), project=PROJECT)
+            for name, each in (("one", one), ("other", other))
+        }
+        flow.fail(Answer(500), path="customer-groups$", times=None)
+        async with running_gateway(settings(flow.url, tenants=tenants)) as gateway:
+            body = await gateway.ask(
+                """{ one: customerGroups(tenantUid: "one") { nodes { name } }
+                    other: customerGroups(tenantUid: "other") { nodes { name } }
+                    failing: customerGroups { nodes { name } } }"""
+            )
+
+    assert body["data"]["one"] == {"nodes": [{"name": "Of one"}]}
+    assert body["data"]["other"] == {"nodes": [{"name": "Of the other"}]}
+    assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
+
+
 async def test_the_header_and_the_setting_choose_the_backend_with_the_tenant(
     flow: Flow, commercetools: Commercetools
 ):

@@ -23,7 +23,7 @@ MOST_KEPT: Final = 16 * 2**20
 
 
 class AnswerCache:
-    """What backends were answered to their reads for one operation, which sends none of them twice.
+    """What backends were answered to their reads for one operation, which sends none of them again.
 
     It is for those that change nothing: an answer is as good at the end as it was when it came.
     """

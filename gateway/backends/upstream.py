@@ -118,12 +118,12 @@ class CallerUpstream:
         target = self._upstream._base.fill(template, path, query or {})
         kept = self._caller.answers if method == "GET" else None
         if kept is not None:
-            known: Answer | None = kept.get((self._upstream.name, target))
+            known: Answer | None = kept.get((self._upstream, target))
             if known is not None:
                 return known
         answer = await self._sent(method, template, target, body)
         if kept is not None:
-            kept.put((self._upstream.name, target), answer, size=len(answer.body))
+            kept.put((self._upstream, target), answer, size=len(answer.body))
         return answer
 
     async def _sent(self, method: str, template: str, target: Target, body: object) -> Answer:

@@ -8,17 +8,30 @@ of it is a pattern that a request's values are put into.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
 import strawberry
-from graphql import FieldNode, GraphQLField, GraphQLSchema, Node, VariableNode
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql import (
+    ArgumentNode,
+    DirectiveNode,
+    FieldNode,
+    GraphQLField,
+    GraphQLSchema,
+    ListValueNode,
+    Node,
+    ObjectFieldNode,
+    ObjectValueNode,
+    Undefined,
+    VariableNode,
+    is_required_argument,
+)
+from graphql.execution.values import VariableValues, coerce_argument
 from msgspec import structs
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
+from strawberry.types.arguments import StrawberryArgument, convert_arguments
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 Given = Mapping[str, Any]
@@ -28,8 +41,7 @@ Fill = Callable[[Mapping[str, Any]], Any]
 SCALARS: Final = frozenset({str, int, float, bool})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """Arguments made of variables that were sent, and not as null, a list or an object."""
 
     variables: Sequence[str]
@@ -42,25 +54,56 @@ class Pattern:
 NONE: Final = Pattern((), lambda _values: {})
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Expected:
+    """What is known of a field's arguments."""
+
+    field: GraphQLField  # held, because it is known by its id
+    always: Collection[str]
+    """Those that have a value, or are a mistake, where they are not given."""
+    arguments: Mapping[str, StrawberryArgument]
+    """As Strawberry has them, by their names in GraphQL."""
+
+
 class Coercion:
     """Coerces arguments for one schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
         self._config, self._scalars = converter.config, converter.scalar_registry
+        self._known: dict[int, _Expected] = {}
 
     def given(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
         """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
-        definition = field.extensions[DEFINITION]
+        expected = self._known.get(id(field)) or self._expected(field)
+        nodes = {argument.name.value: argument for argument in node.arguments or ()}
+        values: dict[str, Any] = {}
+        # As get_argument_values does, but without those of which nothing comes: most of them.
+        for name, definition in field.args.items():
+            if name in nodes or name in expected.always:
+                coerce_argument(values, node, name, definition, nodes.get(name), variables, None)
         given = convert_arguments(
-            get_argument_values(field, node, variables),
-            definition.arguments,
+            values,
+            [argument for name, argument in expected.arguments.items() if name in values],
             scalar_registry=self._scalars,
             config=self._config,
         )
-        for extension in definition.extensions:
+        for extension in field.extensions[DEFINITION].extensions:
             given = extension.map_arguments(given)
         return given
+
+    def _expected(self, field: GraphQLField) -> _Expected:
+        always = [
+            name
+            for name, argument in field.args.items()
+            if is_required_argument(argument)
+            or argument.default is not None
+            or argument.default_value is not Undefined
+        ]
+        name_of = self._config.name_converter.from_argument
+        arguments = {name_of(each): each for each in field.extensions[DEFINITION].arguments}
+        known = self._known[id(field)] = _Expected(field, frozenset(always), arguments)
+        return known
 
     def pattern(self, field: GraphQLField, node: FieldNode) -> Pattern | None:
         """None where each request has to coerce them anew: to tell of a mistake, for one thing."""
@@ -128,13 +171,14 @@ def variables_in(nodes: Sequence[Node]) -> Iterator[str]:
     """The variables in these arguments, directives and values."""
     waiting = list(nodes)
     while waiting:
-        node = waiting.pop()
-        if isinstance(node, VariableNode):
-            yield node.name.value
-            continue
-        for name in ("arguments", "value", "values", "fields"):
-            inner = getattr(node, name, None)
-            if isinstance(inner, Node):
-                waiting.append(inner)
-            elif isinstance(inner, tuple | list):
-                waiting.extend(inner)
+        match waiting.pop():
+            case VariableNode() as variable:
+                yield variable.name.value
+            case ArgumentNode(value=value) | ObjectFieldNode(value=value):
+                waiting.append(value)
+            case DirectiveNode(arguments=inner) | ListValueNode(values=inner):
+                waiting.extend(inner or ())
+            case ObjectValueNode(fields=fields):
+                waiting.extend(fields)
+            case _:
+                pass

@@ -31,11 +31,11 @@ def hold(
         raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
     if rehearsed.mistakes:
         raise Refused(rehearsed.mistakes)
-    meter = context.asker.meter
-    meter.planned = rehearsed.rest_calls + rehearsed.surplus
+    meter, rest_calls = context.asker.meter, rehearsed.rest_calls
+    meter.planned = rest_calls + rehearsed.surplus
     if meter.limit is not None:
-        if rehearsed.rest_calls > meter.limit:
-            meter.planned = rehearsed.rest_calls
+        if rest_calls > meter.limit:
+            meter.planned = rest_calls
             fitting = _fitting(rehearsed, plan, arguments, context, meter.limit)
             raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
         meter.planned = min(meter.planned, meter.limit)

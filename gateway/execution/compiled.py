@@ -18,8 +18,9 @@ from graphql.execution.collect_fields import GroupedFieldSet
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
+from gateway.execution.expressions import Partial
 from gateway.execution.plan import PlainInfo
-from gateway.execution.shapes import Partial, Shapes, place
+from gateway.execution.shapes import Shapes, place
 from gateway.execution.shelf import Kept
 
 MANY: Final = 100

@@ -22,6 +22,7 @@ from graphql import (
     validate,
 )
 
+from gateway.execution.parsing import plainly_parsed
 from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.rules import rules
 from gateway.limits import (
@@ -37,8 +38,13 @@ MISTAKES: Final = 20
 MISTAKES_WITH_SUGGESTIONS: Final = 5
 """For each, an unknown name is compared with all of the schema's, which takes milliseconds."""
 
+BYTES_PER_PART: Final = 450
+"""Of what is plainly parsed. About 380 in most documents."""
+
 BYTES_PER_TOKEN: Final = 620
-"""With the nodes that are made of it. About 350 in most documents; most where each is a field."""
+"""Of what graphql-core has parsed, with the nodes that are made of it. About 350 in most documents;
+most where each is a field.
+"""
 
 BYTES_PER_DOCUMENT: Final = 4_000
 """Of what every document has, however small."""
@@ -54,6 +60,8 @@ class Document:
     operations: Mapping[str | None, OperationDefinitionNode]
     """By name; None is the name of one that has none."""
     fragments: Mapping[str, FragmentDefinitionNode]
+    size: int
+    """About the bytes that it takes, rather too many than too few."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of that name; without a name, the only one."""
@@ -92,7 +100,7 @@ class Documents:
         self._memory = memory
         self._suggestions = suggestions
         self._rules = rules(limits, introspection=introspection)
-        self._kept: OrderedDict[str, tuple[Document, int]] = OrderedDict()
+        self._kept: OrderedDict[str, Document] = OrderedDict()
         self._taken = 0
 
     @property
@@ -107,7 +115,7 @@ class Documents:
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
-            return kept[0]
+            return kept
         read = self._read(text)
         if isinstance(read, Document):
             self._keep(text, read)
@@ -117,13 +125,13 @@ class Documents:
         if refusals := text_refusals(text, self._limits):
             return refusals
         try:
-            node = parse(text, max_lexical_tokens=self._limits.max_tokens)
+            node, size = _parsed(text, self._limits.max_tokens)
         except GraphQLSyntaxError as mistake:
             return [nesting_refusal(mistake, self._limits) or mistake]
         if refusals := document_refusals(node, self._limits):
             return refusals
         if plainly_valid(self._schema, node, self._limits):
-            return _document(node)
+            return _document(node, size)
         mistakes = validate(
             self._schema,
             node,
@@ -131,21 +139,20 @@ class Documents:
             max_errors=MISTAKES_WITH_SUGGESTIONS if self._suggestions else MISTAKES,
             hide_suggestions=not self._suggestions,
         )
-        return mistakes or _document(node)
+        return mistakes or _document(node, size)
 
     def _keep(self, text: str, document: Document) -> None:
-        size = _size(text, _unlinked(document.node))
+        size = document.size
         if size > self._memory:
             return
-        _, before = self._kept.pop(text, (None, 0))
-        self._kept[text] = (document, size)
-        self._taken += size - before
+        self._kept[text] = document
+        self._taken += size
         while self._taken > self._memory:
-            _, (_, freed) = self._kept.popitem(last=False)
-            self._taken -= freed
+            _, oldest = self._kept.popitem(last=False)
+            self._taken -= oldest.size
 
 
-def _document(node: DocumentNode) -> Document:
+def _document(node: DocumentNode, size: int) -> Document:
     operations: dict[str | None, OperationDefinitionNode] = {}
     fragments: dict[str, FragmentDefinitionNode] = {}
     for definition in node.definitions:
@@ -153,7 +160,19 @@ def _document(node: DocumentNode) -> Document:
             operations[definition.name.value if definition.name else None] = definition
         elif isinstance(definition, FragmentDefinitionNode):
             fragments[definition.name.value] = definition
-    return Document(node=node, operations=operations, fragments=fragments)
+    return Document(node=node, operations=operations, fragments=fragments, size=size)
+
+
+def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:
+    """The document, and about the bytes that it takes; raises GraphQLSyntaxError."""
+    # The text is there as a whole and, in the values of nodes and tokens, in pieces.
+    size = BYTES_PER_DOCUMENT + 2 * sys.getsizeof(text)
+    plain = plainly_parsed(text)
+    if plain is not None:
+        node, parts = plain
+        return node, size + BYTES_PER_PART * parts
+    node = parse(text, max_lexical_tokens=max_tokens)
+    return node, size + BYTES_PER_TOKEN * _unlinked(node)
 
 
 def _unlinked(node: DocumentNode) -> int:
@@ -167,9 +186,3 @@ def _unlinked(node: DocumentNode) -> int:
         following, token.prev, token.next = token.next, None, None
         token = following
     return tokens
-
-
-def _size(text: str, tokens: int) -> int:
-    """About the bytes that a document takes, rather too many than too few."""
-    # The text is there as a whole and, in the tokens' values, in pieces.
-    return BYTES_PER_DOCUMENT + BYTES_PER_TOKEN * tokens + 2 * sys.getsizeof(text)

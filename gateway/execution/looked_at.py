@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -25,6 +26,8 @@ from gateway.schema.node import LOOKS_AT
 from gateway.selection import Selection
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+KEPT: Final = 1_000
+"""More than the schema has fields."""
 
 
 def looked_at(
@@ -52,6 +55,16 @@ def looked_at(
         type_, selections = waiting.pop()
         for node in selections.selections:
             match node:
+                case FieldNode():
+                    field = _field(type_, node.name.value)
+                    if field is None:
+                        continue
+                    if field.record is not None and field.names is None:
+                        whole.add(field.record)
+                    elif field.record is not None:
+                        attributes.setdefault(field.record, set()).update(field.names or ())
+                    if node.selection_set is not None:
+                        waiting.append((field.type, node.selection_set))
                 case FragmentSpreadNode():
                     fragment = fragments[node.name.value]
                     on = schema.get_type(fragment.type_condition.name.value)
@@ -62,23 +75,34 @@ def looked_at(
                     condition = node.type_condition
                     on = type_ if condition is None else schema.get_type(condition.name.value)
                     waiting.append((on, node.selection_set))
-                case FieldNode() if is_object_type(type_) or is_interface_type(type_):
-                    field = type_.fields.get(node.name.value)
-                    if field is None:
-                        continue  # __typename
-                    record = getattr(records, type_.name, None)
-                    if isinstance(record, type) and issubclass(record, records.Record):
-                        definition = field.extensions[DEFINITION]
-                        names = _names(definition)
-                        if names is None:
-                            whole.add(record)
-                        else:
-                            attributes.setdefault(record, set()).update(names)
-                    if node.selection_set is not None:
-                        waiting.append((get_named_type(field.type), node.selection_set))
+                case _:
+                    pass  # there are no others
     return Selection.looking_at(
         {record: names for record, names in attributes.items() if record not in whole}
     )
+
+
+class _Field(NamedTuple):
+    """What a field shows, in whatever document."""
+
+    record: type[records.Record] | None
+    """What it is a field of."""
+    names: tuple[str, ...] | None
+    """The attributes that it shows of that; None: all of them, for all we know."""
+    type: GraphQLNamedType
+
+
+@lru_cache(maxsize=KEPT)
+def _field(type_: GraphQLNamedType | None, name: str) -> _Field | None:
+    """None for __typename, and for what is graphql-core's own."""
+    if not (is_object_type(type_) or is_interface_type(type_)) or name not in type_.fields:
+        return None
+    field = type_.fields[name]
+    record = getattr(records, type_.name, None)
+    below = get_named_type(field.type)
+    if isinstance(record, type) and issubclass(record, records.Record):
+        return _Field(record, _names(field.extensions[DEFINITION]), below)
+    return _Field(None, None, below)
 
 
 def _names(definition: object) -> tuple[str, ...] | None:

@@ -27,11 +27,11 @@ from gateway.errors import GatewayError
 from gateway.execution import budget
 from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Document, Documents, Refused
+from gateway.execution.expressions import Surprise
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Plan, Planner, conditions
 from gateway.execution.running import Run
-from gateway.execution.shapes import Surprise
 from gateway.execution.shelf import Kept, Shelf
 from gateway.limits import variables_refusal
 from gateway.reads import ListOf
@@ -76,7 +76,7 @@ class Operation:
         executor = self.executor(self.tally)
         try:
             result = executor.execute_operation()
-            if not self.changes:
+            if self.run is None and not self.changes:  # else it was asked for already
                 self.context.loaders.ask_ahead(self.ahead)
             if inspect.isawaitable(result):
                 result = await result

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from functools import lru_cache
+from typing import Final, NamedTuple, NoReturn
 
 from graphql import (
     ArgumentNode,
@@ -26,16 +27,20 @@ from graphql import (
     GraphQLArgument,
     GraphQLCompositeType,
     GraphQLField,
+    GraphQLID,
     GraphQLIncludeDirective,
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLInt,
     GraphQLList,
     GraphQLNonNull,
     GraphQLSchema,
     GraphQLSkipDirective,
+    GraphQLString,
     GraphQLUnionType,
     InlineFragmentNode,
+    IntValueNode,
     ListValueNode,
     NullValueNode,
     ObjectFieldNode,
@@ -43,6 +48,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    StringValueNode,
     TypeNameMetaFieldDef,
     ValueNode,
     VariableDefinitionNode,
@@ -66,6 +72,12 @@ MOST_STEPS: Final = 10_000
 
 MOST_LEVELS: Final = 200
 """Of selection sets, those of fragments included: graphql-core validates no more."""
+
+KEPT: Final = 1_000
+"""More than the schema has fields."""
+
+SHORT: Final = 10
+"""Characters; what is shorter is within 32 bits."""
 
 CONDITIONS: Final = {each.name: each for each in (GraphQLSkipDirective, GraphQLIncludeDirective)}
 
@@ -199,13 +211,11 @@ class _Proof:
     def _field(
         self, type_: GraphQLCompositeType, node: FieldNode, found: dict[str, _Merged]
     ) -> None:
-        definition = _definition(type_, node.name.value)
-        named = get_named_type(definition.type)
-        selected = named if is_composite_type(named) else None
-        if is_introspection_type(named) or (selected is None) != (node.selection_set is None):
+        definition, selected, required = _known(type_, node.name.value)
+        if (selected is None) != (node.selection_set is None):
             raise _Doubt
-        if node.arguments or definition.args:
-            self._inputs(definition.args, node.arguments or ())
+        if node.arguments or required:
+            self._inputs(definition.args, node.arguments or (), required)
         key = (node.alias or node.name).value
         merged = found.get(key)
         if merged is None:
@@ -264,12 +274,13 @@ class _Proof:
             definition = CONDITIONS.get(directive.name.value)
             if definition is None or definition not in self._schema.directives:
                 raise _Doubt
-            self._inputs(definition.args, directive.arguments or ())
+            self._inputs(definition.args, directive.arguments or (), _required(definition.args))
 
     def _inputs(
         self,
         expected: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField],
         nodes: Sequence[ArgumentNode] | Sequence[ObjectFieldNode],
+        required: Collection[str],
         *,
         one_of: bool = False,
     ) -> None:
@@ -284,7 +295,7 @@ class _Proof:
             if one_of and not isinstance(type_, GraphQLNonNull):
                 type_ = GraphQLNonNull(type_)  # null is as good as nothing
             self._value(value, type_)
-        if any(_is_required(each) for name, each in expected.items() if name not in given):
+        if any(name not in given for name in required):
             raise _Doubt
 
     def _value(self, node: ValueNode, type_: GraphQLInputType) -> None:
@@ -297,7 +308,12 @@ class _Proof:
                 for item in node.values:
                     self._value(item, nullable.of_type)
             case ObjectValueNode() if isinstance(nullable, GraphQLInputObjectType):
-                self._inputs(nullable.fields, node.fields, one_of=is_one_of(nullable))
+                fields = nullable.fields
+                self._inputs(fields, node.fields, _required(fields), one_of=is_one_of(nullable))
+            case IntValueNode() if nullable is GraphQLInt and len(node.value) < SHORT:
+                pass
+            case StringValueNode() if nullable is GraphQLString or nullable is GraphQLID:
+                pass
             case NullValueNode() | ListValueNode() | ObjectValueNode():
                 raise _Doubt
             case _:
@@ -336,20 +352,42 @@ class _Proof:
             raise _Doubt
 
 
-def _definition(type_: GraphQLCompositeType, name: str) -> GraphQLField:
+class _Known(NamedTuple):
+    """What is known of a field, whatever the document."""
+
+    definition: GraphQLField
+    selected: GraphQLCompositeType | None
+    """What is selected below it."""
+    required: Collection[str]
+    """The arguments that it has to be given."""
+
+
+@lru_cache(maxsize=KEPT)
+def _known(type_: GraphQLCompositeType, name: str) -> _Known:
+    """Raises a doubt, which is not kept: that would be for clients to fill."""
     if name == "__typename":
-        return TypeNameMetaFieldDef
+        return _Known(TypeNameMetaFieldDef, None, ())
     fields: Mapping[str, GraphQLField]
     fields = {} if isinstance(type_, GraphQLUnionType) else type_.fields
     if name not in fields:
         raise _Doubt
-    return fields[name]
+    definition = fields[name]
+    named = get_named_type(definition.type)
+    if is_introspection_type(named):
+        raise _Doubt
+    selected = named if is_composite_type(named) else None
+    return _Known(definition, selected, _required(definition.args))
 
 
-def _is_required(each: GraphQLArgument | GraphQLInputField) -> bool:
-    if isinstance(each, GraphQLArgument):
-        return is_required_argument(each)
-    return is_required_input_field(each)
+def _required(
+    expected: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField],
+) -> Collection[str]:
+    return [
+        name
+        for name, each in expected.items()
+        if (isinstance(each, GraphQLArgument) and is_required_argument(each))
+        or (isinstance(each, GraphQLInputField) and is_required_input_field(each))
+    ]
 
 
 def _text(arguments: Sequence[ArgumentNode] | None) -> str:

@@ -9,28 +9,21 @@ rehearsal, for a bound of its REST calls and the mistakes in its arguments; and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
-    GraphQLNamedType,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    get_named_type,
-    is_abstract_type,
-    is_list_type,
-    is_non_null_type,
-    is_object_type,
 )
 from graphql.execution.collect_fields import (
+    FieldDetails,
     FieldDetailsList,
     FragmentDetails,
     GroupedFieldSet,
@@ -38,25 +31,17 @@ from graphql.execution.collect_fields import (
     collect_subfields,
 )
 from graphql.execution.values import VariableValues
-from strawberry.schema.schema_converter import GraphQLCoreConverter
+from msgspec import Struct
 
-from gateway.context import Context
 from gateway.execution.arguments import Coercion, Given, Pattern, variables_in
-from gateway.execution.shapes import Collect, Completed, Place, Shape, Shapes, all_of, place
+from gateway.execution.expressions import Shape, all_of
+from gateway.execution.fields import Fields
+from gateway.execution.fields import PlainInfo as PlainInfo
+from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 from gateway.schema.fetched import Fetched
 
-DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 
-
-@dataclass(frozen=True, slots=True)
-class PlainInfo:
-    """What a resolver may know of the request, wherever it is called."""
-
-    context: Context
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Selection:
+class Selection(Struct, frozen=True, eq=False):
     """What is asked of an object of `type`."""
 
     type: GraphQLObjectType
@@ -69,8 +54,7 @@ class Selection:
     """How many fields it has, those of plain objects within it included, of lists once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, eq=False, kw_only=True):
     """A field that has arguments, or is fetched, or leads to such a field."""
 
     key: str
@@ -95,8 +79,7 @@ class Link:
     """Those types, as in `selections`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(Struct, frozen=True, eq=False):
     """An operation with one choice of what is skipped."""
 
     operation: OperationType
@@ -136,7 +119,7 @@ class Planner:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.coercion = Coercion(schema)
         self._schema = schema
-        self._costly = Costly(schema)
+        self._fields = Fields(schema)
 
     def plan(
         self,
@@ -152,7 +135,7 @@ class Planner:
         making = _Making(
             self.coercion,
             self._schema,
-            self._costly,
+            self._fields,
             operation,
             fragments,
             variables,
@@ -184,43 +167,6 @@ def conditions(
     return list(found)
 
 
-class Costly:
-    """The types and fields of a schema from which REST calls can come."""
-
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._types: set[str] = set()
-        objects = [type_ for type_ in schema.type_map.values() if is_object_type(type_)]
-        found = -1
-        while found < len(self._types):
-            found = len(self._types)
-            for type_ in objects:
-                if any(self.field(field) for field in type_.fields.values()):
-                    self._types.add(type_.name)
-                    self._types.update(interface.name for interface in type_.interfaces)
-            self._types.update(
-                type_.name
-                for type_ in schema.type_map.values()
-                if is_abstract_type(type_)
-                and any(part.name in self._types for part in schema.get_possible_types(type_))
-            )
-
-    def field(self, field: GraphQLField) -> bool:
-        """Whether it is fetched, or changes something, or leads to a field that is."""
-        definition = field.extensions.get(DEFINITION)
-        reads = getattr(definition, "is_async", False) or fetched(field) is not None
-        return reads or self.type(get_named_type(field.type))
-
-    def type(self, type_: GraphQLNamedType) -> bool:
-        return type_.name in self._types
-
-
-def fetched(field: GraphQLField) -> Fetched | None:
-    """How it is fetched, if it is."""
-    definition = field.extensions.get(DEFINITION)
-    extensions = getattr(definition, "extensions", None) or ()
-    return next((each for each in extensions if isinstance(each, Fetched)), None)
-
-
 class _Making:
     """A plan in the making."""
 
@@ -228,7 +174,7 @@ class _Making:
         self,
         coercion: Coercion,
         schema: GraphQLSchema,
-        costly: Costly,
+        fields: Fields,
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
@@ -238,7 +184,7 @@ class _Making:
         self.covered = True
         self._coercion = coercion
         self._schema = schema
-        self._costly = costly
+        self._fields = fields
         self._operation = operation
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
@@ -247,16 +193,18 @@ class _Making:
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:
-        fields = collect_fields(
-            self._schema, self._fragments, self._variables, type_, self._operation
-        )
-        return self._selection(type_, fields.grouped_field_set)
+        fields = plain_fields([self._operation.selection_set])
+        if fields is None:
+            fields = collect_fields(
+                self._schema, self._fragments, self._variables, type_, self._operation
+            ).grouped_field_set
+        return self._selection(type_, fields)
 
     def _selection(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
         here = place(type_, fields)
         made = self._made.get(here)
         if made is None:
-            partial = self.shapes.partial(type_, fields)
+            partial = self.shapes.partial(type_, fields, here)
             links = [self._link(type_, key, fields[key]) for key in partial.others]
             found = tuple(link for link in links if link is not None)
             made = self._made[here] = Selection(
@@ -267,42 +215,31 @@ class _Making:
     def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link | None:
         """None for what is graphql-core's alone, such as introspection."""
         node = details[0].node
-        field = parent.fields.get(node.name.value)
-        definition = None if field is None else field.extensions.get(DEFINITION)
-        if field is None or definition is None:
+        known = self._fields.of(parent, node.name.value)
+        if known is None:
             self.covered = False
             return None
-        how = fetched(field)
-        foreign = [each for each in definition.extensions if each.has_resolver and each is not how]
-        completed = self.shapes.completed(field.type, details)
-        inner = _nullable(field.type)
-        types = [] if completed else self._types(inner)
-        if definition.is_async or foreign or not (completed or types):
+        completed = self.shapes.completed(known.field.type, details)
+        types = () if completed else known.types
+        if not known.runs or not (completed or types):
             self.covered = False
         return Link(
             key=key,
-            field=field,
+            field=known.field,
             nodes=[detail.node for detail in details],
-            follow=_follow(definition),
-            arguments=self._coercion.pattern(field, node),
-            fetched=how,
-            costly=self._costly.field(field),
-            is_list=is_list_type(inner),
-            nullable=not is_non_null_type(field.type),
-            items_nullable=is_list_type(inner) and not is_non_null_type(inner.of_type),
+            follow=known.follow,
+            arguments=self._coercion.pattern(known.field, node),
+            fetched=known.fetched,
+            costly=known.costly,
+            is_list=known.is_list,
+            nullable=known.nullable,
+            items_nullable=known.items_nullable,
             completed=completed,
             selections={
                 type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
             },
             types=types,
         )
-
-    def _types(self, type_: GraphQLOutputType) -> Sequence[GraphQLObjectType]:
-        """Those that a value of this type, or an item, may have; none for a list of lists."""
-        inner = _nullable(type_.of_type) if is_list_type(type_) else type_
-        if is_object_type(inner):
-            return [inner]
-        return list(self._schema.get_possible_types(inner)) if is_abstract_type(inner) else []
 
 
 def _below(
@@ -314,6 +251,9 @@ def _below(
     """Gives the fields below others; not a method, for what it is given to would hold its owner."""
 
     def below(type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        plain = plain_fields([detail.node.selection_set for detail in details])
+        if plain is not None:
+            return plain
         return collect_subfields(
             schema, fragments, variables, operation, type_, details
         ).grouped_field_set
@@ -321,28 +261,18 @@ def _below(
     return below
 
 
-def _nullable(type_: Any) -> Any:
-    return type_.of_type if is_non_null_type(type_) else type_
-
-
-def _follow(definition: Any) -> Callable[[Any, PlainInfo, Given], Any]:
-    """The resolver of a field, without what Strawberry puts around it."""
-    resolver = definition.base_resolver
-    if resolver is None:
-        name = definition.python_name
-        return lambda parent, _info, _given: getattr(parent, name)
-    function = resolver._unbound_wrapped_func
-    takes_parent = resolver.parent_parameter or resolver.self_parameter
-    takes_info = resolver.info_parameter
-    parent_name = takes_parent and takes_parent.name
-    info_name = takes_info and takes_info.name
-
-    def follow(parent: Any, info: PlainInfo, given: Given) -> Any:
-        named = dict(given)
-        if parent_name:
-            named[parent_name] = parent
-        if info_name:
-            named[info_name] = info
-        return function(**named)
-
-    return follow
+def plain_fields(selection_sets: Sequence[SelectionSetNode | None]) -> GroupedFieldSet | None:
+    """What graphql-core would collect, which takes several times as long; None where there is
+    anything but fields without conditions.
+    """
+    found: GroupedFieldSet = {}
+    for selection_set in selection_sets:
+        for node in selection_set.selections if selection_set else ():
+            if not isinstance(node, FieldNode) or node.directives:
+                return None
+            key = (node.alias or node.name).value
+            if key in found:
+                found[key].append(FieldDetails(node, None))
+            else:
+                found[key] = [FieldDetails(node, None)]
+    return found

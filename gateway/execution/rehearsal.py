@@ -9,16 +9,17 @@ here but metered while the operation runs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLObjectType, OperationType
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.backends.port import ById
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
-from gateway.execution.stand_ins import Note, Notes, Rehearsal
+from gateway.execution.stand_ins import NO_ROWS, Note, Notes, Rehearsal
 from gateway.paging import Window
 from gateway.reads import GroupOf, Key, ListOf
 from gateway.schema.fetched import Fetched
@@ -29,8 +30,7 @@ has more is refused, or rehearsing it would keep all others waiting.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """What came of it."""
 
     notes: Sequence[Note]
@@ -75,7 +75,7 @@ def rehearse(
     notes: list[Note] = []
     mistakes: list[GraphQLError] = []
     ahead: list[ListOf] = []
-    surplus, places, longest = 0, 0, Window(size=0)
+    surplus, places, longest = 0, 0, NO_ROWS
     for part in parts:
         walk = _Walk(arguments, context, cap=cap, places=places)
         walk.tick([_Place(part, None, ())], first=True)
@@ -84,12 +84,12 @@ def rehearse(
         mistakes += walk.mistakes
         ahead += walk.notes.ahead
         surplus, places = surplus + more, walk.places
-        longest = max(longest, walk.notes.longest, key=lambda window: window.size)
+        if walk.notes.longest.size > longest.size:
+            longest = walk.notes.longest
     return Rehearsed(notes, mistakes, surplus, longest, places, ahead)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """A selection of one object."""
 
     selection: Selection

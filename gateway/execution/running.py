@@ -17,13 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from gateway.context import Context
+from gateway.execution.expressions import Surprise
 from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
-from gateway.execution.shapes import Surprise
 from gateway.reads import Key
 from gateway.schema.fetched import flaws_of
 
-Object = dict[str, Any]
-"""An object of the response."""
+Object = Any
+"""An object of the response: a dict, or a struct if all of it is plain."""
 ENCODED: Final = msgspec.json.Encoder()
 
 
@@ -41,13 +41,14 @@ class Run:
         self._context = context
         self._ahead = ahead
         self._info = PlainInfo(context)
-        self._pending = 1  # of what is done before all is there; the root is the first
+        self._pending = 0
         self._over: asyncio.Future[bool] | None = None
         """Whether all is there; False after a surprise."""
 
     async def data(self) -> Object:
         """The response's `data`, parts of it encoded already; raises Surprise."""
         self._over = over = asyncio.get_running_loop().create_future()
+        self._pending = 1  # the root
         try:
             try:
                 [root] = self._objects(self._plan.root, [None])
@@ -226,7 +227,8 @@ class Run:
         return self._over is None or self._over.done()
 
     def _surprise(self) -> None:
-        if self._over is not None:
+        # What is told at once may have ended it before whoever asked comes to an end.
+        if self._over is not None and not self._over.done():
             self._over.set_result(False)
 
     def _done(self) -> None:

@@ -9,71 +9,29 @@ something: then graphql-core completes that part itself and says what is wrong, 
 
 from __future__ import annotations
 
-import datetime
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from functools import cache, lru_cache
-from types import CodeType, NoneType, UnionType
-from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
 
-from graphql import (
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLLeafType,
-    GraphQLObjectType,
-    GraphQLOutputType,
-    Undefined,
-    is_enum_type,
-    is_leaf_type,
-    is_list_type,
-    is_non_null_type,
-    is_object_type,
-)
+from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from msgspec import Struct, defstruct
-from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gateway import records
-from gateway.schema.scalars import rfc3339
+from gateway.execution.expressions import Code, Partial, Shape, leaf_of
 
-Shape = Callable[[Any, Any], Any]
-"""From a record, and what stands for a resolver's `info`, to an object of the response."""
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
-DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-LARGEST_INT: Final = 2**31 - 1
-KEPT_SOURCES: Final = 512
-"""Compiling takes most of a shape's making, and selections that differ in their response keys only
-have the same source.
-"""
 KEPT_STRUCTS: Final = 512
+MOST_MEMBERS: Final = 100
+"""Of a struct. So many types of so many members take 17 MB."""
 
 
-class Surprise(Exception):
-    """The data are not as they should be; graphql-core knows what to say of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """An object of which some fields are plain: `shape` gives those, in the order of all, with None
-    in place of the `others`.
-    """
-
-    shape: Shape
-    others: Sequence[str]
-    size: int
-    """How many fields it gives, those of objects within it included, of lists once."""
-
-
-Place = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
-"""A selection set: its type, and the nodes of each response key. The document keeps the nodes."""
+Place = tuple[str | int, ...]
+"""A selection set: its type, and its nodes, which the document keeps, and which have their keys."""
 
 
 def place(type_: GraphQLObjectType, fields: GroupedFieldSet) -> Place:
-    return type_.name, tuple(
-        (key, tuple([id(detail.node) for detail in details])) for key, details in fields.items()
-    )
+    return type_.name, *[id(detail.node) for details in fields.values() for detail in details]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +59,11 @@ class Shapes:
         """How many it has made."""
         return len(self._made)
 
-    def partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
-        """The shape of those of these fields that are plain."""
-        here = place(type_, fields)
+    def partial(
+        self, type_: GraphQLObjectType, fields: GroupedFieldSet, here: Place | None = None
+    ) -> Partial:
+        """The shape of those of these fields that are plain; `here` is their place, if known."""
+        here = here or place(type_, fields)
         made = self._made.get(here)
         if made is None:
             made = self._made[here] = self._partial(type_, fields)
@@ -111,26 +71,34 @@ class Shapes:
 
     def completed(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Completed | None:
         """How the value of a field of this type is completed; None where not all of it is plain."""
-        code = _Code(self)
+        code = Code(self.below)
         value = code.completed(type_, details, "record")
         return None if value is None else Completed(code.function(value), code.size)
 
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
-        code = _Code(self)
+        code = Code(self.below)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []
         for key, details in fields.items():
-            value = code.value(type_, details)
+            name = details[0].node.name.value
+            leaf = leaf_of(type_, name)
+            if leaf is not None:
+                code.names |= leaf.names
+                parts.append(leaf.value)
+                sound.append(leaf.sound)
+                continue
+            value = code.value(type_, name, details)
             if value is None:
                 others.append(key)
             parts.append(str(value))
-            sound.append(code.sound(type_, details) or str(value))
+            sound.append(code.sound(type_, name, details) or str(value))
         size = len(fields) + code.size
-        make = _object if self._lasting and not others else _dict
-        body = make(code, fields, parts)
+        as_struct = self._lasting and not others and len(fields) <= MOST_MEMBERS
+        make = (_object if as_struct else _dict)(code, fields)
+        body = make(parts)
         if sound != parts:
-            body = f"{make(code, fields, sound)} if record.sound else {body}"
+            body = f"{make(sound)} if record.sound else {body}"
         return Partial(code.function(body), others, size)
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
@@ -138,214 +106,21 @@ class Shapes:
         return self.partial(type_, self._collect(type_, details))
 
 
-@dataclass(slots=True)
-class _Code:
-    """The source of one shape, and what it refers to."""
+def _dict(code: Code, keys: Iterable[str]) -> Callable[[Iterable[str]], str]:
+    """Makes the source of a dict of that of its values."""
+    names = [code.name(key) for key in keys]
 
-    shapes: Shapes
-    names: dict[str, object] = field(default_factory=dict)
-    size: int = 0
+    def source(values: Iterable[str]) -> str:
+        items = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
+        return f"{{{', '.join(items)}}}"
 
-    def function(self, body: str) -> Shape:
-        # All of the source is ours: what comes from a request is referred to by names.
-        exec(_compiled(f"def shape(record, info):\n    return {body}\n"), self.names)  # noqa: S102
-        shape: Shape = self.names.pop("shape")  # type: ignore[assignment]
-        return shape
-
-    def name(self, value: object) -> str:
-        """A name that stands for `value` in the source."""
-        name = f"_{len(self.names)}"
-        self.names[name] = value
-        return name
-
-    def value(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str | None:
-        """An expression for one field of `record`; None where it is not plain."""
-        name = details[0].node.name.value
-        if name == "__typename":
-            return repr(type_.name)
-        definition = type_.fields.get(name)
-        if definition is None or definition.args:
-            return None
-        read = self._read(definition)
-        return None if read is None else self.completed(definition.type, details, read)
-
-    def sound(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str | None:
-        """An expression for one field of a sound record, without looking at what it holds; None
-        where that can't be told from the record's type.
-        """
-        definition = type_.fields.get(details[0].node.name.value)
-        strawberry = None if definition is None else definition.extensions.get(DEFINITION)
-        if definition is None or strawberry is None or strawberry.base_resolver is not None:
-            return None
-        holds = _fields(type_.name).get(strawberry.python_name)
-        read = f"record.{strawberry.python_name}"
-        nullable = not is_non_null_type(definition.type)
-        inner = definition.type if nullable else definition.type.of_type
-        if holds is None or (holds.optional and not nullable):
-            return None
-        if is_list_type(inner) and holds.items and is_non_null_type(inner.of_type):
-            item = inner.of_type.of_type
-            if is_leaf_type(item):
-                return read if holds.kind in HELD.get(item.name, ()) else None
-            below = self.shapes.below(item, details) if is_object_type(item) else None
-            if below is None or below.others:
-                return None
-            return f"[{self.name(below.shape)}(item, info) for item in {read}]"
-        if not is_leaf_type(inner) or holds.items:
-            return None
-        if is_enum_type(inner):
-            if holds.kind is not inner.extensions[DEFINITION].wrapped_cls:
-                return None
-            shown = f"{self.name(_texts(inner))}[value._value_]"
-        elif holds.kind not in HELD.get(inner.name, ()):
-            return None
-        elif inner.name == "DateTime":
-            shown = f"{self.name(rfc3339)}(value)"
-        else:
-            return read
-        return f"(None if (value := {read}) is None else {shown})"
-
-    def _read(self, definition: GraphQLField) -> str | None:
-        """An expression for what the field's resolver gives."""
-        strawberry = definition.extensions.get(DEFINITION)
-        if strawberry is None or strawberry.is_async or strawberry.extensions:
-            return None
-        resolver = strawberry.base_resolver
-        if resolver is None:
-            return f"record.{strawberry.python_name}"
-        given = []
-        for parameter, value in (
-            (resolver.parent_parameter or resolver.self_parameter, "record"),
-            (resolver.info_parameter, "info"),
-        ):
-            if parameter is not None:
-                given.append(f"{parameter.name}={value}")
-        return f"{self.name(resolver._unbound_wrapped_func)}({', '.join(given)})"
-
-    def completed(
-        self,
-        type_: GraphQLOutputType,
-        details: FieldDetailsList,
-        read: str,
-        *,
-        item_of_list: bool = False,
-    ) -> str | None:
-        """An expression for the value that `read` gives, as the response shows it."""
-        nullable = not is_non_null_type(type_)
-        inner = type_.of_type if is_non_null_type(type_) else type_
-        variable = f"v{len(self.names)}"
-        otherwise = f"{self.name(_surprise)}()"
-        if nullable:
-            otherwise = f"None if {variable} is None else {otherwise}"
-        if is_leaf_type(inner):
-            good, shown = self._leaf(inner, variable)
-            good = good.format(v=f"({variable} := {read})")
-            return f"({shown} if {good} else {otherwise})"
-        if is_list_type(inner):
-            item = self.completed(inner.of_type, details, f"i{variable}", item_of_list=True)
-            if item is None:
-                return None
-            good = f"type({variable} := {read}) in {self.name((tuple, list))}"
-            good += self._typed(inner.of_type, variable)
-            return f"([{item} for i{variable} in {variable}] if {good} else {otherwise})"
-        if is_object_type(inner):
-            below = self.shapes.below(inner, details)
-            if below.others:
-                return None
-            self.size += below.size
-            good = f"({variable} := {read}) is not None"
-            if inner.is_type_of is not None and not item_of_list:
-                good += f" and {self.name(inner.is_type_of)}({variable}, info)"
-            return f"({self.name(below.shape)}({variable}, info) if {good} else {otherwise})"
-        return None  # an abstract type
-
-    def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
-        """A condition that the items of a list are of their type, where it can tell."""
-        inner = item_type.of_type if is_non_null_type(item_type) else item_type
-        if not is_object_type(inner) or inner.is_type_of is None:
-            return ""
-        return f" and {self.name(all_of(inner))}({variable}, info)"
-
-    def _leaf(self, type_: GraphQLLeafType, variable: str) -> tuple[str, str]:
-        """A condition on `{v}` under which it is as it should be, and how it is shown then."""
-        if is_enum_type(type_):
-            enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
-            good = f"type({{v}}) is {self.name(enum)}"
-            return good, f"{self.name(_texts(type_))}[{variable}._value_]"
-        match type_.name:
-            case "String" | "ID":
-                return "type({v}) is str", variable
-            case "Int":
-                inside = f"-{LARGEST_INT + 1} <= {variable} <= {LARGEST_INT}"
-                return f"type({{v}}) is int and {inside}", variable
-            case "Long":
-                return "type({v}) is int", variable
-            case "Boolean":
-                return "type({v}) is bool", variable
-            case "Float":
-                finite = self.name(math.isfinite)
-                return f"type({{v}}) is float and {finite}({variable})", variable
-            case "DateTime":
-                kind = self.name(datetime.datetime)
-                return f"type({{v}}) is {kind}", f"{self.name(rfc3339)}({variable})"
-            case _:
-                shown = self.name(_by(type_.coerce_output_value))
-                return "({v}) is not None", f"{shown}({variable})"
+    return source
 
 
-HELD: Final[Mapping[str, Collection[Any]]] = {
-    "String": (str,),
-    "ID": (str,),
-    "Int": (records.Int32,),
-    "Long": (records.Int64,),
-    "Boolean": (bool,),
-    "Float": (records.Number,),
-    "DateTime": (records.Instant,),
-}
-"""What a record's field has to be declared as, so that every value of it is one of the scalar's."""
-
-
-class _Holds(NamedTuple):
-    """What a field of a record is declared as: `kind`, or None too, or a tuple of those."""
-
-    kind: Any
-    optional: bool
-    items: bool
-
-
-@cache
-def _fields(type_name: str) -> Mapping[str, _Holds]:
-    """The fields of the record that a GraphQL type is a view of: it has the type's name."""
-    record = getattr(records, type_name, None)
-    if not (isinstance(record, type) and issubclass(record, records.Record)):
-        return {}
-    return {name: _held(hint) for name, hint in get_type_hints(record, include_extras=True).items()}
-
-
-def _held(hint: Any) -> _Holds:
-    if get_origin(hint) is tuple:
-        return _Holds(get_args(hint)[0], optional=False, items=True)
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
-    if get_origin(hint) in (UnionType, Union) and len(kinds) == 1:
-        return _Holds(kinds[0], optional=True, items=False)
-    return _Holds(hint, optional=False, items=False)
-
-
-def _texts(type_: GraphQLEnumType) -> Mapping[str, Any]:
-    """What the response shows of an enum's members, by their values, which are strings: members
-    have a __hash__ of their own, in Python.
-    """
-    enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
-    return {member._value_: type_.coerce_output_value(member) for member in enum}
-
-
-def _dict(code: _Code, keys: Iterable[str], values: Iterable[str]) -> str:
-    items = [f"{code.name(key)}: {value}" for key, value in zip(keys, values, strict=True)]
-    return f"{{{', '.join(items)}}}"
-
-
-def _object(code: _Code, keys: Iterable[str], values: Iterable[str]) -> str:
-    return f"{code.name(_struct(tuple(keys)))}({', '.join(values)})"
+def _object(code: Code, keys: Iterable[str]) -> Callable[[Iterable[str]], str]:
+    """The same, of a struct."""
+    name = code.name(_struct(tuple(keys)))
+    return lambda values: f"{name}({', '.join(values)})"
 
 
 @lru_cache(maxsize=KEPT_STRUCTS)
@@ -353,42 +128,3 @@ def _struct(keys: Sequence[str]) -> type[Struct]:
     """The type of objects that have these members when they are encoded."""
     names = {f"_{number}": key for number, key in enumerate(keys)}
     return defstruct("Object", [(name, Any) for name in names], rename=names, gc=False)
-
-
-@lru_cache(maxsize=KEPT_SOURCES)
-def _compiled(source: str) -> CodeType:
-    return compile(source, "<shape>", "exec")
-
-
-def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
-    """Says whether all of these are objects of the type, or None; exceptions never are.
-
-    It asks for one object of each class: records of a page are of one, and asking takes longer than
-    all that is done with some of them.
-    """
-    is_type_of = type_.is_type_of
-
-    def holds(values: Sequence[Any], info: Any) -> bool:
-        return all(
-            value is None
-            or (not issubclass(kind, Exception) and (not is_type_of or is_type_of(value, info)))
-            for kind, value in dict(zip(map(type, values), values, strict=True)).items()
-        )
-
-    return holds
-
-
-def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def shown(value: Any) -> Any:
-        if isinstance(value, Exception):
-            raise Surprise
-        coerced = coerce(value)
-        if coerced is None or coerced is Undefined:
-            raise Surprise
-        return coerced
-
-    return shown
-
-
-def _surprise() -> None:
-    raise Surprise

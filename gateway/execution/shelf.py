@@ -8,8 +8,9 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from gateway.execution.documents import Document
+from gateway.execution.expressions import Partial
 from gateway.execution.plan import Plan
-from gateway.execution.shapes import Partial, Place
+from gateway.execution.shapes import Place
 from gateway.selection import Selection
 
 MOST_SHAPES: Final = 3_000

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.backends.port import (
@@ -31,21 +32,20 @@ from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
 """What the uid of a stand-in begins with; no backend's uid can."""
+NO_ROWS: Final = Window(size=0)
 MOST_AHEAD: Final = 1_000
 """More reads than that are not foreseen, but made when it is their turn."""
 AnswerT = TypeVar("AnswerT")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The rows of one window: `path` leads to its connection in the response, without indexes."""
 
     path: tuple[str, ...]
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """REST calls that will be made at most: `calls`, for each of the rows of each of `per`."""
 
     calls: int
@@ -72,7 +72,7 @@ class Notes:
     """Windows that are read, each once."""
     cap: int | None = None
     """The most rows of any window: to try whether shorter ones would do."""
-    longest: Window = field(default_factory=lambda: Window(size=0))
+    longest: Window = NO_ROWS
     path: tuple[str, ...] = ()
     """The field that is being resolved."""
     ahead: list[MembersOf] = field(default_factory=list)
@@ -138,18 +138,21 @@ class Rehearsal(Context):
         """
         asked, self._asked = self._asked, {}
         for keys in asked.values():
-            served = plan(keys, self._one_call)
-            reads = list(served.values())
-            # Not every cursor's window tells the total; where it does not, it is read by itself.
-            reads += [
-                key.counted()
-                for key, read in served.items()
-                if key != read and not read.window.plain
-            ]
-            for read in dict.fromkeys(reads):
+            for read in dict.fromkeys(self._reads(keys)):
                 if read not in self._notes.lists:
                     self._notes.lists[read] = None
                     self._notes.add(_most_reads(read, self._real), _per(read, self._notes))
+
+    def _reads(self, keys: Sequence[ListOf]) -> Sequence[ListOf]:
+        [first, *others] = keys
+        if first.window.size and all(key == first for key in others):
+            return [first]  # as planning would find
+        served = plan(keys, self._one_call)
+        # Not every cursor's window tells the total; where it does not, it is read by itself.
+        totals = [
+            key.counted() for key, read in served.items() if key != read and not read.window.plain
+        ]
+        return [*served.values(), *totals]
 
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2

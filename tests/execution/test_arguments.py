@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import strawberry
 from graphql import FieldNode, OperationDefinitionNode, parse
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import (
+    VariableValues,
+    get_argument_values,
+    get_variable_values,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+from strawberry.types.arguments import convert_arguments
 
 from gateway.execution.arguments import SCALARS, Coercion
 from gateway.schema import create_schema
@@ -75,3 +81,62 @@ def test_most_arguments_have_a_pattern(node):
     fits = pattern is not None and pattern.fits(sent | scalars)
     assert fits == (node.alias.value not in "dfg")
     assert {type(value) for value in scalars.values()} <= SCALARS
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def field(
+        self,
+        needed: int,
+        some_default: int = 3,
+        maybe: strawberry.Maybe[int | None] = None,
+        nullable: list[str] | None = None,
+        unset: int | None = strawberry.UNSET,
+    ) -> int:
+        return needed
+
+
+OTHER = strawberry.Schema(Query)._schema
+VALUES = {
+    "needed": ["1", "$given", "$missing", "null"],
+    "someDefault": ["1", "$given", "$missing", "null"],
+    "maybe": ["1", "$given", "$missing", "null"],
+    "nullable": ['["a", "b"]', '"a"', "$given", "$missing", "null"],
+    "unset": ["1", "$given", "$missing", "null"],
+}
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(texts) for name, texts in VALUES.items()}
+    )
+)
+def test_arguments_are_coerced_as_graphql_core_and_strawberry_do(given_):
+    """Whichever are given, with their defaults, and with what is said of those that can't be."""
+    arguments = ", ".join(f"{name}: {text}" for name, text in given_.items())
+    [operation] = parse(f"{{ field({arguments}) }}" if given_ else "{ field }").definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    [node] = operation.selection_set.selections
+    assert isinstance(node, FieldNode)
+    assert OTHER.query_type is not None
+    field = OTHER.query_type.fields["field"]
+    variables = VariableValues({}, {"given": 7})
+    definition = field.extensions["strawberry-definition"]
+    converter = OTHER._strawberry_schema.schema_converter
+
+    def both() -> dict[str, object]:
+        return convert_arguments(
+            get_argument_values(field, node, variables),
+            definition.arguments,
+            scalar_registry=converter.scalar_registry,
+            config=converter.config,
+        )
+
+    def outcome(make) -> object:
+        try:
+            return list(make().items())
+        except Exception as error:  # whatever it is, it is the same
+            return type(error), str(error)
+
+    assert outcome(lambda: Coercion(OTHER).given(field, node, variables)) == outcome(both)

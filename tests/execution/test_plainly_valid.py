@@ -601,6 +601,36 @@ def test_most_operations_are_proved(record_property):
     assert share(counts) >= 0.9
 
 
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ("0", True),
+        ("999999999", True),
+        ("-99999999", True),
+        ("2147483647", True),
+        ("2147483648", False),
+        ("-2147483649", False),
+        ("9" * 5_000, False),
+        ("1.0", False),
+        ('"1"', False),
+        ("true", False),
+    ],
+)
+def test_integers_are_proved_within_their_bounds(value: str, valid: bool):
+    """Short ones by their length."""
+    assert proved(f"{{ customerGroups(first: {value}) {{ totalCount }} }}") == valid
+
+
+@pytest.mark.parametrize("value", ['""', '"a"', '"\\u00e9"', '"""b"""', "1", "a", "true", "1.5"])
+@pytest.mark.parametrize("place", ["customerGroups(after: %s)", "customerGroup(by: {uid: %s})"])
+def test_strings_and_ids_are_proved_as_they_are_validated(place: str, value: str):
+    """A string may be an ID, and so may an integer."""
+    below = "totalCount" if "Groups" in place else "uid"
+    text = f"{{ {place.replace('%s', value)} {{ {below} }} }}"
+
+    assert proved(text) == (mistakes(parse(text)) == [])
+
+
 FRAGMENTS: Final = 4
 
 

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents, Refused
+from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.plan import Costly
 from gateway.limits import DocumentLimits
-from gateway.paging import Bounds, Position, encode_cursor
+from gateway.paging import Bounds, Position, Window, encode_cursor
+from gateway.reads import GroupsOf, plan
 from gateway.schema import create_schema
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
@@ -198,3 +199,25 @@ def test_fields_that_cost_rest_calls_are_told_from_those_that_do_not():
         "CustomerGroupMembersPayload.customerGroup",
     ):
         assert fields[dear]
+
+
+PLACES = st.none() | st.just(Position(3, "g3"))
+
+
+@given(
+    st.builds(
+        Window,
+        size=st.integers(1, 50),
+        offset=st.integers(0, 9),
+        after=PLACES,
+        before=PLACES,
+        from_end=st.booleans(),
+    ),
+    st.integers(1, 3),
+    st.integers(0, 50),
+)
+def test_a_window_that_is_asked_for_alone_is_read_as_it_is(window: Window, times: int, most: int):
+    """However often: so rehearsal need not plan what loaders will."""
+    key = GroupsOf(TENANT, window)
+
+    assert plan([key] * times, lambda _: most) == {key: key}

@@ -280,6 +280,27 @@ async def test_what_was_shown_and_let_go_is_not_called_for_again(gateway, flow):
     }
 
 
+async def test_one_surprise_within_another_is_one(gateway, flow):
+    """What is told at once may end a run before that which asked for it ends it too; lists that are
+    under way meanwhile are none of its business.
+    """
+    flow.add_group("gold")
+    flow.add_customers(50, "gold")
+    flow.fail(Delay(0.6), path="customer-groups/gold$", times=None)
+    for seconds in (0.3, 0.1, 0.5):  # in the order of the batch
+        flow.fail(Delay(seconds), path="customer-groups$")
+    async with running_gateway(settings(flow.url, max_values=40)) as small:
+        body = await small.ask(
+            """{ x: customerGroups(first: 6, orderBy: {field: CREATED_AT}) { nodes { uid } }
+                list: customerGroups(first: 5) { nodes { uid customers(first: 50) { nodes { uid } }
+                    more: customers(first: 3) { totalCount } } }
+                slow: customerGroups(first: 7, orderBy: {field: NAME}) { totalCount }
+                customerGroup(by: {uid: "gold"}) { customers(first: 50) { nodes { uid } } } }"""
+        )
+
+    assert set(codes(body)) == {"LIMIT_EXCEEDED"}
+
+
 # -- conditions
 
 

@@ -1,0 +1,341 @@
+"""The source of generated functions: an expression for each plain field of a record.
+
+An expression gives what graphql-core would have given or, for any surprise in the data, raises
+something. Of a sound record it looks at nothing twice: the record's type says what its fields hold.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache, lru_cache
+from types import NoneType, UnionType
+from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    Undefined,
+    get_named_type,
+    is_enum_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gateway import records
+from gateway.schema.scalars import rfc3339
+
+Shape = Callable[[Any, Any], Any]
+"""From a record, and what stands for a resolver's `info`, to an object of the response."""
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+LARGEST_INT: Final = 2**31 - 1
+KEPT_LEAVES: Final = 1_000
+"""More than the schema has fields."""
+KEPT_SOURCES: Final = 512
+"""Compiling takes most of a shape's making, and selections that differ in their response keys only
+have the same source.
+"""
+
+
+class Surprise(Exception):
+    """The data are not as they should be; graphql-core knows what to say of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """An object of which some fields are plain: `shape` gives those, in the order of all, with None
+    in place of the `others`.
+    """
+
+    shape: Shape
+    others: Sequence[str]
+    size: int
+    """How many fields it gives, those of objects within it included, of lists once."""
+
+
+Below = Callable[[GraphQLObjectType, FieldDetailsList], Partial]
+
+
+@dataclass(slots=True)
+class Code:
+    """The source of one shape, and what it refers to."""
+
+    below: Below
+    """Gives the shape of the fields below a field."""
+    prefix: str = ""
+    names: dict[str, object] = field(default_factory=dict)
+    size: int = 0
+
+    def function(self, body: str) -> Shape:
+        # All of the source is ours: what comes from a request is referred to by names.
+        return _maker(tuple(self.names), body)(*self.names.values())
+
+    def name(self, value: object) -> str:
+        """A name that stands for `value` in the source."""
+        name = f"{self.prefix}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def value(self, type_: GraphQLObjectType, name: str, details: FieldDetailsList) -> str | None:
+        """An expression for one field of `record`; None where it is not plain."""
+        if name == "__typename":
+            return repr(type_.name)
+        definition = type_.fields.get(name)
+        if definition is None or definition.args:
+            return None
+        read = self.read(definition)
+        return None if read is None else self.completed(definition.type, details, read)
+
+    def sound(self, type_: GraphQLObjectType, name: str, details: FieldDetailsList) -> str | None:
+        """An expression for one field of a sound record, without looking at what it holds; None
+        where that can't be told from the record's type.
+        """
+        definition = type_.fields.get(name)
+        strawberry = None if definition is None else definition.extensions.get(DEFINITION)
+        if definition is None or strawberry is None or strawberry.base_resolver is not None:
+            return None
+        holds = _fields(type_.name).get(strawberry.python_name)
+        read = f"record.{strawberry.python_name}"
+        nullable = not is_non_null_type(definition.type)
+        inner = definition.type if nullable else definition.type.of_type
+        if holds is None or (holds.optional and not nullable):
+            return None
+        if is_list_type(inner) and holds.items and is_non_null_type(inner.of_type):
+            item = inner.of_type.of_type
+            if is_leaf_type(item):
+                return read if holds.kind in HELD.get(item.name, ()) else None
+            below = self.below(item, details) if is_object_type(item) else None
+            if below is None or below.others:
+                return None
+            return f"[{self.name(below.shape)}(item, info) for item in {read}]"
+        if not is_leaf_type(inner) or holds.items:
+            return None
+        if is_enum_type(inner):
+            if holds.kind is not inner.extensions[DEFINITION].wrapped_cls:
+                return None
+            shown = f"{self.name(_texts(inner))}[value._value_]"
+        elif holds.kind not in HELD.get(inner.name, ()):
+            return None
+        elif inner.name == "DateTime":
+            shown = "rfc3339(value)"
+        else:
+            return read
+        return f"(None if (value := {read}) is None else {shown})"
+
+    def read(self, definition: GraphQLField) -> str | None:
+        """An expression for what the field's resolver gives."""
+        strawberry = definition.extensions.get(DEFINITION)
+        if strawberry is None or strawberry.is_async or strawberry.extensions:
+            return None
+        resolver = strawberry.base_resolver
+        if resolver is None:
+            return f"record.{strawberry.python_name}"
+        given = []
+        for parameter, value in (
+            (resolver.parent_parameter or resolver.self_parameter, "record"),
+            (resolver.info_parameter, "info"),
+        ):
+            if parameter is not None:
+                given.append(f"{parameter.name}={value}")
+        return f"{self.name(resolver._unbound_wrapped_func)}({', '.join(given)})"
+
+    def completed(
+        self,
+        type_: GraphQLOutputType,
+        details: FieldDetailsList,
+        read: str,
+        *,
+        item_of_list: bool = False,
+    ) -> str | None:
+        """An expression for the value that `read` gives, as the response shows it."""
+        nullable = not is_non_null_type(type_)
+        inner = type_.of_type if is_non_null_type(type_) else type_
+        variable = f"v{read}" if item_of_list else "v"
+        otherwise = f"None if {variable} is None else surprise()" if nullable else "surprise()"
+        if is_leaf_type(inner):
+            good, shown = self._leaf(inner, variable)
+            good = good.format(v=f"({variable} := {read})")
+            return f"({shown} if {good} else {otherwise})"
+        if is_list_type(inner):
+            item = self.completed(inner.of_type, details, f"i{variable}", item_of_list=True)
+            if item is None:
+                return None
+            good = f"type({variable} := {read}) in lists"
+            good += self._typed(inner.of_type, variable)
+            return f"([{item} for i{variable} in {variable}] if {good} else {otherwise})"
+        if is_object_type(inner):
+            below = self.below(inner, details)
+            if below.others:
+                return None
+            self.size += below.size
+            good = f"({variable} := {read}) is not None"
+            if inner.is_type_of is not None and not item_of_list:
+                good += f" and {self.name(inner.is_type_of)}({variable}, info)"
+            return f"({self.name(below.shape)}({variable}, info) if {good} else {otherwise})"
+        return None  # an abstract type
+
+    def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
+        """A condition that the items of a list are of their type, where it can tell."""
+        inner = item_type.of_type if is_non_null_type(item_type) else item_type
+        if not is_object_type(inner) or inner.is_type_of is None:
+            return ""
+        return f" and {self.name(all_of(inner))}({variable}, info)"
+
+    def _leaf(self, type_: GraphQLLeafType, variable: str) -> tuple[str, str]:
+        """A condition on `{v}` under which it is as it should be, and how it is shown then."""
+        if is_enum_type(type_):
+            enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
+            good = f"type({{v}}) is {self.name(enum)}"
+            return good, f"{self.name(_texts(type_))}[{variable}._value_]"
+        match type_.name:
+            case "String" | "ID":
+                return "type({v}) is str", variable
+            case "Int":
+                inside = f"-{LARGEST_INT + 1} <= {variable} <= {LARGEST_INT}"
+                return f"type({{v}}) is int and {inside}", variable
+            case "Long":
+                return "type({v}) is int", variable
+            case "Boolean":
+                return "type({v}) is bool", variable
+            case "Float":
+                return f"type({{v}}) is float and isfinite({variable})", variable
+            case "DateTime":
+                return "type({v}) is datetime", f"rfc3339({variable})"
+            case _:
+                shown = self.name(_by(type_.coerce_output_value))
+                return "({v}) is not None", f"{shown}({variable})"
+
+
+class Leaf(NamedTuple):
+    """The code of a field that is the same in every document: no arguments, nothing below."""
+
+    value: str
+    sound: str
+    names: Mapping[str, object]
+
+
+@lru_cache(maxsize=KEPT_LEAVES)
+def leaf_of(type_: GraphQLObjectType, name: str) -> Leaf | None:
+    """None for other fields, and for one that is not plain."""
+    definition = type_.fields.get(name)
+    if definition is None or definition.args or not is_leaf_type(get_named_type(definition.type)):
+        return None
+    code = Code(_nothing, prefix=name)
+    read = code.read(definition)
+    value = None if read is None else code.completed(definition.type, [], read)
+    if value is None:
+        return None
+    return Leaf(value, code.sound(type_, name, []) or value, code.names)
+
+
+def _nothing(*_: object) -> Partial:
+    raise TypeError("There is nothing below a leaf.")
+
+
+@lru_cache(maxsize=KEPT_SOURCES)
+def _maker(names: Sequence[str], body: str) -> Callable[..., Shape]:
+    """Makes a shape of what these names stand for."""
+    source = f"def make({', '.join(names)}):\n  def shape(record, info):\n    return {body}\n"
+    made: dict[str, Callable[..., Shape]] = {}
+    exec(f"{source}  return shape\n", GIVEN, made)  # noqa: S102  # see Code.function
+    return made["make"]
+
+
+HELD: Final[Mapping[str, Collection[Any]]] = {
+    "String": (str,),
+    "ID": (str,),
+    "Int": (records.Int32,),
+    "Long": (records.Int64,),
+    "Boolean": (bool,),
+    "Float": (records.Number,),
+    "DateTime": (records.Instant,),
+}
+"""What a record's field has to be declared as, so that every value of it is one of the scalar's."""
+
+
+class _Holds(NamedTuple):
+    """What a field of a record is declared as: `kind`, or None too, or a tuple of those."""
+
+    kind: Any
+    optional: bool
+    items: bool
+
+
+@cache
+def _fields(type_name: str) -> Mapping[str, _Holds]:
+    """The fields of the record that a GraphQL type is a view of: it has the type's name."""
+    record = getattr(records, type_name, None)
+    if not (isinstance(record, type) and issubclass(record, records.Record)):
+        return {}
+    return {name: _held(hint) for name, hint in get_type_hints(record, include_extras=True).items()}
+
+
+def _held(hint: Any) -> _Holds:
+    if get_origin(hint) is tuple:
+        return _Holds(get_args(hint)[0], optional=False, items=True)
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    if get_origin(hint) in (UnionType, Union) and len(kinds) == 1:
+        return _Holds(kinds[0], optional=True, items=False)
+    return _Holds(hint, optional=False, items=False)
+
+
+def _texts(type_: GraphQLEnumType) -> Mapping[str, Any]:
+    """What the response shows of an enum's members, by their values, which are strings: members
+    have a __hash__ of their own, in Python.
+    """
+    enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
+    return {member._value_: type_.coerce_output_value(member) for member in enum}
+
+
+def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
+    """Says whether all of these are objects of the type, or None; exceptions never are.
+
+    It asks for one object of each class: records of a page are of one, and asking takes longer than
+    all that is done with some of them.
+    """
+    is_type_of = type_.is_type_of
+
+    def holds(values: Sequence[Any], info: Any) -> bool:
+        return all(
+            value is None
+            or (not issubclass(kind, Exception) and (not is_type_of or is_type_of(value, info)))
+            for kind, value in dict(zip(map(type, values), values, strict=True)).items()
+        )
+
+    return holds
+
+
+def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def shown(value: Any) -> Any:
+        if isinstance(value, Exception):
+            raise Surprise
+        coerced = coerce(value)
+        if coerced is None or coerced is Undefined:
+            raise Surprise
+        return coerced
+
+    return shown
+
+
+def _surprise() -> None:
+    raise Surprise
+
+
+GIVEN: Final[dict[str, object]] = {
+    "datetime": datetime.datetime,
+    "isfinite": math.isfinite,
+    "lists": (tuple, list),
+    "rfc3339": rfc3339,
+    "surprise": _surprise,
+}
+"""What the source of every shape may refer to."""
