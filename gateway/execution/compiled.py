@@ -19,7 +19,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.execution.expressions import Partial
-from gateway.execution.plan import PlainInfo
+from gateway.execution.fields import PlainInfo
 from gateway.execution.shapes import Shapes, place
 from gateway.execution.shelf import Kept
 

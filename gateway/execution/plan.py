@@ -35,8 +35,7 @@ from msgspec import Struct
 
 from gateway.execution.arguments import Coercion, Given, Pattern, variables_in
 from gateway.execution.expressions import Shape, all_of
-from gateway.execution.fields import Fields
-from gateway.execution.fields import PlainInfo as PlainInfo
+from gateway.execution.fields import Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 from gateway.schema.fetched import Fetched
 

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from gateway.backends.port import ById
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
-from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
+from gateway.execution.fields import PlainInfo
+from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.execution.stand_ins import NO_ROWS, Note, Notes, Rehearsal
 from gateway.paging import Window
 from gateway.reads import GroupOf, Key, ListOf

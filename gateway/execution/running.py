@@ -18,7 +18,8 @@ import msgspec
 
 from gateway.context import Context
 from gateway.execution.expressions import Surprise
-from gateway.execution.plan import Arguments, Link, PlainInfo, Plan, Selection
+from gateway.execution.fields import PlainInfo
+from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.reads import Key
 from gateway.schema.fetched import flaws_of
 
