@@ -148,9 +148,8 @@ def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequenc
     """The limits that the document's operations exceed, each once: where the first operation that
     exceeds it does so, and by how much in the end.
     """
-    most = zip(  # there are none without definitions
-        counts.COUNTED, counts.most(document), strict=False
-    )  # there are none without definitions
+    # Of a document without definitions there are no counts.
+    most = zip(counts.COUNTED, counts.most(document), strict=False)
     if all(count <= getattr(limits, limit) for limit, count in most):
         return ()
     parts: dict[str, Sequence[counts.Part]] = {

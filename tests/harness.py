@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -15,13 +16,16 @@ from starlette.types import ASGIApp
 
 from gateway import serving
 from gateway.app import create_app
+from gateway.backends.port import Connector
+from gateway.context import Asker, Context, Tenants
+from gateway.paging import Bounds
 from gateway.settings import FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
 from gateway.simulator.journal import Journal
-from gateway.telemetry import Event
+from gateway.telemetry import Event, Meter
 
 TENANT = "shop"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -187,3 +191,17 @@ async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
     client = httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS)
     async with served(app) as url, client:
         yield Gateway(client, url, events)
+
+
+def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) -> Context:
+    """A request's context, to run its operation in this process: `limit` is of REST calls."""
+    now = asyncio.get_running_loop().time()
+    asker = Asker(
+        token=TOKEN,
+        request_id="test",
+        tenant_uid=TENANT,
+        began=now,
+        deadline=now + 60,
+        meter=Meter(limit=limit),
+    )
+    return Context(asker, Tenants(connectors={TENANT: connector}), bounds)

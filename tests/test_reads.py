@@ -183,3 +183,25 @@ def test_a_failed_read_is_the_failure_of_all_its_windows():
     failure = Unavailable("It failed.")
 
     assert part(failure, Window(size=3)) is failure
+
+
+PLACES = st.none() | st.just(Position(3, "g3"))
+
+
+@given(
+    st.builds(
+        Window,
+        size=st.integers(1, 50),
+        offset=st.integers(0, 9),
+        after=PLACES,
+        before=PLACES,
+        from_end=st.booleans(),
+    ),
+    st.integers(1, 3),
+    st.integers(0, 50),
+)
+def test_a_window_that_is_asked_for_alone_is_read_as_it_is(window: Window, times: int, most: int):
+    """However often, and whatever one call has room for."""
+    key = GroupsOf("shop", window)
+
+    assert plan([key] * times, lambda _: most) == {key: key}

@@ -1,4 +1,4 @@
-"""Parses most documents in a quarter of the time that graphql-core takes.
+"""Parses most documents in a third of the time that graphql-core takes.
 
 The nodes are graphql-core's; they are made by regular expressions for what documents consist of,
 fields above all. What is rare is left to graphql-core, and so is every mistake: this gives up, and
@@ -9,7 +9,7 @@ types, and what is nested very deeply.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from graphql import (
     ArgumentNode,
@@ -72,6 +72,7 @@ VALUE: Final = re.compile(
 NEXT_NAME: Final = re.compile(rf"{BLANK}({NAME})")
 NEXT_MARK: Final = re.compile(rf"{BLANK}([(){{:=@!$\[\]])")
 
+GivenT = TypeVar("GivenT", ArgumentNode, ObjectFieldNode)
 OPERATIONS: Final = {type_.value: type_ for type_ in OperationType}
 
 
@@ -283,16 +284,23 @@ class _Text:
 
     def _arguments(self, start: int, constant: bool) -> tuple[ArgumentNode, ...]:
         self._end = start + 1
-        arguments = []
+        arguments = self._given(ArgumentNode, ")", constant)
+        if not arguments:
+            raise _Rare
+        return arguments
+
+    def _given(self, node: type[GivenT], end: str, constant: bool) -> tuple[GivenT, ...]:
+        """Names with values, and the mark at their end."""
+        given = []
         while (found := self._match(GIVEN))[1]:
             name = self._name(found, 1)
             self._end = found.end()
             value = self._value(constant)
-            arguments.append(ArgumentNode(name=name, value=value, loc=self._from(found.start(1))))
-        if found[2] != ")" or not arguments:
+            given.append(node(name=name, value=value, loc=self._from(found.start(1))))
+        if found[2] != end:
             raise _Rare
         self._end = found.end()
-        return tuple(arguments)
+        return tuple(given)
 
     def _value(self, constant: bool) -> ValueNode:
         found = self._match(VALUE)
@@ -342,17 +350,9 @@ class _Text:
 
     def _object(self, start: int, constant: bool) -> ObjectValueNode:
         self._deeper()
-        fields = []
-        while (found := self._match(GIVEN))[1]:
-            name = self._name(found, 1)
-            self._end = found.end()
-            value = self._value(constant)
-            fields.append(ObjectFieldNode(name=name, value=value, loc=self._from(found.start(1))))
-        if found[2] != "}":
-            raise _Rare
-        self._end = found.end()
+        fields = self._given(ObjectFieldNode, "}", constant)
         self._levels -= 1
-        return ObjectValueNode(fields=tuple(fields), loc=self._from(start))
+        return ObjectValueNode(fields=fields, loc=self._from(start))
 
     # -- what all of these do
 

@@ -20,7 +20,7 @@ from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
-from gateway.execution.stand_ins import NO_ROWS, Note, Notes, Rehearsal
+from gateway.execution.stand_ins import Note, Notes, Rehearsal
 from gateway.paging import Window
 from gateway.reads import GroupOf, Key, ListOf
 from gateway.schema.fetched import Fetched
@@ -76,7 +76,7 @@ def rehearse(
     notes: list[Note] = []
     mistakes: list[GraphQLError] = []
     ahead: list[ListOf] = []
-    surplus, places, longest = 0, 0, NO_ROWS
+    surplus, places, longest = 0, 0, Window(size=0)
     for part in parts:
         walk = _Walk(arguments, context, cap=cap, places=places)
         walk.tick([_Place(part, None, ())], first=True)

@@ -149,7 +149,7 @@ class Run:
         items = sum(len(value) for value in values if value is not None)
         self._context.fill(items * size)
         self.objects += items
-        # Encoded here and now: a page of objects takes several times the room of its bytes.
+        # Encoded here and now, so that neither objects nor records have to stay.
         return [msgspec.Raw(ENCODED.encode(shape(value, info))) for value in values]
 
     def _lists(self, link: Link, values: Sequence[Any]) -> list[Any]:

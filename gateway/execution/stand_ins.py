@@ -32,7 +32,6 @@ from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
 """What the uid of a stand-in begins with; no backend's uid can."""
-NO_ROWS: Final = Window(size=0)
 MOST_AHEAD: Final = 1_000
 """More reads than that are not foreseen, but made when it is their turn."""
 AnswerT = TypeVar("AnswerT")
@@ -72,7 +71,7 @@ class Notes:
     """Windows that are read, each once."""
     cap: int | None = None
     """The most rows of any window: to try whether shorter ones would do."""
-    longest: Window = NO_ROWS
+    longest: Window = Window(size=0)  # noqa: RUF009  # it is frozen
     path: tuple[str, ...] = ()
     """The field that is being resolved."""
     ahead: list[MembersOf] = field(default_factory=list)
@@ -138,21 +137,17 @@ class Rehearsal(Context):
         """
         asked, self._asked = self._asked, {}
         for keys in asked.values():
-            for read in dict.fromkeys(self._reads(keys)):
+            served = plan(keys, self._one_call)
+            # Not every cursor's window tells the total; where it does not, it is read by itself.
+            totals = [
+                key.counted()
+                for key, read in served.items()
+                if key != read and not read.window.plain
+            ]
+            for read in dict.fromkeys([*served.values(), *totals]):
                 if read not in self._notes.lists:
                     self._notes.lists[read] = None
                     self._notes.add(_most_reads(read, self._real), _per(read, self._notes))
-
-    def _reads(self, keys: Sequence[ListOf]) -> Sequence[ListOf]:
-        [first, *others] = keys
-        if first.window.size and all(key == first for key in others):
-            return [first]  # as planning would find
-        served = plan(keys, self._one_call)
-        # Not every cursor's window tells the total; where it does not, it is read by itself.
-        totals = [
-            key.counted() for key, read in served.items() if key != read and not read.window.plain
-        ]
-        return [*served.values(), *totals]
 
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2

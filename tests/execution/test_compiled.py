@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.upstream import Upstream
-from gateway.context import Asker, Context, Tenants
+from gateway.context import Context
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
@@ -31,12 +31,11 @@ from gateway.paging import Bounds
 from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.settings import FlowRetail as FlowRetailSettings
-from gateway.telemetry import Meter
 from tests.execution.selections import VARIABLES, queries, text
+from tests.harness import TENANT, asking
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
-TENANT = "shop"
 SCHEMA = create_schema()._schema
 BOUNDS = Bounds(default_page_size=3, max_page_size=50, max_membership_uids=100)
 GENEROUS = DocumentLimits(
@@ -143,16 +142,7 @@ def operations(*, compiled: bool, selecting: bool = True) -> Operations:
 def context(transport: httpx.AsyncBaseTransport) -> Context:
     settings = FlowRetailSettings(url="http://flow.example/v2", retries=0)
     upstream = Upstream("flow_retail", settings, transport, lambda _event: None)
-    now = asyncio.get_running_loop().time()
-    asker = Asker(
-        token="t",  # noqa: S106  # it opens nothing
-        request_id="r",
-        tenant_uid=TENANT,
-        began=now,
-        deadline=now + 60,
-        meter=Meter(),
-    )
-    return Context(asker, Tenants(connectors={TENANT: FlowRetail(upstream, settings)}), BOUNDS)
+    return asking(FlowRetail(upstream, settings), BOUNDS)
 
 
 async def answer(

@@ -13,19 +13,17 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.limits import DocumentLimits
-from gateway.paging import Bounds, Position, Window, encode_cursor
-from gateway.reads import GroupsOf, plan
+from gateway.paging import Bounds, Position, encode_cursor
 from gateway.schema import create_schema
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.execution.operations import operations
-from tests.harness import TENANT, TOKEN
+from tests.harness import TENANT, asking
 
 SCHEMA = create_schema()._schema
 BOUNDS = Bounds(default_page_size=5, max_page_size=50, max_membership_uids=100)
@@ -48,23 +46,15 @@ class Stage:
 
     async def run(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Meter]:
         """The bound as it was ahead, and the meter as it was in the end."""
-        now = asyncio.get_running_loop().time()
-        asker = Asker(
-            token=TOKEN,
-            request_id="test",
-            tenant_uid=TENANT,
-            began=now,
-            deadline=now + 20,
-            meter=Meter(limit=100_000),
-        )
-        context = Context(asker, Tenants(connectors={TENANT: self.world.connector}), BOUNDS)
+        context = asking(self.world.connector, BOUNDS, limit=100_000)
+        meter = context.asker.meter
         operation = self.operations.operation(query, None, variables or {}, context, extensions={})
-        ahead = asker.meter.planned
+        ahead = meter.planned
         try:
             await operation.execute()
         finally:
             await context.close()
-        return ahead, asker.meter
+        return ahead, meter
 
 
 @asynccontextmanager
@@ -199,25 +189,3 @@ def test_fields_that_cost_rest_calls_are_told_from_those_that_do_not():
         "CustomerGroupMembersPayload.customerGroup",
     ):
         assert fields[dear]
-
-
-PLACES = st.none() | st.just(Position(3, "g3"))
-
-
-@given(
-    st.builds(
-        Window,
-        size=st.integers(1, 50),
-        offset=st.integers(0, 9),
-        after=PLACES,
-        before=PLACES,
-        from_end=st.booleans(),
-    ),
-    st.integers(1, 3),
-    st.integers(0, 50),
-)
-def test_a_window_that_is_asked_for_alone_is_read_as_it_is(window: Window, times: int, most: int):
-    """However often: so rehearsal need not plan what loaders will."""
-    key = GroupsOf(TENANT, window)
-
-    assert plan([key] * times, lambda _: most) == {key: key}

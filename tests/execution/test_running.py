@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Operation, Operations
 from gateway.execution.persisted import PersistedDocuments
@@ -24,9 +23,8 @@ from gateway.paging import Bounds
 from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.simulator.faults import Answer, Body, Delay
-from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
-from tests.harness import TENANT, TOKEN, codes, paths, running_gateway, settings
+from tests.harness import TENANT, asking, codes, paths, running_gateway, settings
 
 SCHEMA = create_schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
@@ -40,7 +38,6 @@ class Stage:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._tenants = Tenants(connectors={TENANT: world.connector})
         documents = Documents(
             SCHEMA, DocumentLimits(), memory=10_000_000, suggestions=False, introspection=False
         )
@@ -52,16 +49,7 @@ class Stage:
         self, query: str, variables: Mapping[str, Any] | None = None
     ) -> tuple[Operation, Any]:
         """The operation as it was in the end, and the body that a client gets."""
-        now = asyncio.get_running_loop().time()
-        asker = Asker(
-            token=TOKEN,
-            request_id="test",
-            tenant_uid=TENANT,
-            began=now,
-            deadline=now + 20,
-            meter=Meter(limit=100),
-        )
-        context = Context(asker, self._tenants, BOUNDS)
+        context = asking(self.world.connector, BOUNDS, limit=100)
         operation = self._operations.operation(query, None, variables or {}, context, extensions={})
         try:
             result = await operation.execute()
