@@ -11,7 +11,7 @@ from gateway.context import Context
 from gateway.errors import LimitExceeded
 from gateway.execution.documents import Refused
 from gateway.execution.plan import Arguments, Plan
-from gateway.execution.rehearsal import Rehearsed, rehearse
+from gateway.execution.rehearsal import Rehearsals, Rehearsed, rehearse
 from gateway.reads import ListOf
 
 FEW_PLACES: Final = 200
@@ -19,14 +19,18 @@ FEW_PLACES: Final = 200
 
 
 def hold(
-    plan: Plan, arguments: Arguments, context: Context, node: OperationDefinitionNode
+    plan: Plan,
+    arguments: Arguments,
+    context: Context,
+    node: OperationDefinitionNode,
+    rehearsals: Rehearsals,
 ) -> Sequence[ListOf]:
     """Let the meter know of what is planned; gives the reads that need not wait for an answer.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
     try:
-        rehearsed = rehearse(plan, arguments, context)
+        rehearsed = rehearsals.rehearsed(plan, arguments, context)
     except LimitExceeded as refusal:
         raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
     if rehearsed.mistakes:

@@ -150,7 +150,7 @@ class Operations:
         arguments = Arguments(self._planner.coercion, values)
         runs = self._compiled and plan.covered
         context.answers = AnswerCache() if runs else None
-        ahead = budget.hold(plan, arguments, context, node)
+        ahead = budget.hold(plan, arguments, context, node, kept.rehearsals)
 
         def executor(tally: Tally) -> CompiledExecutor:
             made = CompiledExecutor.build(

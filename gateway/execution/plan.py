@@ -8,8 +8,8 @@ rehearsal, for a bound of its REST calls and the mistakes in its arguments; and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final
 
 from graphql import (
     FieldNode,
@@ -33,11 +33,15 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from msgspec import Struct
 
-from gateway.execution.arguments import Coercion, Given, Pattern, variables_in
+from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
 from gateway.execution.expressions import Shape, all_of
 from gateway.execution.fields import Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 from gateway.schema.fetched import Fetched
+
+FEW: Final = 8
+SHORT: Final = 200
+"""Variables, and characters of one, by which an operation can be known again."""
 
 
 class Selection(Struct, frozen=True, eq=False):
@@ -110,6 +114,19 @@ class Arguments:
                 given = self._coercion.given(link.field, link.nodes[0], self._variables)
             self._known[link] = given
         return given
+
+    @property
+    def values(self) -> Hashable | None:
+        """What the arguments come from, where that is not much; None where it is."""
+        values = self._variables.coerced
+        if len(values) > FEW:
+            return None
+        # Of other types, what is equal may not be alike, or change.
+        short = [
+            len(value) <= SHORT if type(value) is str else value is None or type(value) in SCALARS
+            for value in values.values()
+        ]
+        return tuple(values.items()) if all(short) else None
 
 
 class Planner:

@@ -8,7 +8,7 @@ here but metered while the operation runs.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLObjectType, OperationType
@@ -30,35 +30,31 @@ MOST_PLACES: Final = 500
 has more is refused, or rehearsing it would keep all others waiting.
 """
 
+KEPT: Final = 8
+"""How many rehearsals are kept with a document, and how many reads ahead each may have."""
 
-class Rehearsed(Struct, frozen=True):
+
+class Rehearsed(Struct, frozen=True, kw_only=True):
     """What came of it."""
 
-    notes: Sequence[Note]
+    rest_calls: int
+    """The most that can be told ahead, without the surplus."""
+    surplus: int
+    """Further calls by which looking groups up may save more; not made where they do not fit."""
+    path: tuple[str, ...] | None
+    """Where rows are first multiplied, if anywhere."""
     mistakes: Sequence[GraphQLError]
     """Arguments for which the operation is not run, each with its path (without indexes) and
     location: those above a limit, and those that would be met only after a REST call. Other
     mistakes cost their own field, and nothing is called for it.
     """
 
-    surplus: int
-    """Further calls by which looking groups up may save more; not made where they do not fit."""
     longest: Window
     """The longest window that is asked for."""
     places: int
     """How many fields were gone through, those of each tenant counted."""
-    ahead: Sequence[ListOf] = ()
+    ahead: Sequence[ListOf]
     """Reads of lists for which no answer has to be waited for."""
-
-    @property
-    def rest_calls(self) -> int:
-        """The most that can be told ahead, without the surplus."""
-        return sum(note.total for note in self.notes)
-
-    @property
-    def path(self) -> tuple[str, ...] | None:
-        """Where rows are first multiplied, if anywhere."""
-        return next((note.per[0].path for note in self.notes if note.per), None)
 
 
 def rehearse(
@@ -87,7 +83,36 @@ def rehearse(
         surplus, places = surplus + more, walk.places
         if walk.notes.longest.size > longest.size:
             longest = walk.notes.longest
-    return Rehearsed(notes, mistakes, surplus, longest, places, ahead)
+    return Rehearsed(
+        rest_calls=sum(note.total for note in notes),
+        surplus=surplus,
+        path=next((note.per[0].path for note in notes if note.per), None),
+        mistakes=mistakes,
+        longest=longest,
+        places=places,
+        ahead=ahead,
+    )
+
+
+class Rehearsals:
+    """What the operations of one document have come to, for those that come again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Rehearsed] = {}
+
+    def rehearsed(self, plan: Plan, arguments: Arguments, context: Context) -> Rehearsed:
+        """As `rehearse`, which is the same for all callers."""
+        values = arguments.values
+        asked = None if values is None else (plan, context.asker.tenant_uid, values)
+        if asked in self._known:
+            return self._known[asked]
+        rehearsed = rehearse(plan, arguments, context)
+        # An exception that is raised twice would hold what its first request held.
+        if asked is not None and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT:
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[asked] = rehearsed
+        return rehearsed
 
 
 class _Place(Struct, frozen=True):

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from gateway.execution.documents import Document
 from gateway.execution.expressions import Partial
 from gateway.execution.plan import Plan
+from gateway.execution.rehearsal import Rehearsals
 from gateway.execution.shapes import Place
 from gateway.selection import Selection
 
@@ -52,3 +53,4 @@ class Kept:
     """The variables by which each operation chooses what it skips."""
     plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
     """By the operation's name and the values of those variables."""
+    rehearsals: Rehearsals = field(default_factory=Rehearsals)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,10 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from gateway.backends.flow_retail import FlowRetail
+from gateway.backends.transport import HttpTransport
+from gateway.backends.upstream import Upstream
+from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
@@ -20,6 +26,7 @@ from gateway.execution.persisted import PersistedDocuments
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds, Position, encode_cursor
 from gateway.schema import create_schema
+from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.execution.operations import operations
@@ -59,24 +66,20 @@ class Stage:
 
 @asynccontextmanager
 async def stage(name: str, **settings: Any) -> AsyncIterator[Stage]:
-    documents = Documents(
-        SCHEMA, GENEROUS, memory=10_000_000, suggestions=False, introspection=False
-    )
     async with worlds(name, **settings) as world:
         groups = [world.add_group(f"Group {number}") for number in range(14)]
         for number in range(9):
             world.add_customer(*groups[: number + 1])
-        yield Stage(
-            world,
-            Operations(
-                SCHEMA,
-                documents,
-                PersistedDocuments(),
-                suggestions=False,
-                max_variable_values=25_000,
-            ),
-            groups,
-        )
+        yield Stage(world, new_operations(), groups)
+
+
+def new_operations() -> Operations:
+    documents = Documents(
+        SCHEMA, GENEROUS, memory=10_000_000, suggestions=False, introspection=False
+    )
+    return Operations(
+        SCHEMA, documents, PersistedDocuments(), suggestions=False, max_variable_values=25_000
+    )
 
 
 BACKENDS = {
@@ -164,6 +167,80 @@ async def test_the_bound_is_what_it_costs(query, calls):
         ahead, meter = await here.run(query.replace("%s", here.groups[5]))
 
         assert (ahead, meter.rest_calls) == (calls, calls)
+
+
+AGAIN = """
+query A($first: Int = 3, $below: Int = 1, $skip: Boolean = false, $tenant: ID, $by: ID! = "a") {
+  customerGroups(first: $first, tenantUid: $tenant) {
+    nodes { customers(first: $below) @skip(if: $skip) { nodes { uid } } }
+  }
+  customerGroup(by: { uid: $by }) { name }
+}
+query B { customerGroups(first: 5) { nodes { customers(first: 2) { totalCount } } } }
+query C { customerGroups { totalCount } }
+query D { customerGroups(first: 3) { nodes { customers(first: -1) { totalCount } } } }
+"""
+VALUES = {
+    "first": st.sampled_from([None, 0, 40, 1_000]),
+    "below": st.sampled_from([1, 30]),
+    "skip": st.booleans(),
+    "tenant": st.sampled_from([None, "small", "missing"]),
+    "by": st.sampled_from(["b", "..", "x" * 300]),
+}
+ASKED = st.tuples(
+    st.sampled_from("AAABCD"),
+    st.sampled_from([None, "small", "large"]),
+    st.fixed_dictionaries({}, optional=VALUES),
+)
+
+
+@given(st.data())
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_comes_again_is_bounded_as_if_it_had_not(data):
+    """The bound of an operation is kept; not for other values, nor for another tenant."""
+    few = data.draw(st.lists(ASKED, min_size=1, max_size=12))
+    same = new_operations()
+    for asked in data.draw(st.lists(st.sampled_from(few), max_size=40)):
+        assert _planned(same, *asked) == _planned(new_operations(), *asked)
+
+
+def test_nothing_of_a_request_is_kept_with_its_bound():
+    same = new_operations()
+    for name in "AD":  # D has a mistake, which is an exception and has been raised somewhere
+        for _ in range(3):
+            context = _context("small")
+            with suppress(Refused):
+                same.operation(AGAIN, name, {}, context, extensions={})
+            seen = weakref.ref(context)
+            del context
+            gc.collect()
+            assert seen() is None
+
+
+def _planned(
+    operations: Operations, name: str, tenant: str | None, variables: dict[str, Any]
+) -> object:
+    """What comes of an operation ahead of any REST call."""
+    context = _context(tenant)
+    try:
+        operation = operations.operation(AGAIN, name, variables, context, extensions={})
+    except Refused as refusal:
+        return [(error.message, error.path) for error in refusal.errors]
+    return context.asker.meter.planned, list(operation.ahead)
+
+
+def _context(tenant: str | None) -> Context:
+    asker = Asker(
+        token=None, request_id="", tenant_uid=tenant, began=0, deadline=60, meter=Meter(1_000)
+    )
+    connectors = {"small": _unreachable(4), "large": _unreachable(200)}
+    return Context(asker, Tenants(connectors=connectors), BOUNDS)
+
+
+def _unreachable(page_size: int) -> FlowRetail:
+    settings = FlowRetailSettings(url="http://127.0.0.1:9", max_page_size=page_size)
+    transport = HttpTransport(connections=1)
+    return FlowRetail(Upstream("flow_retail", settings, transport, lambda _event: None), settings)
 
 
 def test_fields_that_cost_rest_calls_are_told_from_those_that_do_not():
