@@ -51,7 +51,7 @@ class Asker:
     tenant_uid: str | None
     """The tenant of fields that name none: the X-Tenant header, else the configured default."""
     began: float
-    """The event loop's time at which the request was read."""
+    """The event loop's time at which the request's headers were read."""
     deadline: float
     """The event loop's time at which the operation's time is over."""
     meter: Meter

@@ -84,6 +84,7 @@ def test_the_imports_are_seen():
         ("paging", {"gateway.errors"}),
         ("records", {"gateway.errors"}),
         ("counts", set()),
+        ("time_limits", set()),
         ("limits", {"gateway.errors", "gateway.counts"}),
     ],
 )

@@ -19,7 +19,6 @@ import msgspec
 
 from gateway.backends.answer import Answer
 from gateway.backends.port import Caller
-from gateway.backends.time_limits import TimeLimits
 from gateway.backends.transport import COLLECT
 from gateway.backends.urls import BaseUrl, Query, Target
 from gateway.errors import (
@@ -34,6 +33,7 @@ from gateway.errors import (
 )
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, UpstreamCall
+from gateway.time_limits import TimeLimits
 
 SAFE_METHODS: Final = frozenset({"GET"})
 BODILESS: Final = frozenset({"GET", "DELETE"})

@@ -36,6 +36,7 @@ from gateway.http.requests import (
 )
 from gateway.paging import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
+from gateway.time_limits import TimeLimits
 
 KEPT_ACCEPTS: Final = 64
 CLIENT_GONE: Final = 499
@@ -76,6 +77,7 @@ class Endpoint:
         self._observe = observe
         self._graphiql = graphiql
         self._methods = "GET, POST" if settings.get else "POST"
+        self._time_limits = TimeLimits()
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
@@ -92,8 +94,8 @@ class Endpoint:
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            wanted = await self._read(request, headers)
             asker = self._asker(headers, request_id)
+            wanted = await self._read(request, headers, until=asker.deadline)
             answered = await self._answered(wanted, asker, request)
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
@@ -112,15 +114,21 @@ class Endpoint:
             media_type=f"{media_type or JSON}; charset=utf-8",
         )
 
-    async def _read(self, request: Request, headers: Headers) -> GraphQLRequest:
+    async def _read(self, request: Request, headers: Headers, *, until: float) -> GraphQLRequest:
         settings = self._settings
         if request.method == "POST":
-            return await read_post(
-                headers,
-                request.receive,
-                max_body=settings.max_request_body,
-                max_variables=settings.max_variables,
-            )
+            try:
+                with self._time_limits.until(until):
+                    return await read_post(
+                        headers,
+                        request.receive,
+                        max_body=settings.max_request_body,
+                        max_variables=settings.max_variables,
+                    )
+            except TimeoutError:
+                # Else the server would go on waiting for it; RFC 9110, 15.5.9.
+                gone = {"Connection": "close"}
+                raise BadRequest(408, "The body did not come in time.", headers=gone) from None
         if request.method == "GET" and settings.get:
             return read_get(headers, request.query_params, max_variables=settings.max_variables)
         raise self._not_allowed("A GraphQL request is a POST.")

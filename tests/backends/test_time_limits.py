@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.time_limits import EARLY, TimeLimits
+from gateway.time_limits import EARLY, TimeLimits
 
 
 def now() -> float:

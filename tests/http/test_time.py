@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,6 +41,41 @@ async def test_a_client_can_not_ask_for_more_than_the_setting(flow: Flow):
 
     assert time.monotonic() - began < 1.5
     assert codes(body) == ["DEADLINE_EXCEEDED"]
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("dribbles", [False, True])
+async def test_a_body_that_does_not_come_is_not_waited_for(flow: Flow, framing, dribbles):
+    """Nor one that comes a byte at a time: the time of a request begins with its headers."""
+    async with running_gateway(settings(flow.url, deadline=0.3)) as gateway:
+        parts = urlsplit(gateway.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(
+            b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+            + framing.encode()
+            + b"\r\n\r\n"
+        )
+
+        async def dribble() -> None:
+            while dribbles:
+                writer.write(b"1\r\n \r\n" if "chunked" in framing else b" ")
+                await asyncio.sleep(0.05)
+
+        dribbling = asyncio.create_task(dribble())
+        began = time.monotonic()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        taken = time.monotonic() - began
+        dribbling.cancel()
+        body = b""
+        with suppress(ConnectionResetError):  # of what was sent and is not read
+            body = await reader.read()
+        writer.close()
+
+    assert head.startswith("http/1.1 408 ")
+    assert "connection: close" in head
+    assert 0.2 < taken < 1
+    if not dribbles:
+        assert codes(json.loads(body)) == ["BAD_REQUEST"]
 
 
 @pytest.mark.parametrize("given", ["", "0", "-1", "soon", "1s", "1e3", "nan", "inf", "0.0"])
