@@ -4,9 +4,10 @@ ARG BASE_IMAGE=python:3.13-slim-bookworm
 ARG NODE_IMAGE=node:20-bookworm-slim
 
 FROM ${NODE_IMAGE} AS graphiql
+WORKDIR /src/graphiql
+COPY graphiql/package.json graphiql/package-lock.json graphiql/.npmrc ./
+RUN npm ci --omit=dev
 WORKDIR /src
-COPY graphiql/package.json graphiql/package-lock.json graphiql/.npmrc graphiql/
-RUN npm ci --prefix graphiql --omit=dev
 COPY graphiql graphiql
 COPY examples examples
 COPY gateway/http/cdn gateway/http/cdn
@@ -33,14 +34,16 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     GATEWAY_HOST=0.0.0.0 \
-    GATEWAY_PROFILE=production
+    GATEWAY_PORT=8080
 USER 10001:10001
 EXPOSE 8080
 # http.client, unlike urllib, asks no proxy.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-c", "\
 import http.client, os, sys; \
-gateway = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('GATEWAY_PORT', 8080)), timeout=2); \
+gateway = http.client.HTTPConnection('127.0.0.1', int(os.environ['GATEWAY_PORT']), timeout=2); \
 gateway.request('GET', '/health'); \
 sys.exit(gateway.getresponse().status != 200)"]
+# Python listens to it from its first moment; to SIGTERM, as process 1, only once a module has said so.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["gateway"]
 CMD ["serve"]
