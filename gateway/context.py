@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeVar, overload
 
-from gateway.backends.port import AnswerCache, Backend, Caller, Connector
+from gateway.answer_cache import AnswerCache
+from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
 from gateway.loaders import Loaders
 from gateway.paging import Bounds

@@ -20,7 +20,8 @@ from typing import Any, overload
 
 from aiodataloader import DataLoader
 
-from gateway.backends.port import AnswerCache, Backend, ById, ByKey
+from gateway.answer_cache import AnswerCache
+from gateway.backends.port import Backend, ById, ByKey
 from gateway.errors import GatewayError
 from gateway.reads import (
     GroupOf,

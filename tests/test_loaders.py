@@ -6,13 +6,14 @@ import asyncio
 import gc
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
 
+from gateway.answer_cache import AnswerCache
 from gateway.backends.port import (
-    AnswerCache,
     ById,
     ByKey,
     CustomerOrder,
@@ -409,7 +410,7 @@ async def test_what_was_told_is_let_go_where_its_answer_is_kept(keeps):
     backend = shop()
     answers = AnswerCache(room=0)
     if not keeps:
-        answers.put("read", "answer", size=1)
+        await answers.answer("read", partial(asyncio.sleep, 0), size=lambda _answer: 1)
     loaders = loaders_over(backend, answers)
     key = GroupsOf("shop", Window(size=10))
 

@@ -25,6 +25,10 @@ class Answer:
     private: tuple[str, ...] = field(default=(), repr=False)
     """What is never to be shown, were the upstream to say it: the token, the host."""
 
+    def size(self) -> int:
+        """Of its body, in bytes."""
+        return len(self.body)
+
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300

@@ -9,41 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from gateway.answer_cache import AnswerCache
 from gateway.errors import GatewayError, InvalidInput
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 from gateway.selection import Selection
 from gateway.telemetry import Meter
-
-MOST_KEPT: Final = 16 * 2**20
-
-
-class AnswerCache:
-    """What backends were answered to their reads for one operation, which sends none of them again.
-
-    It is for those that change nothing: an answer is as good at the end as it was when it came.
-    """
-
-    def __init__(self, room: int = MOST_KEPT) -> None:
-        """`room` is for so many bytes; 16 MiB are some 6,000 customers of Flow Retail."""
-        self.complete = True
-        """Whether all that has come is here; not from the first one on that finds no room."""
-        self._room = room
-        self._answers: dict[object, Any] = {}
-
-    def get(self, read: object) -> Any:
-        """What was answered to this read; None where it was not kept."""
-        return self._answers.get(read)
-
-    def put(self, read: object, answer: object, *, size: int) -> None:
-        self._room -= size
-        self.complete = self.complete and self._room >= 0
-        if self.complete:
-            self._answers[read] = answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

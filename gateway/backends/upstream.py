@@ -12,6 +12,7 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, cast
 
 import httpx
@@ -111,20 +112,16 @@ class CallerUpstream:
         Raises Unauthenticated, Forbidden, RateLimited, Unavailable, InvalidAnswer,
         DeadlineExceeded; for a write of which it can't be told whether it was made,
         OutcomeUnknown; LimitExceeded, and sends nothing, where the operation's calls are used up.
-        What was answered to a GET is answered again, if the caller has it kept.
+        What was answered to a GET is answered again, if the caller has answers kept.
         """
         if not self._caller.token:
             raise Unauthenticated("This needs a bearer token: send an Authorization header.")
         target = self._upstream._base.fill(template, path, query or {})
-        kept = self._caller.answers if method == "GET" else None
-        if kept is not None:
-            known: Answer | None = kept.get((self._upstream, target))
-            if known is not None:
-                return known
-        answer = await self._sent(method, template, target, body)
-        if kept is not None:
-            kept.put((self._upstream, target), answer, size=len(answer.body))
-        return answer
+        send = partial(self._sent, method, template, target, body)
+        answers = self._caller.answers if method == "GET" else None
+        if answers is None:
+            return await send()
+        return await answers.answer((self._upstream, target), send, size=Answer.size)
 
     async def _sent(self, method: str, template: str, target: Target, body: object) -> Answer:
         request = self._request(method, self._upstream._base.url(target), body)

@@ -21,7 +21,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
-from gateway.backends.port import AnswerCache
+from gateway.answer_cache import AnswerCache
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from gateway.answer_cache import AnswerCache
 from gateway.backends.port import (
-    AnswerCache,
     Backend,
     ById,
     ByKey,
@@ -854,10 +854,22 @@ async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
 def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
     """What was kept as long as all was, stays."""
     answers = AnswerCache(room=100)
-    for number, size in enumerate(sizes):
-        answers.put(number, f"answer {number}", size=size)
-        assert answers.complete is (sum(sizes[: number + 1]) <= 100)
+    sent: list[int] = []
 
-    for number, _ in enumerate(sizes):
-        kept = f"answer {number}" if sum(sizes[: number + 1]) <= 100 else None
-        assert answers.get(number) == kept
+    async def ask(number: int) -> int:
+        async def send() -> int:
+            sent.append(number)
+            return number
+
+        return await answers.answer(number, send, size=lambda _answer: sizes[number])
+
+    async def ask_all() -> None:
+        for number, _ in enumerate(sizes):
+            assert await ask(number) == number
+            assert answers.complete is (sum(sizes[: number + 1]) <= 100)
+        sent.clear()
+        for number, _ in enumerate(sizes):
+            assert await ask(number) == number
+
+    asyncio.run(ask_all())
+    assert sent == [number for number, _ in enumerate(sizes) if sum(sizes[: number + 1]) > 100]

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.answer_cache import AnswerCache
 from gateway.backends.answer import Answer
-from gateway.backends.port import AnswerCache, Caller
+from gateway.backends.port import Caller
 from gateway.backends.transport import HttpTransport
 from gateway.backends.upstream import CallerUpstream, Upstream
 from gateway.context import Asker
@@ -171,6 +172,40 @@ async def test_a_failure_is_not_kept():
         await get(connection)
 
     assert (await get(connection)).body == b"found"
+
+
+async def test_a_read_that_is_under_way_is_not_sent_again():
+    """Whoever asks meanwhile has its answer, or its failure."""
+    made, script = upstream(Says(body=b"first", after=0.05), Says(500, after=0.05), Says())
+    asking = caller(answers=AnswerCache(), limit=2)
+    connection = made.connect(asking)
+
+    async def page(number: int) -> Answer:
+        return await connection.send("GET", GROUP, GOLD, query={"page": number})
+
+    found = await asyncio.gather(*(page(1) for _ in range(3)))
+    failed = await asyncio.gather(*(page(2) for _ in range(3)), return_exceptions=True)
+
+    assert [answer.body for answer in found] == [b"first"] * 3
+    assert [type(failure) for failure in failed] == [Unavailable] * 3
+    assert len(script.requests) == asking.meter.rest_calls == 2
+
+
+async def test_a_read_whose_sender_leaves_is_sent_by_who_waits_for_it():
+    """And one who waits may leave, too."""
+    made, script = upstream(Says(body=b"lost", after=5), Says(body=b"found", after=0.05))
+    connection = made.connect(caller(answers=AnswerCache()))
+    first, second, third, fourth = [asyncio.create_task(get(connection)) for _ in range(4)]
+    await asyncio.sleep(0.01)
+
+    third.cancel()
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert [(await waiting).body for waiting in (second, fourth)] == [b"found"] * 2
+    assert first.cancelled()
+    assert third.cancelled()
+    assert len(script.requests) == 2
 
 
 async def test_writes_are_sent_as_often_as_they_are_asked_for():

@@ -1,0 +1,78 @@
+"""What was answered to the reads of one operation, so that none of them is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, TypeVar
+
+MOST_KEPT: Final = 16 * 2**20
+AnswerT = TypeVar("AnswerT")
+
+
+class AnswerCache:
+    """What backends were answered to their reads for one operation, which sends none of them again,
+    nor any that is under way.
+
+    It is for those that change nothing: an answer is as good at the end as it was when it came.
+    """
+
+    def __init__(self, room: int = MOST_KEPT) -> None:
+        """`room` is for so many bytes; 16 MiB are some 6,000 customers of Flow Retail."""
+        self.complete = True
+        """Whether all that has come is here; not from the first one on that finds no room."""
+        self._room = room
+        self._answers: dict[Hashable, Any] = {}
+        self._under_way: dict[Hashable, list[asyncio.Future[Any]]] = {}
+        """Who waits for a read that somebody else has sent."""
+
+    async def answer(
+        self,
+        read: Hashable,
+        send: Callable[[], Awaitable[AnswerT]],
+        *,
+        size: Callable[[AnswerT], int],
+    ) -> AnswerT:
+        """What was answered to this read, which is sent only where nobody else has sent it; raises
+        what `send` raises, of which nothing is kept.
+        """
+        while read not in self._answers:
+            if read not in self._under_way:
+                return await self._sent(read, send, size)
+            mine = asyncio.get_running_loop().create_future()
+            self._under_way[read].append(mine)
+            answers: list[AnswerT] = await mine
+            if answers:
+                return answers[0]
+        answer: AnswerT = self._answers[read]
+        return answer
+
+    async def _sent(
+        self,
+        read: Hashable,
+        send: Callable[[], Awaitable[AnswerT]],
+        size: Callable[[AnswerT], int],
+    ) -> AnswerT:
+        waiting = self._under_way[read] = []
+        answers: list[AnswerT] = []
+        failed: Exception | None = None
+        try:
+            answers.append(await send())
+        except Exception as failure:
+            failed = failure
+            raise
+        finally:
+            # Where it was cancelled there is neither: then somebody else has to send it.
+            del self._under_way[read]
+            for each in waiting:
+                if each.done():
+                    continue
+                if failed is None:
+                    each.set_result(answers)
+                else:
+                    each.set_exception(failed)
+        self._room -= size(answers[0])
+        self.complete = self.complete and self._room >= 0
+        if self.complete:
+            self._answers[read] = answers[0]
+        return answers[0]
