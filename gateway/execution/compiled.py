@@ -21,7 +21,7 @@ from gateway.context import Context
 from gateway.execution.expressions import Partial
 from gateway.execution.fields import PlainInfo
 from gateway.execution.shapes import Shapes, place
-from gateway.execution.shelf import Kept
+from gateway.execution.shelf import Choice, Kept
 
 MANY: Final = 100
 """Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
@@ -41,8 +41,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     _kept: Kept | None = None
 
-    def use(self, kept: Kept, tally: Tally) -> None:
+    def use(self, kept: Kept, choice: Choice, tally: Tally) -> None:
+        """`choice` is the operation's, of those that `kept` is for."""
         self._kept = kept
+        self._choice = choice
         self._tally = tally
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
         self._context: Context = self.context_value
@@ -64,7 +66,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         partial = self._partial(parent_type, grouped_field_set) if self._kept and path else None
         if self._kept:
-            self._context.fill(partial.size if partial else len(grouped_field_set))
+            self._context.fill(len(grouped_field_set))
         if partial is None or len(partial.others) == len(grouped_field_set):
             return super().execute_fields(
                 parent_type, source_value, path, grouped_field_set, position_context
@@ -77,6 +79,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 parent_type, source_value, path, grouped_field_set, position_context
             )
         self._tally.compiled += 1
+        self._context.fill(partial.size - len(grouped_field_set))
         if not partial.others:
             return plain
         _, _, others = self._partials[id(grouped_field_set)]
@@ -170,7 +173,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if known is not None:
             return known[1]
         assert self._kept is not None  # noqa: S101  # asked by those who have looked
-        here = place(type_, fields)
+        here = self._choice, place(type_, fields)
         partial = self._kept.partials.get(here)
         if partial is None:
             # Not kept: it would hold this executor, and with it the request's variables.

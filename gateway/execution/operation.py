@@ -32,7 +32,7 @@ from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Plan, Planner, conditions
 from gateway.execution.running import Run
-from gateway.execution.shelf import Kept, Shelf
+from gateway.execution.shelf import Choice, Kept, Shelf
 from gateway.limits import variables_refusal
 from gateway.reads import ListOf
 from gateway.selection import Selection
@@ -146,7 +146,8 @@ class Operations:
         values = self._values(node, variables)
         kept = self._shelf.beside(document)
         context.selected = self._selection(document, node, kept)
-        plan = self._plan(document, node, values, kept)
+        choice = _choice(document, node, values, kept)
+        plan = self._plan(document, node, values, kept, choice)
         arguments = Arguments(self._planner.coercion, values)
         runs = self._compiled and plan.covered
         context.answers = AnswerCache() if runs else None
@@ -164,7 +165,7 @@ class Operations:
             )
             assert isinstance(made, CompiledExecutor)  # noqa: S101  # its errors were seen above
             if self._compiled:
-                made.use(kept, tally)
+                made.use(kept, choice, tally)
             return made
 
         return Operation(
@@ -207,15 +208,16 @@ class Operations:
         return selection
 
     def _plan(
-        self, document: Document, node: OperationDefinitionNode, values: VariableValues, kept: Kept
+        self,
+        document: Document,
+        node: OperationDefinitionNode,
+        values: VariableValues,
+        kept: Kept,
+        choice: Choice,
     ) -> Plan:
         """The operation's plan, from those kept beside its document if it is there; raises
         Refused.
         """
-        name = _name(node)
-        if name not in kept.conditions:
-            kept.conditions[name] = conditions(node, document.fragments)
-        choice = (name, *[values.coerced.get(each) for each in kept.conditions[name]])
         plan = kept.plans.get(choice)
         if plan is None or not plan.lasting:  # what comes a second time will come more often
             try:
@@ -227,6 +229,15 @@ class Operations:
             kept.plans[choice] = plan
             kept.shelf.count(plan.size)
         return plan
+
+
+def _choice(
+    document: Document, node: OperationDefinitionNode, values: VariableValues, kept: Kept
+) -> Choice:
+    name = _name(node)
+    if name not in kept.conditions:
+        kept.conditions[name] = conditions(node, document.fragments)
+    return (name, *[values.coerced.get(each) for each in kept.conditions[name]])
 
 
 def _name(node: OperationDefinitionNode) -> str | None:

@@ -18,6 +18,8 @@ MOST_SHAPES: Final = 3_000
 """Of all documents together. Each choice of @skip and @include has shapes of its own, and clients
 choose: beyond that, all are made anew as they are asked for.
 """
+Choice = tuple[object, ...]
+"""An operation's name, and the values of the variables by which it chooses what it skips."""
 
 
 class Shelf:
@@ -46,11 +48,11 @@ class Kept:
     """What was made of one document."""
 
     shelf: Shelf
-    partials: dict[Place, Partial] = field(default_factory=dict)
+    partials: dict[tuple[Choice, Place], Partial] = field(default_factory=dict)
+    """Shapes for graphql-core's executor; what is below a place depends on the choice, too."""
     selections: dict[str | None, Selection] = field(default_factory=dict)
     """What each operation looks at, by its name."""
     conditions: dict[str | None, Sequence[str]] = field(default_factory=dict)
     """The variables by which each operation chooses what it skips."""
-    plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
-    """By the operation's name and the values of those variables."""
+    plans: dict[Choice, Plan] = field(default_factory=dict)
     rehearsals: Rehearsals = field(default_factory=Rehearsals)

@@ -175,8 +175,8 @@ async def answer(
 
 def test_both_ways_give_the_same_answer(record_property):
     """Data, order of keys, errors, their order, paths and locations; over answers that are as they
-    should be, and over broken ones; the first time and the second, when its shapes are others. At
-    least half of what is compared ran by generated functions.
+    should be, and over broken ones; the first time and the second, when its shapes are others, and
+    with other conditions in between. At least half of what is compared ran by generated functions.
     """
     counts: Counter[str] = Counter()
     fast, reference = operations(compiled=True), operations(compiled=False)
@@ -193,23 +193,27 @@ def test_both_ways_give_the_same_answer(record_property):
         queries(SCHEMA, ARGUMENTS, levels=6),
         st.integers(0, 2**32),
         st.sampled_from([0.0, 0.0, 0.02, 0.3]),
+        st.fixed_dictionaries(dict.fromkeys(VARIABLES, st.booleans())),
     )
-    def compare(query: str, seed: int, how_broken: float) -> None:
+    def compare(query: str, seed: int, how_broken: float, others: dict[str, bool]) -> None:
         async def all_ways() -> tuple[Any, Any, Any, Any]:
             transport = Imagined(seed, how_broken)
-            one, another = context(transport), context(transport)
+            one, another, third = [context(transport) for _ in range(3)]
             try:
                 got = await answer(fast, query, one)
                 # Over what was read: other batches may come to other calls, which are broken
                 # in other places.
                 one.begin_again()
+                differing = await answer(fast, query, third, variables=others)
+                third.begin_again()
+                assert differing == await answer(reference, query, third, variables=others), query
                 again = await answer(fast, query, one, counts)
                 one.begin_again()
                 wanted = await answer(reference, query, one)
                 return got, again, wanted, await answer(whole, query, another)
             finally:
-                await one.close()
-                await another.close()
+                for each in (one, another, third):
+                    await each.close()
 
         got, again, wanted, of_whole_records = asyncio.run(all_ways())
         counts["operations"] += 1
