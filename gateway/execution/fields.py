@@ -35,15 +35,17 @@ class PlainInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What a link has of its field, whatever the document."""
+class Field:
+    """What is known of one field."""
 
-    field: GraphQLField
+    definition: GraphQLField
     runs: bool
     """Whether a plan can be run that has it."""
     follow: Callable[[Any, PlainInfo, Given], Any]
+    """The resolver, of a parent and the arguments."""
     fetched: Fetched | None
     costly: bool
+    """Whether REST calls can come of it."""
     is_list: bool
     nullable: bool
     items_nullable: bool
@@ -57,9 +59,9 @@ class Fields:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._costly = Costly(schema)
-        self._known: dict[tuple[str, str], Known | None] = {}
+        self._known: dict[tuple[str, str], Field | None] = {}
 
-    def of(self, parent: GraphQLObjectType, name: str) -> Known | None:
+    def of(self, parent: GraphQLObjectType, name: str) -> Field | None:
         """None for one that is graphql-core's alone."""
         here = parent.name, name
         if here not in self._known:
@@ -68,15 +70,15 @@ class Fields:
             self._known[here] = self._look_at(parent.fields[name])
         return self._known[here]
 
-    def _look_at(self, field: GraphQLField) -> Known | None:
+    def _look_at(self, field: GraphQLField) -> Field | None:
         definition = field.extensions.get(DEFINITION)
         if definition is None:
             return None
         how = fetched(field)
         foreign = [each for each in definition.extensions if each.has_resolver and each is not how]
         inner = _nullable(field.type)
-        return Known(
-            field=field,
+        return Field(
+            definition=field,
             runs=not definition.is_async and not foreign,
             follow=_follow(definition),
             fetched=how,

@@ -15,7 +15,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -35,9 +34,8 @@ from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
 from gateway.execution.expressions import Shape, all_of
-from gateway.execution.fields import Fields, PlainInfo
+from gateway.execution.fields import Field, Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
-from gateway.schema.fetched import Fetched
 
 FEW: Final = 8
 SHORT: Final = 200
@@ -62,18 +60,10 @@ class Link(Struct, frozen=True, eq=False, kw_only=True):
 
     key: str
     """Its key in the response."""
-    field: GraphQLField
+    field: Field
     nodes: Sequence[FieldNode]
-    follow: Callable[[Any, PlainInfo, Given], Any]
-    """The resolver, of a parent and the arguments."""
     arguments: Pattern | None
     """How they are made of a request's variables; None where they have to be coerced anew."""
-    fetched: Fetched | None
-    costly: bool
-    """Whether REST calls can come of it."""
-    is_list: bool
-    nullable: bool
-    items_nullable: bool
     completed: Completed | None
     """How its value is completed, where all below it is plain."""
     selections: Mapping[str, Selection]
@@ -111,7 +101,8 @@ class Arguments:
             if pattern is not None and pattern.fits(values):
                 given = pattern.fill(values)
             else:
-                given = self._coercion.given(link.field, link.nodes[0], self._variables)
+                field = link.field.definition
+                given = self._coercion.given(field, link.nodes[0], self._variables)
             self._known[link] = given
         return given
 
@@ -231,25 +222,19 @@ class _Making:
     def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link | None:
         """None for what is graphql-core's alone, such as introspection."""
         node = details[0].node
-        known = self._fields.of(parent, node.name.value)
-        if known is None:
+        field = self._fields.of(parent, node.name.value)
+        if field is None:
             self.covered = False
             return None
-        completed = self.shapes.completed(known.field.type, details)
-        types = () if completed else known.types
-        if not known.runs or not (completed or types):
+        completed = self.shapes.completed(field.definition.type, details)
+        types = () if completed else field.types
+        if not field.runs or not (completed or types):
             self.covered = False
         return Link(
             key=key,
-            field=known.field,
+            field=field,
             nodes=[detail.node for detail in details],
-            follow=known.follow,
-            arguments=self._coercion.pattern(known.field, node),
-            fetched=known.fetched,
-            costly=known.costly,
-            is_list=known.is_list,
-            nullable=known.nullable,
-            items_nullable=known.items_nullable,
+            arguments=self._coercion.pattern(field.definition, node),
             completed=completed,
             selections={
                 type_.name: self._selection(type_, self._below(type_, details)) for type_ in types

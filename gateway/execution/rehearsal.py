@@ -162,7 +162,7 @@ class _Walk:
             if most is not None and len(self.notes.groups) > most:
                 return  # it is too dear already, whatever else it asks for
             for link in place.selection.links:
-                if not link.costly:
+                if not link.field.costly:
                     continue
                 self.places += 1
                 if self.places > MOST_PLACES:
@@ -193,9 +193,9 @@ class _Walk:
 
     def _follow(self, link: Link, parent: object) -> tuple[object, bool]:
         """The field's value over stand-ins, and whether it has to be waited for."""
-        value = link.follow(parent, self._info, self._arguments.of(link))
-        if link.fetched is not None:
-            return self._fetched(link.fetched, value), True
+        value = link.field.follow(parent, self._info, self._arguments.of(link))
+        if link.field.fetched is not None:
+            return self._fetched(link.field.fetched, value), True
         if isinstance(value, Awaitable):
             return _finished(value), True
         return value, False

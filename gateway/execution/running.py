@@ -79,9 +79,9 @@ class Run:
 
     def _follow(self, link: Link, parents: Sequence[Any], made: Sequence[Object]) -> None:
         """Put the field into each parent's object, now or when it is there."""
-        follow, info, given = link.follow, self._info, self._arguments.of(link)
+        follow, info, given = link.field.follow, self._info, self._arguments.of(link)
         found = [follow(parent, info, given) for parent in parents]
-        if link.fetched is None:
+        if link.field.fetched is None:
             self._complete(link, found, made)
             return
         lists: list[tuple[Sequence[Any], Object]] = []
@@ -110,8 +110,8 @@ class Run:
     def _show(self, link: Link, key: Key, into: Object, read: Any) -> None:
         if isinstance(read, Exception) or flaws_of(read, key):
             raise Surprise
-        assert link.fetched is not None  # noqa: S101  # or nothing would have been asked for
-        self._complete(link, [link.fetched.shown(read, key, self._context)], [into])
+        assert link.field.fetched is not None  # noqa: S101  # or nothing would have been asked for
+        self._complete(link, [link.field.fetched.shown(read, key, self._context)], [into])
 
     def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object]]) -> None:
         """Lists of keys, all of one place: they are one batch, or a part of one."""
@@ -132,10 +132,10 @@ class Run:
         """Put what the response shows of these values of a field into their parents' objects."""
         if link.completed is not None:
             completed = self._plain(link, values)
-        elif link.is_list:
+        elif link.field.is_list:
             completed = self._lists(link, values)
         else:
-            completed = self._items(link, values, nullable=link.nullable)
+            completed = self._items(link, values, nullable=link.field.nullable)
         key = link.key
         for value, into in zip(completed, made, strict=True):
             into[key] = value
@@ -143,7 +143,7 @@ class Run:
     def _plain(self, link: Link, values: Sequence[Any]) -> list[Any]:
         assert link.completed is not None  # noqa: S101  # asked by those who have looked
         shape, size, info = link.completed.shape, link.completed.size, self._info
-        if not link.is_list:
+        if not link.field.is_list:
             self._context.fill(len(values) * size)
             return [shape(value, info) for value in values]
         items = sum(len(value) for value in values if value is not None)
@@ -154,10 +154,10 @@ class Run:
 
     def _lists(self, link: Link, values: Sequence[Any]) -> list[Any]:
         there = [value for value in values if value is not None]
-        if len(there) < len(values) and not link.nullable:
+        if len(there) < len(values) and not link.field.nullable:
             raise Surprise
         every = [item for value in there for item in value]
-        items = iter(self._items(link, every, nullable=link.items_nullable))
+        items = iter(self._items(link, every, nullable=link.field.items_nullable))
         return [None if value is None else [next(items) for _ in value] for value in values]
 
     def _items(self, link: Link, values: Sequence[Any], *, nullable: bool) -> list[Any]:
