@@ -30,8 +30,8 @@ _EMPTY: Final[Mapping[str, str]] = types.MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """What a request means."""
+class DocumentText:
+    """The text of the document that a request means."""
 
     text: str = field(repr=False)
     trusted: bool
@@ -76,7 +76,7 @@ class PersistedDocuments:
         *,
         document_id: str | None = None,
         extensions: Mapping[str, object] | None = None,
-    ) -> Document:
+    ) -> DocumentText:
         """The document that these parameters of a request mean; a text that is sent is the one.
 
         Raises InvalidInput where they contradict each other or name a document wrongly, and
@@ -91,7 +91,7 @@ class PersistedDocuments:
             raise InvalidInput("There is no query, and no id of one.", field=["query"])
         return self._judged(query)  # no document either, as its parser will say
 
-    def keep(self, document: Document) -> None:
+    def keep(self, document: DocumentText) -> None:
         """Register `document`, if it was offered. To be called when it has turned out valid.
 
         A store of whatever was sent would be filled most cheaply with what is no GraphQL at all,
@@ -139,7 +139,7 @@ class PersistedDocuments:
             "sha256Hash is 64 hexadecimal digits in lower case.", field=[*at, "sha256Hash"]
         )
 
-    def _sent(self, text: str, name: _Name | None) -> Document:
+    def _sent(self, text: str, name: _Name | None) -> DocumentText:
         if name is None or not name.binding or self._by_id.get(name.id) == text:
             return self._judged(text)
         digest = _sha256(text)
@@ -147,11 +147,11 @@ class PersistedDocuments:
             raise InvalidInput("The hash beside the query is not the SHA-256 of this query.")
         return self._judged(text, offered=None if self._store is None else digest)
 
-    def _named(self, name: _Name) -> Document:
+    def _named(self, name: _Name) -> DocumentText:
         digest = name.id.removeprefix(PREFIX)
         trusted = self._by_id.get(name.id) or self._by_hash.get(digest)
         if trusted is not None:
-            return Document(text=trusted, trusted=True)
+            return DocumentText(text=trusted, trusted=True)
         if self._store is None and self._mode == "off":
             raise PersistedQueryNotSupported
         text = None
@@ -161,15 +161,15 @@ class PersistedDocuments:
             raise PersistedQueryNotFound
         return self._judged(text)
 
-    def _judged(self, text: str, *, offered: bytes | None = None) -> Document:
+    def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
         if text in self._texts:
-            return Document(text=text, trusted=True)
+            return DocumentText(text=text, trusted=True)
         match self._mode:
             case "off":
-                return Document(text=text, trusted=False, offered=offered)
+                return DocumentText(text=text, trusted=False, offered=offered)
             case "log":
                 unknown = (offered or _sha256(text)).hex()
-                return Document(text=text, trusted=False, unknown=unknown, offered=offered)
+                return DocumentText(text=text, trusted=False, unknown=unknown, offered=offered)
             case "enforce":
                 raise PersistedQueryNotAllowed
 

@@ -16,7 +16,7 @@ from gateway.errors import (
     PersistedQueryNotFound,
     PersistedQueryNotSupported,
 )
-from gateway.execution.persisted import Document, PersistedDocuments
+from gateway.execution.persisted import DocumentText, PersistedDocuments
 from gateway.execution.store import OVERHEAD, DocumentStore
 
 TRUSTED = "query Trusted { customerGroups { nodes { name } } }"
@@ -54,7 +54,7 @@ def registered(found: PersistedDocuments, text: str) -> None:
 
 def test_a_text_is_what_runs():
     """Nothing is known of it, and nobody has asked."""
-    assert PersistedDocuments().find(OTHER) == Document(text=OTHER, trusted=False)
+    assert PersistedDocuments().find(OTHER) == DocumentText(text=OTHER, trusted=False)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -86,7 +86,7 @@ def test_off_does_not_use_the_manifest():
     """Neither its ids, nor to say what is trusted."""
     found = documents("off")
 
-    assert found.find(TRUSTED) == Document(text=TRUSTED, trusted=False)
+    assert found.find(TRUSTED) == DocumentText(text=TRUSTED, trusted=False)
     with pytest.raises(PersistedQueryNotSupported):
         found.find(None, document_id="custom/1")
 
@@ -115,7 +115,7 @@ def test_off_does_not_use_the_manifest():
 )
 def test_the_ways_to_a_document_of_the_manifest(mode, query, naming, text):
     """Its id, the hash of its text whatever its id is, or the text."""
-    assert documents(mode).find(query, **naming) == Document(text=text, trusted=True)
+    assert documents(mode).find(query, **naming) == DocumentText(text=text, trusted=True)
 
 
 def test_an_id_of_the_manifest_may_look_like_another_hash():
@@ -222,7 +222,7 @@ def test_log_runs_everything_and_tells_what_the_manifest_lacks():
     """By its hash; the text may hold what nobody wants in a log."""
     found = documents("log", store=10_000)
 
-    assert found.find(OTHER) == Document(text=OTHER, trusted=False, unknown=sha256(OTHER))
+    assert found.find(OTHER) == DocumentText(text=OTHER, trusted=False, unknown=sha256(OTHER))
     assert found.find(OTHER, document_id="custom/1").unknown == sha256(OTHER)
     assert OTHER not in repr(found.find(OTHER))
 
