@@ -23,8 +23,16 @@ VARIABLES = {"yes": True, "no": False}
 
 
 @st.composite
-def queries(draw: st.DrawFn, schema: GraphQLSchema, arguments: Arguments, *, levels: int) -> str:
-    """A valid query: aliases, repetitions, fragments, directives, and arguments where needed.
+def documents(
+    draw: st.DrawFn,
+    schema: GraphQLSchema,
+    arguments: Arguments,
+    *,
+    levels: int,
+    changes: Mapping[str, str],
+) -> str:
+    """A valid query: aliases, repetitions, fragments, directives, and arguments where needed. Or
+    one of the changes, by their names with their arguments, whose payload is asked for as much.
 
     Its boolean variables are `VARIABLES`. A response key always has the same field and arguments.
     """
@@ -78,9 +86,15 @@ def queries(draw: st.DrawFn, schema: GraphQLSchema, arguments: Arguments, *, lev
                 parts.append(f"...F{len(fragments) - 1}{directive()}")
         return " ".join(parts) or "__typename"
 
-    query = several(schema.type_map["Query"], levels)
+    change = draw(st.sampled_from([None] * 8 + [*changes]))
+    if change is None:
+        kind, asked = "query", several(schema.type_map["Query"], levels)
+    else:
+        payload = get_named_type(schema.type_map["Mutation"].fields[change].type)
+        below = several(payload, levels)
+        kind, asked = "mutation", f"{change}({changes[change]}){directive()} {{ {below} }}"
     conditions = "y: __typename @include(if: $yes) n: __typename @skip(if: $no)"
-    operation = f"query ($yes: Boolean!, $no: Boolean!) {{ {conditions} {query} }}"
+    operation = f"{kind} ($yes: Boolean!, $no: Boolean!) {{ {conditions} {asked} }}"
     return " ".join([operation, *fragments])
 
 

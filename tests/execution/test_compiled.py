@@ -31,7 +31,7 @@ from gateway.paging import Bounds
 from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.settings import FlowRetail as FlowRetailSettings
-from tests.execution.selections import VARIABLES, queries, text
+from tests.execution.selections import VARIABLES, documents, text
 from tests.harness import TENANT, asking
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 
@@ -125,6 +125,10 @@ ARGUMENTS = {
     "Query.node": lambda draw: f"(id: {text(ids(draw)[0])})",
     "Query.nodes": lambda draw: f"(ids: {json.dumps(ids(draw))})",
 }
+CHANGES = {
+    "updateCustomerGroup": 'input: {customerGroup: {uid: "g1"}, name: "Gold"}',
+    "updateCustomerGroupMembers": 'input: {customerGroup: {uid: "g2"}, addCustomerUids: ["c1"]}',
+}
 
 
 def operations(*, compiled: bool, selecting: bool = True) -> Operations:
@@ -190,7 +194,7 @@ def test_both_ways_give_the_same_answer(record_property):
         database=None,
     )
     @given(
-        queries(SCHEMA, ARGUMENTS, levels=6),
+        documents(SCHEMA, ARGUMENTS, levels=6, changes=CHANGES),
         st.integers(0, 2**32),
         st.sampled_from([0.0, 0.0, 0.02, 0.3]),
         st.fixed_dictionaries(dict.fromkeys(VARIABLES, st.booleans())),

@@ -34,8 +34,8 @@ from gateway.limits import TOKEN, DocumentLimits, document_refusals
 from gateway.schema import create_schema
 from tests.attacks import ATTACKS, LIMITS
 from tests.execution.operations import operations
-from tests.execution.selections import queries
-from tests.execution.test_compiled import ARGUMENTS, GROUPS
+from tests.execution.selections import documents
+from tests.execution.test_compiled import ARGUMENTS, CHANGES, GROUPS
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 ROOT: Final = Path(__file__).parents[2]
@@ -576,7 +576,7 @@ def test_most_queries_are_proved(record_property):
     counts: Counter[str] = Counter()
 
     @made_up
-    @given(queries(SCHEMA, ARGUMENTS, levels=3))
+    @given(documents(SCHEMA, ARGUMENTS, levels=3, changes=CHANGES))
     def check(text: str) -> None:
         compare(counts, text, 10_000)
 
@@ -792,7 +792,7 @@ def test_mutations_are_proved_right(record_property):
     """Of our own documents, of those that break a rule, and of those that are made up."""
     counts: Counter[str] = Counter()
     some = operations(tenant="shop", groups=GROUPS, cursors=["c"], unbounded=True)
-    made = some | queries(SCHEMA, ARGUMENTS, levels=3) | woven()
+    made = some | documents(SCHEMA, ARGUMENTS, levels=3, changes=CHANGES) | woven()
 
     @made_up
     @given(mutated(st.sampled_from(SOURCES) | made), COMPARISONS)
