@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.backends.port import (
     Backend,
     ById,
     ByKey,
+    CountPrecision,
     GroupRef,
     MemberAction,
     MemberOutcome,
     MemberStatus,
 )
-from gateway.errors import LimitExceeded, NotFound
+from gateway.errors import InvalidAnswer, LimitExceeded, NotFound
 from gateway.paging import Position, Window
-from gateway.records import CustomerGroup
+from gateway.records import CustomerGroup, Flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,27 @@ async def difference(
     """How the members differ from `wanted`, in the order of `wanted`, then in the backend's own.
 
     Reads all members, in pages of the largest size. Where they come or go meanwhile, a page may
-    miss one: a count that does not add up is read once more. Raises LimitExceeded for a group of
-    more than `most` members, and NotFound.
+    miss one: a count that does not add up is read once more, and then the later reading holds.
+    Raises LimitExceeded for a group of more than `most` members, NotFound, and InvalidAnswer where
+    the backend does not tell who all the members are: those it hides could not be removed, and
+    nobody would hear of it.
     """
     if isinstance(group, ByKey):
         group = await _by_id(backend, group)
-    members, complete = await _members(backend, group, most=most)
+    reading = await _members(backend, group, most=most)
+    if not reading.certain:
+        first, reading = reading, await _members(backend, group, most=most)
+        # An estimate may be off for good: then two readings that agree are all there is to go by.
+        exact = backend.capabilities.total_count is CountPrecision.EXACT
+        agreed = reading.ended and not exact and reading.members == first.members
+        if not reading.certain and not agreed:
+            raise InvalidAnswer(
+                "The backend's list of the members and its count of them disagree, or they keep "
+                "changing: nothing was sent."
+            )
+    members = reading.members
     if not members:
         await _by_id(backend, group)  # to some backends, an unknown group is an empty list
-    if not complete:
-        again, _ = await _members(backend, group, most=most)
-        members |= again
     kept = set(wanted)
     return Difference(
         add=[uid for uid in wanted if uid not in members],
@@ -68,13 +79,29 @@ async def _by_id(backend: Backend, group: GroupRef) -> ById:
             raise failure
 
 
-async def _members(backend: Backend, group: GroupRef, *, most: int) -> tuple[dict[str, None], bool]:
-    """The uids of all members, in order, and whether they are as many as the backend counts."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    members: Mapping[str, None]
+    """Their uids, in order."""
+    ended: bool
+    """Whether it came to the list's end, and nobody can have slipped through."""
+    certain: bool
+    """Whether they are as many as the backend counts, too."""
+
+
+async def _members(backend: Backend, group: GroupRef, *, most: int) -> _Reading:
     size = backend.capabilities.max_page_size or 100
+    exact = backend.capabilities.total_count is CountPrecision.EXACT
     found: dict[str, None] = {}
+    counted, fell = 0, False
     window = Window(size=size)
     while True:
         page = await backend.list_members(group, window)
+        for flaw in page.flaws:
+            if _costs_a_row(flaw):
+                raise InvalidAnswer(
+                    f"A member can't be read, so nothing was sent: {flaw.where}: {flaw.problem}"
+                )
         found |= dict.fromkeys(row.record.uid for row in page.rows)
         seen = max(page.total or 0, len(found))
         if seen > most:
@@ -82,7 +109,18 @@ async def _members(backend: Backend, group: GroupRef, *, most: int) -> tuple[dic
                 f"The group has {seen} members; at most {most} can be compared at once.",
                 field=["customerGroup"],
             )
+        total = counted if page.total is None else page.total
+        # Whoever leaves moves the rows behind up, one of them to a page that was read before. Who
+        # joins moves none so. (An estimate may fall for any reason.)
+        fell = fell or (exact and total < counted)
+        counted = total
         if not page.has_next or not page.rows:
-            return found, page.total in (None, len(found))
+            ended = not page.has_next and not fell
+            return _Reading(found, ended, ended and page.total in (None, len(found)))
         last = page.rows[-1]
         window = Window(size=size, after=Position(last.offset, last.record.uid))
+
+
+def _costs_a_row(flaw: Flaw) -> bool:
+    """Whether the row itself was left out, `items[7]`, and not a part of one that was kept."""
+    return "." not in flaw.where

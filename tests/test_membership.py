@@ -4,17 +4,21 @@ sent.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.backends.port import ById, GroupRef
-from gateway.errors import LimitExceeded
+from gateway.backends.port import ById, CountPrecision, GroupRef
+from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.membership import difference
 from gateway.paging import Window
-from gateway.records import Customer, Page, Row
-from tests.harness import Flow, Gateway, codes, running_gateway, settings
+from gateway.records import Customer, Flaw, Page, Row
+from gateway.simulator.faults import Answer, Exchange
+from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
 
 SET = """mutation ($input: SetCustomerGroupMembersInput!) {
   setCustomerGroupMembers(input: $input) {
@@ -160,10 +164,161 @@ async def test_an_outage_is_an_error_and_not_a_mistake(gateway, flow):
     assert codes(body) == ["UNAUTHENTICATED"]
 
 
+# -- members that can't be read, or that the backend does not list
+
+
+@dataclass
+class Unreadable:
+    """An effect: these customers come without a uid that can be read."""
+
+    uids: Sequence[str]
+
+    async def play(self, exchange: Exchange) -> None:
+        status, headers, body = await exchange.answer()
+        page = json.loads(body)
+        for row in page["items"]:
+            if row["customerUid"] in self.uids:
+                row["customerUid"] = 17
+        await Answer(status, json.dumps(page).encode(), headers).play(exchange)
+
+
+@pytest.mark.parametrize("more", [{}, {"dryRun": True}], ids=["for good", "dry run"])
+@pytest.mark.parametrize("hidden", ["one", "the first page"])
+async def test_a_member_that_can_not_be_read_keeps_all_as_it_is(gateway, flow, hidden, more):
+    """Who can't be named can't be removed: the others would go, and nothing be said of it."""
+    everyone = ["ada", "bob", "cyd", *flow.add_customers(147, "gold", prefix="m")]
+    flow.fail(Unreadable(everyone[:1] if hidden == "one" else everyone[:100]), method="GET")
+    given = {"customerGroup": {"uid": "gold"}, "customerUids": [], **more}
+
+    body = await gateway.ask(SET, {"input": given})
+
+    assert body["data"] == {"setCustomerGroupMembers": None}
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+    assert flow.calls == ["GET customer-groups/gold/customers"]
+    assert len(flow.members("gold")) == 150
+
+
+@dataclass
+class Leaves:
+    """An effect: ahead of the answer, this customer leaves the group."""
+
+    flow: Flow
+    uid: str
+
+    async def play(self, exchange: Exchange) -> None:
+        self.flow.store.remove_member(TENANT, "gold", self.uid)
+        await exchange.forward()
+
+
+async def test_a_member_that_moves_to_a_page_read_before_is_not_missed(gateway, flow):
+    """Somebody leaves in between, and the counts tell: the members are read once more."""
+    everyone = flow.add_customers(147, "gold", prefix="m")
+    flow.fail(Leaves(flow, "ada"), method="GET", skip=1)
+
+    payload = await set_members(gateway, "bob", "cyd")
+
+    assert [uid for uid, *_ in outcomes(payload)] == everyone
+    assert flow.members("gold") == ["bob", "cyd"]
+
+
+async def test_who_left_while_the_members_were_read_is_added_again(gateway, flow):
+    """The later reading holds, and not both together."""
+    flow.add_customers(147, "gold", prefix="m")
+    flow.fail(Leaves(flow, "ada"), method="GET", skip=1)
+
+    payload = await set_members(gateway, "ada", "bob")
+
+    assert outcomes(payload)[0] == ("ada", "ADD", "ACCEPTED")
+    assert set(flow.members("gold")) == {"ada", "bob"}
+
+
+def page(uids: Iterable[str], total: int | None, *, first: int = 0, more: bool = False, **of: Any):
+    """A page of members, from offset `first` on."""
+    rows = [Row(first + n, Customer(uid=uid)) for n, uid in enumerate(uids)]
+    return Page(rows=rows, total=total, has_next=more, has_previous=first > 0, **of)
+
+
+class Listed:
+    """A backend that answers these pages, one after another."""
+
+    def __init__(
+        self, *pages: Page[Customer], precision: CountPrecision = CountPrecision.EXACT
+    ) -> None:
+        self.capabilities: Any = SimpleNamespace(max_page_size=2, total_count=precision)
+        self.pages = list(pages)
+
+    async def list_members(self, group: GroupRef, window: Window) -> Page[Customer]:
+        return self.pages.pop(0)
+
+
+async def removed(backend: Any) -> list[str]:
+    """Whom an empty list of members would remove."""
+    return list((await difference(backend, ById("gold"), [], most=100)).remove)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        [page("ab", 3)],
+        [page("ab", 4, more=True), page("", 4, first=2, more=True)],
+        [page("", 3, more=True)],
+        [page("ab", None, more=True), page("", None, first=2, more=True)],
+        [page("ab", 4, more=True), page("bd", 4, first=2)],
+        [page("ab", 1)],
+        [page("ab", 4, more=True), page("d", 3, first=2)],
+    ],
+    ids=["too few", "an empty page", "none", "no count", "one twice", "too many", "one left"],
+)
+async def test_a_count_that_is_off_twice_ends_it(reading):
+    """Members may come and go while they are read, but then a second reading is right."""
+    backend = Listed(*reading, *reading, page("abc", 3))
+
+    with pytest.raises(InvalidAnswer):
+        await removed(backend)
+    assert len(backend.pages) == 1
+
+    assert await removed(Listed(*reading, page("abc", 3))) == ["a", "b", "c"]
+
+
+async def test_who_joins_while_the_members_are_read_costs_no_second_reading():
+    """Nobody moves to a page that was read before; the last count is that of those listed."""
+    backend = Listed(page("ab", 3, more=True), page("cd", 4, first=2))
+
+    assert await removed(backend) == ["a", "b", "c", "d"]
+
+
+async def test_an_estimate_may_fall():
+    """It says nothing of members who left."""
+    pages = page("ab", 9, more=True), page("c", 3, first=2)
+
+    assert await removed(Listed(*pages, precision=CountPrecision.ESTIMATED)) == ["a", "b", "c"]
+
+
+async def test_an_estimate_may_be_off_for_good():
+    """Two readings that agree are all there is to go by; two that do not are not enough."""
+    here, there = page("abc", 12), page("abd", 12)
+
+    async def read(*pages: Page[Customer]) -> list[str]:
+        return await removed(Listed(*pages, precision=CountPrecision.ESTIMATED))
+
+    assert await read(here, here) == ["a", "b", "c"]
+    with pytest.raises(InvalidAnswer):
+        await read(here, there)
+    with pytest.raises(InvalidAnswer):
+        await read(*[page("abc", 9, more=True), page("", 9, first=3, more=True)] * 2)
+
+
+async def test_a_flaw_within_a_row_is_none_of_the_members():
+    """The row has its uid, which is all that counts here."""
+    flaw = Flaw("items[0].addresses[1]", "it is a number where an object is expected.")
+
+    assert await removed(Listed(page("ab", 2, flaws=[flaw]))) == ["a", "b"]
+
+
 class Endless:
     """A backend that lists members for ever, and never says how many there are."""
 
-    capabilities = SimpleNamespace(max_page_size=10)
+    capabilities = SimpleNamespace(max_page_size=10, total_count=CountPrecision.EXACT)
 
     async def list_members(self, group: GroupRef, window: Window) -> Page[Customer]:
         start = window.after.offset + 1 if window.after else 0

@@ -14,6 +14,7 @@ from gateway.backends.commercetools_changes import (
     custom_draft,
     holds,
     known_version,
+    may_be,
     version_of,
 )
 from gateway.backends.commercetools_costs import CommercetoolsCosts
@@ -236,7 +237,7 @@ class CommercetoolsBackend:
             # A key tells whether the group was made; without one a second look could find
             # another's.
             made = None if draft.key is None else await self._look(ByKey(draft.key))
-            if isinstance(made, CustomerGroup) and made.name == draft.name:
+            if isinstance(made, CustomerGroup) and may_be(made, draft):
                 return made
             raise
 
@@ -255,12 +256,17 @@ class CommercetoolsBackend:
             return await self._upstream.send("POST", template, path, body=body)
 
         try:
-            return self._made(await self._versioned(group, update, expected_revision))
+            made = self._made(await self._versioned(group, update, expected_revision))
+            if not _is(made, group):
+                raise unreadable()
+            return made
         except OutcomeUnknown:
             now = await self._look(group)
-            if isinstance(now, CustomerGroup) and all(holds(now, change) for change in changes):
-                return now
-            raise
+            if not isinstance(now, CustomerGroup) or not _is(now, group):
+                raise
+            if not all(holds(now, change) for change in changes):
+                raise
+            return now
 
     async def delete_group(
         self,
@@ -319,6 +325,8 @@ class CommercetoolsBackend:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
         found = await self._get(group)
+        if not _is(found, group):
+            raise InvalidAnswer("The backend answered with another group: nothing was sent.")
         customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
         return await editor.edit(customers, add=add, remove=remove)
@@ -355,6 +363,13 @@ class CommercetoolsBackend:
         if not answer.ok:
             refuse(answer)
         return answer
+
+
+def _is(group: CustomerGroup, ref: GroupRef) -> bool:
+    """Whether the answer is about the group that was asked for. (A key may not have been read, and
+    is another after a change.)
+    """
+    return isinstance(ref, ByKey) or group.uid == ref.uid
 
 
 def _member_predicate(uid: str, mode: MembershipMode) -> str:

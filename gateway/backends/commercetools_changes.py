@@ -8,12 +8,13 @@ from typing import assert_never
 from gateway.backends.port import (
     CustomFieldsDraft,
     GroupChange,
+    GroupDraft,
     Rename,
     SetCustomField,
     SetCustomType,
     SetKey,
 )
-from gateway.errors import InvalidAnswer, InvalidInput
+from gateway.errors import GatewayError, InvalidAnswer, InvalidInput
 from gateway.records import CommercetoolsCustomFields, CustomerGroup
 
 
@@ -36,23 +37,40 @@ def action(change: GroupChange) -> dict[str, object]:
 
 def holds(group: CustomerGroup, change: GroupChange) -> bool:
     """Whether the group is as the change would have it, as far as can be seen."""
-    facet = group.commercetools
-    custom = facet.custom if facet and isinstance(facet.custom, CommercetoolsCustomFields) else None
     match change:
         case Rename(name):
             return group.name == name
         case SetKey(key):
             return group.key == key
+        case SetCustomField() | SetCustomType():
+            return group.commercetools is not None and _has(group.commercetools.custom, change)
+        case _:
+            assert_never(change)
+
+
+def _has(custom: CommercetoolsCustomFields | None, change: SetCustomField | SetCustomType) -> bool:
+    if isinstance(custom, GatewayError):
+        return False  # what can't be read may be anything
+    match change:
         case SetCustomField(name, value):
-            return (custom.fields.get(name) if custom else None) == value
+            return (None if custom is None else custom.fields.get(name)) == value
         case SetCustomType(None):
             return custom is None
         case SetCustomType(draft):
             # A Type that was named by its key can't be told from another.
             wanted = draft and (draft.type_id, draft.fields)
             return custom is not None and (custom.type_id, custom.fields) == wanted
-        case _:
-            assert_never(change)
+
+
+def may_be(group: CustomerGroup, draft: GroupDraft) -> bool:
+    """Whether the group is just what was to be made, and has nothing beside it.
+
+    A group that was only now made without custom fields has none, so one that has some is older,
+    or has been changed since. One that is the same in all of this is taken for it: no answer tells
+    them apart, and it is what was asked for.
+    """
+    wanted = Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)
+    return all(holds(group, change) for change in wanted)
 
 
 def custom_draft(custom: CustomFieldsDraft) -> dict[str, object]:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.backends import predicates
 from gateway.backends.answer import Answer
 from gateway.backends.commercetools_refusals import code
-from gateway.backends.commercetools_wire import WHOLE
+from gateway.backends.commercetools_wire import CommercetoolsListing
+from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.upstream import CallerUpstream
 from gateway.backends.urls import Query
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
+from gateway.records import Int64, Record
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 CUSTOMERS: Final = "/{projectKey}/customers"
@@ -29,12 +31,39 @@ IDS_PER_QUERY: Final = 100
 """Keeps the query's URL at about 4 000 characters, which every proxy takes."""
 
 
+class _Reference(Record, frozen=True, kw_only=True):
+    id: str
+
+
+class _Assignment(Record, frozen=True, kw_only=True, rename="camel"):
+    customer_group: _Reference
+
+
+class Member(Record, frozen=True, kw_only=True, rename="camel"):
+    """What an edit has to know of a customer.
+
+    The assignments may be null, unlike those that are shown: so one of them that can't be read is
+    not left out, but makes the leaf an InvalidAnswer.
+    """
+
+    id: str
+    version: Int64 | None = None
+    customer_group: _Reference | None = None
+    customer_group_assignments: tuple[_Assignment, ...] | None = None
+
+
+MEMBER: Final = RowDecoder(Member)
+MEMBERS: Final = ListingDecoder[Member](CommercetoolsListing, Member)
+
+
 async def read_customers(
     upstream: CallerUpstream, path: Mapping[str, str], uids: Sequence[str]
-) -> dict[str, Any]:
-    """The customers of these uids as they are now; one that does not exist is not there."""
+) -> dict[str, Member | InvalidAnswer]:
+    """The customers of these uids as they are now. One that does not exist is not there; one that
+    may be a row without an id is an InvalidAnswer.
+    """
 
-    async def read(uids: Sequence[str]) -> list[Any]:
+    async def read(uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
         query: Query = {
             "where": predicates.is_one_of("id", uids),
             "limit": len(uids),
@@ -43,12 +72,16 @@ async def read_customers(
         answer = await upstream.send("GET", CUSTOMERS, path, query=query)
         if not answer.ok:
             raise Rejected("The backend refused to look the customers up." + answer.reason())
-        _, rows, _ = WHOLE.customers.decode(answer.body)
-        return rows
+        _, rows, _ = MEMBERS.decode(answer.body)
+        found: dict[str, Member | InvalidAnswer] = {row.id: row for row in rows if row is not None}
+        if None in rows:
+            untold = InvalidAnswer("The backend does not tell whether there is such a customer.")
+            return dict.fromkeys(uids, untold) | found
+        return found
 
     parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
     answers = await side_by_side(map(read, parts))
-    return {row.id: row for rows in answers for row in rows if row is not None}
+    return {uid: customer for found in answers for uid, customer in found.items()}
 
 
 class MemberEditor:
@@ -70,22 +103,28 @@ class MemberEditor:
         self._due = 0  # customers whose change may still have to be sent
 
     async def edit(
-        self, customers: Mapping[str, Any], *, add: Sequence[str], remove: Sequence[str]
+        self,
+        customers: Mapping[str, Member | InvalidAnswer],
+        *,
+        add: Sequence[str],
+        remove: Sequence[str],
     ) -> MembershipEdit:
         """An outcome per customer, in order; after a failure that is not about one, nothing more is
         sent.
         """
         edits = [(MemberAction.ADD, uid) for uid in add]
         edits += [(MemberAction.REMOVE, uid) for uid in remove]
-        self._due = len(customers)
+        self._due = sum(isinstance(customer, Member) for customer in customers.values())
         outcomes = await side_by_side(
             self._edit_one(action, uid, customers.get(uid)) for action, uid in edits
         )
         return MembershipEdit(outcomes, self._failure)
 
-    async def _edit_one(self, action: MemberAction, uid: str, customer: Any) -> MemberOutcome:
-        if customer is None:
-            missing = NotFound("There is no such customer.")
+    async def _edit_one(
+        self, action: MemberAction, uid: str, customer: Member | InvalidAnswer | None
+    ) -> MemberOutcome:
+        if not isinstance(customer, Member):
+            missing = customer or NotFound("There is no such customer.")
             return MemberOutcome(uid, action, MemberStatus.FAILED, missing)
         async with self._gate:
             if self._failure is not None:
@@ -102,11 +141,16 @@ class MemberEditor:
             return MemberOutcome(uid, action, status, error)
 
     async def _apply(
-        self, action: MemberAction, customer: Any
+        self, action: MemberAction, customer: Member | GatewayError
     ) -> tuple[MemberStatus, GatewayError | None]:
         for last in (False, True):
             self._due -= 1
+            if not isinstance(customer, Member):
+                return MemberStatus.FAILED, customer
             actions = self._actions(action, customer)
+            if actions is None:
+                unread = InvalidAnswer("The backend does not tell which groups the customer is in.")
+                return MemberStatus.FAILED, unread
             if not actions:
                 return MemberStatus.UNCHANGED, None
             if not isinstance(customer.version, int):
@@ -122,25 +166,39 @@ class MemberEditor:
             if not self._upstream.allows(2 + self._due):
                 break
             self._due += 1
-            again = await self._upstream.send("GET", CUSTOMER, path)
-            if not again.ok:
-                return MemberStatus.FAILED, _refusal(again)
-            customer = WHOLE.customer.one(again.body)
+            customer = await self._again(customer.id)
         return MemberStatus.FAILED, _refusal(answer)
 
-    def _actions(self, action: MemberAction, customer: Any) -> list[dict[str, object]]:
-        """What is to be sent so that the customer is in the wanted state; nothing if it is."""
+    async def _again(self, uid: str) -> Member | GatewayError:
+        """The customer as it is now, or why this one can't be changed."""
+        answer = await self._upstream.send("GET", CUSTOMER, {**self._path, "id": uid})
+        if not answer.ok:
+            return _refusal(answer)
+        try:
+            customer = MEMBER.one(answer.body)
+        except InvalidAnswer as unusable:
+            return unusable
+        if customer.id != uid:
+            return InvalidAnswer("The backend answered with another customer.")
+        return customer
+
+    def _actions(self, action: MemberAction, customer: Member) -> list[dict[str, object]] | None:
+        """What is to be sent so that the customer is in the wanted state; nothing if it is, and
+        None where it can't be told.
+        """
         mode = self._settings.membership
         group = {"typeId": "customer-group", "id": self._group}
-        assigned = mode != "legacy" and any(
-            assignment.customer_group.id == self._group
-            for assignment in customer.customer_group_assignments
+        newer = None if mode == "legacy" else customer.customer_group_assignments
+        older = None if mode == "assignments" else customer.customer_group
+        assigned = isinstance(newer, tuple) and any(
+            assignment.customer_group.id == self._group for assignment in newer
         )
-        older = getattr(customer.customer_group, "id", None)
-        held = mode != "assignments" and older == self._group
+        held = isinstance(older, _Reference) and older.id == self._group
+        if action is MemberAction.ADD and (assigned or held):
+            return []
+        if any(isinstance(leaf, GatewayError) for leaf in (newer, older)):
+            return None
         if action is MemberAction.ADD:
-            if assigned or held:
-                return []
             if mode == "legacy":
                 return [{"action": "setCustomerGroup", "customerGroup": group}]
             assignment = {"customerGroup": group}

@@ -77,12 +77,14 @@ async def edit_members(
                 raise NotFound("There is no such customer group.", field=["customerGroup"])
             group_seen = True
         if len(part) == 1:
+            doubt = not in_doubt.isdisjoint(part)
             if answer.status == 409 and conflict_is_unchanged:
-                end(part, MemberStatus.UNCHANGED)
-            elif answer.status == 409 and not in_doubt.isdisjoint(part):
-                end(part, MemberStatus.UNKNOWN, _refusal(answer, group_seen))
+                # As wanted now; but in doubt, it may be so by the request that was refused.
+                end(part, MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED)
+            elif answer.status == 409 and doubt:
+                end(part, MemberStatus.UNKNOWN, _refusal(answer, part[0][0], group_seen))
             else:
-                end(part, MemberStatus.FAILED, _refusal(answer, group_seen))
+                end(part, MemberStatus.FAILED, _refusal(answer, part[0][0], group_seen))
         elif isolation >= 2 and allows(2 + len(todo)):
             isolation -= 2
             if not atomic:
@@ -105,10 +107,12 @@ def _uids(part: Sequence[Edit], action: MemberAction) -> list[str]:
     return [uid for what, uid in part if what is action]
 
 
-def _refusal(answer: Answer, group_seen: bool) -> GatewayError:
+def _refusal(answer: Answer, action: MemberAction, group_seen: bool) -> GatewayError:
     if answer.status == 404:
+        # Of a removal it may be about the membership, which the edit itself may have ended.
+        member = ", or it is not a member" if action is MemberAction.REMOVE else ""
         group = "" if group_seen else ", or no such customer group"
-        return NotFound(f"There is no such customer{group}.")
+        return NotFound(f"There is no such customer{member}{group}.")
     return Rejected("The backend refused this customer." + answer.reason())
 
 

@@ -259,7 +259,8 @@ class Mutation:
 
     @strawberry.mutation(
         description="Make the members exactly these: reads, compares, then adds and removes only "
-        "what differs. A change by someone else between the two is not seen."
+        "what differs. Nothing is sent where not all members can be read. A change by someone else "
+        "between the two is not seen."
     )
     async def set_customer_group_members(
         self,

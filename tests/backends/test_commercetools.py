@@ -321,6 +321,42 @@ async def test_anothers_group_with_the_key_is_not_claimed(world, backend):
     assert isinstance(failed, OutcomeUnknown)
 
 
+BY_ID = CustomFieldsDraft(type_id="t", fields={"tier": 1})
+OLDER: dict[str, tuple[CustomFieldsDraft | None, dict[str, Any]]] = {
+    "without": (BY_ID, {}),
+    "other values": (BY_ID, {"custom": {"type": {"id": "t"}, "fields": {"tier": 2}}}),
+    "another type": (BY_ID, {"custom": {"type": {"id": "u"}, "fields": {"tier": 1}}}),
+    "more than asked": (None, {"custom": {"type": {"id": "t"}, "fields": {}}}),
+    "unreadable": (BY_ID, {"custom": 5}),
+    "unreadable, none asked": (None, {"custom": {"type": {"id": 5}, "fields": {}}}),
+    "a type by key": (CUSTOM, {"custom": {"type": {"id": "t"}, "fields": {"tier": 1}}}),
+}
+
+
+@pytest.mark.parametrize(("wanted", "has"), OLDER.values(), ids=OLDER)
+async def test_an_older_group_with_other_custom_fields_is_not_claimed(world, backend, wanted, has):
+    """It has the name and the key, and all that was asked for is compared: also that there be no
+    custom fields. (Whether a type has some key, its id does not tell.)
+    """
+    older = {"id": "older", "version": 7, "name": "Gold", "key": "gold", **has}
+    world.faults.add(fault_answers.general(), method="POST")
+    world.faults.add(Answer(200, json.dumps(older).encode()), method="GET")
+
+    failed = await failure(backend.create_group(GroupDraft(name="Gold", key="gold", custom=wanted)))
+
+    assert isinstance(failed, OutcomeUnknown)
+
+
+async def test_a_group_with_custom_fields_is_found_after_a_lost_answer(world, backend):
+    """It has all that was asked for."""
+    world.faults.add(LoseAnswer(), method="POST")
+
+    group = await backend.create_group(GroupDraft(name="Gold", key="gold", custom=BY_ID))
+
+    assert group.commercetools.custom.fields == {"tier": 1}
+    assert len(world.calls) == 2
+
+
 async def test_where_the_look_fails_too_the_outcome_stays_unknown(world, backend, gold):
     """Not the look's failure: the change is what was asked about."""
     world.faults.add(LoseAnswer(), method="POST")
@@ -369,6 +405,47 @@ async def test_a_lost_update_that_was_not_made_is_unknown_and_not_sent_again(
     assert isinstance(failed, OutcomeUnknown)
     group = f"customer-groups/{gold}"
     assert world.calls == [f"GET {group}", f"POST {group}", f"GET {group}"]
+
+
+@pytest.mark.parametrize(
+    "change", [SetCustomType(None), SetCustomField("tier", None)], ids=["type", "field"]
+)
+@pytest.mark.parametrize("custom", [5, {"type": {"id": 5}}, {"type": {"id": "t"}, "fields": 5}])
+async def test_custom_fields_that_can_not_be_read_are_not_gone(
+    world, backend, gold, change, custom
+):
+    """A lost removal, and an answer to the look that does not tell what is there."""
+    row = {"id": gold, "version": 1, "name": "Gold", "key": "gold", "custom": custom}
+    world.faults.add(fault_answers.general(), method="POST")
+    world.faults.add(Answer(200, json.dumps(row).encode()), method="GET", times=None)
+
+    assert isinstance(await failure(backend.update_group(ById(gold), [change])), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["not made", "made"])
+async def test_an_answer_about_another_group_tells_nothing_of_a_change(world, backend, gold, made):
+    """It is as if none had come: the group is looked at."""
+    other = json.dumps({"id": "another", "version": 2, "name": "Au"}).encode()
+    world.faults.add(Body(other) if made else Answer(200, other), method="POST")
+
+    change = backend.update_group(ById(gold), [Rename("Au")])
+
+    if made:
+        assert (await change).uid == gold
+    else:
+        assert isinstance(await failure(change), OutcomeUnknown)
+    assert [call.split()[0] for call in world.calls] == ["GET", "POST", "GET"]
+
+
+async def test_a_look_that_shows_another_group_proves_no_change(world, backend, gold):
+    """It has the new name, but is not the group that was to have it."""
+    other = json.dumps({"id": "another", "version": 2, "name": "Au"}).encode()
+    world.faults.add(fault_answers.general(), method="POST")
+    world.faults.add(Body(other), method="GET")
+
+    change = backend.update_group(ById(gold), [Rename("Au")], expected_revision="v1")
+
+    assert isinstance(await failure(change), OutcomeUnknown)
 
 
 async def test_a_deletion_is_found_after_a_lost_answer(world, backend, gold):

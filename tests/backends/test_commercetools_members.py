@@ -433,6 +433,137 @@ async def test_a_customer_without_a_version_fails_alone(world):
     assert isinstance(edit.outcomes[0].error, InvalidAnswer)
 
 
+# -- customers that can't be read
+
+
+def answering(world: CommercetoolsWorld, *rows: object) -> None:
+    """The look at the customers is answered with these, once."""
+    world.faults.add(Body(json.dumps({"results": rows}).encode()), path="/customers$")
+
+
+def in_group(uid: object) -> dict[str, object]:
+    return {"customerGroup": {"typeId": "customer-group", "id": uid}}
+
+
+UNREAD: dict[str, tuple[str, dict[str, object]]] = {
+    "an object": ("assignments", {"customerGroupAssignments": in_group("gold")}),
+    "a number as id": ("assignments", {"customerGroupAssignments": [in_group(5)]}),
+    "one of two": ("assignments", {"customerGroupAssignments": [in_group("blue"), None]}),
+    "a string": ("legacy", {"customerGroup": "gold"}),
+    "no id": ("legacy", {"customerGroup": {"typeId": "customer-group"}}),
+    "either, the newer": ("both", {"customerGroupAssignments": [in_group(5)]}),
+    "either, the older": ("both", {"customerGroup": "gold", "customerGroupAssignments": []}),
+}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at first", "after a conflict"])
+@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize(("mode", "fields"), UNREAD.values(), ids=UNREAD)
+async def test_who_may_be_a_member_for_all_that_can_be_read_fails_alone(
+    mode, fields, action, again
+):
+    """Neither "already so" nor what to send would be more than a guess."""
+    async with shop(membership=mode) as world:
+        gold = world.add_group("Gold")
+        old = action == "remove"
+        in_it = ((gold,), gold) if old else ((), None)
+        first, second = (world.add_customer(*in_it[0], legacy=in_it[1]) for _ in range(2))
+        row = {"id": first, "version": 1, **fields}
+        if again:
+            world.faults.add(fault_answers.concurrent_modification(), method="POST", path=first)
+            world.faults.add(Body(json.dumps(row).encode()), method="GET", path=first)
+        else:
+            member = {**in_group(gold), "customerGroupAssignments": [in_group(gold)]}
+            answering(world, row, {"id": second, "version": 1, **(member if old else {})})
+
+        edit = await world.connect().edit_members(
+            ById(gold), **{"add": [], "remove": [], action: [first, second]}
+        )
+
+        assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
+        assert isinstance(edit.outcomes[0].error, InvalidAnswer)
+        assert edit.failure is None
+        sent = [first, second] if again else [second]
+        assert sorted(writes(world)) == sorted(f"POST customers/{uid}" for uid in sent)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"customerGroup": "gold"}, {"customerGroupAssignments": {}}], ids=["older", "newer"]
+)
+async def test_in_mode_both_a_member_by_the_field_that_can_be_read_is_one_already(broken):
+    """Whatever the other says: nothing need be sent."""
+    async with shop(membership="both") as world:
+        gold = world.add_group("Gold")
+        customer = world.add_customer()
+        held = {**in_group(gold), "customerGroupAssignments": [in_group(gold)]}
+        answering(world, {"id": customer, "version": 1, **held, **broken})
+
+        edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+
+        assert statuses(edit) == [Status.UNCHANGED]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"addresses": {}, "firstName": 7, "custom": "x", "customerGroup": 5},
+        {"customerGroupAssignments": None},
+    ],
+    ids=["other fields", "null"],
+)
+async def test_what_an_edit_does_not_look_at_may_be_broken(world, broken):
+    """In mode "assignments" the older field is such; and null is no group."""
+    gold = world.add_group("Gold")
+    customer = world.add_customer()
+    answering(world, {"id": customer, "version": 1, **broken})
+
+    edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+
+    assert statuses(edit) == [Status.ACCEPTED]
+
+
+async def test_who_can_not_be_found_among_broken_rows_may_be_there(world):
+    """A row without an id may be anyone's: "no such customer" would be a guess."""
+    gold = world.add_group("Gold")
+    first, second = world.add_customer(), world.add_customer()
+    answering(world, {"version": 1}, {"id": second, "version": 1})
+
+    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+
+    assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
+    assert isinstance(edit.outcomes[0].error, InvalidAnswer)
+    assert edit.failure is None
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"id": "another", "version": 9}'])
+async def test_a_customer_that_is_not_what_was_asked_for_again_fails_alone(world, body):
+    """After a conflict: nothing is sent to whoever it is, and the others are changed."""
+    gold = world.add_group("Gold")
+    first, second = world.add_customer(), world.add_customer()
+    world.faults.add(fault_answers.concurrent_modification(), method="POST", path=first)
+    world.faults.add(Body(body), method="GET", path=first)
+
+    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+
+    assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
+    assert isinstance(edit.outcomes[0].error, InvalidAnswer)
+    assert edit.failure is None
+    assert sorted(writes(world)) == sorted(f"POST customers/{uid}" for uid in (first, second))
+
+
+async def test_members_of_a_group_that_is_not_the_one_asked_for_are_not_edited(world):
+    """The answer's id is another's: customers would come into that group."""
+    gold, blue = world.add_group("Gold"), world.add_group("Blue")
+    customer = world.add_customer()
+    row = {"id": blue, "version": 1, "name": "Blue"}
+    world.faults.add(Body(json.dumps(row).encode()), path=gold)
+
+    with pytest.raises(InvalidAnswer):
+        await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+
+    assert writes(world) == []
+
+
 # -- what ends an edit
 
 

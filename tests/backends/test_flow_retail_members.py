@@ -148,6 +148,17 @@ RULES = st.builds(
     fails_at=None,
     failure=LOST,
 )
+@example(  # added by the refused chunk, so that "already a member" alone is no "already so"
+    edits={"p0": MemberAction.ADD, "x0": MemberAction.ADD},
+    members=set(),
+    switches=Switches(membership_atomic=False, already_member="conflict"),
+    chunk=2,
+    isolation=9,
+    known_atomic=False,
+    conflict_is_unchanged=True,
+    fails_at=None,
+    failure=LOST,
+)
 def test_no_outcome_claims_more_than_happened(
     edits: Mapping[str, MemberAction],
     members: set[str],
@@ -187,6 +198,8 @@ def test_no_outcome_claims_more_than_happened(
             case MemberStatus.ACCEPTED | MemberStatus.UNCHANGED:
                 assert (uid in now) is wanted, outcome
                 assert outcome.error is None
+                if outcome.status is MemberStatus.UNCHANGED:
+                    assert (uid in members) is wanted, outcome
             case MemberStatus.FAILED:
                 assert (uid in now) is (uid in members), outcome
                 assert outcome.error is not None
@@ -315,6 +328,68 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     [outcome] = edit.outcomes
     assert outcome.status is MemberStatus.FAILED
     assert outcome.error.message == "There is no such customer, or no such customer group."
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize(
+    ("atomic", "status"),
+    [(True, MemberStatus.UNCHANGED), (False, MemberStatus.ACCEPTED)],
+    ids=["atomic", "not atomic"],
+)
+async def test_what_an_edit_may_have_done_itself_is_not_told_as_unchanged(action, atomic, status):
+    """409 alone, after a refused request that had the customer in it: the wanted state is certain,
+    and only where such a request changes nothing, that it was there before.
+    """
+
+    async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
+        return Answer(409 if [*add, *remove] == ["ada"] else 400, b"")
+
+    async def exists() -> bool:
+        return True
+
+    edit = await edit_members(
+        put,
+        exists,
+        **{"add": [], "remove": [], action: ["ada", "nobody"]},
+        chunk=2,
+        atomic=atomic,
+        conflict_is_unchanged=True,
+        isolation=9,
+        allows=lambda calls: True,
+    )
+
+    assert [outcome.status for outcome in edit.outcomes] == [status, MemberStatus.FAILED]
+    assert edit.outcomes[0].error is None
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("add", "There is no such customer."),
+        ("remove", "There is no such customer, or it is not a member."),
+    ],
+)
+async def test_a_removal_that_finds_nobody_does_not_say_more(action, message):
+    """404 may be about the membership, be it that there was none or that this edit has ended it."""
+
+    async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
+        return Answer(404, b"")
+
+    async def exists() -> bool:
+        return True
+
+    edit = await edit_members(
+        put,
+        exists,
+        **{"add": [], "remove": [], action: ["ada", "bob"]},
+        chunk=2,
+        atomic=False,
+        conflict_is_unchanged=True,
+        isolation=9,
+        allows=lambda calls: True,
+    )
+
+    assert [outcome.error.message for outcome in edit.outcomes] == [message] * 2
 
 
 async def test_a_group_that_is_not_there_ends_the_edit():
@@ -467,16 +542,17 @@ async def test_an_upstream_that_ignores_strangers_is_believed(flow, gateway, peo
 
 @pytest.mark.parametrize("atomic", [True, False])
 async def test_what_is_as_wanted_already_is_a_success(flow, gateway, people, atomic):
-    """Be it that the upstream takes it without a word or refuses it with 409."""
+    """Be it that the upstream takes it without a word or refuses it with 409. Whether it was so
+    before, or only since a refused chunk, can be told of one that was sent alone.
+    """
     flow.switches.membership_atomic = atomic
     quiet = await edit(gateway, add=["old", people[0]], remove=[people[1]])
     flow.switches.already_member = flow.switches.absent_member = "conflict"
     refused = await edit(gateway, add=["old", people[2]], remove=[people[1]])
+    alone = await edit(gateway, add=["old"])
 
-    assert set(statuses(quiet).values()) == {"ACCEPTED"}
-    found = statuses(refused)
-    assert (found["old"], found[people[1]]) == ("UNCHANGED", "UNCHANGED")
-    assert found[people[2]] in ("ACCEPTED", "UNCHANGED")  # a refused chunk may have added it
+    assert set(statuses(quiet).values()) == set(statuses(refused).values()) == {"ACCEPTED"}
+    assert statuses(alone) == {"old": "UNCHANGED"}
     assert reasons(refused) == {}
     assert flow.members("gold") == ["old", people[0], people[2]]
 

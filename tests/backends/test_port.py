@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,7 @@ from gateway.errors import (
     Forbidden,
     GatewayError,
     GroupNotEmpty,
+    InvalidAnswer,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -46,9 +48,10 @@ from gateway.errors import (
     Unauthenticated,
     Unsupported,
 )
+from gateway.membership import difference
 from gateway.paging import Position, Window
 from gateway.records import CustomerGroup
-from gateway.simulator.faults import Answer
+from gateway.simulator.faults import Answer, Exchange
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.conftest import Capability
@@ -279,6 +282,34 @@ async def test_a_membership_edit_tells_what_became_of_each_customer(world, backe
     assert outcomes[2][1] is MemberStatus.FAILED
     assert outcomes[3][1] is MemberStatus.ACCEPTED
     assert world.members(group) == {new, also}
+
+
+@dataclass
+class Instead:
+    """An effect: another JSON value wherever the answer has this string."""
+
+    said: str
+    instead: str
+
+    async def play(self, exchange: Exchange) -> None:
+        status, headers, body = await exchange.answer()
+        body = body.replace(json.dumps(self.said).encode(), self.instead.encode())
+        await Answer(status, body, headers).play(exchange)
+
+
+@pytest.mark.parametrize("instead", ["17", "null"])
+async def test_members_that_can_not_be_read_can_not_be_compared(world, backend, instead):
+    """A page tells a row that is left out from a flaw within a row that is kept."""
+    group = world.add_group("Gold")
+    first, second = world.add_customer(group, addresses=[5]), world.add_customer(group)
+
+    kept = await difference(backend, ById(group), [first], most=9)
+    world.faults.add(Instead(second, instead), method="GET")
+    with pytest.raises(InvalidAnswer):
+        await difference(backend, ById(group), [first], most=9)
+
+    assert (await backend.list_members(ById(group), Window(size=9))).flaws
+    assert (kept.add, kept.remove) == ([], [second])
 
 
 # -- access
