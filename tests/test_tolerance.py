@@ -29,6 +29,7 @@ from graphql import (
 from gateway.schema import create_schema
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, codes, paths, running_gateway, settings
+from tests.two_backends import both, running_commercetools
 
 Path = tuple[str | int, ...]
 
@@ -516,3 +517,30 @@ async def test_what_json_allows_and_decoders_do_not_leaves_the_page(flow, gatewa
     assert [(node["uid"], node["lastname"]) for node in nodes] == [("ada", "L"), ("bob", "B")]
     assert set(codes(body)) <= {"UPSTREAM_INVALID_ANSWER"}
     check(SCHEMA.query_type, body["data"])
+
+
+CUSTOM = """{ customerGroups(tenantUid: "wien") { nodes {
+    uid commercetools { custom { fields { name value } } }
+} } }"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e400", "-1e400", "NaN", "-Infinity", "9" * 5000, "[1,[1e400]]", '{"deep":{"number":NaN}}'],
+)
+async def test_a_custom_value_that_can_not_be_shown_is_an_error_of_its_own(flow, value):
+    """It does not vanish; the other values stay, those that are whole strings of such words too."""
+    fields = f'{{"n":{value},"other":[1.5,null],"text":"NaN"}}'
+    custom = f'{{"type":{{"typeId":"type","id":"t"}},"fields":{fields}}}'
+    row = f'{{"id":"g1","version":1,"name":"A","custom":{custom}}}'
+    async with running_commercetools() as commercetools:
+        commercetools.fail(faults.Body(f'{{"results":[{row}],"total":1}}'.encode()))
+        async with running_gateway(both(flow.url, commercetools.url)) as gateway:
+            body = await gateway.ask(CUSTOM)
+
+    (node,) = body["data"]["customerGroups"]["nodes"]
+    shown = {field["name"]: field["value"] for field in node["commercetools"]["custom"]["fields"]}
+    assert shown == {"n": None, "other": [1.5, None], "text": "NaN"}
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+    nodes = ["customerGroups", "nodes", 0]
+    assert paths(body) == [[*nodes, "commercetools", "custom", "fields", 0, "value"]]

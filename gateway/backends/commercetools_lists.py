@@ -15,7 +15,7 @@ from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.upstream import CallerUpstream
 from gateway.backends.windows import Chunk, RowT, read_window
-from gateway.errors import LimitExceeded, Rejected
+from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
 from gateway.paging import Window
 from gateway.records import Flaw, Page, Row
 
@@ -31,6 +31,8 @@ class Found(Struct, Generic[RowT], frozen=True):
     rows: list[RowT | None]
     total: int | None
     flaws: list[Flaw]
+    untold: InvalidAnswer | None = None
+    """Why there is no total, where the upstream says one that can't be read."""
 
 
 class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
@@ -58,7 +60,12 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             refuse(answer)
         listing, rows, flaws = self.decoder.decode(answer.body)
         records = [None if row is None else self.record(row) for row in rows]
-        return Found(records, listing.total, flaws)
+        total, untold = listing.total, None
+        if isinstance(total, InvalidAnswer):
+            total, untold = None, total
+        if listing.rows is None and limit and (total or 0) > offset:
+            flaws.append(Flaw("results", "it is null where rows are expected."))
+        return Found(records, total, flaws, untold)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -130,7 +137,7 @@ class _Offsets(Generic[RowT]):
         """
         if not size:
             found = await self._source.query(sort=self._sort, limit=0)
-            return Chunk({}, found.total, found.flaws)
+            return Chunk({}, found.total, found.flaws, untold=found.untold)
         stop = offset + size
         starts = range(offset, stop, MAX_LIMIT)
         if starts[-1] > MAX_OFFSET:
@@ -162,7 +169,8 @@ class _Offsets(Generic[RowT]):
     async def _part(self, offset: int, limit: int) -> Chunk[RowT]:
         limit = min(limit, MAX_LIMIT)
         found = await self._source.query(sort=self._sort, limit=limit, offset=offset)
-        return Chunk(dict(enumerate(found.rows, offset)), found.total, found.flaws)
+        rows = dict(enumerate(found.rows, offset))
+        return Chunk(rows, found.total, found.flaws, untold=found.untold)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         turned = await _Offsets(self._source, self._turned).read(0, max(size, 1))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
-from msgspec import field
+from msgspec import Meta, field
 
-from gateway.backends.decoding import ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.backends.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.backends.salvage import LONGEST
 from gateway.backends.wire import Wire
 from gateway.errors import GatewayError, InvalidAnswer
 from gateway.records import (
@@ -32,6 +33,7 @@ from gateway.selection import Selection
 
 ValueT = TypeVar("ValueT")
 MembershipMode = Literal["assignments", "legacy", "both"]
+FEW: Final = 8
 
 
 class _Reference(Record, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ class _Actor(Record, frozen=True, kw_only=True, rename="camel"):
 
 class _Custom(Record, frozen=True, kw_only=True):
     type: _Reference
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Annotated[dict[str, Any], Meta(max_length=LONGEST)] = field(default_factory=dict)
 
 
 class _Resource(Record, frozen=True, kw_only=True, rename="camel"):
@@ -106,8 +108,8 @@ class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
 
 
 class CommercetoolsListing(Listing[ItemT], frozen=True, kw_only=True):
-    rows: list[ItemT] = field(name="results")
-    total: int | None = None
+    rows: list[ItemT] | None = field(name="results")
+    total: Count | None = None
 
 
 _HOME: Final = ("addresses", "default_billing_address_id")
@@ -217,7 +219,7 @@ class CommercetoolsDecoders:
         if "display_name" in shown:
             name = _display_name(row.company_name, row.first_name, row.last_name)
         if "addresses" in shown and row.addresses:
-            addresses = tuple([_address(address, row) for address in row.addresses])
+            addresses = _addresses(row)
         if "customer_group_uids" in shown:
             uids = group_uids(row, mode)
         if "commercetools" in shown:
@@ -263,12 +265,23 @@ def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(uids))
 
 
-def _address(address: _Address, row: _Customer) -> CustomerAddress:
-    kind = None
-    if address.id in row.billing_address_ids or address.id == row.default_billing_address_id:
-        kind = CustomerAddressType.INVOICE_ADDRESS
-    elif address.id in row.shipping_address_ids:
-        kind = CustomerAddressType.DELIVERY_ADDRESS
+def _addresses(row: _Customer) -> tuple[CustomerAddress, ...]:
+    invoice: Collection[str] = row.billing_address_ids
+    delivery: Collection[str] = row.shipping_address_ids
+    if len(row.addresses) > FEW:  # else it takes longer to make them than to go through
+        invoice, delivery = frozenset(invoice), frozenset(delivery)
+    made = []
+    for address in row.addresses:
+        kind = None
+        if address.id in invoice or address.id == row.default_billing_address_id:
+            kind = CustomerAddressType.INVOICE_ADDRESS
+        elif address.id in delivery:
+            kind = CustomerAddressType.DELIVERY_ADDRESS
+        made.append(_address(address, kind))
+    return tuple(made)
+
+
+def _address(address: _Address, kind: CustomerAddressType | None) -> CustomerAddress:
     return CustomerAddress(
         uid=address.id,
         type=kind,

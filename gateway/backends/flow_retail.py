@@ -21,7 +21,7 @@ from gateway.backends.flow_retail_refusals import (
     refuse,
     uid_of,
 )
-from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders, Paging
+from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lookups import look_up
 from gateway.backends.port import (
     BackendKind,
@@ -55,7 +55,7 @@ from gateway.errors import (
     RevisionConflict,
 )
 from gateway.paging import Window
-from gateway.records import Customer, CustomerGroup, Page
+from gateway.records import Customer, CustomerGroup, Flaw, Page
 from gateway.settings import FlowRetail as FlowRetailSettings
 
 GROUPS: Final = "/tenants/{tenantUid}/customer-groups"
@@ -352,19 +352,23 @@ class FlowRetailBackend:
             refuse(answer)
         listing, rows, flaws = decoder.decode(answer.body)
         paging: Paging = listing.paging or Paging()
+        untold, unplaced = None, False
+        if type(paging) is not Paging:
+            place = usable(paging)
+            paging, untold, unplaced = place.paging, place.untold, bool(place.flaws)
+            flaws += place.flaws
         tenant_uid = self._tenant
         for row in rows:
             if row is not None:
                 force_setattr(row, "tenant_uid", tenant_uid)
         if paging.page_number is not None:
             index = max(0, paging.page_number - self._settings.first_page)
-        return AnsweredPage(
-            index=index,
-            size=size if paging.page_size is None else paging.page_size,
-            rows=rows,
-            total=paging.total_count,
-            flaws=flaws,
-        )
+        if paging.page_size is not None:
+            size = paging.page_size
+        total = paging.total_count
+        if listing.rows is None and total is not None and total > index * size:
+            flaws.append(Flaw("items", "it is null where rows are expected."))
+        return AnsweredPage(index, size, rows, total, flaws, untold, unplaced)
 
     def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         if not answer.ok:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field, structs
 from msgspec.structs import force_setattr
 
 from gateway import records
-from gateway.backends.decoding import ItemT, Listing, ListingDecoder, RowDecoder
-from gateway.backends.wire import Tidy, Wire
+from gateway.backends.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.backends.wire import Tidy, Wire, camel
+from gateway.errors import InvalidAnswer
+from gateway.records import Flaw
 from gateway.selection import Selection
 
 # In an OptionalUID "" is none. These run for each object of a page: written out, they take half the
@@ -83,9 +86,6 @@ _GROUP: Final = Wire(
 )
 
 
-Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-
-
 class Paging(Struct, frozen=True, rename="camel"):
     """What an answer says of its page; an upstream that says less is taken at what was asked."""
 
@@ -95,8 +95,36 @@ class Paging(Struct, frozen=True, rename="camel"):
 
 
 class FlowListing(Listing[ItemT], frozen=True, kw_only=True):
-    rows: list[ItemT] = field(name="items")
+    rows: list[ItemT] | None = field(name="items")
     paging: Paging | None = None
+
+
+class Place(Struct, frozen=True):
+    """What can be used of what an answer says of its page."""
+
+    paging: Paging
+    untold: InvalidAnswer | None
+    """Why the total is not known, where the answer says one."""
+    flaws: Sequence[Flaw]
+    """What can't be used of where the rows stand."""
+
+
+def usable(paging: Paging | InvalidAnswer) -> Place:
+    """Of a paging that can't be read, or in which something can't be."""
+    if isinstance(paging, InvalidAnswer):
+        return Place(Paging(), paging, [Flaw("paging", _AS_ASKED)])
+    read = structs.asdict(paging)
+    broken = {name: value for name, value in read.items() if isinstance(value, InvalidAnswer)}
+    untold = broken.pop("total_count", None)
+    kept = {
+        name: None if isinstance(value, InvalidAnswer) else value for name, value in read.items()
+    }
+    return Place(
+        Paging(**kept), untold, [Flaw(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
+    )
+
+
+_AS_ASKED: Final = "it can't be read, so the rows are taken for those that were asked for."
 
 
 class FlowDecoders:

@@ -39,12 +39,18 @@ class Chunk(Struct, Generic[RowT]):
     flaws: list[Flaw] = field(default_factory=list)
     estimated: bool = False
     """Whether there may be more rows than `total` says."""
+    untold: InvalidAnswer | None = None
+    """Why there is no total, where the upstream says one that can't be read."""
+    unplaced: bool = False
+    """Whether what it says of their place can't be read: they may be fewer than a page has."""
 
     def add(self, other: Chunk[RowT]) -> None:
         """Take over what was read later; where both know a row, the later reading holds."""
         self.rows.update(other.rows)
         if other.total is not None:
             self.total, self.estimated = other.total, other.estimated
+        self.untold = other.untold or self.untold
+        self.unplaced |= other.unplaced
         self.flaws += other.flaws
 
     def missing(self, start: int, stop: int) -> range:
@@ -76,8 +82,8 @@ class RowSource(Protocol[RowT]):
 
 
 async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
-    """The rows of `wanted`; raises Unsupported where it needs a total that the upstream does not
-    tell.
+    """The rows of `wanted`; where it needs a total, raises Unsupported if the upstream tells none,
+    and InvalidAnswer if that can't be read. So does a window for the total alone.
     """
     if wanted.from_end and wanted.before is None:
         return await _read_end(wanted, source)
@@ -86,6 +92,8 @@ async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     if wanted.after is not None:
         return await _read_after(wanted.after, wanted, source)
     chunk = await source.read(wanted.offset, wanted.size)
+    if not wanted.size and chunk.total is None and chunk.untold is not None:
+        raise chunk.untold
     return _page(chunk, wanted.offset, wanted.offset + wanted.size)
 
 
@@ -147,7 +155,8 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         if chunk.total is None and at >= size:  # a page past the end may be one that tells nothing
             chunk.add(await source.read(0, size))
     if chunk.total is None:
-        raise Unsupported("The end of this list can't be read: its total is not known.")
+        untold = Unsupported("The end of this list can't be read: its total is not known.")
+        raise chunk.untold or untold
     start, stop = max(0, chunk.total - wanted.size), chunk.total
     if wanted.after is not None and (not turned or at >= start - 1):
         here = chunk.find(wanted.after.uid)
@@ -256,7 +265,9 @@ def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
         for offset in range(start, stop)
         if (row := chunk.rows.get(offset)) is not None
     ]
-    if chunk.total is None:
+    if chunk.unplaced:
+        has_next = bool(rows) and (chunk.total is None or rows[-1].offset + 1 < chunk.total)
+    elif chunk.total is None:
         has_next = stop > start and stop - 1 in chunk.rows
     else:
         has_next = stop < chunk.total or stop in chunk.rows
@@ -271,7 +282,7 @@ def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
 
 class AnsweredPage(Struct, Generic[RowT], frozen=True):
     """One page as the upstream says that it answered it: `index` counts from 0, `size` is the page
-    size it used.
+    size it used; `untold` and `unplaced` are as a chunk's.
     """
 
     index: int
@@ -279,10 +290,12 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
     rows: Sequence[RowT | None]
     total: int | None
     flaws: Sequence[Flaw] = ()
+    untold: InvalidAnswer | None = None
+    unplaced: bool = False
 
     def chunk(self) -> Chunk[RowT]:
         rows = dict(enumerate(self.rows, self.index * self.size))
-        return Chunk(rows, self.total, list(self.flaws))
+        return Chunk(rows, self.total, list(self.flaws), untold=self.untold, unplaced=self.unplaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +322,7 @@ class PageCosts:
 
 
 ROUNDS = 3
-"""How often a window is planned anew before an upstream that answers other page sizes each time is
-given up.
-"""
+"""How often a window is planned before an upstream of ever other page sizes is given up."""
 
 
 class NumberedPages(Generic[RowT]):
@@ -381,7 +392,9 @@ class NumberedPages(Generic[RowT]):
             return None
         turned = await self._get_last(min(max(size, 1), self.max_page_size))
         if turned.total is None:
+            if turned.untold is not None:
+                raise turned.untold
             return None
         last = turned.total - 1
         rows = {last - number: row for number, row in enumerate(turned.rows)}
-        return Chunk(rows, turned.total, list(turned.flaws))
+        return Chunk(rows, turned.total, list(turned.flaws), unplaced=turned.unplaced)

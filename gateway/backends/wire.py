@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import structs
+from msgspec import Meta, structs
 
+from gateway.backends.salvage import LONGEST
 from gateway.records import Record
 from gateway.selection import Selection
 
@@ -102,11 +103,11 @@ class Wire(Generic[RecordT]):
 
     def _kind(self, field: Any, selection: Selection | None) -> Any:
         wire = self._nested.get(field.name)
-        if wire is None:
-            return field.type
-        inner = wire.reading(selection)
-        # Records hold lists as tuples, and a record or None.
-        return tuple[inner, ...] if field.default == () else inner | None  # type: ignore[valid-type]
+        inner = None if wire is None else wire.reading(selection)
+        if field.default == ():  # records hold lists as tuples, and a record or None
+            items = field.type if inner is None else tuple[inner, ...]  # type: ignore[valid-type]
+            return Annotated[items, Meta(max_length=LONGEST)]
+        return field.type if inner is None else inner | None
 
     def _members(self, unread: Mapping[str, object]) -> dict[str, object]:
         """The type's attributes but for fields.

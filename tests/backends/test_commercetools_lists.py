@@ -29,7 +29,7 @@ from gateway.backends.port import (
     Order,
     SortDirection,
 )
-from gateway.errors import GatewayError, LimitExceeded, Rejected
+from gateway.errors import GatewayError, InvalidAnswer, LimitExceeded, Rejected
 from gateway.paging import Position, Window
 from gateway.records import Page
 from gateway.simulator.commercetools import fault_answers
@@ -585,3 +585,51 @@ async def test_a_new_group_is_in_the_list_at_once(world):
 
     assert made.uid in everyone
     assert uids(by_name) == [made.uid]
+
+
+# -- totals that can't be read
+
+GROUP_ROW = {"id": "g", "version": 1, "name": "Gold"}
+
+
+@pytest.mark.parametrize("total", ["1", 1.5, -1, 2**31, [], True])
+async def test_a_total_that_can_not_be_read_costs_no_rows(world, total):
+    """How many there are is seen at the list's end."""
+    world.faults.add(Body(json.dumps({"total": total, "results": [GROUP_ROW]}).encode()))
+
+    page = await world.connect().list_groups(Window(size=5))
+
+    assert uids(page) == ["g"]
+    assert (page.total, page.has_next) == (1, False)
+    assert not page.flaws
+
+
+async def test_without_its_total_a_list_that_goes_on_is_told_to():
+    """By the row behind the window."""
+    async with shop() as world:
+        rows = [{**GROUP_ROW, "id": f"g{number}"} for number in range(3)]
+        world.faults.add(Body(json.dumps({"total": "9", "results": rows}).encode()))
+
+        page = await world.connect().list_groups(Window(size=2))
+
+    assert uids(page) == ["g0", "g1"]
+    assert (page.total, page.has_next) == (None, True)
+
+
+async def test_a_total_that_can_not_be_read_is_its_own_failure(world):
+    """Where it is all that is asked for."""
+    world.faults.add(Body(json.dumps({"total": "9", "results": []}).encode()))
+
+    with pytest.raises(InvalidAnswer):
+        await world.connect().list_groups(Window(size=0))
+
+
+@pytest.mark.parametrize(("total", "flaws"), [(0, []), ("0", []), (3, ["results"])])
+async def test_null_for_the_rows_is_no_rows(world, total, flaws):
+    """Which is told where there are some."""
+    world.faults.add(Body(json.dumps({"total": total, "results": None}).encode()))
+
+    page = await world.connect().list_groups(Window(size=5))
+
+    assert uids(page) == []
+    assert [flaw.where for flaw in page.flaws] == flaws

@@ -111,27 +111,66 @@ def test_what_is_no_group_is_an_invalid_answer(body):
         b"[]",
         b"null",
         b"{}",
-        b'{"items":null,"paging":{}}',
         b'{"items":{},"paging":{}}',
         b'{"paging":{}}',
-        b'{"items":[],"paging":[]}',
-        b'{"items":[],"paging":{"totalCount":"5"}}',
-        b'{"items":[],"paging":{"totalCount":-1}}',
-        b'{"items":[],"paging":{"totalCount":2147483648}}',
-        b'{"items":[],"paging":{"pageSize":1.5}}',
-        b'{"items":[],"paging":{"pageNumber":-1}}',
         b'{"items":[{"customerGroupUid":1}',
-        b'{"items":[],"paging":{"totalCount":' + b"9" * 5000 + b"}}",
         page(b'{"customerGroupUid":"gold","name":"Gold","more":' + DEEP + b"}"),
         page(b'{"customerGroupUid":"gold","name":"Gold"}') + b"}",
     ],
 )
 def test_what_is_no_page_is_an_invalid_answer(body):
-    """A list whose shape or place can't be told can't be shown in part."""
+    """A list whose shape can't be told can't be shown in part."""
     with pytest.raises(InvalidAnswer) as failure:
         WHOLE.groups.decode(body)
 
     assert failure.value.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("total_count", b'{"totalCount":"5"}'),
+        ("total_count", b'{"totalCount":-1}'),
+        ("total_count", b'{"totalCount":1.0}'),
+        ("total_count", b'{"totalCount":2147483648}'),
+        ("total_count", b'{"totalCount":' + b"9" * 5000 + b"}"),
+        ("total_count", b'{"totalCount":NaN}'),
+        ("page_size", b'{"pageSize":1.5}'),
+        ("page_number", b'{"pageNumber":-1}'),
+    ],
+)
+def test_a_part_of_paging_that_can_not_be_read_holds_its_error(member, value):
+    """The rows are as sound as ever, and so are the other parts."""
+    paging = b'{"pageNumber":3,' + value[1:]
+    listing, rows, flaws = WHOLE.groups.decode(
+        page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
+    )
+
+    assert [row.uid for row in rows] == ["gold"]
+    assert isinstance(getattr(listing.paging, member), InvalidAnswer)
+    assert listing.paging.page_number == 3 or member == "page_number"
+    assert flaws == []
+
+
+def test_paging_that_can_not_be_read_at_all_is_an_error_in_its_place():
+    """Not in that of the rows."""
+    listing, rows, flaws = WHOLE.groups.decode(
+        page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=b"[]")
+    )
+
+    assert isinstance(listing.paging, InvalidAnswer)
+    assert [row.uid for row in rows] == ["gold"]
+    assert flaws == []
+
+
+@pytest.mark.parametrize("paging", [b'{"totalCount":0}', b'{"totalCount":"0"}', b"null"])
+def test_null_for_the_rows_is_no_rows(paging):
+    """As for any other list, whether or not the rest is as agreed."""
+    listing, rows, flaws = WHOLE.groups.decode(b'{"items":null,"paging":' + paging + b"}")
+
+    assert listing.rows is None
+    assert rows == []
+    assert flaws == []
 
 
 @pytest.mark.parametrize("paging", [b"null", b"{}", b'{"totalCount":null,"pageSize":null}'])

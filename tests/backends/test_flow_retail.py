@@ -17,7 +17,7 @@ from gateway.simulator.faults import (
     LoseAnswer,
     Truncate,
 )
-from tests.harness import READER, TENANT, Gateway, codes, running_gateway, settings
+from tests.harness import READER, TENANT, Gateway, codes, paths, running_gateway, settings
 
 CREATE = """mutation ($input: CreateCustomerGroupInput!) {
   createCustomerGroup(input: $input) {
@@ -333,7 +333,15 @@ async def test_only_if_empty_asks_first(flow, gateway):
 
 
 @pytest.mark.parametrize(
-    "said", [b'{"items":[]}', b'{"items":[],"paging":{}}', b"{}", b'{"items":[],"paging":null}']
+    "said",
+    [
+        b'{"items":[]}',
+        b'{"items":[],"paging":{}}',
+        b"{}",
+        b'{"items":[],"paging":null}',
+        b'{"items":[],"paging":[]}',
+        b'{"items":null,"paging":{"totalCount":"0"}}',
+    ],
 )
 async def test_a_group_is_not_deleted_as_empty_where_nobody_says_so(flow, gateway, said):
     """Without a total the members may be on the next page."""
@@ -524,3 +532,97 @@ async def test_an_identifier_from_a_customer_that_can_not_be_asked_for_is_the_ba
     (ada,) = body["data"]["customerGroup"]["customers"]["nodes"]
     assert ada["customerGroups"] == [{"uid": "gold"}, None]
     assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+
+
+# -- what an answer says of its page
+
+LIST = "{ customerGroups(first: 5) { nodes { uid } } }"
+COUNTED = "{ customerGroups(first: 5) { totalCount nodes { uid } pageInfo { hasNextPage } } }"
+GOLD_ROW = b'{"customerGroupUid":"gold","name":"Gold"}'
+
+
+def said(paging: bytes, items: bytes = b"[" + GOLD_ROW + b"]") -> Body:
+    return Body(b'{"items":' + items + b',"paging":' + paging + b"}")
+
+
+@pytest.mark.parametrize(
+    "total", [b"-1", b'"1"', b"1.0", b"2147483648", b"[]", b"true", b"9" * 5000, b"NaN"]
+)
+async def test_a_total_that_can_not_be_read_costs_the_total(flow, gateway, total):
+    """Nothing, where it is not asked for."""
+    effect = said(b'{"pageNumber":1,"pageSize":5,"totalCount":' + total + b"}")
+    flow.fail(effect, times=None)
+
+    alone = await gateway.query(LIST)
+    counted = await gateway.ask(COUNTED)
+
+    assert alone == {"customerGroups": {"nodes": [{"uid": "gold"}]}}
+    assert counted["data"]["customerGroups"] == {
+        "totalCount": None,
+        "nodes": [{"uid": "gold"}],
+        "pageInfo": {"hasNextPage": False},
+    }
+    assert codes(counted) == ["UPSTREAM_INVALID_ANSWER"]
+    assert paths(counted) == [["customerGroups", "totalCount"]]
+    assert len(flow.calls) == 3  # the total is asked for alone, as where none is told
+
+
+async def test_a_total_that_can_be_read_alone_is_shown(flow, gateway):
+    """The page that could not tell it does not stand in its way."""
+    flow.add_groups(7)
+    flow.fail(said(b'{"totalCount":"7"}'))
+
+    answer = await gateway.query(COUNTED)
+
+    assert answer["customerGroups"]["totalCount"] == 7
+
+
+@pytest.mark.parametrize(
+    ("paging", "where"),
+    [
+        (b"[]", "paging"),
+        (b'{"pageSize":"5","totalCount":1}', "paging.pageSize"),
+        (b'{"pageNumber":-1,"totalCount":1}', "paging.pageNumber"),
+    ],
+)
+async def test_rows_whose_place_can_not_be_read_are_shown_with_an_error(
+    flow, gateway, paging, where
+):
+    """They are taken for those that were asked for, and may be others."""
+    flow.fail(said(paging))
+
+    answer = await gateway.ask(LIST)
+
+    assert answer["data"] == {"customerGroups": {"nodes": [{"uid": "gold"}]}}
+    assert codes(answer) == ["UPSTREAM_INVALID_ANSWER"]
+    assert paths(answer) == [["customerGroups"]]
+    assert f": {where}: it can't be read" in answer["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("paging", [b"null", b'{"totalCount":0}', b'{"totalCount":"0"}'])
+async def test_null_for_the_rows_of_a_list_is_an_empty_list(flow, gateway, paging):
+    """As it is for the lists in a row."""
+    flow.fail(said(paging, items=b"null"))
+
+    assert await gateway.query(LIST) == {"customerGroups": {"nodes": []}}
+
+
+async def test_null_in_place_of_rows_that_there_are_is_told(flow, gateway):
+    """It is not the end of the list."""
+    flow.fail(said(b'{"totalCount":3}', items=b"null"))
+
+    answer = await gateway.ask(LIST)
+
+    assert answer["data"] == {"customerGroups": {"nodes": []}}
+    assert codes(answer) == ["UPSTREAM_INVALID_ANSWER"]
+    assert "items: it is null" in answer["errors"][0]["message"]
+
+
+async def test_a_page_of_too_many_rows_fails_the_list(flow, gateway):
+    """However few bytes they are on the way."""
+    flow.fail(said(b"{}", items=b"[" + b"{}," * 100_000 + b"{}]"))
+
+    answer = await gateway.ask(LIST)
+
+    assert answer["data"] == {"customerGroups": None}
+    assert codes(answer) == ["UPSTREAM_INVALID_ANSWER"]

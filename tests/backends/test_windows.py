@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -701,3 +701,63 @@ async def test_a_page_past_the_end_is_not_read_twice():
 
     assert page.rows == []
     assert api.cost == 1
+
+
+UNTOLD = InvalidAnswer("The backend sent a value that can't be shown here: it is no total.")
+
+
+def unreadable(count: int, *, unplaced: bool = False, total: int | None = None) -> Any:
+    """Pages of an upstream whose total, and with `unplaced` whose page size, can't be read; it puts
+    no more than 3 rows on a page.
+    """
+
+    async def get_page(index: int, size: int) -> AnsweredPage[CustomerGroup]:
+        answered = 3 if unplaced else size
+        kept = numbered(count)[index * answered : (index + 1) * answered]
+        rows = [CustomerGroup(uid=uid, name=uid) for uid in kept]
+        untold = UNTOLD if total is None else None
+        return AnsweredPage(index, size, rows, total, untold=untold, unplaced=unplaced)
+
+    return NumberedPages(get_page, max_page_size=100)
+
+
+async def test_a_total_that_can_not_be_read_costs_no_rows():
+    """It is as if there were none: `has_next` errs towards one page more."""
+    some = await read_window(Window(size=4, offset=2), unreadable(10))
+    all_of_them = await read_window(Window(size=20), unreadable(10))
+
+    assert [uid for _, uid in seen(some)] == ["u2", "u3", "u4", "u5"]
+    assert (some.total, some.has_next) == (None, True)
+    assert len(all_of_them.rows) == 10
+    assert not all_of_them.has_next
+
+
+async def test_what_can_not_do_without_a_total_fails_with_what_is_wrong_with_it():
+    """The total alone, and the end of the list."""
+    for wanted in (Window(size=0), Window(size=3, from_end=True)):
+        with pytest.raises(InvalidAnswer, match="it is no total"):
+            await read_window(wanted, unreadable(10))
+
+
+@pytest.mark.parametrize(("total", "has_next"), [(None, True), (7, True), (3, False)])
+async def test_rows_that_may_be_fewer_than_asked_for_are_not_taken_for_the_last(total, has_next):
+    """Where the page size is told and can't be read, the page may have been cut short."""
+    page = await read_window(Window(size=10), unreadable(7, unplaced=True, total=total))
+
+    assert [uid for _, uid in seen(page)] == ["u0", "u1", "u2"]
+    assert page.has_next is has_next
+
+
+async def test_the_mirror_images_total_is_what_its_rows_are_numbered_by():
+    """Without one they can't be placed, and a second look would show no more."""
+    asked = []
+
+    async def get_last(size: int) -> AnsweredPage[CustomerGroup]:
+        asked.append(size)
+        return AnsweredPage(0, size, [], None, untold=UNTOLD)
+
+    pages = NumberedPages(Api(uids=numbered(9)).get_page, max_page_size=100, get_last=get_last)
+    with pytest.raises(InvalidAnswer, match="it is no total"):
+        await read_window(Window(size=3, from_end=True), pages)
+
+    assert asked == [3]

@@ -1,0 +1,70 @@
+"""Text that is all but JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gateway.backends.mending import MOST_MENDED, with_json_numbers, with_whole_characters
+
+PARTS = ["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d", '"', "\n", "\ud7ff", "\ue000", "ø"]
+TEXTS = st.lists(st.sampled_from(PARTS), max_size=8).map("".join)
+JSON = st.recursive(
+    TEXTS | st.integers(-9, 9) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(value=JSON)
+@example(value="\\\ud83d\ude00\ud83d\ud83d\ude00\ude00")
+@settings(max_examples=500, deadline=None)
+def test_half_a_pair_becomes_a_question_mark_and_nothing_else_changes(value: Any):
+    """As Python's own encoder has it, wherever they are and whatever is around them."""
+    text = json.dumps(value)
+
+    mended = with_whole_characters(text.encode())
+
+    # Escaped halves that meet are one character again.
+    as_read = json.loads(text)
+    expected = json.loads(json.dumps(as_read, ensure_ascii=False).encode(errors="replace"))
+    assert msgspec.json.decode(mended) == expected
+
+
+@given(body=st.binary())
+@settings(max_examples=200, deadline=None)
+def test_what_comes_is_utf_8(body: bytes):
+    """Whatever it was."""
+    assert with_whole_characters(body).decode() is not None
+
+
+@given(value=JSON, before=TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_only_what_stands_for_a_number_becomes_one(value: Any, before: str):
+    """Not what a string says."""
+    text = json.dumps([f"{before}NaN", value, float("nan"), {"NaN": float("-inf")}, "Infinity"])
+
+    mended = with_json_numbers(text.encode())
+
+    told = json.loads(mended)
+    assert told[0] == json.loads(json.dumps(f"{before}NaN"))
+    assert told[1] == json.loads(json.dumps(value))
+    assert told[2:] == [float("inf"), {"NaN": float("-inf")}, "Infinity"]
+
+
+@pytest.mark.parametrize("body", [b"", b"N", b'"N', b'"\\', b"[NaM]", b"{I}", b'{"a":\\u"N"}'])
+def test_what_is_no_json_stays_as_it_is(body):
+    """It is not for us to guess."""
+    assert with_json_numbers(body) == body
+    assert with_whole_characters(body) == body
+
+
+def test_so_many_mistakes_are_no_mistake():
+    """What is left of them makes it no JSON."""
+    assert with_json_numbers(b"NaN," * (MOST_MENDED + 1)).endswith(b"1e999,NaN,")
+    assert with_whole_characters(b"\\ud83d" * (MOST_MENDED + 1)).endswith(b"??\\ud83d")
