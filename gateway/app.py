@@ -71,6 +71,7 @@ def create_app(
         default_page_size=min(settings.default_page_size, settings.max_page_size),
         max_page_size=settings.max_page_size,
         max_membership_uids=settings.max_membership_uids,
+        max_custom_fields=settings.max_custom_fields,
         max_rows=settings.max_rows,
         max_values=settings.max_values,
         max_entities=settings.max_entities,

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.backends.urls import BaseUrl
 from gateway.settings import (
     BACKENDS,
     TENANT_UID,
@@ -31,6 +32,7 @@ from gateway.settings import (
 
 PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
+HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
 
 
@@ -81,7 +83,12 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as mistake:
-        raise SettingsError(f"{path.name}: it is not TOML: {mistake}.") from None
+        problem = f"it is not TOML: {mistake}"
+    except ValueError:  # int() reads 4,300 digits
+        problem = "a number in it is too long"
+    except RecursionError:
+        problem = "it nests too deeply"
+    raise SettingsError(f"{path.name}: {problem}.")
 
 
 class _Reader:
@@ -249,7 +256,7 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
         value = re.split(r"[\s,]+", value.strip(" ,")) if value.strip(" ,") else ()
     try:
         converted = msgspec.convert(value, hint, strict=strict)
-    except msgspec.ValidationError:
+    except ValueError:  # msgspec's; or of a number that is too long to be told in it
         if choices := _choices(hint):
             raise msgspec.ValidationError(f"It is one of {choices}") from None
         raise
@@ -268,7 +275,7 @@ def _choices(hint: Any) -> str:
 def _url_problem(url: str) -> str | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         return "It is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -276,6 +283,14 @@ def _url_problem(url: str) -> str | None:
     # urlsplit drops some of these, and does not tell an empty query from none.
     if re.search(r"[^!-~]|[?#@\\]", url):
         return "It has a query, a fragment, a user, blanks or such, which it must not"
+    if port == 0:
+        return "Nothing can be reached at port 0"
+    if "[" not in parts.netloc and not HOST.fullmatch(parts.hostname):
+        return "Its host is neither a name nor an address"
+    try:
+        BaseUrl(url)
+    except Exception:  # of many kinds: only there are addresses, punycode and lengths looked at
+        return "It is not a URL that a call can be sent to"
     return None
 
 

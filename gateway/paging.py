@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,6 +112,8 @@ class Bounds:
     """The largest `first` and `last`."""
     max_membership_uids: int
     """Customers in each list of one membership edit."""
+    max_custom_fields: int = 500
+    """Custom fields in each list of one change."""
     max_rows: int = 20_000
     """Rows of one operation's connections, and groups of customers, each time they are shown."""
     max_values: int = 200_000
@@ -123,6 +126,7 @@ def window(
     bounds: Bounds,
     *,
     kind: str = "",
+    of: str | None = "",
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
@@ -132,8 +136,8 @@ def window(
     """Relay's arguments, and `offset`, as a Window.
 
     Raises InvalidInput for values that are out of range or contradict each other, and for cursors
-    that are not ours or were made of another `kind`; LimitExceeded where `first` or `last` is
-    above `bounds.max_page_size`.
+    that are not ours or not of this `kind` and list (see `decode_cursor`); LimitExceeded where
+    `first` or `last` is above `bounds.max_page_size`.
     """
     for name, value in (("first", first), ("last", last), ("offset", offset)):
         if value is not None and value < 0:
@@ -155,36 +159,54 @@ def window(
         for name, given in (("after", after), ("before", before), ("last", last)):
             if given is not None:
                 raise InvalidInput(f"`offset` and `{name}` can't be given together.", field=[name])
-    start = None if after is None else decode_cursor(after, kind=kind, field="after")
-    stop = None if before is None else decode_cursor(before, kind=kind, field="before")
+    start = None if after is None else decode_cursor(after, kind=kind, of=of, field="after")
+    stop = None if before is None else decode_cursor(before, kind=kind, of=of, field="before")
 
     backward = last is not None
     size = last if last is not None else bounds.default_page_size if first is None else first
     return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
 
 
-def encode_cursor(position: Position, *, kind: str = "") -> str:
-    """An opaque cursor that carries the row's offset, how positions are read there, and its uid."""
-    text = f"{position.offset}.{kind}.{position.uid}"
+def list_mark(tenant_uid: str, group_uid: str | None = None) -> str:
+    """A few characters by which cursors tell one list from another: a tenant's groups, or a group's
+    customers.
+
+    A checksum will do. It is there for mistakes: whoever forges one loses rows of their own.
+
+    >>> list_mark("acme"), list_mark("acme", "gold")
+    ('5c4ba3e', '6451ef45')
+    """
+    text = tenant_uid if group_uid is None else f"{tenant_uid}/{group_uid}"
+    return f"{zlib.crc32(text.encode()):x}"
+
+
+def encode_cursor(position: Position, *, kind: str = "", of: str = "") -> str:
+    """An opaque cursor that carries the row's offset, how positions are read there, the mark of its
+    list, and its uid.
+    """
+    text = f"{position.offset}.{kind}.{of}.{position.uid}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *, kind: str = "", field: str = "after") -> Position:
+def decode_cursor(
+    cursor: str, *, kind: str = "", of: str | None = "", field: str = "after"
+) -> Position:
     """The position in `cursor`; raises InvalidInput where it is not one of ours, or not of this
-    kind.
+    kind or this list. `of` is the list's mark, None where it is not known which list that is.
     """
     try:
         # b64decode drops foreign characters unless told to validate.
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        number, made_under, uid = raw.decode().split(".", 2)
+        number, made_under, made_in, uid = raw.decode().split(".", 3)
         position = Position(int(number), uid)
         if not 0 <= position.offset <= MAX_OFFSET or len(uid) > MAX_UID:
             raise ValueError(number)
-        if encode_cursor(position, kind=made_under) != cursor:  # one spelling per position
+        # One spelling per position.
+        if encode_cursor(position, kind=made_under, of=made_in) != cursor:
             raise ValueError(cursor)
     except (binascii.Error, ValueError):
         raise InvalidInput(f"`{field}` is not a cursor of this gateway.", field=[field]) from None
-    if made_under != kind:
+    if made_under != kind or (of is not None and made_in != of):
         raise InvalidInput(
             f"`{field}` is a cursor of another list or another `orderBy`.", field=[field]
         )

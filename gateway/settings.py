@@ -193,6 +193,8 @@ class Settings:
     """The largest `first` and `last`."""
     max_membership_uids: Count = 10_000
     """Customers in each list of one membership edit."""
+    max_custom_fields: Count = 500
+    """Custom fields in each list of one change; commercetools takes 500 actions at once."""
     max_rows: Count = 20_000
     """Rows that one operation may show; a row is counted each time that it stands in the answer."""
     max_values: Count = 200_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from gateway.paging import (
     cover,
     decode_cursor,
     encode_cursor,
+    list_mark,
     most_pages,
     window,
 )
@@ -236,15 +238,17 @@ def test_every_combination_of_arguments_is_either_a_window_or_refused_by_name():
 
 positions = st.builds(Position, st.integers(0, MAX_OFFSET), st.text())
 orders = st.text().filter(lambda order: "." not in order)  # an order is a name: FIELD_DIRECTION
+marks = st.builds(list_mark, st.text(), st.none() | st.text())
 
 
-@given(positions, orders)
+@given(positions, orders, marks)
 @settings(derandomize=True)
-def test_a_cursor_leads_back_to_its_position(position, order):
-    """Whatever the uid's characters are, and under any order."""
-    cursor = encode_cursor(position, kind=order)
+def test_a_cursor_leads_back_to_its_position(position, order, mark):
+    """Whatever the uid's characters are, under any order, and in any list."""
+    cursor = encode_cursor(position, kind=order, of=mark)
 
-    assert decode_cursor(cursor, kind=order) == position
+    assert decode_cursor(cursor, kind=order, of=mark) == position
+    assert decode_cursor(cursor, kind=order, of=None) == position
     assert cursor.isascii()
     assert set("+/= ").isdisjoint(cursor)
 
@@ -264,6 +268,27 @@ def test_a_cursor_of_another_order_is_refused(position, made_under, asked_under)
         decode_cursor(cursor, kind=asked_under, field="before")
 
     assert refused.value.field == ("before",)
+
+
+@given(positions, orders, marks, marks)
+@settings(derandomize=True)
+def test_a_cursor_of_another_list_is_refused(position, order, made_in, asked_in):
+    """Its row is not there, and its offset would skip others."""
+    cursor = encode_cursor(position, kind=order, of=made_in)
+    if made_in == asked_in:
+        assert decode_cursor(cursor, kind=order, of=asked_in) == position
+        return
+
+    with pytest.raises(InvalidInput, match="`after` is a cursor of another list"):
+        decode_cursor(cursor, kind=order, of=asked_in)
+
+
+def test_lists_have_marks_of_their_own():
+    """No two of a tenant's with ten thousand groups have the same, nor has that of its groups."""
+    marks = {list_mark("acme"), *(list_mark("acme", f"group-{number}") for number in range(10_000))}
+
+    assert len(marks) == 10_001
+    assert all(re.fullmatch("[0-9a-f]{1,8}", mark) for mark in marks)
 
 
 def spelt(text: str | bytes) -> str:
@@ -286,27 +311,28 @@ def spelt(text: str | bytes) -> str:
         spelt("5"),
         spelt("5."),
         spelt("5.gold"),
-        spelt("..gold"),
-        spelt("five..gold"),
-        spelt("-1..gold"),
-        spelt("-0..gold"),
-        spelt("+5..gold"),
-        spelt("05..gold"),
-        spelt("0x5..gold"),
-        spelt("1_0..gold"),
-        spelt("5.0..gold"),  # the order "0" and the uid ".gold"
-        spelt("1e3..gold"),
-        spelt(" 5..gold"),
-        spelt("\N{ARABIC-INDIC DIGIT FIVE}..gold"),
-        spelt(f"{MAX_OFFSET + 1}..gold"),
-        spelt("9" * 5000 + "..gold"),
-        spelt(b"5..\xff"),
-        spelt("5..gold") + "=",
-        spelt("5..gold") + "==",
-        spelt("5..gold") + "\n",
-        " " + spelt("5..gold"),
-        spelt("5..gold")[:4] + "!" + spelt("5..gold")[4:],
-        spelt("5..a?>").replace("_", "/").replace("-", "+"),
+        spelt("...gold"),
+        spelt("five...gold"),
+        spelt("-1...gold"),
+        spelt("-0...gold"),
+        spelt("+5...gold"),
+        spelt("05...gold"),
+        spelt("0x5...gold"),
+        spelt("1_0...gold"),
+        spelt("5.0...gold"),  # the order "0" and the uid ".gold"
+        spelt("5..gold"),  # as they were before they knew their list
+        spelt("1e3...gold"),
+        spelt(" 5...gold"),
+        spelt("\N{ARABIC-INDIC DIGIT FIVE}...gold"),
+        spelt(f"{MAX_OFFSET + 1}...gold"),
+        spelt("9" * 5000 + "...gold"),
+        spelt(b"5...\xff"),
+        spelt("5...gold") + "=",
+        spelt("5...gold") + "==",
+        spelt("5...gold") + "\n",
+        " " + spelt("5...gold"),
+        spelt("5...gold")[:4] + "!" + spelt("5...gold")[4:],
+        spelt("5...a?>").replace("_", "/").replace("-", "+"),
     ],
 )
 def test_what_is_not_a_cursor_is_bad_input(cursor):

@@ -35,6 +35,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "default_page_size": ("5", 5),
     "max_page_size": ("50", 50),
     "max_membership_uids": ("7", 7),
+    "max_custom_fields": ("7", 7),
     "max_request_body": ("1000", 1000),
     "graphiql": ("false", False),
     "introspection": ("true", True),
@@ -541,6 +542,10 @@ def test_lines_are_counted_as_toml_counts_them(tmp_path):
         ("[commercetools]\nproject = 'x'", 2, "commercetools.project"),
         ("commercetools = {membership_concurrency = 0}", 1, "commercetools.membership_concurrency"),
         ("[flow_retail]\ngroup_sorts = 3", 2, "flow_retail.group_sorts"),
+        pytest.param(
+            f"[flow_retail]\nfirst_page = 0x{'f' * 9000}", 2, "flow_retail.first_page", id="huge"
+        ),
+        pytest.param(f"deadline = {'9' * 4000}", 1, "deadline", id="long"),
         ("[flow_retail.group_sorts]\nNAMES = 'x'", 2, "flow_retail.group_sorts.NAMES"),
         ("[flow_retail.group_sorts]\nEMAIL = 'x'", 2, "flow_retail.group_sorts.EMAIL"),
         ("[flow_retail]\ncustomer_sorts = {NAME = 'x'}", 2, "flow_retail.customer_sorts.NAME"),
@@ -650,7 +655,21 @@ def test_all_mistakes_are_said_at_once(tmp_path):
         "https:///s3cret",
         "ftp://s3cret",
         "s3cret",
+        "http://s3cret:0/",
+        "http://s3cret:00/v2",
+        "http://[v1.s3cret]/",
+        "http://[s3cret]/",
+        "http://xn--/s3cret",
+        "http://xn--a/s3cret",
+        "http://999.1.1.1/s3cret",
+        "http://s3cret..example/",
+        "http://.s3cret/",
+        "http://s3cret%00/",
+        "http://s3cret,b/",
+        "http://s3cret" + "a" * 60 + ".example/",
+        "http://host/s3cret" + "a" * 70_000,
     ],
+    ids=lambda url: url[:40],
 )
 def test_a_base_url_is_a_base_and_nothing_more(url):
     """What templates are joined to can't have a query, a user or blanks; and what is refused may
@@ -663,11 +682,36 @@ def test_a_base_url_is_a_base_and_nothing_more(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:8081/v2", "https://[::1]:80/", "HTTPS://A", "http://a/b%20c/"]
+    "url",
+    [
+        "http://localhost:8081/v2",
+        "https://[::1]:80/",
+        "https://[::ffff:10.0.0.1]/",
+        "HTTPS://A",
+        "http://a/b%20c/",
+        "http://flow_retail:8081/v2",  # as Docker names its services
+        "http://10.0.0.1/v2",
+        "http://xn--bcher-kva.example./",
+    ],
 )
 def test_an_ordinary_base_url_is_taken(url):
-    """With a port, an IPv6 address, or a path of its own."""
+    """With a port, an address, a name that is not of the web, or a path of its own."""
     assert read(GATEWAY_FLOW_RETAIL_URL=url).flow_retail.url == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[flow_retail]\nurl = 'http://xn--a/'",
+        "[tenants]\na = {backend = 'flow_retail', url = 'http://h:0'}",
+    ],
+)
+def test_a_url_that_no_call_could_be_sent_to_is_said_with_its_place(tmp_path, text):
+    """Of a backend and of a tenant, when the settings are read: not when the gateway starts."""
+    [problem] = problems(text, tmp_path)
+
+    assert problem.startswith("gateway.toml, line 2: ")
+    assert ".url: " in problem
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
@@ -683,7 +727,15 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"port = \xff", "it is not UTF-8"), (b"port", "it is not TOML"), (b"a=1\na=2", "not TOML")],
+    [
+        (b"port = \xff", "it is not UTF-8"),
+        (b"port", "it is not TOML"),
+        (b"a=1\na=2", "not TOML"),
+        (b"port = " + b"9" * 5000, "gateway.toml: a number in it is too long."),
+        (b"a = " + b"[" * 2000 + b"]" * 2000, "gateway.toml: it nests too deeply."),
+        (b"a = " + b"{a=" * 2000 + b"1" + b"}" * 2000, "gateway.toml: it nests too deeply."),
+    ],
+    ids=["not UTF-8", "no value", "twice", "a long number", "deep lists", "deep tables"],
 )
 def test_a_file_that_can_not_be_read_is_said(tmp_path, content, said):
     """Without a traceback."""

@@ -7,7 +7,7 @@ a total on its own is a read of one row.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import strawberry
 from msgspec import Struct
@@ -16,16 +16,24 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gateway.backends.port import Order, no_such_order
-from gateway.context import Context
-from gateway.errors import LimitExceeded
-from gateway.paging import Position, Window, encode_cursor, window
-from gateway.reads import ListOf
+from gateway.backends.port import ById, Order, no_such_order
+from gateway.context import IDENTIFIER, Context
+from gateway.errors import InvalidAnswer, LimitExceeded
+from gateway.paging import MAX_UID, Position, Window, encode_cursor, list_mark, window
+from gateway.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.schema.fetched import Fetched
-from gateway.schema.node import Info
 
 NodeT = TypeVar("NodeT")
+
+
+class Stamp(NamedTuple):
+    """What all cursors of one list in one order have in common."""
+
+    kind: str
+    """How positions are read in that order."""
+    of: str
+    """The list's mark."""
 
 
 class Rows(Struct, frozen=True, kw_only=True):
@@ -38,8 +46,12 @@ class Rows(Struct, frozen=True, kw_only=True):
     offset: int | None = None
     order: Order[Any] | None = None
 
-    def asked(self, context: Context, tenant_uid: str) -> tuple[Window, Order[Any] | None]:
-        """The rows wanted and their order, both checked; raises InvalidInput and LimitExceeded."""
+    def asked(
+        self, context: Context, tenant_uid: str, group_uid: str | None = None
+    ) -> tuple[Window, Order[Any] | None]:
+        """The rows wanted of the tenant's groups, or of this group's customers, and their order,
+        both checked; raises InvalidInput and LimitExceeded.
+        """
         backend = context.backend(tenant_uid)
         if self.order is not None:
             has = backend.capabilities
@@ -53,9 +65,18 @@ class Rows(Struct, frozen=True, kw_only=True):
                 "and without `orderBy`.",
                 field=["offset"],
             )
+        kind, mark = "", None
+        if self.after is not None or self.before is not None:
+            kind = backend.cursor_kind(self.order)
+            # By what the list is in the end, and not by how it was reached. In a rehearsal that may
+            # not be known: a group that is named by its key, or is a row of a list, has a stand-in
+            # for its uid, which can't be one. Its cursors are looked at when it is there.
+            if group_uid is None or IDENTIFIER.fullmatch(group_uid):
+                mark = list_mark(tenant_uid, group_uid)
         rows = window(
             context.bounds,
-            kind=backend.cursor_kind(self.order),
+            kind=kind,
+            of=mark,
             first=self.first,
             after=self.after,
             last=self.last,
@@ -70,9 +91,9 @@ class WindowArguments(FieldExtension):
 
     _COMMON: tuple[tuple[str, type, str], ...] = (
         ("first", int, "At most this many rows, from the start or from behind `after`."),
-        ("after", str, "Rows behind this cursor."),
+        ("after", str, "Rows behind this cursor, of the same list and `orderBy`."),
         ("last", int, "At most this many rows, from the end or from ahead of `before`."),
-        ("before", str, "Rows ahead of this cursor."),
+        ("before", str, "Rows ahead of this cursor, of the same list and `orderBy`."),
         ("offset", int, "Skip this many rows; goes with `first`, not with a cursor."),
     )
 
@@ -121,18 +142,19 @@ class PageInfo:
 @strawberry.type(description="A row of a connection.")
 class Edge(Generic[NodeT]):
     @strawberry.field(description="Where this row stands; give it as `after` or `before`.")
-    def cursor(row: strawberry.Parent[tuple[ListOf, Row[Any]]], info: Info) -> str:
-        return _cursor(*row, info.context)
+    def cursor(row: strawberry.Parent[tuple[Stamp, Row[Any]]]) -> str:
+        return _cursor(*row)
 
     @strawberry.field(description="The row itself.")
-    def node(row: strawberry.Parent[tuple[ListOf, Row[Any]]]) -> NodeT:
+    def node(row: strawberry.Parent[tuple[Stamp, Row[Any]]]) -> NodeT:
         node: NodeT = row[1].record
         return node
 
 
-def _edges(page: Page[Any], wanted: ListOf, context: Context) -> list[tuple[ListOf, Row[Any]]]:
+def _edges(page: Page[Any], wanted: ListOf, context: Context) -> list[tuple[Stamp, Row[Any]]]:
     context.show(len(page.rows))
-    return [(wanted, row) for row in page.rows]
+    stamp = _stamp(wanted, context)
+    return [(stamp, row) for row in page.rows]
 
 
 def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
@@ -141,11 +163,12 @@ def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
 
 
 def _page_info(page: Page[Any], wanted: ListOf, context: Context) -> PageInfo:
+    stamp = _stamp(wanted, context)
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=page.has_previous,
-        start_cursor=_cursor(wanted, page.rows[0], context) if page.rows else None,
-        end_cursor=_cursor(wanted, page.rows[-1], context) if page.rows else None,
+        start_cursor=_cursor_or_failure(stamp, page.rows[0]) if page.rows else None,
+        end_cursor=_cursor_or_failure(stamp, page.rows[-1]) if page.rows else None,
     )
 
 
@@ -179,6 +202,23 @@ class Connection(Generic[NodeT]):
         return wanted.counted()  # type: ignore[return-value]
 
 
-def _cursor(wanted: ListOf, row: Row[Any], context: Context) -> str:
-    kind = context.backend(wanted.tenant_uid).cursor_kind(wanted.order)
-    return encode_cursor(Position(row.offset, row.record.uid), kind=kind)
+def _stamp(wanted: ListOf, context: Context) -> Stamp:
+    # Customers are a field of a group that is there, so their group is always named by its uid.
+    group = wanted.group if isinstance(wanted, MembersOf) else None
+    mark = list_mark(wanted.tenant_uid, group.uid if isinstance(group, ById) else None)
+    return Stamp(context.backend(wanted.tenant_uid).cursor_kind(wanted.order), mark)
+
+
+def _cursor(stamp: Stamp, row: Row[Any]) -> str:
+    uid: str = row.record.uid
+    if len(uid) > MAX_UID:
+        raise InvalidAnswer("The backend has a row whose uid is too long for a cursor.")
+    return encode_cursor(Position(row.offset, uid), kind=stamp.kind, of=stamp.of)
+
+
+def _cursor_or_failure(stamp: Stamp, row: Row[Any]) -> Any:
+    """The failure is that cursor's error: whoever completes the field raises it."""
+    try:
+        return _cursor(stamp, row)
+    except InvalidAnswer as failure:
+        return failure

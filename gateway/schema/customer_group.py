@@ -70,7 +70,7 @@ class CustomerGroup(Node):
     def customers(
         group: strawberry.Parent[records.CustomerGroup], info: Info, rows: Rows
     ) -> Connection[Customer] | None:
-        asked = rows.asked(info.context, group.tenant_uid)
+        asked = rows.asked(info.context, group.tenant_uid, group.uid)
         return MembersOf(group.tenant_uid, ById(group.uid), *asked)  # type: ignore[return-value]
 
     @classmethod

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
@@ -12,6 +14,16 @@ from strawberry.types.base import StrawberryObjectDefinition
 from gateway.errors import GatewayError, InvalidInput
 from gateway.schema.fetched import Fetched
 from gateway.schema.node import Info
+
+
+class Entity(NamedTuple):
+    """What is known of an entity that can be resolved here, whatever it is asked by."""
+
+    resolve: Callable[..., Any]
+    names: Collection[str]
+    """The fields that it takes."""
+    keys: Sequence[set[str]]
+    """The sets of fields by which it can be found."""
 
 
 class Schema(FederationSchema):
@@ -33,40 +45,50 @@ class Schema(FederationSchema):
         info.context.name(len(representations), field=["representations"])
         return [self._entity(info, representation) for representation in representations]
 
+    @cached_property
+    def _resolvable(self) -> dict[str, Entity]:
+        """By the names of their types; to look at each for each representation took most of the
+        time of a thousand.
+        """
+        found = {}
+        for name, type_ in self.schema_converter.type_map.items():
+            origin = getattr(type_.definition, "origin", None)
+            resolve = getattr(origin, "resolve_reference", None)
+            if resolve is not None:
+                names = inspect.signature(resolve).parameters.keys() - {"info"}
+                found[name] = Entity(resolve, names, _keys(origin))
+        return found
+
     def _entity(self, info: Info, representation: object) -> Any:
         try:
             if not isinstance(representation, dict):
                 raise InvalidInput("A representation is an object.", field=["representations"])
-            keys = dict(representation)
             # As a string: a list would not be hashable.
-            found = self.schema_converter.type_map.get(str(keys.pop("__typename", None)))
-            origin = getattr(getattr(found, "definition", None), "origin", None)
-            resolve = getattr(origin, "resolve_reference", None)
-            if resolve is None:
+            entity = self._resolvable.get(str(representation.get("__typename")))
+            if entity is None:
                 raise InvalidInput(
                     "This type is no entity that can be resolved here.", field=["representations"]
                 )
-            wanted = inspect.signature(resolve).parameters
             given = {
                 name: value
-                for name, value in keys.items()
-                if name in wanted and name != "info" and isinstance(value, str)
+                for name, value in representation.items()
+                if name in entity.names and isinstance(value, str)
             }
-            if not any(all(name in given for name in key) for key in _keys(origin)):
+            if not any(given.keys() >= key for key in entity.keys):
                 raise InvalidInput(
                     "A representation has all fields of one of its type's keys, as strings.",
                     field=["representations"],
                 )
-            return resolve(info=info, **given)
+            return entity.resolve(info=info, **given)
         except GatewayError as mistake:
             return mistake
 
 
-def _keys(origin: Any) -> list[list[str]]:
+def _keys(origin: Any) -> list[set[str]]:
     """The sets of fields by which an entity can be found, as its @key directives say."""
     directives = origin.__strawberry_definition__.directives or ()
     return [
-        str(directive.fields).split()
+        set(str(directive.fields).split())
         for directive in directives
         if type(directive).__name__ == "Key" and directive.resolvable is not False
     ]

@@ -44,6 +44,7 @@ from gateway.schema.inputs import (
     given,
     group_name,
     group_ref,
+    hold_custom_fields,
 )
 from gateway.schema.inputs import uid as checked_uid
 from gateway.schema.node import Info, global_id
@@ -160,6 +161,7 @@ class Mutation:
         ],
     ) -> CreateCustomerGroupPayload | None:
         context = info.context
+        hold_custom_fields(context, input)
         try:
             tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
             uid = _optional(input.uid)
@@ -189,6 +191,7 @@ class Mutation:
         ],
     ) -> UpdateCustomerGroupPayload | None:
         context = info.context
+        hold_custom_fields(context, input)
         try:
             tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
             backend, changes = context.backend(tenant_uid), _changes(input)

@@ -24,7 +24,8 @@ def rfc3339(instant: datetime) -> str:
             instant = instant.astimezone(UTC)
         except OverflowError:
             # .NET's empty date is the first of January of the year 1, in local time.
-            raise InvalidAnswer("The backend sent an instant ahead of the year 1.") from None
+            where = "ahead of the year 1" if instant.year == 1 else "after the year 9999"
+            raise InvalidAnswer(f"The backend sent an instant {where}.") from None
     # msgspec prints it in a tenth of the time that isoformat takes; with microseconds, or without a
     # fraction where it is 0.
     text: str = msgspec.to_builtins(instant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,6 +21,9 @@ WINDOWS = [
     "last: {n}, after: {c}",
 ]
 
+Cursors = Callable[[str | None], Sequence[str]]
+"""Those to choose from, for the customers of the group with this uid; None: for the groups."""
+
 
 def _window(draw: st.DrawFn, cursors: Sequence[str]) -> str:
     """A connection's arguments; mostly such as can be."""
@@ -35,7 +38,7 @@ def _window(draw: st.DrawFn, cursors: Sequence[str]) -> str:
 
 @st.composite
 def operations(
-    draw: st.DrawFn, *, tenant: str, groups: Sequence[str], cursors: Sequence[str], unbounded: bool
+    draw: st.DrawFn, *, tenant: str, groups: Sequence[str], cursors: Cursors, unbounded: bool
 ) -> str:
     """A query for groups of these uids, of which not all need to exist.
 
@@ -49,12 +52,11 @@ def operations(
     def some(choices: list[Any], most: int) -> list[Any]:
         return draw(st.lists(st.sampled_from(choices), min_size=1, max_size=most))
 
-    def by() -> str:
-        uid = draw(st.sampled_from(groups))
+    def by(uid: str) -> str:
         named = [f'{{uid: "{uid}"}}', f'{{id: "{global_id("CustomerGroup", tenant, uid)}"}}']
         return draw(st.sampled_from(named))
 
-    def connection(name: str, row: Any, levels: int) -> str:
+    def connection(name: str, row: Any, levels: int, of: str | None = None) -> str:
         parts = {
             "total": lambda: f"{alias()}totalCount",
             "page": lambda: f"{alias()}pageInfo {{ hasNextPage endCursor }}",
@@ -62,15 +64,16 @@ def operations(
             "edges": lambda: f"{alias()}edges {{ cursor node {{ {row(levels - 1)} }} }}",
         }
         chosen = " ".join(parts[part]() for part in some([*parts], 3))
-        return f"{alias()}{name}{_window(draw, cursors)} {{ {chosen} }}"
+        return f"{alias()}{name}{_window(draw, cursors(of))} {{ {chosen} }}"
 
-    def group(levels: int) -> str:
+    def group(levels: int, uid: str | None = None) -> str:
         parts = ["uid"]
+        of = uid or draw(st.sampled_from(groups))  # of the rows of a list, it is one at most
         if levels > 0:
             for part in some(["name", "customers", "tenant"], 3):
                 match part:
                     case "customers":
-                        parts.append(connection("customers", customer, levels))
+                        parts.append(connection("customers", customer, levels, of))
                     case "tenant":
                         parts.append(f"{alias()}tenant {{ {in_tenant(levels - 1)} }}")
                     case _:
@@ -87,18 +90,21 @@ def operations(
         if levels > 0:
             for part in some(["one", "list"], 2):
                 if part == "one":
-                    parts.append(f"{alias()}customerGroup(by: {by()}) {{ {group(levels - 1)} }}")
+                    uid = draw(st.sampled_from(groups))
+                    one = group(levels - 1, uid)
+                    parts.append(f"{alias()}customerGroup(by: {by(uid)}) {{ {one} }}")
                 else:
                     parts.append(connection("customerGroups", group, levels))
         return " ".join(parts)
 
     def root(levels: int) -> str:
-        ids = [global_id("CustomerGroup", tenant, uid) for uid in some([*groups], 6)]
+        uids = some([*groups], 6)
+        ids = [global_id("CustomerGroup", tenant, uid) for uid in uids]
         match draw(st.sampled_from(["in tenant", "tenant", "node", "nodes", "entities"])):
             case "tenant":
                 return f"{alias()}tenant {{ {in_tenant(levels)} }}"
             case "node":
-                on_group = f"... on CustomerGroup {{ {group(levels)} }}"
+                on_group = f"... on CustomerGroup {{ {group(levels, uids[0])} }}"
                 return f'{alias()}node(id: "{ids[0]}") {{ {on_group} }}'
             case "nodes":
                 named = json.dumps(ids)

@@ -78,7 +78,7 @@ def test_what_documents_consist_of_is_parsed_plainly(name: str):
 
 
 @made_up
-@given(operations(tenant="t", groups=["a", "b"], cursors=["c", "d"], unbounded=True))
+@given(operations(tenant="t", groups=["a", "b"], cursors=lambda _of: ["c", "d"], unbounded=True))
 def test_made_up_operations_are_parsed_plainly(text: str):
     """Lists in lists, aliases, windows of any kind."""
     assert compare(text)

@@ -13,6 +13,8 @@ from tests.harness import Flow, running_gateway, settings
 from tests.stalls import longest_stall
 
 ALLOWED = 0.1
+BY_VARIABLES_ALLOWED = 0.15
+"""80 ms on the machine that this was written on."""
 
 
 @pytest.mark.parametrize("profile", ["development", "production"])
@@ -70,6 +72,25 @@ BY_VARIABLES = {
         IDS.format("nodes(ids: $l) { ... on CustomerGroup { customers { totalCount } } }"),
         [global_id("CustomerGroup", f"t{n}", "gold") for n in range(1_000)],
     ),
+    "representations": (
+        "query ($l: [_Any!]!) { _entities(representations: $l) { __typename } }",
+        [{"__typename": "CustomerGroup", "x": [1] * 20}] * 1_000,
+    ),
+    "custom fields, once": (
+        "mutation ($l: [CommercetoolsCustomFieldInput!]) { updateCustomerGroup("
+        'input: {customerGroup: {uid: "a"}, customFields: $l}) { userErrors { code } } }',
+        [{"name": f"f{n}", "value": 1} for n in range(8_000)],
+    ),
+    "custom fields, as many as may be": (
+        "mutation ($l: [CommercetoolsCustomFieldInput!]) { "
+        + " ".join(
+            f'm{n}: updateCustomerGroup(input: {{customerGroup: {{uid: "a"}}, customFields: $l}}) '
+            "{ userErrors { code } }"
+            for n in range(16)
+        )
+        + " }",
+        [{"name": f"f{n}", "value": 1} for n in range(500)],
+    ),
     "custom fields": (
         "mutation ($l: [CommercetoolsCustomFieldInput!]) { "
         + " ".join(
@@ -93,10 +114,10 @@ async def test_an_attack_by_variables_keeps_nobody_waiting(flow: Flow, attack, s
         async def send() -> None:
             await gateway.ask(query, {"l": values})
 
-        seconds = await longest_stall(send, allowed=3 * ALLOWED)
+        seconds = await longest_stall(send, allowed=BY_VARIABLES_ALLOWED)
 
     stalled(f"{attack}, by variables", "development", seconds)
-    assert seconds <= 3 * ALLOWED
+    assert seconds <= BY_VARIABLES_ALLOWED
 
 
 async def test_few_rows_with_many_fields_are_not_all_shown(flow: Flow):

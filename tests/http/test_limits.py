@@ -69,6 +69,12 @@ OVER: dict[str, tuple[str, Any]] = {
         ) { userErrors { code } } }""",
         {"add": [f"c{n}" for n in range(10_001)]},
     ),
+    "max_custom_fields": (
+        """mutation ($fields: [CommercetoolsCustomFieldInput!]) { updateCustomerGroup(
+            input: {customerGroup: {uid: "gold"}, customFields: $fields}
+        ) { userErrors { code } } }""",
+        {"fields": [{"name": f"f{n}"} for n in range(501)]},
+    ),
     "max_rest_calls": (
         "{ customerGroups(first: 100) { nodes { customers { totalCount } } } }",
         None,

@@ -297,6 +297,54 @@ async def test_a_custom_field_that_is_given_twice_is_refused(
     assert commercetools.calls == []
 
 
+MANY = [{"name": f"f{number}", "value": number} for number in range(501)]
+
+
+async def test_as_many_custom_fields_as_may_be_are_set(
+    gateway: Gateway, commercetools: Commercetools
+):
+    """Five hundred: as many actions as commercetools takes."""
+    gold = commercetools.add_group("Gold", fields={"a": 1})
+
+    payload = await change(
+        gateway, UPDATE, tenantUid="wien", customerGroup={"uid": gold}, customFields=MANY[1:]
+    )
+
+    assert payload["userErrors"] == []
+    assert len(commercetools.custom(gold)) == 501
+
+
+@pytest.mark.parametrize(
+    ("mutation", "sent", "field"),
+    [
+        (CREATE, {"custom": {"typeId": "t", "fields": MANY}}, ["custom", "fields"]),
+        (UPDATE, {"custom": {"typeId": "t", "fields": MANY}}, ["custom", "fields"]),
+        (UPDATE, {"customFields": MANY}, ["customFields"]),
+        (UPDATE, {"custom": None, "customFields": MANY}, ["customFields"]),
+    ],
+)
+async def test_more_custom_fields_than_may_be_are_refused(
+    gateway: Gateway, commercetools: Commercetools, mutation: str, sent: Any, field: list[str]
+):
+    """With both numbers and the place, before any REST call, as every limit is."""
+    whom = {"customerGroup": {"key": "gold"}} if mutation is UPDATE else {}
+    given = {"tenantUid": "wien", "name": "Gold", **whom, **sent}
+
+    body = await gateway.ask(mutation, {"input": given})
+
+    [error] = body["errors"]
+    assert "data" not in body
+    assert "has 501 entries; at most 500" in error["message"]
+    assert error["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "field": ["input", *field],
+        "limit": "max_custom_fields",
+        "allowed": 500,
+        "found": 501,
+    }
+    assert commercetools.calls == []
+
+
 # -- the JSON scalar
 
 

@@ -27,6 +27,14 @@ def test_an_instant_is_printed_as_rfc_3339_has_it(instant):
     assert len(printed) == len("2025-07-30T20:10:06.447Z")
 
 
-def test_an_instant_ahead_of_the_year_1_is_the_backends_mistake():
-    with pytest.raises(InvalidAnswer):
-        rfc3339(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))))
+@pytest.mark.parametrize(
+    ("instant", "offset", "where"),
+    [
+        (datetime(1, 1, 1), 1, "ahead of the year 1"),
+        (datetime(9999, 12, 31, 23), -1, "after the year 9999"),
+    ],
+)
+def test_an_instant_that_utc_does_not_have_is_the_backends_mistake(instant, offset, where):
+    """At either end of time, and it says at which."""
+    with pytest.raises(InvalidAnswer, match=where):
+        rfc3339(instant.replace(tzinfo=timezone(timedelta(hours=offset))))
