@@ -276,6 +276,8 @@ class Flaw(Struct, frozen=True):
 
     where: str
     problem: str
+    parts: int = 1
+    """For how many parts it stands."""
 
 
 class Row(Struct, Generic[RowT], frozen=True):

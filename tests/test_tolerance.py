@@ -440,6 +440,28 @@ async def test_an_answer_as_agreed_has_no_errors(flow):
     check(SCHEMA.query_type, body["data"])
 
 
+async def test_each_part_that_is_left_out_is_told_or_counted_once(flow):
+    """Of a list that is read in two pages, with several broken parts in each row."""
+    rows, broken_parts = 60, 9
+    flow.add_group("gold")
+    for number in range(rows):
+        row = {"customerUid": f"c{number:02}", "addresses": [3] * broken_parts}
+        flow.store.add_customer(TENANT, row, ["gold"])
+    flow.switches.max_page_size = 30
+    query = """{ customerGroup(by: {uid: "gold"}) {
+        customers(first: 60) { nodes { addresses { uid } } } } }"""
+    chosen = settings(flow.url, flow_retail={"max_page_size": 30}, max_errors=9999)
+
+    async with running_gateway(chosen) as gateway:
+        messages = [error["message"] for error in (await gateway.ask(query))["errors"]]
+
+    counted = [
+        int(found[1]) for each in messages if (found := re.search(r"(\d+) more parts", each))
+    ]
+    assert len(messages) < 250
+    assert len(messages) - len(counted) + sum(counted) == rows * broken_parts
+
+
 async def test_a_row_with_nothing_but_a_uid_is_a_customer(flow):
     """As the contract's required fields are no promise; customerGroupUids is absent too."""
     flow.add_group("gold")

@@ -74,7 +74,6 @@ class Findings:
 
     def __init__(self) -> None:
         self.flaws: list[Flaw] = []
-        self._uncounted = 0
         self._left = MOST_LOOKS
 
     def spend(self, looks: int) -> None:
@@ -87,8 +86,8 @@ class Findings:
         if len(self.flaws) < MOST_FLAWS:
             self.flaws.append(Flaw(where, problem))
             return
-        self._uncounted = self._uncounted + 1 if self._uncounted else 2
-        self.flaws[-1] = Flaw("$", f"{self._uncounted} more parts of it can't be used.")
+        parts = self.flaws[-1].parts + 1
+        self.flaws[-1] = Flaw("$", f"{parts} more parts of it can't be used.", parts)
 
 
 class Kind(Generic[StructT]):

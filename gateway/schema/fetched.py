@@ -68,5 +68,5 @@ def _report(flaws: Sequence[Flaw], info: Info) -> None:
         failure = InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
         info.context.report(path, failure)
     if len(flaws) > MAX_FLAWS:
-        more = len(flaws) - MAX_FLAWS
+        more = sum(flaw.parts for flaw in flaws[MAX_FLAWS:])
         info.context.report(path, InvalidAnswer(f"And {more} more parts of it."))

@@ -118,7 +118,8 @@ def test_flaws_are_listed_up_to_a_number_and_counted_beyond():
 
     for flaws in (of_rows, of_a_row):
         assert len(flaws) == MOST_FLAWS
-        assert flaws[-1] == Flaw("$", f"{1_000 - MOST_FLAWS + 1} more parts of it can't be used.")
+        parts = 1_000 - MOST_FLAWS + 1
+        assert flaws[-1] == Flaw("$", f"{parts} more parts of it can't be used.", parts)
     assert of_rows[-2].where == f"items[{MOST_FLAWS - 2}]"
     assert of_a_row[-2].where == f"items[0].addresses[{MOST_FLAWS - 2}]"
 
