@@ -13,11 +13,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
-from graphql import GraphQLObjectType, is_non_null_type, is_object_type
-from graphql.execution.collect_fields import GroupedFieldSet
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    default_field_resolver,
+    default_type_resolver,
+    is_non_null_type,
+    is_object_type,
+)
+from graphql.execution.collect_fields import FragmentDetails, GroupedFieldSet
+from graphql.execution.values import VariableValues
+from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
+from gateway.execution.documents import Document
 from gateway.execution.expressions import Partial
 from gateway.execution.fields import PlainInfo
 from gateway.execution.shapes import Shapes, place
@@ -40,6 +51,35 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """An executor to which `use` has given shapes; without them, it is graphql-core's."""
 
     _kept: Kept | None = None
+
+    @classmethod
+    def of(
+        cls,
+        schema: GraphQLSchema,
+        document: Document,
+        operation: OperationDefinitionNode,
+        values: VariableValues,
+        context: Context,
+        *,
+        suggestions: bool,
+    ) -> CompiledExecutor:
+        """The executor of an operation whose variables are coerced already; graphql-core's `build`
+        would do it again, for as long as all else that 10,000 uids need.
+        """
+        return cls(
+            schema,
+            dict(document.fragments),
+            {name: FragmentDetails(node) for name, node in document.fragments.items()},
+            None,
+            context,
+            operation,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=optimized_is_awaitable,
+            hide_suggestions=not suggestions,
+        )
 
     def use(self, kept: Kept, choice: Choice, tally: Tally) -> None:
         """`choice` is the operation's, of those that `kept` is for."""

@@ -19,7 +19,6 @@ from graphql import (
     OperationType,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from strawberry.execution import optimized_is_awaitable
 
 from gateway.answer_cache import AnswerCache
 from gateway.context import Context
@@ -154,16 +153,9 @@ class Operations:
         ahead = budget.hold(plan, arguments, context, node, kept.rehearsals)
 
         def executor(tally: Tally) -> CompiledExecutor:
-            made = CompiledExecutor.build(
-                self._schema,
-                document.node,
-                context_value=context,
-                raw_variable_values=dict(variables),
-                operation_name=_name(node),
-                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # no TypeGuard, but one
-                hide_suggestions=not self._suggestions,
+            made = CompiledExecutor.of(
+                self._schema, document, node, values, context, suggestions=self._suggestions
             )
-            assert isinstance(made, CompiledExecutor)  # noqa: S101  # its errors were seen above
             if self._compiled:
                 made.use(kept, choice, tally)
             return made

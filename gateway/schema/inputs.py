@@ -22,6 +22,7 @@ from gateway.schema.scalars import Json
 
 MAX_NESTING: Final = 64
 """Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
+NO_UID: Final = "An identifier is 1 to 128 of A-Z, a-z, 0-9, _ and -."
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
@@ -213,7 +214,7 @@ def group_ref(
 def uid(value: str, field: Sequence[str]) -> str:
     """`value`; raises InvalidInput where it can't be an identifier of any backend."""
     if not IDENTIFIER.fullmatch(value):
-        raise InvalidInput("An identifier is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
+        raise InvalidInput(NO_UID, field=field)
     return value
 
 
@@ -312,6 +313,7 @@ def distinct_uids(values: Sequence[str], field: str, *, limit: int) -> list[str]
             allowed=limit,
             found=len(values),
         )
-    return list(
-        dict.fromkeys(uid(value, [field, str(number)]) for number, value in enumerate(values))
-    )
+    for number, value in enumerate(values):
+        if not IDENTIFIER.fullmatch(value):
+            raise InvalidInput(NO_UID, field=[field, str(number)])
+    return list(dict.fromkeys(values))
