@@ -71,7 +71,6 @@ class Context:
         self.bounds = bounds
         self._ends = asker.deadline
         self._shown = 0
-        self._filled = 0
         self._named = 0
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
@@ -79,6 +78,8 @@ class Context:
         """Where backends keep what they were answered, of an operation that changes nothing: then
         loaders let go of records that were shown.
         """
+        self.filled = 0
+        """How many values were counted. Whoever makes some of them anew may put it back."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -147,7 +148,7 @@ class Context:
 
         What was read in time is shown, though the time may be over by now.
         """
-        self._shown = self._filled = self._named = 0
+        self._shown = self.filled = self._named = 0
         self._reported.clear()
         self._ends = max(self._ends, asyncio.get_running_loop().time() + AGAIN)
 
@@ -176,13 +177,13 @@ class Context:
         """
         if self.changes:
             return  # what has become of a change is told, however much and late it is
-        self._filled += values
-        if self._filled > self.bounds.max_values:
+        self.filled += values
+        if self.filled > self.bounds.max_values:
             raise LimitExceeded(
                 f"The answer would have more than {self.bounds.max_values} values; ask for fewer.",
                 limit="max_values",
                 allowed=self.bounds.max_values,
-                found=self._filled,
+                found=self.filled,
             )
         self._in_time()
 

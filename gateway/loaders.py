@@ -135,7 +135,7 @@ class Loaders:
     def _groups(self) -> Groups:
         known = self._known
         if known.groups is None:
-            known.groups = DataLoader(partial(self._load_groups, known))
+            known.groups = DataLoader(partial(self._load_groups, known), cache_map=known.answers)
         for group in known.seen:
             known.groups.prime(GroupOf(group.tenant_uid, ById(group.uid)), group)
         known.seen.clear()
@@ -145,7 +145,10 @@ class Loaders:
     def _lists(self) -> Lists:
         known = self._known
         if known.lists is None:
-            known.lists = DataLoader(partial(self._load_lists, known))  # type: ignore[arg-type]
+            known.lists = DataLoader(
+                partial(self._load_lists, known),  # type: ignore[arg-type]
+                cache_map=known.answers,
+            )
         return known.lists
 
     @contextmanager
@@ -302,6 +305,8 @@ class _Known:
 
     groups: Groups | None = None
     lists: Lists | None = None
+    answers: dict[Any, asyncio.Future[Any]] = field(default_factory=dict)
+    """What both have been asked for."""
     reads: dict[ListOf, _Reading] = field(default_factory=dict)
     served: dict[ListOf, ListOf] = field(default_factory=dict)
     """For each key the read that serves it."""
@@ -323,9 +328,12 @@ class _Known:
         return True
 
     def close(self) -> None:
+        for answer in self.answers.values():
+            answer.cancel()  # whoever still waits for it would wait for ever
         self.groups = self.lists = None
         for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen):
             kept.clear()
+        self.answers.clear()
 
 
 def _tell(listener: Listener, answer: asyncio.Future[Any]) -> None:

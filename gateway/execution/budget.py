@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from graphql import GraphQLError, OperationDefinitionNode
@@ -12,7 +11,6 @@ from gateway.errors import LimitExceeded
 from gateway.execution.documents import Refused
 from gateway.execution.plan import Arguments, Plan
 from gateway.execution.rehearsal import Rehearsals, Rehearsed, rehearse
-from gateway.reads import ListOf
 
 FEW_PLACES: Final = 200
 """Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
@@ -24,8 +22,8 @@ def hold(
     context: Context,
     node: OperationDefinitionNode,
     rehearsals: Rehearsals,
-) -> Sequence[ListOf]:
-    """Let the meter know of what is planned; gives the reads that need not wait for an answer.
+) -> Rehearsed:
+    """What the operation comes to, of which the meter is told.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
@@ -43,7 +41,7 @@ def hold(
             fitting = _fitting(rehearsed, plan, arguments, context, meter.limit)
             raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
         meter.planned = min(meter.planned, meter.limit)
-    return rehearsed.ahead
+    return rehearsed
 
 
 def _too_dear(

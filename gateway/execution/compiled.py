@@ -111,10 +111,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().execute_fields(
                 parent_type, source_value, path, grouped_field_set, position_context
             )
+        filled = self._context.filled
         try:
             plain: dict[str, Any] = partial.shape(source_value, self._info)
         except Exception:  # whatever it is, graphql-core will meet it and say where
             self._tally.surprises += 1
+            self._context.filled = filled
             return super().execute_fields(
                 parent_type, source_value, path, grouped_field_set, position_context
             )
@@ -178,11 +180,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | msgspec.Raw | None:
         """These items as the shape has them; None where there is a surprise in one."""
-        shape, info = partial.shape, self._info
+        shape, info, filled = partial.shape, self._info, self._context.filled
         try:
             completed = [shape(item, info) for item in items]
         except Exception:  # as above: for the whole list, of which most may be good
             self._tally.surprises += 1
+            self._context.filled = filled
             return None
         self._context.fill(len(items) * partial.size)
         self._tally.compiled += len(completed)

@@ -60,7 +60,9 @@ class Partial:
     shape: Shape
     others: Sequence[str]
     size: int
-    """How many fields it gives, those of objects within it included, of lists once."""
+    """How many fields it gives, those of objects within it included, of each list one object: the
+    others are counted when they are shown.
+    """
 
 
 Below = Callable[[GraphQLObjectType, FieldDetailsList], Partial]
@@ -117,7 +119,8 @@ class Code:
             below = self.below(item, details) if is_object_type(item) else None
             if below is None or below.others:
                 return None
-            return f"[{self.name(below.shape)}(item, info) for item in {read}]"
+            items = f"({read} if len({read}) < 2 else filled({read}, info, {below.size}))"
+            return f"[{self.name(below.shape)}(item, info) for item in {items}]"
         if not is_leaf_type(inner) or holds.items:
             return None
         if is_enum_type(inner):
@@ -167,12 +170,16 @@ class Code:
             good = good.format(v=f"({variable} := {read})")
             return f"({shown} if {good} else {otherwise})"
         if is_list_type(inner):
+            size = self.size
             item = self.completed(inner.of_type, details, f"i{variable}", item_of_list=True)
             if item is None:
                 return None
+            items, size = variable, self.size - size
+            if size:
+                items = f"({variable} if len({variable}) < 2 else filled({variable}, info, {size}))"
             good = f"type({variable} := {read}) in lists"
             good += self._typed(inner.of_type, variable)
-            return f"([{item} for i{variable} in {variable}] if {good} else {otherwise})"
+            return f"([{item} for i{variable} in {items}] if {good} else {otherwise})"
         if is_object_type(inner):
             below = self.below(inner, details)
             if below.others:
@@ -331,8 +338,18 @@ def _surprise() -> None:
     raise Surprise
 
 
+def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
+    """The values, all but one of which are counted now; see Partial.size."""
+    context = info.context
+    context.filled += (len(values) - 1) * size
+    if context.filled > context.bounds.max_values:
+        context.fill(0)  # raises; asked each time, it would take as long as a short list
+    return values
+
+
 GIVEN: Final[dict[str, object]] = {
     "datetime": datetime.datetime,
+    "filled": _filled,
     "isfinite": math.isfinite,
     "lists": (tuple, list),
     "rfc3339": rfc3339,

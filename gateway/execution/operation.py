@@ -150,7 +150,9 @@ class Operations:
         arguments = Arguments(self._planner.coercion, values)
         runs = self._compiled and plan.covered
         context.answers = AnswerCache() if runs else None
-        ahead = budget.hold(plan, arguments, context, node, kept.rehearsals)
+        rehearsed = budget.hold(plan, arguments, context, node, kept.rehearsals)
+        # A run would end with the field that fails, with some of the others asked for and some not.
+        runs = runs and not rehearsed.errs
 
         def executor(tally: Tally) -> CompiledExecutor:
             made = CompiledExecutor.of(
@@ -163,8 +165,8 @@ class Operations:
         return Operation(
             node=node,
             context=context,
-            ahead=ahead,
-            run=Run(plan, arguments, context, ahead) if runs else None,
+            ahead=rehearsed.ahead,
+            run=Run(plan, arguments, context, rehearsed.ahead) if runs else None,
             executor=executor,
             untrusted=meant.unknown,
         )

@@ -40,7 +40,7 @@ class Completed:
 
     shape: Shape
     size: int
-    """How many fields an object of it has, those of objects within it included, of lists once."""
+    """How many fields an object of it has; as of a Partial."""
 
 
 class Shapes:

@@ -289,6 +289,34 @@ async def test_one_surprise_within_another_is_one(gateway, flow):
     assert set(codes(body)) == {"LIMIT_EXCEEDED"}
 
 
+async def test_an_error_in_a_list_leaves_nobody_waiting(flow):
+    """graphql-core goes on with the other items in tasks of its own, whose answers do not come."""
+    groups = flow.add_groups(20)
+    for number in range(10):
+        flow.add_customer(f"c{number}", *groups)
+    query = """{ customerGroup(by: {uid: "%s"}) {
+        customers { nodes { uid customerGroups { name } } } } }"""
+    async with running_gateway(settings(flow.url, max_rows=100)) as gateway:
+        body = await gateway.ask(query % groups[0])
+        left = [task.get_coro() for task in asyncio.all_tasks()]
+
+    assert codes(body)[0] == "LIMIT_EXCEEDED"
+    assert [coroutine for coroutine in left if "complete" in coroutine.__qualname__] == []
+
+
+async def test_a_mistake_costs_the_other_fields_no_rest_call(flow):
+    """It is known ahead, so nothing is begun that would end in the middle."""
+    flow.add_groups(5)
+    query = """{ a: customerGroups(first: 20) { nodes { uid } }
+        bad: customerGroups(after: "x") { nodes { uid } }
+        b: customerGroups(first: 2) { totalCount nodes { uid } } }"""
+    async with running_gateway(settings(flow.url)) as gateway:
+        body = await gateway.ask(query)
+
+    assert paths(body) == [["bad"]]
+    assert len(flow.calls) == 1
+
+
 # -- conditions
 
 
@@ -374,6 +402,28 @@ async def test_values_below_one_that_is_a_surprise_are_counted_once(flow):
 
     assert set(codes(body)) == {"UPSTREAM_INVALID_ANSWER"}
     assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 40
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("more", [0, -1])
+async def test_values_in_lists_of_records_are_counted(flow, broken, more):
+    """Each address of each row; where a row is broken, they are made anew and not more for that."""
+    flow.add_group("gold")
+    addresses = [{"customerAddressUid": f"a{number}", "city": "Oslo"} for number in range(20)]
+    for number in range(8):
+        flow.add_customer(f"c{number}", "gold", addresses=addresses)
+    if broken:
+        flow.add_customer("zed", "gold", createdAt=NET_EMPTY, addresses=addresses)
+    rows = 9 if broken else 8
+    query = """{ customerGroup(by: {uid: "gold"}) {
+        customers(first: 100) { nodes { uid createdAt addresses { uid city } } } } }"""
+    # The root, the group, the connection; for each row three fields, and two for each address.
+    exactly = 3 + rows * (3 + 20 * 2)
+    async with running_gateway(settings(flow.url, max_values=exactly + more)) as gateway:
+        body = await gateway.ask(query)
+
+    limited = "LIMIT_EXCEEDED" in codes(body)
+    assert limited == (more < 0)
 
 
 async def test_values_are_counted_once_where_a_row_is_a_surprise(flow):
