@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
-import socket
 import ssl
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from gateway.backends.addresses import Addresses, LookUp
 from gateway.backends.exchange import Exchange
 
 
@@ -30,9 +30,10 @@ class Origin(NamedTuple):
 class Connections:
     """At most `limit` sockets, for all origins together; who comes first is served first."""
 
-    def __init__(self, limit: int, *, idle: float) -> None:
+    def __init__(self, limit: int, *, idle: float, look_up: LookUp) -> None:
         self._limit = limit
         self._idle_time = idle
+        self._addresses = Addresses(look_up)
         self._slots = asyncio.Semaphore(limit)  # one for each exchange
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []  # the one that was used last is the last
@@ -66,6 +67,7 @@ class Connections:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._addresses.close()
         closing = list(self._open)
         for connection in closing:
             connection.close("Closed")
@@ -104,11 +106,12 @@ class Connections:
     async def _connect(self, origin: Origin, seconds: float | None) -> _Connection:
         loop = asyncio.get_running_loop()
         ends = None if seconds is None else loop.time() + seconds
+        host = origin.host.decode("ascii")
         try:
+            if self._closed:
+                raise ConnectionAbortedError
             async with asyncio.timeout_at(ends):
-                host = origin.host.decode("ascii")
-                found = await loop.getaddrinfo(host, origin.port, type=socket.SOCK_STREAM)
-                *others, last = [str(address[0]) for *_, address in found]
+                *others, last = await self._addresses.of(host, origin.port)
                 for address in others:
                     # One that does not answer leaves time for the next.
                     patience = None if ends is None else (ends - loop.time()) / 2
@@ -117,6 +120,8 @@ class Connections:
                             return await self._dial(origin, address)
                 return await self._dial(origin, last)
         except (OSError, UnicodeError) as failure:
+            # The name may have moved since it was looked up.
+            self._addresses.forget(host, origin.port)
             raise httpx.ConnectError(type(failure).__name__) from failure
 
     async def _dial(self, origin: Origin, address: str) -> _Connection:

@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from gateway.backends.addresses import LookUp, look_up
 from gateway.backends.connections import Connections, Origin
 
 PORTS: Final = {"http": 80, "https": 443}
@@ -32,9 +33,11 @@ class HttpTransport(httpx.AsyncBaseTransport):
     response must be closed, unless it was read to its end.
     """
 
-    def __init__(self, *, connections: int, idle: float = IDLE) -> None:
-        """`connections` bounds the sockets, idle ones included; `idle` is in seconds."""
-        self._connections = Connections(connections, idle=idle)
+    def __init__(self, *, connections: int, idle: float = IDLE, look_up: LookUp = look_up) -> None:
+        """`connections` bounds the sockets, idle ones included; `idle` is in seconds; `look_up`
+        runs in a thread.
+        """
+        self._connections = Connections(connections, idle=idle, look_up=look_up)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.backends.transport import HttpTransport
 
-ON_BOTH = ("test_transport", "test_connections", "test_tls", "test_time_limits")
+ON_BOTH = ("test_transport", "test_connections", "test_addresses", "test_tls", "test_time_limits")
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
