@@ -10,8 +10,10 @@ already, for it knows what to say of it, and where.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from operator import mul
 from typing import Any, Final
 
 import msgspec
@@ -20,11 +22,18 @@ from gateway.context import Context
 from gateway.execution.expressions import Surprise
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
-from gateway.reads import Key
+from gateway.reads import GroupsOf, Key, MembersOf
+from gateway.records import Tenant
 from gateway.schema.fetched import flaws_of
 
 Object = Any
 """An object of the response: a dict, or a struct if all of it is plain."""
+Places = Sequence[int]
+"""Of objects or values that are made once: how often each stands in the response, which is what
+limits count.
+"""
+SMALL: Final = frozenset({GroupsOf, MembersOf, Tenant})
+"""What a resolver makes anew for each parent, and is quickly compared."""
 ENCODED: Final = msgspec.json.Encoder()
 
 
@@ -52,7 +61,7 @@ class Run:
         self._pending = 1  # the root
         try:
             try:
-                [root] = self._objects(self._plan.root, [None])
+                [root] = self._objects(self._plan.root, [None], [1])
             except Exception as surprise:
                 raise Surprise from surprise
             self._context.loaders.ask_ahead(self._ahead)
@@ -65,121 +74,165 @@ class Run:
 
     # -- making objects
 
-    def _objects(self, selection: Selection, values: Sequence[Any]) -> list[Object]:
-        """An object for each of these, of the selection's type; what is fetched may come later."""
+    def _objects(self, selection: Selection, values: Sequence[Any], places: Places) -> list[Object]:
+        """An object for each of these, of the selection's type; what is fetched may come later.
+
+        The same value gives the same object, put into several places: all below it is the same too.
+        A hundred customers who share ninety groups would have 9,000 to follow links from.
+        """
+        if len(values) > 1 and len(set(marks := _marks(values))) < len(values):
+            return self._shared(selection, values, marks, places)
         self.objects += len(values)
-        self._context.fill(len(values) * selection.size)
+        self._context.fill(sum(places) * selection.size)
         shape, info = selection.shape, self._info
         if not selection.holds(values, info):
             raise Surprise
-        made = [shape(value, info) for value in values]
+        made = self._each(places, shape, values, info)
         for link in selection.links:
-            self._follow(link, values, made)
+            self._follow(link, values, made, places)
         return made
 
-    def _follow(self, link: Link, parents: Sequence[Any], made: Sequence[Object]) -> None:
+    def _shared(
+        self, selection: Selection, values: Sequence[Any], marks: Sequence[Hashable], places: Places
+    ) -> list[Object]:
+        several = dict(zip(marks, values, strict=True))
+        times: Counter[Hashable] = Counter()
+        for mark, count in zip(marks, places, strict=True):
+            times[mark] += count
+        made = self._objects(selection, list(several.values()), [times[mark] for mark in several])
+        objects = dict(zip(several, made, strict=True))
+        return [objects[mark] for mark in marks]
+
+    def _follow(
+        self, link: Link, parents: Sequence[Any], made: Sequence[Object], places: Places
+    ) -> None:
         """Put the field into each parent's object, now or when it is there."""
-        follow, info, given = link.field.follow, self._info, self._arguments.of(link)
-        found = [follow(parent, info, given) for parent in parents]
+        given = self._arguments.of(link)
+        found = self._each(places, link.field.follow, parents, self._info, given)
         if link.field.fetched is None:
-            self._complete(link, found, made)
+            self._complete(link, found, made, places)
             return
-        lists: list[tuple[Sequence[Any], Object]] = []
-        for wanted, into in zip(found, made, strict=True):
+        lists: list[tuple[Sequence[Any], Object, int]] = []
+        for wanted, into, times in zip(found, made, places, strict=True):
             if isinstance(wanted, list):
-                lists.append((wanted, into))
+                lists.append((wanted, into, times))
             elif wanted is None:
-                self._complete(link, [None], [into])
+                self._complete(link, [None], [into], [times])
             else:
                 self._pending += 1
-                self._context.loaders.tell(wanted, partial(self._told, link, wanted, into))
+                self._context.loaders.tell(wanted, partial(self._told, link, wanted, into, times))
         if lists:
             self._look_up(link, lists)
 
-    def _told(self, link: Link, key: Key, into: Object, read: Any) -> None:
+    def _each(
+        self, places: Places, make: Callable[..., Any], values: Sequence[Any], *given: Any
+    ) -> list[Any]:
+        """What is made of each value; what that counts is counted for each of its places."""
+        if sum(places) == len(places):
+            return [make(value, *given) for value in values]
+        standing = self._context.standing
+        return [
+            standing(times, make, value, *given)
+            for value, times in zip(values, places, strict=True)
+        ]
+
+    def _told(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
         """Show what was read by the key, or the exception in its place."""
         if self._ended:
             return
         try:
-            self._show(link, key, into, read)
+            self._show(link, key, into, times, read)
         except Exception:  # passed on, it would hold what was read by its frames, and so itself
             self._surprise()
         else:
             self._done()
 
-    def _show(self, link: Link, key: Key, into: Object, read: Any) -> None:
+    def _show(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
         if isinstance(read, Exception) or flaws_of(read, key):
             raise Surprise
-        assert link.field.fetched is not None  # noqa: S101  # or nothing would have been asked for
-        self._complete(link, [link.field.fetched.shown(read, key, self._context)], [into])
+        fetched, context = link.field.fetched, self._context
+        assert fetched is not None  # noqa: S101  # or nothing would have been asked for
+        shown = context.standing(times, fetched.shown, read, key, context)
+        self._complete(link, [shown], [into], [times])
 
-    def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object]]) -> None:
+    def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]]) -> None:
         """Lists of keys, all of one place: they are one batch, or a part of one."""
         ask = self._context.loaders.ask
-        items = dict.fromkeys(item for wanted, _ in lists for item in wanted)
+        items = dict.fromkeys(item for wanted, _, _ in lists for item in wanted)
         answers = {item: ask(item) for item in items if isinstance(item, Key)}
 
         def complete() -> None:
             values = [
                 [answers[item].result() if item in answers else item for item in wanted]
-                for wanted, _ in lists
+                for wanted, _, _ in lists
             ]
-            self._complete(link, values, [into for _, into in lists])
+            _, made, places = zip(*lists, strict=True)
+            self._complete(link, values, made, places)
 
         self._when(list(answers.values()), complete)
 
-    def _complete(self, link: Link, values: Sequence[Any], made: Sequence[Object]) -> None:
+    def _complete(
+        self, link: Link, values: Sequence[Any], made: Sequence[Object], places: Places
+    ) -> None:
         """Put what the response shows of these values of a field into their parents' objects."""
         if link.completed is not None:
-            completed = self._plain(link, values)
+            completed = self._plain(link, values, places)
         elif link.field.is_list:
-            completed = self._lists(link, values)
+            completed = self._lists(link, values, places)
         else:
-            completed = self._items(link, values, nullable=link.field.nullable)
+            completed = self._items(link, values, places, nullable=link.field.nullable)
         key = link.key
         for value, into in zip(completed, made, strict=True):
             into[key] = value
 
-    def _plain(self, link: Link, values: Sequence[Any]) -> list[Any]:
+    def _plain(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
         assert link.completed is not None  # noqa: S101  # asked by those who have looked
         shape, size, info = link.completed.shape, link.completed.size, self._info
         if not link.field.is_list:
-            self._context.fill(len(values) * size)
-            return [shape(value, info) for value in values]
-        items = sum(len(value) for value in values if value is not None)
-        self._context.fill(items * size)
-        self.objects += items
+            self._context.fill(sum(places) * size)
+            return self._each(places, shape, values, info)
+        items = [0 if value is None else len(value) for value in values]
+        self._context.fill(sum(map(mul, items, places)) * size)
+        self.objects += sum(items)
         # Encoded here and now, so that neither objects nor records have to stay.
-        return [msgspec.Raw(ENCODED.encode(shape(value, info))) for value in values]
+        return self._each(
+            places, lambda value: msgspec.Raw(ENCODED.encode(shape(value, info))), values
+        )
 
-    def _lists(self, link: Link, values: Sequence[Any]) -> list[Any]:
-        there = [value for value in values if value is not None]
+    def _lists(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
+        there = [each for each in zip(values, places, strict=True) if each[0] is not None]
         if len(there) < len(values) and not link.field.nullable:
             raise Surprise
-        every = [item for value in there for item in value]
-        items = iter(self._items(link, every, nullable=link.field.items_nullable))
+        every = [item for value, _ in there for item in value]
+        times = [count for value, count in there for _ in value]
+        items = iter(self._items(link, every, times, nullable=link.field.items_nullable))
         return [None if value is None else [next(items) for _ in value] for value in values]
 
-    def _items(self, link: Link, values: Sequence[Any], *, nullable: bool) -> list[Any]:
+    def _items(
+        self, link: Link, values: Sequence[Any], places: Places, *, nullable: bool
+    ) -> list[Any]:
         there = [value for value in values if value is not None]
         if len(there) == len(values):
-            return self._typed(link, values)
+            return self._typed(link, values, places)
         if not nullable:
             raise Surprise
-        objects = iter(self._typed(link, there))
+        times = [count for value, count in zip(values, places, strict=True) if value is not None]
+        objects = iter(self._typed(link, there, times))
         return [None if value is None else next(objects) for value in values]
 
-    def _typed(self, link: Link, values: Sequence[Any]) -> list[Object]:
+    def _typed(self, link: Link, values: Sequence[Any], places: Places) -> list[Object]:
         """Objects of values of the types that the link leads to."""
         if len(link.types) == 1:
             [selection] = link.selections.values()
-            return self._objects(selection, values)
-        by_type: dict[str, list[Any]] = {}
+            return self._objects(selection, values, places)
+        by_type: dict[str, tuple[list[Any], list[int]]] = {}
         names = [self._type_name(link, value) for value in values]
-        for name, value in zip(names, values, strict=True):
-            by_type.setdefault(name, []).append(value)
+        for name, value, times in zip(names, values, places, strict=True):
+            of_type, counts = by_type.setdefault(name, ([], []))
+            of_type.append(value)
+            counts.append(times)
         made = {
-            name: iter(self._objects(link.selections[name], several))
+            name: iter(self._objects(link.selections[name], *several))
             for name, several in by_type.items()
         }
         return [next(made[name]) for name in names]
@@ -236,3 +289,10 @@ class Run:
         self._pending -= 1
         if not self._pending and self._over is not None:
             self._over.set_result(True)
+
+
+def _marks(values: Sequence[Any]) -> Sequence[Hashable]:
+    """What tells these values apart, which are of one type. Of records it is which they are: to
+    compare what they hold would take longer than to show it.
+    """
+    return values if type(values[0]) in SMALL else list(map(id, values))

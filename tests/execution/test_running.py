@@ -28,6 +28,7 @@ from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway
 
 SCHEMA = create_schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
+NAMES = {"Gold", "Silver", "Bronze"}
 HOP = """query ($uid: ID!) {
   customerGroup(by: {uid: $uid}) { name customers(first: 5) { nodes { uid } } }
 }"""
@@ -289,6 +290,41 @@ async def test_one_surprise_within_another_is_one(gateway, flow):
     assert set(codes(body)) == {"LIMIT_EXCEEDED"}
 
 
+async def test_what_stands_in_many_places_is_made_once():
+    """Ten customers share three groups: each group, its connections and its tenant are one object
+    each, in every place where they are shown.
+    """
+    async with stage() as here:
+        groups = [here.world.add_group(name) for name in sorted(NAMES)]
+        for _ in range(10):
+            here.world.add_customer(*groups)
+        query = """query ($r: [_Any!]!, $uid: ID!) {
+            customerGroup(by: {uid: $uid}) { customers(first: 10) { nodes { customerGroups {
+                name a: customers(first: 1) { totalCount } b: customers { nodes { uid } }
+                tenant { customerGroups { totalCount } }
+            } } } }
+            _entities(representations: $r) { ... on Tenant { customerGroups { totalCount } } } }"""
+        tenants = [{"__typename": "Tenant", "uid": TENANT}] * 20
+
+        operation, body = await here.run(query, {"uid": groups[0], "r": tenants})
+
+    customers = body["data"]["customerGroup"]["customers"]["nodes"]
+    assert len(customers) == 10
+    for customer in customers:
+        assert customer == customers[0]
+        assert {group["name"] for group in customer["customerGroups"]} == NAMES
+        for group in customer["customerGroups"]:
+            assert group["a"] == {"totalCount": 10}
+            assert len({node["uid"] for node in group["b"]["nodes"]}) == 10
+            assert group["tenant"] == {"customerGroups": {"totalCount": 3}}
+    assert body["data"]["_entities"] == [{"customerGroups": {"totalCount": 3}}] * 20
+    assert operation.tally.surprises == 0
+    assert operation.run is not None
+    # The root, a group, a connection; the customers; groups and theirs, of which `b` has ten rows;
+    # a tenant and its connection, at either place.
+    assert operation.run.objects == 3 + 10 + 3 * (1 + 2 + 10) + 2 + 2
+
+
 async def test_an_error_in_a_list_leaves_nobody_waiting(flow):
     """graphql-core goes on with the other items in tasks of its own, whose answers do not come."""
     groups = flow.add_groups(20)
@@ -454,6 +490,38 @@ async def test_rows_are_held_to_their_limit_either_way(flow, broken):
 
         assert ("LIMIT_EXCEEDED" not in codes(body)) is fits
         assert ("BAD_USER_INPUT" in codes(body)) is broken
+
+
+SHARED = """{ customerGroup(by: {uid: "g000"}) { customers(first: 10) { nodes { customerGroups {
+    rows: customers(first: 2) { nodes { customerGroups { uid } } }
+    again: customers(first: 2) { edges { node { uid addresses { uid } } } }
+    tenant { customerGroups(first: 2) { nodes { name } } } } } } } }"""
+ROWS = 10 + 10 * 3 * (1 + (2 + 2 * 3) + 2 + 2)
+"""Customers, and each of their groups: with customers, and their groups; customers; groups."""
+VALUES = (
+    1
+    + 1
+    + 1
+    + 10
+    + 10 * 3 * (3 + (1 + 2 * 1 + 2 * 3 * 1) + (1 + 2 * (2 + 1 + 3)) + (1 + 1 + 2 * 1))
+)
+"""Fields of the root, its group, the connection, the customers; and of each of their groups and of
+what is below.
+"""
+
+
+@pytest.mark.parametrize(("limit", "found"), [("max_rows", ROWS), ("max_values", VALUES)])
+async def test_what_is_made_once_counts_as_often_as_it_is_shown(flow, limit, found):
+    """Limits hold the response, and not what it took to make it."""
+    groups = flow.add_groups(3)
+    addresses = [{"customerAddressUid": f"a{number}"} for number in range(3)]
+    for number in range(10):
+        flow.add_customer(f"c{number}", *groups, addresses=addresses)
+    for most, fits in ((found, True), (found - 1, False)):
+        async with running_gateway(settings(flow.url, **{limit: most})) as gateway:
+            body = await gateway.ask(SHARED)
+
+        assert ("LIMIT_EXCEEDED" not in codes(body)) is fits
 
 
 async def test_a_deadline_is_extended_once_and_for_showing_only(flow):

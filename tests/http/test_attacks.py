@@ -120,6 +120,51 @@ async def test_an_attack_by_variables_keeps_nobody_waiting(flow: Flow, attack, s
     assert seconds <= BY_VARIABLES_ALLOWED
 
 
+SAME_GROUPS = {
+    "groups of customers": (
+        '{ customerGroup(by: {uid: "g000"}) { customers(first: 100) { nodes { customerGroups { '
+        + " ".join(f"c{n}: customers(first: 1) {{ totalCount }}" for n in range(9))
+        + " } } } } }",
+        [],
+    ),
+    "nodes": (
+        IDS.format(
+            "nodes(ids: $l) { ... on CustomerGroup { "
+            + " ".join(
+                f"c{n}: customers {{ totalCount pageInfo {{ endCursor }} }}" for n in range(20)
+            )
+            + " } }"
+        ),
+        [global_id("CustomerGroup", "shop", f"g{n % 40:03}") for n in range(1_000)],
+    ),
+    "tenants": (
+        "query ($l: [_Any!]!) { _entities(representations: $l) { ... on Tenant { "
+        + " ".join(f"c{n}: customerGroups {{ totalCount }}" for n in range(60))
+        + " } } }",
+        [{"__typename": "Tenant", "uid": "shop"}] * 1_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("many", SAME_GROUPS)
+async def test_the_same_in_many_places_keeps_nobody_waiting(flow: Flow, many, stalled: Stalled):
+    """A few groups, each shown a hundred times with connections of its own."""
+    query, values = SAME_GROUPS[many]
+    groups = flow.add_groups(90)
+    flow.add_customers(100, *groups)
+    async with running_gateway(settings(flow.url)) as gateway:
+
+        async def send() -> None:
+            body = await gateway.ask(query, {"l": values})
+            assert "errors" not in body
+
+        await send()
+        seconds = await longest_stall(send, allowed=BY_VARIABLES_ALLOWED)
+
+    stalled(f"the same {many}", "development", seconds)
+    assert seconds <= BY_VARIABLES_ALLOWED
+
+
 async def test_few_rows_with_many_fields_are_not_all_shown(flow: Flow):
     """Each of a few thousand rows under 75 names of a dozen fields: refused when it is too much."""
     groups = flow.add_groups(30)
