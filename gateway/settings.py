@@ -177,7 +177,7 @@ class Settings:
     """Bytes of an operation's variables, as JSON."""
     max_variable_values: Count = 25_000
     """Values in an operation's variables, those in lists and objects included."""
-    document_cache: Memory = 8_000_000
+    document_cache: Memory = 6_000_000
     """Bytes of memory for documents that were parsed and validated."""
     trusted_documents: Text | None = None
     """The manifest of trusted documents: a file in Apollo's or Relay's format."""

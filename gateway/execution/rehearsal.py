@@ -112,7 +112,8 @@ class Rehearsals:
             return self._known[asked]
         rehearsed = rehearse(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
-        if asked is not None and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT:
+        worth_it = plan.lasting and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT
+        if asked is not None and worth_it:
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]
             self._known[asked] = rehearsed
