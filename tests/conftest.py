@@ -1,4 +1,6 @@
-"""The fixtures of all tests: `flow`, a simulated Flow Retail, and `gateway`, in front of it."""
+"""The fixtures of all tests: `flow`, a simulated Flow Retail, and `gateway`, in front of it; beside
+it `commercetools`, and `wide`, a gateway in front of both.
+"""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -6,6 +8,7 @@ import pytest
 from hypothesis import settings as settings_of_hypothesis
 
 from tests.harness import Flow, Gateway, running_flow, running_gateway, settings
+from tests.two_backends import Commercetools, both, running_commercetools
 
 # The same examples every time: a run fails for what was changed, and not by chance.
 settings_of_hypothesis.register_profile("fixed", derandomize=True, deadline=None)
@@ -21,6 +24,19 @@ async def flow() -> AsyncIterator[Flow]:
 @pytest.fixture
 async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
     async with running_gateway(settings(flow.url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def commercetools() -> AsyncIterator[Commercetools]:
+    async with running_commercetools() as running:
+        yield running
+
+
+@pytest.fixture
+async def wide(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
+    """The gateway over both systems."""
+    async with running_gateway(both(flow.url, commercetools.url)) as running:
         yield running
 
 

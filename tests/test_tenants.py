@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,15 +33,8 @@ BOTH = """{
 
 
 @pytest.fixture
-async def commercetools() -> AsyncIterator[Commercetools]:
-    async with running_commercetools() as running:
-        yield running
-
-
-@pytest.fixture
-async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
-    async with running_gateway(both(flow.url, commercetools.url)) as running:
-        yield running
+def gateway(wide: Gateway) -> Gateway:
+    return wide
 
 
 def names(connection: Any) -> list[str]:

@@ -64,7 +64,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         suggestions: bool,
     ) -> CompiledExecutor:
         """The executor of an operation whose variables are coerced already; graphql-core's `build`
-        would do it again, for as long as all else that 10,000 uids need.
+        would do it again, in a sixth of the time of an edit of 10,000 customers.
         """
         return cls(
             schema,

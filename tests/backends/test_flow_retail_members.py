@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -330,6 +330,26 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     assert outcome.error.message == "There is no such customer, or no such customer group."
 
 
+async def edited(
+    put: Callable[..., Awaitable[Answer]], action: str, uids: Sequence[str], *, atomic: bool
+) -> MembershipEdit:
+    """What comes of adding or removing these two at a time, in a group that exists."""
+
+    async def exists() -> bool:
+        return True
+
+    return await edit_members(
+        put,
+        exists,
+        **{"add": [], "remove": [], action: uids},
+        chunk=2,
+        atomic=atomic,
+        conflict_is_unchanged=True,
+        isolation=9,
+        allows=lambda calls: True,
+    )
+
+
 @pytest.mark.parametrize("action", ["add", "remove"])
 @pytest.mark.parametrize(
     ("atomic", "status"),
@@ -344,19 +364,7 @@ async def test_what_an_edit_may_have_done_itself_is_not_told_as_unchanged(action
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
         return Answer(409 if [*add, *remove] == ["ada"] else 400, b"")
 
-    async def exists() -> bool:
-        return True
-
-    edit = await edit_members(
-        put,
-        exists,
-        **{"add": [], "remove": [], action: ["ada", "nobody"]},
-        chunk=2,
-        atomic=atomic,
-        conflict_is_unchanged=True,
-        isolation=9,
-        allows=lambda calls: True,
-    )
+    edit = await edited(put, action, ["ada", "nobody"], atomic=atomic)
 
     assert [outcome.status for outcome in edit.outcomes] == [status, MemberStatus.FAILED]
     assert edit.outcomes[0].error is None
@@ -375,19 +383,7 @@ async def test_a_removal_that_finds_nobody_does_not_say_more(action, message):
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
         return Answer(404, b"")
 
-    async def exists() -> bool:
-        return True
-
-    edit = await edit_members(
-        put,
-        exists,
-        **{"add": [], "remove": [], action: ["ada", "bob"]},
-        chunk=2,
-        atomic=False,
-        conflict_is_unchanged=True,
-        isolation=9,
-        allows=lambda calls: True,
-    )
+    edit = await edited(put, action, ["ada", "bob"], atomic=False)
 
     assert [outcome.error.message for outcome in edit.outcomes] == [message] * 2
 

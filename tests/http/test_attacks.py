@@ -54,6 +54,16 @@ async def test_a_long_accept_header_keeps_nobody_waiting(flow: Flow):
 
 
 IDS = "query ($l: [ID!]!) {{ {} }}"
+
+
+def _custom_fields(changes: int, *, each: int) -> tuple[str, list[dict[str, object]]]:
+    """So many changes in one operation, which share a list of custom fields."""
+    change = 'updateCustomerGroup(input: {customerGroup: {uid: "a"}, customFields: $l})'
+    aliased = " ".join(f"m{n}: {change} {{ userErrors {{ code }} }}" for n in range(changes))
+    fields: list[dict[str, object]] = [{"name": f"f{n}", "value": 1} for n in range(each)]
+    return f"mutation ($l: [CommercetoolsCustomFieldInput!]) {{ {aliased} }}", fields
+
+
 BY_VARIABLES = {
     "ids, 25 times": (
         IDS.format(" ".join(f"r{n}: nodes(ids: $l) {{ __typename }}" for n in range(25))),
@@ -76,31 +86,9 @@ BY_VARIABLES = {
         "query ($l: [_Any!]!) { _entities(representations: $l) { __typename } }",
         [{"__typename": "CustomerGroup", "x": [1] * 20}] * 1_000,
     ),
-    "custom fields, once": (
-        "mutation ($l: [CommercetoolsCustomFieldInput!]) { updateCustomerGroup("
-        'input: {customerGroup: {uid: "a"}, customFields: $l}) { userErrors { code } } }',
-        [{"name": f"f{n}", "value": 1} for n in range(8_000)],
-    ),
-    "custom fields, as many as may be": (
-        "mutation ($l: [CommercetoolsCustomFieldInput!]) { "
-        + " ".join(
-            f'm{n}: updateCustomerGroup(input: {{customerGroup: {{uid: "a"}}, customFields: $l}}) '
-            "{ userErrors { code } }"
-            for n in range(16)
-        )
-        + " }",
-        [{"name": f"f{n}", "value": 1} for n in range(500)],
-    ),
-    "custom fields": (
-        "mutation ($l: [CommercetoolsCustomFieldInput!]) { "
-        + " ".join(
-            f'm{n}: updateCustomerGroup(input: {{customerGroup: {{uid: "a"}}, customFields: $l}}) '
-            "{ userErrors { code } }"
-            for n in range(25)
-        )
-        + " }",
-        [{"name": f"f{n}", "value": 1} for n in range(8_000)],
-    ),
+    "custom fields, once": _custom_fields(1, each=8_000),
+    "custom fields, as many as may be": _custom_fields(16, each=500),
+    "custom fields": _custom_fields(25, each=8_000),
 }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from gateway.schema.node import global_id
-from tests.harness import Flow, Gateway, codes, running_gateway
-from tests.two_backends import TYPE, Commercetools, both, running_commercetools
+from tests.harness import Flow, Gateway, codes
+from tests.two_backends import TYPE, Commercetools
 
 CREATE = """mutation ($input: CreateCustomerGroupInput!) {
     it: createCustomerGroup(input: $input) {
@@ -36,15 +35,8 @@ FIELDS = {"code": "KG-1", "discount": 12.5, "texts": {"de": "Hallo", "en": None}
 
 
 @pytest.fixture
-async def commercetools() -> AsyncIterator[Commercetools]:
-    async with running_commercetools() as running:
-        yield running
-
-
-@pytest.fixture
-async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
-    async with running_gateway(both(flow.url, commercetools.url)) as running:
-        yield running
+def gateway(wide: Gateway) -> Gateway:
+    return wide
 
 
 async def change(gateway: Gateway, mutation: str, **fields: object) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from gateway.paging import Position, encode_cursor
 from gateway.schema.node import global_id
 from gateway.simulator.faults import Answer
-from tests.harness import TENANT, Flow, Gateway, codes, paths, running_gateway
-from tests.two_backends import Commercetools, both, running_commercetools
+from tests.harness import TENANT, Flow, Gateway, codes, paths
+from tests.two_backends import Commercetools
 
 CUSTOMERS = "customers(first: 2, after: $after) { nodes { uid } pageInfo { endCursor } }"
 OF_GROUP = f"""query ($uid: ID!, $after: String) {{
@@ -164,19 +163,6 @@ async def test_a_cursor_whose_row_has_too_long_a_uid_is_that_rows_error(
 
 
 # -- of commercetools
-
-
-@pytest.fixture
-async def commercetools() -> AsyncIterator[Commercetools]:
-    async with running_commercetools() as running:
-        yield running
-
-
-@pytest.fixture
-async def wide(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
-    """The gateway over both systems."""
-    async with running_gateway(both(flow.url, commercetools.url)) as running:
-        yield running
 
 
 BY = f"""query ($by: CustomerGroupBy!, $after: String) {{
