@@ -9,6 +9,7 @@ of this is done by the text, in one go each: an answer may be megabytes of such 
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 MOST_MENDED: Final = 10_000
@@ -16,14 +17,18 @@ MOST_MENDED: Final = 10_000
 _PERHAPS_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Both patterns match wherever they are tried, and give nothing back: so a text is gone through
 # once. First all that is as it should be, then what is not, or the end.
-_UP_TO_HALF: Final = re.compile(
-    rb"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)"
-    rb"(?:(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\?\Z|\\)",
-    re.DOTALL,
+# (Before Python 3.11.5 possessive groups go wrong, gh-106052; atomic ones are right, and slower.)
+_GROUP: Final = rb"(?:%b)*+" if sys.version_info >= (3, 11, 5) else rb"(?>(?:%b)*)"
+_WHOLE: Final = _GROUP % (
+    rb"[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+_UP_TO_HALF: Final = re.compile(
+    rb"(%b)(?:(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\?\Z|\\)" % _WHOLE, re.DOTALL
+)
+_STRING: Final = rb'"%b"?' % (_GROUP % rb'[^"\\]++|\\.')
 _UP_TO_NUMBER: Final = re.compile(
-    rb'((?:[^"NI]++|"(?:[^"\\]++|\\.)*+"?)*+)(?:(NaN|Infinity)|\Z|[NI])', re.DOTALL
+    rb"(%b)(?:(NaN|Infinity)|\Z|[NI])" % (_GROUP % (rb'[^"NI]++|' + _STRING)), re.DOTALL
 )
 
 
