@@ -3,33 +3,28 @@ the value it stands in.
 
 Halves of surrogate pairs, such as a cut emoji leaves behind, bytes that are not UTF-8, and numbers
 that JSON has no words for: msgspec takes none of them for JSON, wherever in an answer they are. All
-of this is done by the text, in one go each: an answer may be megabytes of such mistakes.
+of this is done by the text, in one go each: an answer may be megabytes of such mistakes. So no
+pattern here has a part that repeats.
 """
 
 from __future__ import annotations
 
 import re
-import sys
+from itertools import islice
 from typing import Final
 
 MOST_MENDED: Final = 10_000
-"""Halves of pairs, and numbers, that are put right in one text; with more it is no JSON."""
+"""Halves of pairs, or words for no number, looked at in one text; with more it is no JSON."""
 _PERHAPS_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-# Both patterns match wherever they are tried, and give nothing back: so a text is gone through
-# once. First all that is as it should be, then what is not, or the end.
-# (Before Python 3.11.5 possessive groups go wrong, gh-106052; atomic ones are right, and slower.)
-_GROUP: Final = rb"(?:%b)*+" if sys.version_info >= (3, 11, 5) else rb"(?>(?:%b)*)"
-_WHOLE: Final = _GROUP % (
-    rb"[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-)
-_UP_TO_HALF: Final = re.compile(
-    rb"(%b)(?:(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\?\Z|\\)" % _WHOLE, re.DOTALL
-)
-_STRING: Final = rb'"%b"?' % (_GROUP % rb'[^"\\]++|\\.')
-_UP_TO_NUMBER: Final = re.compile(
-    rb"(%b)(?:(NaN|Infinity)|\Z|[NI])" % (_GROUP % (rb'[^"NI]++|' + _STRING)), re.DOTALL
-)
+_HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF: Final = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+_NO_NUMBER: Final = re.compile(rb"NaN|Infinity")
+_BACKSLASH: Final = rb"\\"
+"""As JSON writes it; without these, whatever follows a backslash is what it escapes."""
+_QUOTE: Final = rb"\""
+_NO_UTF_8: Final = b"\xff\xff"
+"""As long as the two above, and in no text."""
 
 
 def with_whole_characters(body: bytes) -> bytes:
@@ -41,23 +36,26 @@ def with_whole_characters(body: bytes) -> bytes:
         body.decode()
     except UnicodeDecodeError:
         body = body.decode(errors="replace").encode()
-    return _replaced(_UP_TO_HALF, b"?", body) if _PERHAPS_HALF.search(body) else body
+    if not _PERHAPS_HALF.search(body):
+        return body
+    escapes = body.replace(_BACKSLASH, _NO_UTF_8)
+    return _HALF.sub(b"?", escapes, count=MOST_MENDED).replace(_NO_UTF_8, _BACKSLASH)
 
 
 def with_json_numbers(body: bytes) -> bytes:
-    """NaN and Infinity as numbers beyond every range.
+    """NaN and Infinity as numbers beyond every range, where they are not what a string says.
 
     >>> with_json_numbers(b'[NaN,"NaN",-Infinity]')
     b'[1e999,"NaN",-1e999]'
     """
-    if b"NaN" in body or b"Infinity" in body:
-        return _replaced(_UP_TO_NUMBER, b"1e999", body)
-    return body
-
-
-def _replaced(pattern: re.Pattern[bytes], by: bytes, body: bytes) -> bytes:
-    def replacement(found: re.Match[bytes]) -> bytes:
-        whole = found[0]
-        return whole if found[2] is None else found[1] + by
-
-    return pattern.sub(replacement, body, count=MOST_MENDED)
+    quotes = body.replace(_BACKSLASH, _NO_UTF_8).replace(_QUOTE, _NO_UTF_8)
+    parts: list[bytes] = []
+    kept = looked_at = 0
+    within_string = False
+    for found in islice(_NO_NUMBER.finditer(body), MOST_MENDED):
+        within_string ^= quotes.count(b'"', looked_at, found.start()) % 2 == 1
+        looked_at = found.start()
+        if not within_string:
+            parts += (body[kept : found.start()], b"1e999")
+            kept = found.end()
+    return b"".join((*parts, body[kept:]))

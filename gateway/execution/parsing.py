@@ -49,7 +49,8 @@ MOST_LEVELS: Final = 50
 that it is nested too deeply.
 """
 
-# Possessive quantifiers: what does not match in one way is not tried in another. Half a surrogate
+# Possessive quantifiers: what does not match in one way is not tried in another. (Not on a group
+# in which something is optional: before Python 3.11.5 that goes wrong, gh-106052.) Half a surrogate
 # pair is a mistake wherever it is, so neither comments nor strings have one here.
 BLANK: Final = r"(?:[ \t\n\r,\ufeff]++|#[^\n\r\ud800-\udfff]*+)*+"
 NAME: Final = r"[A-Za-z_][A-Za-z_0-9]*+"
@@ -67,7 +68,7 @@ GIVEN: Final = re.compile(rf"{BLANK}(?:({NAME}){BLANK}:|([)}}]))")
 VALUE: Final = re.compile(
     rf"{BLANK}(?:({NAME})|({INT}){END}"
     r'|"((?!"")[^"\\\n\r\ud800-\udfff]*+)"'
-    rf"|\$()|(\[)|(\{{)|({INT}(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+){END})"
+    rf"|\$()|(\[)|(\{{)|({INT}(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?){END})"
 )
 NEXT_NAME: Final = re.compile(rf"{BLANK}({NAME})")
 NEXT_MARK: Final = re.compile(rf"{BLANK}([(){{:=@!$\[\]])")

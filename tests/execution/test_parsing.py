@@ -95,6 +95,8 @@ ODD = [
     r'"\n"',
     "01",
     "1.",
+    "1e",
+    "1.-",
     ".5",
     "..",
     "&",
@@ -224,6 +226,9 @@ PIECES = st.sampled_from(
 @example("{a(b:1a)}")
 @example('{a(b:"""")}')
 @example("{a(b:-)}")
+@example("{a(b:0e)}")
+@example("{a(b:1.-)}")
+@example("{a(b:1e+)}")
 @example("{...on{a}}")
 @example("{a}fragment on on T{a}")
 @example("query($a:Int=$b){a}")
