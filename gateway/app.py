@@ -75,6 +75,7 @@ def create_app(
         max_rows=settings.max_rows,
         max_values=settings.max_values,
         max_entities=settings.max_entities,
+        max_errors=settings.max_errors,
     )
     endpoint_settings = EndpointSettings(
         default_tenant=settings.default_tenant,
@@ -82,7 +83,6 @@ def create_app(
         max_request_body=settings.max_request_body,
         max_variables=settings.max_variables,
         max_rest_calls=settings.max_rest_calls,
-        max_errors=settings.max_errors,
         get=_chosen(settings.get_queries, development),
         show_cost=development,
     )

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar
 
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
 from gateway.loaders import Loaders
 from gateway.paging import Bounds
-from gateway.reads import GroupOf, Key
 from gateway.records import CustomerGroup
 from gateway.selection import Selection
 from gateway.telemetry import Meter
@@ -88,15 +88,6 @@ class Context:
     def loaders(self) -> Loaders:
         return Loaders(self.backend, self.answers)
 
-    @overload
-    def load(self, key: GroupOf) -> Awaitable[CustomerGroup | None]: ...
-    @overload
-    def load(self, key: Key) -> Awaitable[Any]: ...
-
-    def load(self, key: Key) -> Awaitable[Any]:
-        """As gateway.loaders.Loaders.load."""
-        return self.loaders.load(key)
-
     def prime(self, group: CustomerGroup) -> None:
         """As gateway.loaders.Loaders.prime."""
         self.loaders.prime(group)
@@ -145,12 +136,23 @@ class Context:
             self.loaders.forget()
 
     def begin_again(self) -> None:
-        """Nothing was shown yet: the answer is made anew, of what was read.
-
-        What was read in time is shown, though the time may be over by now.
-        """
+        """Nothing was shown yet: the answer is made anew, of what was read."""
         self._shown = self.filled = self._named = 0
         self._reported.clear()
+        self._show_in_time()
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """What is read inside is shown later, and counted then."""
+        shown, filled, named = self._shown, self.filled, self._named
+        try:
+            yield
+        finally:
+            self._shown, self.filled, self._named = shown, filled, named
+            self._show_in_time()
+
+    def _show_in_time(self) -> None:
+        """What was read in time is shown, though the time may be over by now."""
         self._ends = max(self._ends, asyncio.get_running_loop().time() + AGAIN)
 
     def show(self, rows: int) -> None:
@@ -180,6 +182,18 @@ class Context:
             self.show((places - 1) * (self._shown - shown))
             self.fill((places - 1) * (self.filled - filled))
         return made
+
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[], None]]:
+        """Gives what counts once more all that is counted inside."""
+        shown, filled = self._shown, self.filled
+
+        def again() -> None:
+            self.show(rows)
+            self.fill(values)
+
+        yield again
+        rows, values = self._shown - shown, self.filled - filled
 
     def fill(self, values: int) -> None:
         """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
@@ -219,6 +233,11 @@ class Context:
     def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:
         """Tell the client of a failure that left `path` its value, or the better part of it."""
         self._reported[path, failure.message] = failure
+
+    @property
+    def reported(self) -> int:
+        """How much the client will be told of."""
+        return len(self._reported)
 
     def reports(self) -> list[tuple[tuple[str | int, ...], GatewayError]]:
         """What was reported, once each, with its path."""

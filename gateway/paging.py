@@ -120,6 +120,8 @@ class Bounds:
     """Fields of all objects of one answer."""
     max_entities: int = 1_000
     """Ids and representations that one operation names."""
+    max_errors: int = 100
+    """Errors that are listed; others are counted."""
 
 
 def window(

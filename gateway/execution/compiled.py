@@ -7,32 +7,42 @@ their document: made once, however often it is asked.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
 from graphql import (
+    GraphQLError,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     default_field_resolver,
     default_type_resolver,
+    get_named_type,
+    is_leaf_type,
     is_non_null_type,
     is_object_type,
+    located_error,
 )
 from graphql.execution.collect_fields import FragmentDetails, GroupedFieldSet
 from graphql.execution.values import VariableValues
+from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
+from gateway.errors import GatewayError
+from gateway.execution.alike import mark
 from gateway.execution.documents import Document
 from gateway.execution.expressions import Partial
 from gateway.execution.fields import PlainInfo
+from gateway.execution.preloading import Preloader
 from gateway.execution.shapes import Shapes, place
 from gateway.execution.shelf import Choice, Kept
+from gateway.execution.turns import Turns
 
 MANY: Final = 100
 """Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
@@ -41,10 +51,27 @@ ENCODED: Final = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Tally:
-    """How many objects were made by shapes, and how many of them graphql-core had to make again."""
+    """How an operation has come to its answer."""
 
     compiled: int = 0
+    """Objects that were made by shapes."""
     surprises: int = 0
+    """Those among them that graphql-core had to make again."""
+    unlisted: int = 0
+    """Errors that were only counted: those of a field ahead of them fill the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What was shown of an object, in one go."""
+
+    fields: dict[str, Any]
+    source: object
+    """Held, because it is known by its id."""
+    count: Callable[[], None]
+    """Counts it for another place."""
+    errors: Sequence[tuple[GraphQLError, Sequence[str | int]]]
+    """Each with its path from the object on."""
 
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -81,14 +108,24 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             hide_suggestions=not suggestions,
         )
 
-    def use(self, kept: Kept, choice: Choice, tally: Tally) -> None:
-        """`choice` is the operation's, of those that `kept` is for."""
+    def use(self, kept: Kept, choice: Choice, tally: Tally, preloader: Preloader) -> None:
+        """`choice` is the operation's, of those that `kept` is for. `preloader` has read all that
+        a query shows; of a change, it is asked to when that is made.
+        """
         self._kept = kept
         self._choice = choice
         self._tally = tally
+        self._preloader = preloader
+        self._turns = Turns()
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
+        self._shown: dict[Hashable, _Shown] = {}
+        self._repeated: Counter[int] = Counter()
         self._context: Context = self.context_value
         self._info = PlainInfo(self._context)
+
+    @property
+    def _changes(self) -> bool:
+        return self.operation.operation is OperationType.MUTATION
 
     def let_go(self) -> None:
         """Nothing more is executed. It holds itself, and with it all of the request: the garbage
@@ -104,28 +141,82 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         grouped_field_set: GroupedFieldSet,
         position_context: Any,
     ) -> Any:
-        partial = self._partial(parent_type, grouped_field_set) if self._kept and path else None
+        if self._kept and path:
+            if path.prev is None and self._changes:
+                return self._changed(parent_type, source_value, path, grouped_field_set)
+            return self._shown_once(parent_type, source_value, path, grouped_field_set)
         if self._kept:
             self._context.fill(len(grouped_field_set))
-        if partial is None or len(partial.others) == len(grouped_field_set):
-            return super().execute_fields(
-                parent_type, source_value, path, grouped_field_set, position_context
-            )
+        return super().execute_fields(
+            parent_type, source_value, path, grouped_field_set, position_context
+        )
+
+    async def _changed(
+        self, type_: GraphQLObjectType, payload: Any, path: Any, fields: GroupedFieldSet
+    ) -> Any:
+        """What the payload of a change shows, which is read after it."""
+        await self._preloader.read_below(path.key, payload)
+        shown = self._shown_once(type_, payload, path, fields)
+        return await shown if isinstance(shown, Awaitable) else shown
+
+    def _shown_once(
+        self, type_: GraphQLObjectType, source: Any, path: Any, fields: GroupedFieldSet
+    ) -> Any:
+        """These fields of an object, as they were shown elsewhere: that is the same, but for the
+        paths of errors.
+        """
+        partial, here = self._partial(type_, fields), (id(fields), mark(source))
+        if here in self._shown:
+            return self._again(self._shown[here], path)
+        errors, reported = self.collected_errors.errors, self._context.reported
+        known = len(errors)
+        with self._context.counting() as count:
+            shown = self._fields(type_, source, path, fields, partial)
+        if partial.others and isinstance(shown, dict) and reported == self._context.reported:
+            depth = len(path.as_list())
+            below = [(error, (error.path or ())[depth:]) for error in errors[known:]]
+            self._shown[here] = _Shown(shown, source, count, below)
+        return shown
+
+    def _again(self, shown: _Shown, path: Path) -> dict[str, Any]:
+        shown.count()
+        for error, keys in shown.errors:
+            node = error.nodes[0] if error.nodes else None
+            self._repeated[id(node)] += 1
+            if self._repeated[id(node)] > self._context.bounds.max_errors:
+                self._tally.unlisted += 1
+                continue
+            there = path
+            for key in keys:
+                there = there.add_key(key, None)
+            located = located_error(error.original_error or error, error.nodes, there.as_list())
+            self.collected_errors.add(located, there)
+        return shown.fields
+
+    def _fields(
+        self,
+        type_: GraphQLObjectType,
+        source: Any,
+        path: Any,
+        fields: GroupedFieldSet,
+        partial: Partial,
+    ) -> Any:
+        self._context.fill(len(fields))
+        if len(partial.others) == len(fields):
+            return super().execute_fields(type_, source, path, fields, None)
         filled = self._context.filled
         try:
-            plain: dict[str, Any] = partial.shape(source_value, self._info)
+            plain: dict[str, Any] = partial.shape(source, self._info)
         except Exception:  # whatever it is, graphql-core will meet it and say where
             self._tally.surprises += 1
             self._context.filled = filled
-            return super().execute_fields(
-                parent_type, source_value, path, grouped_field_set, position_context
-            )
+            return super().execute_fields(type_, source, path, fields, None)
         self._tally.compiled += 1
-        self._context.fill(partial.size - len(grouped_field_set))
+        self._context.fill(partial.size - len(fields))
         if not partial.others:
             return plain
-        _, _, others = self._partials[id(grouped_field_set)]
-        read = super().execute_fields(parent_type, source_value, path, others, position_context)
+        _, _, others = self._partials[id(fields)]
+        read = super().execute_fields(type_, source, path, others, None)
         if isinstance(read, dict):
             plain.update(read)
             return plain
@@ -147,36 +238,50 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         shape = self._of_items(return_type.of_type, field_details_list) if self._kept else None
         if shape is not None and type(result) in (list, tuple):
-            if all(isinstance(item, asyncio.Future) for item in result) and result:
-                return self._settled(
-                    return_type, field_details_list, info, path, result, position_context, shape
-                )
-            if (completed := self._completed(shape, result)) is not None:
+            completed = self._completed(shape, result)
+            if completed is not None:
                 return completed
         return super().complete_list_value(
             return_type, field_details_list, info, path, result, position_context
         )
 
-    async def _settled(
+    def complete_iterable_value(
         self,
-        return_type: Any,
-        details: Any,
+        item_type: Any,
+        field_details_list: Any,
         info: Any,
         path: Any,
-        futures: Sequence[asyncio.Future[Any]],
+        items: Any,
         position_context: Any,
-        shape: Partial,
     ) -> Any:
-        """The list when all of it is there: graphql-core would wait for each item by itself."""
-        await asyncio.wait(futures)
-        # An exception in the place of an item is that item's error, to graphql-core too.
-        items = [future.exception() or future.result() for future in futures]
-        if (completed := self._completed(shape, items)) is not None:
-            return completed
-        anew = super().complete_list_value(
-            return_type, details, info, path, items, position_context
-        )
-        return await anew if isinstance(anew, Awaitable) else anew
+        how = item_type, field_details_list, info, path, items
+        if self._kept is None or is_leaf_type(get_named_type(item_type)):
+            return super().complete_iterable_value(*how, position_context)
+        return self._one_by_one(*how)
+
+    async def _one_by_one(
+        self, item_type: Any, details: Any, info: Any, path: Any, items: Sequence[Any]
+    ) -> list[Any]:
+        """The list, item by item, so that no more than one is under way, and others get their turn:
+        there is nothing left to wait for.
+        """
+        completed: list[Any] = []
+        for index, item in enumerate(items):
+            await self._turns.give_way()
+            how = item_type, details, info, path.add_key(index, None), None
+            if self.is_awaitable(item):
+                completed.append(await self.complete_awaitable_list_item_value(item, *how))
+            elif self.complete_list_item_value(item, completed, *how):
+                completed[index] = await completed[index]
+        return completed
+
+    def handle_field_error(
+        self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Any
+    ) -> None:
+        if isinstance(raw_error, GatewayError):
+            # Nobody asks where it was raised, and thousands of tracebacks hold as many frames each.
+            raw_error = raw_error.with_traceback(None)
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
 
     def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | msgspec.Raw | None:
         """These items as the shape has them; None where there is a surprise in one."""

@@ -30,6 +30,7 @@ from gateway.execution.expressions import Surprise
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Plan, Planner, conditions
+from gateway.execution.preloading import Preloader
 from gateway.execution.running import Run
 from gateway.execution.shelf import Choice, Kept, Shelf
 from gateway.limits import variables_refusal
@@ -49,6 +50,8 @@ class Operation:
     """Reads that need not wait for an answer."""
     run: Run | None
     """How it is run as long as there is no surprise; None where it is all graphql-core's."""
+    preloader: Preloader | None
+    """Reads what graphql-core is to show; without it, resolvers read as they are called."""
     executor: Callable[[Tally], CompiledExecutor]
     """Makes graphql-core's executor for it."""
     untrusted: str | None = None
@@ -72,10 +75,12 @@ class Operation:
                 self.context.begin_again()
             finally:
                 self.tally.compiled += self.run.objects
+        if self.preloader is not None and not self.changes:
+            await self.preloader.read()
         executor = self.executor(self.tally)
         try:
             result = executor.execute_operation()
-            if self.run is None and not self.changes:  # else it was asked for already
+            if self.preloader is None and not self.changes:  # else it was asked for already
                 self.context.loaders.ask_ahead(self.ahead)
             if inspect.isawaitable(result):
                 result = await result
@@ -151,6 +156,8 @@ class Operations:
         runs = self._compiled and plan.covered
         context.answers = AnswerCache() if runs else None
         rehearsed = budget.hold(plan, arguments, context, node, kept.rehearsals)
+        ahead = rehearsed.ahead
+        preloader = Preloader(plan, arguments, context, ahead) if self._compiled else None
         # A run would end with the field that fails, with some of the others asked for and some not.
         runs = runs and not rehearsed.errs
 
@@ -158,15 +165,16 @@ class Operations:
             made = CompiledExecutor.of(
                 self._schema, document, node, values, context, suggestions=self._suggestions
             )
-            if self._compiled:
-                made.use(kept, choice, tally)
+            if preloader is not None:
+                made.use(kept, choice, tally, preloader)
             return made
 
         return Operation(
             node=node,
             context=context,
-            ahead=rehearsed.ahead,
-            run=Run(plan, arguments, context, rehearsed.ahead) if runs else None,
+            ahead=ahead,
+            run=Run(plan, arguments, context, ahead) if runs else None,
+            preloader=preloader,
             executor=executor,
             untrusted=meant.unknown,
         )

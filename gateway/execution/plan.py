@@ -71,6 +71,14 @@ class Link(Struct, frozen=True, eq=False, kw_only=True):
     types: Sequence[GraphQLObjectType]
     """Those types, as in `selections`."""
 
+    def type_of(self, value: object, info: PlainInfo) -> GraphQLObjectType | None:
+        """Which of those a value is of, or an item; None for what should not be there."""
+        for type_ in self.types:
+            of_type = type_.is_type_of
+            if of_type(value, info) if of_type else len(self.types) == 1:  # type: ignore[arg-type]
+                return type_
+        return None
+
 
 class Plan(Struct, frozen=True, eq=False):
     """An operation with one choice of what is skipped."""

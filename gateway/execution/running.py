@@ -19,11 +19,11 @@ from typing import Any, Final
 import msgspec
 
 from gateway.context import Context
+from gateway.execution.alike import marks
 from gateway.execution.expressions import Surprise
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
-from gateway.reads import GroupsOf, Key, MembersOf
-from gateway.records import Tenant
+from gateway.reads import Key
 from gateway.schema.fetched import flaws_of
 
 Object = Any
@@ -32,8 +32,6 @@ Places = Sequence[int]
 """Of objects or values that are made once: how often each stands in the response, which is what
 limits count.
 """
-SMALL: Final = frozenset({GroupsOf, MembersOf, Tenant})
-"""What a resolver makes anew for each parent, and is quickly compared."""
 ENCODED: Final = msgspec.json.Encoder()
 
 
@@ -78,10 +76,9 @@ class Run:
         """An object for each of these, of the selection's type; what is fetched may come later.
 
         The same value gives the same object, put into several places: all below it is the same too.
-        A hundred customers who share ninety groups would have 9,000 to follow links from.
         """
-        if len(values) > 1 and len(set(marks := _marks(values))) < len(values):
-            return self._shared(selection, values, marks, places)
+        if len(values) > 1 and len(set(marked := marks(values))) < len(values):
+            return self._shared(selection, values, marked, places)
         self.objects += len(values)
         self._context.fill(sum(places) * selection.size)
         shape, info = selection.shape, self._info
@@ -93,15 +90,19 @@ class Run:
         return made
 
     def _shared(
-        self, selection: Selection, values: Sequence[Any], marks: Sequence[Hashable], places: Places
+        self,
+        selection: Selection,
+        values: Sequence[Any],
+        marked: Sequence[Hashable],
+        places: Places,
     ) -> list[Object]:
-        several = dict(zip(marks, values, strict=True))
+        several = dict(zip(marked, values, strict=True))
         times: Counter[Hashable] = Counter()
-        for mark, count in zip(marks, places, strict=True):
+        for mark, count in zip(marked, places, strict=True):
             times[mark] += count
         made = self._objects(selection, list(several.values()), [times[mark] for mark in several])
         objects = dict(zip(several, made, strict=True))
-        return [objects[mark] for mark in marks]
+        return [objects[mark] for mark in marked]
 
     def _follow(
         self, link: Link, parents: Sequence[Any], made: Sequence[Object], places: Places
@@ -238,10 +239,10 @@ class Run:
         return [next(made[name]) for name in names]
 
     def _type_name(self, link: Link, value: Any) -> str:
-        for type_ in link.types:
-            if type_.is_type_of is not None and type_.is_type_of(value, self._info):  # type: ignore[arg-type]
-                return type_.name
-        raise Surprise
+        type_ = link.type_of(value, self._info)
+        if type_ is None:
+            raise Surprise
+        return type_.name
 
     # -- waiting
 
@@ -289,10 +290,3 @@ class Run:
         self._pending -= 1
         if not self._pending and self._over is not None:
             self._over.set_result(True)
-
-
-def _marks(values: Sequence[Any]) -> Sequence[Hashable]:
-    """What tells these values apart, which are of one type. Of records it is which they are: to
-    compare what they hold would take longer than to show it.
-    """
-    return values if type(values[0]) in SMALL else list(map(id, values))

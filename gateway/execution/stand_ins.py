@@ -152,10 +152,6 @@ class Rehearsal(Context):
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
-    async def load(self, key: Key) -> Any:
-        """As `answer`."""
-        return self.answer(key)
-
     def answer(self, key: Key) -> Any:
         """A stand-in for what `key` asks for."""
         # In vain, where the group does not exist: so no more than one call is risked.

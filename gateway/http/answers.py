@@ -16,19 +16,26 @@ Body = dict[str, Any]
 
 
 def body(
-    data: object, errors: Sequence[GraphQLError], *, most: int, request_id: str, executed: bool
+    data: object,
+    errors: Sequence[GraphQLError],
+    *,
+    most: int,
+    unlisted: int = 0,
+    request_id: str,
+    executed: bool,
 ) -> Body:
     """The body of an operation that was executed, or refused: then there is no `data`.
 
-    At most `most` errors are listed, and the others counted. What nobody expected is masked, and
-    logged under the request's id, once however many fields it has cost.
+    At most `most` errors are listed, and the others counted, as `unlisted` ones were before. What
+    nobody expected is masked, and logged under the request's id, once however many fields it has
+    cost.
     """
     answer: Body = {"data": data} if executed else {}
     if not errors:
         return answer
     listed = [_shown(error, request_id) for error in errors[:most]]
-    if len(errors) > most:
-        listed.append(_uncounted(len(errors), most))
+    if (found := len(errors) + unlisted) > most:
+        listed.append(_uncounted(found, most))
     for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
         log_unexpected(failure, request_id)
     # Errors first, so that nobody overlooks them.

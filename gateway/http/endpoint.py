@@ -50,7 +50,6 @@ class EndpointSettings:
     max_request_body: int
     max_variables: int
     max_rest_calls: int
-    max_errors: int
     get: bool
     """Whether queries may come by GET."""
     show_cost: bool
@@ -203,7 +202,8 @@ class Endpoint:
         finally:
             await context.close()
         errors = [*(result.errors or ()), *reports]
-        return self._body(wanted, context, result.data, errors, executed=True)
+        unlisted = operation.tally.unlisted
+        return self._body(wanted, context, result.data, errors, unlisted=unlisted, executed=True)
 
     def _body(
         self,
@@ -212,13 +212,15 @@ class Endpoint:
         data: object,
         errors: Sequence[GraphQLError],
         *,
+        unlisted: int = 0,
         executed: bool,
     ) -> Body:
         asker = context.asker
         body = answers.body(
             data,
             errors,
-            most=self._settings.max_errors,
+            most=self._bounds.max_errors,
+            unlisted=unlisted,
             request_id=asker.request_id,
             executed=executed,
         )

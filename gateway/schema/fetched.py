@@ -7,6 +7,7 @@ operation's REST calls counts it; who runs a compiled operation asks for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -35,24 +36,33 @@ class Fetched(FieldExtension):
         """`show` makes the value of what was read by one key; without it, that is the value."""
         self._show = show
 
-    def resolve(
-        self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
-    ) -> Awaitable[Any] | list[Any] | None:
-        wanted = next_(source, info, **kwargs)
+    def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any) -> Any:
+        wanted, load = next_(source, info, **kwargs), info.context.loaders.load
         if isinstance(wanted, list):
-            load = info.context.load
-            return [load(item) if isinstance(item, Key) else item for item in wanted]
-        return None if wanted is None else self._fetch(wanted, info)
+            return [_now(load(item)) if isinstance(item, Key) else item for item in wanted]
+        if wanted is None:
+            return None
+        answer = load(wanted)
+        if answer.done():
+            return self._told(answer.result(), wanted, info)
+        return self._fetch(answer, wanted, info)
 
     def shown(self, answer: Any, key: Key, context: Context) -> Any:
         """The field's value."""
         return answer if self._show is None else self._show(answer, key, context)
 
-    async def _fetch(self, key: Key, info: Info) -> Any:
-        answer = await info.context.load(key)
+    async def _fetch(self, answer: Awaitable[Any], key: Key, info: Info) -> Any:
+        return self._told(await answer, key, info)
+
+    def _told(self, answer: Any, key: Key, info: Info) -> Any:
         if flaws := flaws_of(answer, key):
             _report(flaws, info)
         return self.shown(answer, key, info.context)
+
+
+def _now(answer: asyncio.Future[Any]) -> Any:
+    """What was read, or the exception in its place; what is still to come, as it is."""
+    return answer.exception() or answer.result() if answer.done() else answer
 
 
 def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:

@@ -88,7 +88,9 @@ def documents(
 
     change = draw(st.sampled_from([None] * 8 + [*changes]))
     if change is None:
-        kind, asked = "query", several(schema.type_map["Query"], levels)
+        # Which is graphql-core's alone, and all beside it then is, too.
+        beside = draw(st.sampled_from([""] * 8 + ["__schema { queryType { name } } "]))
+        kind, asked = "query", beside + several(schema.type_map["Query"], levels)
     else:
         payload = get_named_type(schema.type_map["Mutation"].fields[change].type)
         below = several(payload, levels)
