@@ -197,7 +197,10 @@ class CommercetoolsBackend:
 
     async def _get(self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
         template, path = self._address(ref)
-        return self._group(await self._upstream.send("GET", template, path), decoders)
+        group = self._group(await self._upstream.send("GET", template, path), decoders)
+        if not _is(group, ref):
+            raise InvalidAnswer("The backend has answered with another group.")
+        return group
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
@@ -262,7 +265,7 @@ class CommercetoolsBackend:
             return made
         except OutcomeUnknown:
             now = await self._look(group)
-            if not isinstance(now, CustomerGroup) or not _is(now, group):
+            if not isinstance(now, CustomerGroup):
                 raise
             if not all(holds(now, change) for change in changes):
                 raise
@@ -325,8 +328,6 @@ class CommercetoolsBackend:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
         found = await self._get(group)
-        if not _is(found, group):
-            raise InvalidAnswer("The backend answered with another group: nothing was sent.")
         customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
         return await editor.edit(customers, add=add, remove=remove)

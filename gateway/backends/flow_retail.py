@@ -151,7 +151,10 @@ class FlowRetailBackend:
 
     async def _get(self, uid: str, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         answer = await self._upstream.send("GET", GROUP, self._path(uid))
-        return self._group(answer, decoders)
+        group = self._group(answer, decoders)
+        if not _is(group, uid):
+            raise InvalidAnswer("The backend has answered with another group.")
+        return group
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
@@ -196,7 +199,7 @@ class FlowRetailBackend:
             answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
             if answer.status == 409:
                 raise Duplicate("The uid or the name is in use." + answer.reason())
-            return self._made(answer)
+            return self._made(answer, draft.uid)
         except OutcomeUnknown:
             # Without a chosen uid a second look could find another's group.
             made = await self._look(draft.uid) if draft.uid is not None else None
@@ -233,7 +236,7 @@ class FlowRetailBackend:
             answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
             if answer.status == 409:
                 raise Duplicate("The name is in use." + answer.reason(), field=["name"])
-            return self._made(answer)
+            return self._made(answer, uid)
         except OutcomeUnknown:
             now = await self._look(uid)
             if isinstance(now, CustomerGroup) and now.name == body.get("name"):
@@ -377,9 +380,21 @@ class FlowRetailBackend:
         force_setattr(group, "tenant_uid", self._tenant)
         return group
 
-    def _made(self, answer: Answer) -> CustomerGroup:
-        """The group in a write's answer; where it can't be read, the write's outcome is unknown."""
+    def _made(self, answer: Answer, uid: str | None) -> CustomerGroup:
+        """The group in a write's answer; where it can't be read, or is another than that of `uid`,
+        the write's outcome is unknown.
+        """
         try:
-            return self._group(answer)
+            group = self._group(answer)
         except InvalidAnswer:
             raise unreadable() from None
+        if uid is not None and not _is(group, uid):
+            raise unreadable()
+        return group
+
+
+def _is(group: CustomerGroup, uid: str) -> bool:
+    """Whether the answer is about the group that was asked for. (An upstream of another mind may
+    take no notice of letters' case.)
+    """
+    return group.uid.casefold() == uid.casefold()

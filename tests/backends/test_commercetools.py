@@ -892,7 +892,8 @@ def listing(row: dict[str, Any]) -> Effect:
 @pytest.mark.parametrize("broken", GROUP_LEAVES)
 async def test_a_broken_field_of_a_group_is_one_broken_leaf(world, backend, broken, given):
     """Its siblings stay. A version can't be null: where there is none, its leaf is an error too."""
-    row = dict(GROUP)
+    gold = world.add_group("Gold")
+    row = {**GROUP, "id": gold}
     if given == "absent":
         del row[broken]
     elif given == "extra":
@@ -901,12 +902,11 @@ async def test_a_broken_field_of_a_group_is_one_broken_leaf(world, backend, brok
         row[broken] = None if given is None else [7]
     world.faults.add(listing(row))
     world.faults.add(Body(json.dumps(row).encode()))
-    gold = world.add_group("Gold")
 
     page = await backend.list_groups(Window(size=3))
     single = (await backend.get_groups([ById(gold)]))[ById(gold)]
 
-    world.faults.add(Body(json.dumps(GROUP).encode()))
+    world.faults.add(Body(json.dumps({**GROUP, "id": gold}).encode()))
     whole = (await backend.get_groups([ById(gold)]))[ById(gold)]
     for group in (page.rows[0].record, single):
         assert group.name == "Gold"
@@ -924,7 +924,8 @@ async def test_a_broken_field_of_a_group_is_one_broken_leaf(world, backend, brok
 @pytest.mark.parametrize("fields", [7, [], "x", {"x": 1}, {}, None])
 async def test_broken_custom_fields_are_one_broken_leaf(world, backend, gold, fields):
     """An error where they are no object; none where there is nothing."""
-    row = {**GROUP, "custom": {"type": {"typeId": "type", "id": "t"}, "fields": fields}}
+    custom = {"type": {"typeId": "type", "id": "t"}, "fields": fields}
+    row = {**GROUP, "id": gold, "custom": custom}
     world.faults.add(Body(json.dumps(row).encode()))
 
     custom = (await backend.get_groups([ById(gold)]))[ById(gold)].commercetools.custom
@@ -938,7 +939,7 @@ async def test_broken_custom_fields_are_one_broken_leaf(world, backend, gold, fi
 @pytest.mark.parametrize("by", [7, "ada", [], {"user": 7}, {"user": {"id": 7}}, {"clientId": 7}])
 async def test_a_broken_author_is_an_error_and_not_nobody(world, backend, gold, by):
     """null would say that it was not tracked."""
-    world.faults.add(Body(json.dumps({**GROUP, "createdBy": by}).encode()))
+    world.faults.add(Body(json.dumps({**GROUP, "id": gold, "createdBy": by}).encode()))
 
     group = (await backend.get_groups([ById(gold)]))[ById(gold)]
 

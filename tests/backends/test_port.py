@@ -312,6 +312,20 @@ async def test_members_that_can_not_be_read_can_not_be_compared(world, backend, 
     assert (kept.add, kept.remove) == ([], [second])
 
 
+async def test_an_answer_about_another_group_is_none(world, backend):
+    """Neither to a read nor to a change, of which it does not tell what has become."""
+    gold, blue = world.add_group("Gold"), world.add_group("Blue")
+    world.faults.add(Instead(gold, json.dumps(blue)), times=None)
+
+    found = await backend.get_groups([ById(gold)])
+    with pytest.raises((OutcomeUnknown, InvalidAnswer)) as failure:
+        await backend.update_group(ById(gold), [Rename("Au")])
+
+    assert isinstance(found[ById(gold)], InvalidAnswer)
+    sent = [call for call in world.calls if not call.startswith("GET")]
+    assert type(failure.value) is (OutcomeUnknown if sent else InvalidAnswer)
+
+
 # -- access
 
 
