@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from gateway.answer_cache import AnswerCache
@@ -68,11 +69,15 @@ class Context:
         self.asker = asker
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
-        self._reported: dict[tuple[tuple[str | int, ...], str], GatewayError] = {}
+        self._reported: dict[tuple[str | int, ...], Sequence[GatewayError]] = {}
+        self._listed = 0
+        self.unlisted = 0
+        """How much the client is told of in number only."""
         self.bounds = bounds
         self._ends = asker.deadline
         self._shown = 0
         self._named = 0
+        self._looks_ahead = False
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
         self.answers: AnswerCache | None = None
@@ -137,18 +142,20 @@ class Context:
 
     def begin_again(self) -> None:
         """Nothing was shown yet: the answer is made anew, of what was read."""
-        self._shown = self.filled = self._named = 0
+        self._shown = self.filled = self._named = self._listed = self.unlisted = 0
         self._reported.clear()
         self._show_in_time()
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
-        """What is read inside is shown later, and counted then."""
-        shown, filled, named = self._shown, self.filled, self._named
+        """What is read inside is shown later, and counted then: whoever shows it knows best of what
+        there is too much.
+        """
+        self._looks_ahead = True
         try:
             yield
         finally:
-            self._shown, self.filled, self._named = shown, filled, named
+            self._looks_ahead = False
             self._show_in_time()
 
     def _show_in_time(self) -> None:
@@ -162,6 +169,8 @@ class Context:
         A row that is read once may be shown any number of times: a hundred customers who share a
         hundred groups are ten thousand.
         """
+        if self._looks_ahead:
+            return
         self._shown += rows
         if self._shown > self.bounds.max_rows:
             raise LimitExceeded(
@@ -184,13 +193,20 @@ class Context:
         return made
 
     @contextmanager
-    def counting(self) -> Iterator[Callable[[], None]]:
-        """Gives what counts once more all that is counted inside."""
+    def counting(self) -> Iterator[Callable[[], bool]]:
+        """Gives what counts once more all that is counted inside; False where it is too much."""
         shown, filled = self._shown, self.filled
 
-        def again() -> None:
-            self.show(rows)
-            self.fill(values)
+        def again() -> bool:
+            fits = (
+                self._shown + rows <= self.bounds.max_rows
+                and self.filled + values <= self.bounds.max_values
+                and asyncio.get_running_loop().time() <= self._ends
+            )
+            if fits:
+                self._shown += rows
+                self.filled += values
+            return fits
 
         yield again
         rows, values = self._shown - shown, self.filled - filled
@@ -201,7 +217,7 @@ class Context:
 
         Few rows have many fields, where each of them is asked for under many names.
         """
-        if self.changes:
+        if self.changes or self._looks_ahead:
             return  # what has become of a change is told, however much and late it is
         self.filled += values
         if self.filled > self.bounds.max_values:
@@ -215,6 +231,8 @@ class Context:
 
     def name(self, entities: int, *, field: Sequence[str]) -> None:
         """Count ids and representations; raises LimitExceeded where they are too many."""
+        if self._looks_ahead:
+            return
         self._named += entities
         if self._named > self.bounds.max_entities:
             raise LimitExceeded(
@@ -230,18 +248,28 @@ class Context:
         if asyncio.get_running_loop().time() > self._ends:
             raise DeadlineExceeded("The operation's time is over.")
 
-    def report(self, path: tuple[str | int, ...], failure: GatewayError) -> None:
-        """Tell the client of a failure that left `path` its value, or the better part of it."""
-        self._reported[path, failure.message] = failure
+    def report(
+        self, path: tuple[str | int, ...], failures: Iterable[GatewayError], *, count: int = 1
+    ) -> None:
+        """Tell the client of so many failures that left `path` its value, or the better part of it;
+        once, however many of its fields have met them. No more are made than can be listed.
+        """
+        if path in self._reported:
+            return
+        listed = self._reported[path] = list(islice(failures, self.room_for_reports))
+        self.unlisted += count - len(listed)
+        self._listed += len(listed)
 
     @property
-    def reported(self) -> int:
-        """How much the client will be told of."""
-        return len(self._reported)
+    def room_for_reports(self) -> int:
+        """How many more reports are listed."""
+        return self.bounds.max_errors - self._listed
 
     def reports(self) -> list[tuple[tuple[str | int, ...], GatewayError]]:
-        """What was reported, once each, with its path."""
-        return [(path, failure) for (path, _), failure in self._reported.items()]
+        """What was reported, with its path."""
+        return [
+            (path, failure) for path, failures in self._reported.items() for failure in failures
+        ]
 
     async def close(self) -> None:
         """End whatever is still under way for this request."""

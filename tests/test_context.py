@@ -22,7 +22,13 @@ class Recorder:
         return object()  # type: ignore[return-value]
 
 
-def context(tenants: Tenants, *, default: str | None = None, meter: Meter | None = None) -> Context:
+def context(
+    tenants: Tenants,
+    *,
+    default: str | None = None,
+    meter: Meter | None = None,
+    **bounds_too: int,
+) -> Context:
     asker = Asker(
         token="s3cret",  # noqa: S106  # made up
         request_id="r1",
@@ -31,7 +37,7 @@ def context(tenants: Tenants, *, default: str | None = None, meter: Meter | None
         deadline=99.0,
         meter=meter or Meter(),
     )
-    bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10)
+    bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10, **bounds_too)
     return Context(asker, tenants, bounds)
 
 
@@ -122,16 +128,18 @@ async def test_the_token_shows_in_no_repr():
 
 async def test_a_failure_is_reported_once_for_each_place():
     """Edges, nodes and page info of one list share a read and its flaws."""
-    asked = context(Tenants(connectors={}))
-    for message in ("Left out: a.", "Left out: a.", "Left out: b."):
-        asked.report(("customerGroups",), Rejected(message))
-    asked.report(("other",), Rejected("Left out: a."))
+    asked = context(Tenants(connectors={}), max_errors=4)
+    left_out = [Rejected(f"Left out: {row}.") for row in "abc"]
+    for path in ("customerGroups", "customerGroups", "other", "another"):
+        asked.report((path,), iter(left_out), count=3)
 
     assert [(path, failure.message) for path, failure in asked.reports()] == [
         (("customerGroups",), "Left out: a."),
         (("customerGroups",), "Left out: b."),
+        (("customerGroups",), "Left out: c."),
         (("other",), "Left out: a."),
     ]
+    assert asked.unlisted == 5
 
 
 async def test_a_change_is_begun_where_all_its_calls_fit():

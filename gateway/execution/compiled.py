@@ -7,9 +7,9 @@ their document: made once, however often it is asked.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,6 @@ from graphql import (
     is_leaf_type,
     is_non_null_type,
     is_object_type,
-    located_error,
 )
 from graphql.execution.collect_fields import FragmentDetails, GroupedFieldSet
 from graphql.execution.values import VariableValues
@@ -35,11 +34,11 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.errors import GatewayError
-from gateway.execution.alike import mark
 from gateway.execution.documents import Document
 from gateway.execution.expressions import Partial
 from gateway.execution.fields import PlainInfo
 from gateway.execution.preloading import Preloader
+from gateway.execution.repeats import Repeats
 from gateway.execution.shapes import Shapes, place
 from gateway.execution.shelf import Choice, Kept
 from gateway.execution.turns import Turns
@@ -57,21 +56,6 @@ class Tally:
     """Objects that were made by shapes."""
     surprises: int = 0
     """Those among them that graphql-core had to make again."""
-    unlisted: int = 0
-    """Errors that were only counted: those of a field ahead of them fill the list."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What was shown of an object, in one go."""
-
-    fields: dict[str, Any]
-    source: object
-    """Held, because it is known by its id."""
-    count: Callable[[], None]
-    """Counts it for another place."""
-    errors: Sequence[tuple[GraphQLError, Sequence[str | int]]]
-    """Each with its path from the object on."""
 
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -108,19 +92,23 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             hide_suggestions=not suggestions,
         )
 
-    def use(self, kept: Kept, choice: Choice, tally: Tally, preloader: Preloader) -> None:
+    def use(
+        self, kept: Kept, choice: Choice, tally: Tally, preloader: Preloader, turns: Turns
+    ) -> None:
         """`choice` is the operation's, of those that `kept` is for. `preloader` has read all that
         a query shows; of a change, it is asked to when that is made.
         """
+        turns.join()
+        self._turns = turns
         self._kept = kept
         self._choice = choice
         self._tally = tally
         self._preloader = preloader
-        self._turns = Turns()
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
-        self._shown: dict[Hashable, _Shown] = {}
-        self._repeated: Counter[int] = Counter()
+        self._counted: dict[int, Path] = {}
+        self._traces: dict[Exception, TracebackType | None] = {}
         self._context: Context = self.context_value
+        self._repeats = Repeats(self._context, self.collected_errors)
         self._info = PlainInfo(self._context)
 
     @property
@@ -162,36 +150,18 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     def _shown_once(
         self, type_: GraphQLObjectType, source: Any, path: Any, fields: GroupedFieldSet
     ) -> Any:
-        """These fields of an object, as they were shown elsewhere: that is the same, but for the
-        paths of errors.
-        """
-        partial, here = self._partial(type_, fields), (id(fields), mark(source))
-        if here in self._shown:
-            return self._again(self._shown[here], path)
-        errors, reported = self.collected_errors.errors, self._context.reported
-        known = len(errors)
-        with self._context.counting() as count:
+        """These fields of an object, which may have been shown elsewhere."""
+        partial = self._partial(type_, fields)
+        known = self._repeats.again(fields, source, path)
+        if known is not None:
+            return known
+        with self._repeats.first(fields, source, path) as keep:
+            if id(path.prev) not in self._counted:
+                self._context.fill(partial.size)
             shown = self._fields(type_, source, path, fields, partial)
-        if partial.others and isinstance(shown, dict) and reported == self._context.reported:
-            depth = len(path.as_list())
-            below = [(error, (error.path or ())[depth:]) for error in errors[known:]]
-            self._shown[here] = _Shown(shown, source, count, below)
+            if partial.others and isinstance(shown, dict):
+                keep(shown)
         return shown
-
-    def _again(self, shown: _Shown, path: Path) -> dict[str, Any]:
-        shown.count()
-        for error, keys in shown.errors:
-            node = error.nodes[0] if error.nodes else None
-            self._repeated[id(node)] += 1
-            if self._repeated[id(node)] > self._context.bounds.max_errors:
-                self._tally.unlisted += 1
-                continue
-            there = path
-            for key in keys:
-                there = there.add_key(key, None)
-            located = located_error(error.original_error or error, error.nodes, there.as_list())
-            self.collected_errors.add(located, there)
-        return shown.fields
 
     def _fields(
         self,
@@ -201,7 +171,6 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         fields: GroupedFieldSet,
         partial: Partial,
     ) -> Any:
-        self._context.fill(len(fields))
         if len(partial.others) == len(fields):
             return super().execute_fields(type_, source, path, fields, None)
         filled = self._context.filled
@@ -209,10 +178,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             plain: dict[str, Any] = partial.shape(source, self._info)
         except Exception:  # whatever it is, graphql-core will meet it and say where
             self._tally.surprises += 1
-            self._context.filled = filled
+            # What is in objects below is counted with those.
+            self._context.filled = filled - (partial.size - len(fields))
             return super().execute_fields(type_, source, path, fields, None)
         self._tally.compiled += 1
-        self._context.fill(partial.size - len(fields))
         if not partial.others:
             return plain
         _, _, others = self._partials[id(fields)]
@@ -254,33 +223,58 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         items: Any,
         position_context: Any,
     ) -> Any:
-        how = item_type, field_details_list, info, path, items
         if self._kept is None or is_leaf_type(get_named_type(item_type)):
-            return super().complete_iterable_value(*how, position_context)
-        return self._one_by_one(*how)
-
-    async def _one_by_one(
-        self, item_type: Any, details: Any, info: Any, path: Any, items: Sequence[Any]
-    ) -> list[Any]:
-        """The list, item by item, so that no more than one is under way, and others get their turn:
-        there is nothing left to wait for.
-        """
+            return super().complete_iterable_value(
+                item_type, field_details_list, info, path, items, position_context
+            )
+        self._count_items(item_type, field_details_list, path, items)
+        # Item by item, as there is nothing left to wait for: no more than one is under way, and
+        # those that are left over at the end of a turn wait for the next one.
+        numbered = enumerate(items)
         completed: list[Any] = []
-        for index, item in enumerate(items):
-            await self._turns.give_way()
-            how = item_type, details, info, path.add_key(index, None), None
-            if self.is_awaitable(item):
-                completed.append(await self.complete_awaitable_list_item_value(item, *how))
-            elif self.complete_list_item_value(item, completed, *how):
-                completed[index] = await completed[index]
+
+        def waits(index: int, item: Any) -> bool:
+            how = item_type, field_details_list, info, path.add_key(index, None), None
+            if not self.is_awaitable(item):
+                return self.complete_list_item_value(item, completed, *how)
+            completed.append(self.complete_awaitable_list_item_value(item, *how))
+            return True
+
+        async def others() -> list[Any]:
+            if self.is_awaitable(completed[-1]):
+                completed[-1] = await completed[-1]
+            for index, item in numbered:
+                await self._turns.give_way()
+                if waits(index, item):
+                    completed[-1] = await completed[-1]
+            return completed
+
+        for index, item in numbered:
+            if waits(index, item) or self._turns.over:
+                return others()
         return completed
+
+    def _count_items(self, item_type: Any, details: Any, path: Path, items: Sequence[Any]) -> None:
+        """Count what all of the items have of their own, ahead of what is below the first of them:
+        if there is too much below, its fields fail, and not the list.
+        """
+        type_ = item_type.of_type if is_non_null_type(item_type) else item_type
+        if is_object_type(type_):
+            there = sum(not (item is None or isinstance(item, Exception)) for item in items)
+            size = self._partial(type_, self.collect_subfields(type_, details)[0]).size
+            self._context.fill(there * size)
+            self._counted[id(path)] = path
 
     def handle_field_error(
         self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Any
     ) -> None:
-        if isinstance(raw_error, GatewayError):
-            # Nobody asks where it was raised, and thousands of tracebacks hold as many frames each.
-            raw_error = raw_error.with_traceback(None)
+        # What is expected is not traced, and what was raised once not to each field that it costs:
+        # tracebacks hold frames, and those all that they have worked on.
+        if isinstance(raw_error, GatewayError | GraphQLError):
+            raw_error.__traceback__ = None
+        elif self._kept:
+            trace = self._traces.setdefault(raw_error, raw_error.__traceback__)
+            raw_error.__traceback__ = trace
         super().handle_field_error(raw_error, return_type, field_details_list, path)
 
     def _completed(self, partial: Partial, items: Sequence[Any]) -> list[Any] | msgspec.Raw | None:

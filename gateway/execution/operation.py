@@ -33,6 +33,7 @@ from gateway.execution.plan import Arguments, Plan, Planner, conditions
 from gateway.execution.preloading import Preloader
 from gateway.execution.running import Run
 from gateway.execution.shelf import Choice, Kept, Shelf
+from gateway.execution.turns import Turns
 from gateway.limits import variables_refusal
 from gateway.reads import ListOf
 from gateway.selection import Selection
@@ -125,6 +126,7 @@ class Operations:
         self._compiled = compiled
         self._selecting = selecting
         self._shelf = Shelf()
+        self._turns = Turns()
         self._max_values = max_variable_values
 
     def operation(
@@ -166,7 +168,7 @@ class Operations:
                 self._schema, document, node, values, context, suggestions=self._suggestions
             )
             if preloader is not None:
-                made.use(kept, choice, tally, preloader)
+                made.use(kept, choice, tally, preloader, self._turns)
             return made
 
         return Operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 TURN: Final = 0.005
@@ -10,22 +11,32 @@ TURN: Final = 0.005
 
 
 class Turns:
-    """Those of one piece of work, of which several parts may be under way."""
+    """Those of one event loop: all who work in one share it."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ends = self._loop.time() + TURN
-        self._over = False
+        self._ends = 0.0
+        self._waiting = False
+
+    def join(self) -> None:
+        """Work begins; whoever is at it already goes on for a while."""
+        if not self._waiting:
+            self._begin()
+
+    @property
+    def over(self) -> bool:
+        """Whether it is time to give way."""
+        return time.monotonic() >= self._ends
 
     async def give_way(self) -> None:
         """Let others have theirs, if this one is over."""
-        if self._loop.time() < self._ends:
+        if not self.over:
             return
-        if not self._over:
-            self._over = True
-            self._loop.call_soon(self._begin)  # ahead of all parts, once for all of them
+        if not self._waiting:
+            self._waiting = True
+            # Ahead of all who go on with their work then, and once for all of them.
+            asyncio.get_running_loop().call_soon(self._begin)
         await asyncio.sleep(0)
 
     def _begin(self) -> None:
-        self._over = False
-        self._ends = self._loop.time() + TURN
+        self._waiting = False
+        self._ends = time.monotonic() + TURN

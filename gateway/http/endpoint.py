@@ -202,8 +202,7 @@ class Endpoint:
         finally:
             await context.close()
         errors = [*(result.errors or ()), *reports]
-        unlisted = operation.tally.unlisted
-        return self._body(wanted, context, result.data, errors, unlisted=unlisted, executed=True)
+        return self._body(wanted, context, result.data, errors, executed=True)
 
     def _body(
         self,
@@ -212,7 +211,6 @@ class Endpoint:
         data: object,
         errors: Sequence[GraphQLError],
         *,
-        unlisted: int = 0,
         executed: bool,
     ) -> Body:
         asker = context.asker
@@ -220,7 +218,7 @@ class Endpoint:
             data,
             errors,
             most=self._bounds.max_errors,
-            unlisted=unlisted,
+            unlisted=context.unlisted,
             request_id=asker.request_id,
             executed=executed,
         )

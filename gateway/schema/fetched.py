@@ -8,7 +8,7 @@ operation's REST calls counts it; who runs a compiled operation asks for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from strawberry.extensions import FieldExtension
@@ -74,9 +74,12 @@ def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
 def _report(flaws: Sequence[Flaw], info: Info) -> None:
     connection = info.path.prev
     path = tuple(connection.as_list()) if connection else ()
+    info.context.report(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
+
+
+def _failures(flaws: Sequence[Flaw]) -> Iterator[InvalidAnswer]:
     for flaw in flaws[:MAX_FLAWS]:
-        failure = InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
-        info.context.report(path, failure)
+        yield InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
     if len(flaws) > MAX_FLAWS:
         more = sum(flaw.parts for flaw in flaws[MAX_FLAWS:])
-        info.context.report(path, InvalidAnswer(f"And {more} more parts of it."))
+        yield InvalidAnswer(f"And {more} more parts of it.")

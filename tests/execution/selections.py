@@ -89,7 +89,7 @@ def documents(
     change = draw(st.sampled_from([None] * 8 + [*changes]))
     if change is None:
         # Which is graphql-core's alone, and all beside it then is, too.
-        beside = draw(st.sampled_from([""] * 8 + ["__schema { queryType { name } } "]))
+        beside = draw(st.sampled_from([""] * 14 + ["__schema { queryType { name } } "]))
         kind, asked = "query", beside + several(schema.type_map["Query"], levels)
     else:
         payload = get_named_type(schema.type_map["Mutation"].fields[change].type)

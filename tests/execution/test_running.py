@@ -462,6 +462,21 @@ async def test_values_in_lists_of_records_are_counted(flow, broken, more):
     assert limited == (more < 0)
 
 
+@pytest.mark.parametrize("beside", ["", "__schema { queryType { name } }"])
+async def test_what_is_too_much_fails_below_a_list_and_not_the_list(flow, beside):
+    """All rows of a list are counted ahead of what is below the first of them."""
+    for group in flow.add_groups(5):
+        flow.add_customers(10, group, prefix=group)
+    query = f"{{ {beside} customerGroups {{ nodes {{ uid customers {{ nodes {{ uid }} }} }} }} }}"
+    async with running_gateway(settings(flow.url, max_values=40)) as gateway:
+        body = await gateway.ask(query)
+
+    groups = body["data"]["customerGroups"]["nodes"]
+    assert [group["uid"] for group in groups] == [f"g00{number}" for number in range(5)]
+    assert [group["customers"] is not None for group in groups] == [True, True, False, False, False]
+    assert set(codes(body)) == {"LIMIT_EXCEEDED"}
+
+
 async def test_values_are_counted_once_where_a_row_is_a_surprise(flow):
     """A list whose shape fails is made again item by item, and is no larger for that."""
     flow.add_group("gold")
@@ -556,12 +571,15 @@ CHANGE = """mutation ($uid: ID!) { updateCustomerGroup(
 ) { customerGroup { name customers { nodes { uid } } } userErrors { code } } }"""
 
 
+@pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("query", [QUERY, CHANGE], ids=["query", "mutation"])
-async def test_nothing_is_left_for_the_garbage_collector(query):
+async def test_nothing_is_left_for_the_garbage_collector(query, fails):
     """All of a request is freed as it ends: what was read, who asked, and the token."""
     async with stage() as here:
         group = here.world.add_group("Gold")
         here.world.add_customer(group)
+        if fails:
+            here.world.faults.add(Answer(404), path="/customers", times=None)
         await here.run(query, {"uid": group})
         await settled()
         with left_behind() as found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
+from gateway.schema.node import global_id
 from gateway.simulator.faults import Answer
 from gateway.telemetry import Event, OperationDone, UpstreamCall
 from tests.harness import Flow, Gateway, codes, served, settings
@@ -68,6 +70,17 @@ async def test_a_failure_nobody_expected_shows_the_request_id_and_nothing_else(q
     assert record.name == "gateway.http"
     assert "r-1" in record.getMessage()
     assert SECRET not in record.getMessage()
+
+
+async def test_what_a_failure_costs_in_many_places_is_logged_as_that_of_one(caplog):
+    """graphql-core raises it again for each."""
+    ids = json.dumps([global_id("CustomerGroup", "shop", "a")] * 200)
+    async with broken_gateway() as gateway:
+        body = await gateway.ask(f"{{ nodes(ids: {ids}) {{ id }} }}")
+
+    [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(body["errors"]) == 101
+    assert len(record.getMessage()) < 5_000
     assert "handle_async_request" in record.getMessage()  # where it was raised
     assert record.exc_info is None
     assert SECRET not in caplog.text
