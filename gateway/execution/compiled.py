@@ -132,7 +132,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if self._kept and path:
             if path.prev is None and self._changes:
                 return self._changed(parent_type, source_value, path, grouped_field_set)
-            return self._shown_once(parent_type, source_value, path, grouped_field_set)
+            return self._object(parent_type, source_value, path, grouped_field_set)
         if self._kept:
             self._context.fill(len(grouped_field_set))
         return super().execute_fields(
@@ -144,22 +144,22 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         """What the payload of a change shows, which is read after it."""
         await self._preloader.read_below(path.key, payload)
-        shown = self._shown_once(type_, payload, path, fields)
+        shown = self._object(type_, payload, path, fields)
         return await shown if isinstance(shown, Awaitable) else shown
 
-    def _shown_once(
+    def _object(
         self, type_: GraphQLObjectType, source: Any, path: Any, fields: GroupedFieldSet
     ) -> Any:
         """These fields of an object, which may have been shown elsewhere."""
         partial = self._partial(type_, fields)
+        if not partial.others:  # quickly made
+            return self._fields(type_, source, path, fields, partial)
         known = self._repeats.again(fields, source, path)
         if known is not None:
             return known
         with self._repeats.first(fields, source, path) as keep:
-            if id(path.prev) not in self._counted:
-                self._context.fill(partial.size)
             shown = self._fields(type_, source, path, fields, partial)
-            if partial.others and isinstance(shown, dict):
+            if isinstance(shown, dict):
                 keep(shown)
         return shown
 
@@ -171,6 +171,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         fields: GroupedFieldSet,
         partial: Partial,
     ) -> Any:
+        if id(path.prev) not in self._counted:
+            self._context.fill(partial.size)
         if len(partial.others) == len(fields):
             return super().execute_fields(type_, source, path, fields, None)
         filled = self._context.filled
@@ -227,6 +229,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().complete_iterable_value(
                 item_type, field_details_list, info, path, items, position_context
             )
+        items = items if isinstance(items, list | tuple) else list(items)
         self._count_items(item_type, field_details_list, path, items)
         # Item by item, as there is nothing left to wait for: no more than one is under way, and
         # those that are left over at the end of a turn wait for the next one.
