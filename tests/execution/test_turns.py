@@ -1,0 +1,35 @@
+"""Work that gives way: nobody waits for all of it, and all of it gets on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from gateway.execution.turns import TURN, Turns
+from tests.stalls import longest_stall
+
+STEP = 0.001
+PARTS = 5
+
+
+async def test_others_wait_for_a_turn_and_a_step_of_each_part():
+    """Of however many parts the work has, and in the order in which they came."""
+    turns = Turns()
+    steps: list[int] = []
+
+    async def part(number: int) -> None:
+        turns.join()
+        for _ in range(20):
+            await turns.give_way()
+            until = time.thread_time() + STEP
+            while time.thread_time() < until:
+                pass
+            steps.append(number)
+
+    async def work() -> None:
+        await asyncio.gather(*[part(number) for number in range(PARTS)])
+
+    # A turn as the first part begins, then the turn of those who were left over, and their steps.
+    allowed = 2 * TURN + PARTS * STEP + 0.01
+    assert await longest_stall(work, allowed=allowed) <= allowed
+    assert {steps.count(number) % 20 for number in range(PARTS)} == {0}
