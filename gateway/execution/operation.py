@@ -33,7 +33,7 @@ from gateway.execution.plan import Arguments, Plan, Planner, conditions
 from gateway.execution.preloading import Preloader
 from gateway.execution.running import Run
 from gateway.execution.shelf import Choice, Kept, Shelf
-from gateway.execution.turns import Turns
+from gateway.execution.turns import TURN, Turns
 from gateway.limits import variables_refusal
 from gateway.reads import ListOf
 from gateway.selection import Selection
@@ -85,12 +85,13 @@ class Operation:
                 self.context.loaders.ask_ahead(self.ahead)
             if inspect.isawaitable(result):
                 result = await result
+            collected = executor.collected_errors
         finally:
             executor.let_go()
         assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
-        if result.errors:
-            result.errors.sort(key=_place)
-        return result
+        self.context.unlisted += collected.more()
+        errors = [error for error, _ in collected.since(0)]
+        return ExecutionResult(result.data, sorted(errors, key=_place) or None)
 
 
 def _place(error: GraphQLError) -> tuple[int, Sequence[tuple[bool, str | int]]]:
@@ -116,8 +117,11 @@ class Operations:
         max_variable_values: int,
         compiled: bool = True,
         selecting: bool = True,
+        turn: float = TURN,
     ) -> None:
-        """`compiled` and `selecting` are off to see what the others do without them."""
+        """`compiled` and `selecting` are off to see what the others do without them; with a `turn`
+        of no seconds, what is made by graphql-core gives way wherever it can.
+        """
         self._schema = schema
         self._documents = documents
         self._persisted = persisted
@@ -126,7 +130,7 @@ class Operations:
         self._compiled = compiled
         self._selecting = selecting
         self._shelf = Shelf()
-        self._turns = Turns()
+        self._turns = Turns(turn)
         self._max_values = max_variable_values
 
     def operation(

@@ -14,11 +14,11 @@ from typing import Any
 
 from graphql import GraphQLError, located_error
 from graphql.execution.collect_fields import GroupedFieldSet
-from graphql.execution.executor import CollectedErrors
 from graphql.pyutils import Path
 
 from gateway.context import Context
 from gateway.execution.alike import mark
+from gateway.execution.collected import Collected
 
 Object = dict[str, Any]
 
@@ -33,9 +33,12 @@ class _Shown:
     count: Callable[[], bool]
     """Counts it for another place, if it fits."""
     errors: Sequence[_Error]
+    counted: int
+    """Errors that were only counted."""
     reported: int
+    """Reports that are listed."""
     unlisted: int
-    """What was told of it besides."""
+    """Those that are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class _Error:
     error: GraphQLError
     keys: Sequence[str | int]
     """Its path from the object on."""
+    levels: int
+    """How many of the keys lead to what has become null by it."""
     place: Hashable
     """What is the same for all errors of one field of these objects."""
 
@@ -52,7 +57,7 @@ class _Error:
 class Repeats:
     """Those of one execution."""
 
-    def __init__(self, context: Context, errors: CollectedErrors) -> None:
+    def __init__(self, context: Context, errors: Collected) -> None:
         self._context = context
         self._errors = errors
         self._shown: dict[Hashable, _Shown] = {}
@@ -67,9 +72,12 @@ class Repeats:
             return None
         if not known.count():
             return None
+        if self._errors.has_nulled_position(path):
+            return known.fields  # nobody will see it
         self._context.unlisted += known.reported + known.unlisted
-        for each in known.errors:
-            self._tell(each, path)
+        left_out = sum(not self._tell(each, path) for each in known.errors)
+        if more := known.counted + left_out:
+            self._errors.count(more, path)
         return known.fields
 
     @contextmanager
@@ -77,32 +85,41 @@ class Repeats:
         self, fields: GroupedFieldSet, source: object, path: Path
     ) -> Iterator[Callable[[Object], None]]:
         """Gives what keeps that which is shown inside, and all that is told of it meanwhile."""
-        context, errors = self._context, self._errors.errors
-        known, room, unlisted = len(errors), context.room_for_reports, context.unlisted
+        context, errors = self._context, self._errors
+        known, counted = len(errors.errors), errors.counted
+        room, unlisted = context.room_for_reports, context.unlisted
         with context.counting() as count:
 
             def keep(shown: Object) -> None:
+                if errors.has_nulled_position(path):
+                    return  # then nothing was told of what failed in it
                 self._shown[_here(fields, source)] = _Shown(
                     shown,
                     source,
                     count,
-                    [_below(error, path, fields) for error in errors[known:]],
+                    [_below(*each, path, fields) for each in errors.since(known)],
+                    errors.counted - counted,
                     room - context.room_for_reports,
                     context.unlisted - unlisted,
                 )
 
             yield keep
 
-    def _tell(self, each: _Error, path: Path) -> None:
-        """Tell of the error at this place too; no more than are listed, of one field."""
+    def _tell(self, each: _Error, path: Path) -> bool:
+        """Tell of the error at this place too; False where as many as are listed were, of its field
+        alone.
+        """
         self._told[each.place] += 1
         if self._told[each.place] > self._context.bounds.max_errors:
-            self._context.unlisted += 1
-            return
-        for key in each.keys:
+            return False
+        place = path
+        for level, key in enumerate(each.keys, 1):
             path = path.add_key(key, None)
+            if level <= each.levels:
+                place = path
         original = each.error.original_error or each.error
-        self._errors.add(located_error(original, each.error.nodes, path.as_list()), path)
+        self._errors.add(located_error(original, each.error.nodes, path.as_list()), place)
+        return True
 
 
 def _here(fields: GroupedFieldSet, source: object) -> Hashable:
@@ -110,6 +127,8 @@ def _here(fields: GroupedFieldSet, source: object) -> Hashable:
     return id(fields), mark(source)
 
 
-def _below(error: GraphQLError, path: Path, fields: GroupedFieldSet) -> _Error:
-    keys = (error.path or [])[len(path.as_list()) :]
-    return _Error(error, keys, (id(fields), *[key for key in keys if isinstance(key, str)]))
+def _below(error: GraphQLError, place: Path | None, path: Path, fields: GroupedFieldSet) -> _Error:
+    depth = len(path.as_list())
+    keys = (error.path or [])[depth:]
+    levels = len(place.as_list()) - depth if place else 0
+    return _Error(error, keys, levels, (id(fields), *[key for key in keys if isinstance(key, str)]))

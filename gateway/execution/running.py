@@ -13,7 +13,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from operator import mul
 from typing import Any, Final
 
 import msgspec
@@ -192,9 +191,10 @@ class Run:
         if not link.field.is_list:
             self._context.fill(sum(places) * size)
             return self._each(places, shape, values, info)
-        items = [0 if value is None else len(value) for value in values]
-        self._context.fill(sum(map(mul, items, places)) * size)
-        self.objects += sum(items)
+        # One item of each list: the shape counts the others.
+        there = [times if value else 0 for value, times in zip(values, places, strict=True)]
+        self._context.fill(sum(there) * size)
+        self.objects += sum(len(value) for value in values if value)
         # Encoded here and now, so that neither objects nor records have to stay.
         return self._each(
             places, lambda value: msgspec.Raw(ENCODED.encode(shape(value, info))), values

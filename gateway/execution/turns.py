@@ -13,7 +13,8 @@ TURN: Final = 0.005
 class Turns:
     """Those of one event loop: all who work in one share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = TURN) -> None:
+        self._seconds = seconds
         self._ends = 0.0
         self._waiting = False
 
@@ -28,9 +29,7 @@ class Turns:
         return time.monotonic() >= self._ends
 
     async def give_way(self) -> None:
-        """Let others have theirs, if this one is over."""
-        if not self.over:
-            return
+        """Let others have theirs, where this one is over."""
         if not self._waiting:
             self._waiting = True
             # Ahead of all who go on with their work then, and once for all of them.
@@ -39,4 +38,4 @@ class Turns:
 
     def _begin(self) -> None:
         self._waiting = False
-        self._ends = time.monotonic() + TURN
+        self._ends = time.monotonic() + self._seconds

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import pytest
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Operation, Operations
 from gateway.execution.persisted import PersistedDocuments
+from gateway.execution.turns import TURN
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
@@ -37,20 +39,26 @@ HOP = """query ($uid: ID!) {
 class Stage:
     """A world, and operations on it in this process: to look at what runs them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, bounds: Bounds = BOUNDS, turn: float = TURN) -> None:
         self.world = world
         documents = Documents(
             SCHEMA, DocumentLimits(), memory=10_000_000, suggestions=False, introspection=False
         )
+        self._bounds = bounds
         self._operations = Operations(
-            SCHEMA, documents, PersistedDocuments(), suggestions=False, max_variable_values=1_000
+            SCHEMA,
+            documents,
+            PersistedDocuments(),
+            suggestions=False,
+            max_variable_values=1_000,
+            turn=turn,
         )
 
     async def run(
         self, query: str, variables: Mapping[str, Any] | None = None
     ) -> tuple[Operation, Any]:
         """The operation as it was in the end, and the body that a client gets."""
-        context = asking(self.world.connector, BOUNDS, limit=100)
+        context = asking(self.world.connector, self._bounds, limit=100)
         operation = self._operations.operation(query, None, variables or {}, context, extensions={})
         try:
             result = await operation.execute()
@@ -63,9 +71,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(backend: str = "flow_retail") -> AsyncIterator[Stage]:
+async def stage(
+    backend: str = "flow_retail", *, bounds: Bounds = BOUNDS, turn: float = TURN
+) -> AsyncIterator[Stage]:
     async with worlds(backend) as world:
-        yield Stage(world)
+        yield Stage(world, bounds, turn)
 
 
 @contextmanager
@@ -460,6 +470,46 @@ async def test_values_in_lists_of_records_are_counted(flow, broken, more):
 
     limited = "LIMIT_EXCEEDED" in codes(body)
     assert limited == (more < 0)
+
+
+@pytest.mark.parametrize("more", [0, -1])
+async def test_a_run_counts_what_graphql_core_counts(more):
+    """An answer with just as many values as may be is made once."""
+    async with stage(bounds=replace(BOUNDS, max_values=12 + more)) as here:
+        for number in range(5):
+            here.world.add_group(f"Group {number}")
+        operation, body = await here.run("{ customerGroups(first: 5) { nodes { uid name } } }")
+
+    assert operation.tally.surprises == (more < 0)
+    assert ("errors" in body) == (more < 0)
+
+
+@pytest.mark.parametrize("turn", [0, TURN])
+async def test_the_reason_of_a_null_is_told_of_and_nothing_below_it(turn):
+    """A cursor can't be made, so its connection is null. The same groups fail there and below a
+    sound connection: there they are told of, whatever was shown first.
+    """
+    edges = "edges { node { customerGroups { uid customers(first: 2) { nodes { uid } } } } cursor }"
+    query = f"{{ customerGroups(first: 2) {{ nodes {{ customers {{ {edges} }} }} }} }}"
+    async with stage(turn=turn) as here:
+        uids = [here.world.add_group(f"Group {number:02}") for number in range(12)]
+        sound = here.world.add_customer(*uids[1:])
+        unsound = {"customerUid": "x" * 3_000, "customerGroupUids": uids[2:]}
+        paging = {"pageNumber": 1, "pageSize": 20, "totalCount": 1}
+        page = msgspec.json.encode({"items": [unsound], "paging": paging})
+        here.world.faults.add(Body(page), path=f"{uids[0]}/customers", times=None)
+        for uid in uids[2:]:
+            here.world.faults.add(Answer(404), path=f"{uid}/customers", times=None)
+        _, body = await here.run(query)
+
+    first, second = body["data"]["customerGroups"]["nodes"]
+    assert first["customers"] is None
+    assert second["customers"]["edges"][0]["cursor"]
+    told = [error["path"][2:] for error in body["errors"]]
+    below = [1, "customers", "edges", 0, "node", "customerGroups"]
+    assert told[:-1] == [[*below, number, "customers", "nodes"] for number in range(1, 11)]
+    assert told[-1] == [0, "customers", "edges", 0, "cursor"]
+    assert sound
 
 
 @pytest.mark.parametrize("beside", ["", "__schema { queryType { name } }"])
