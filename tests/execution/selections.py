@@ -86,10 +86,10 @@ def documents(
                 parts.append(f"...F{len(fragments) - 1}{directive()}")
         return " ".join(parts) or "__typename"
 
-    change = draw(st.sampled_from([None] * 8 + [*changes]))
+    change = draw(st.sampled_from([None] * 14 + [*changes]))
     if change is None:
         # Which is graphql-core's alone, and all beside it then is, too.
-        beside = draw(st.sampled_from([""] * 14 + ["__schema { queryType { name } } "]))
+        beside = draw(st.sampled_from([""] * 19 + ["__schema { queryType { name } } "]))
         kind, asked = "query", beside + several(schema.type_map["Query"], levels)
     else:
         payload = get_named_type(schema.type_map["Mutation"].fields[change].type)
