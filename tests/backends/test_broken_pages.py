@@ -185,12 +185,14 @@ def test_the_addresses_of_a_customer_take_time_in_proportion():
     _, (found,), _ = commercetools_wire.WHOLE.customers.decode(body)
     assert found is not None
 
-    began = time.thread_time()
-    record = commercetools_wire.WHOLE.customer_record(found, "wien", "both")
-    took = time.thread_time() - began
+    took = []
+    for _ in range(3):  # the garbage of other tests may be gone through in one
+        began = time.thread_time()
+        record = commercetools_wire.WHOLE.customer_record(found, "wien", "both")
+        took.append(time.thread_time() - began)
 
     assert [address.type and address.type.value for address in record.addresses[:2]] == [
         "DELIVERY_ADDRESS",
         "INVOICE_ADDRESS",
     ]
-    assert took <= ALLOWED
+    assert min(took) <= ALLOWED
