@@ -217,7 +217,9 @@ class Context:
 
         Few rows have many fields, where each of them is asked for under many names.
         """
-        if self.changes or self._looks_ahead:
+        if self._looks_ahead:
+            return
+        if self.changes:
             return  # what has become of a change is told, however much and late it is
         self.filled += values
         if self.filled > self.bounds.max_values:

@@ -1,8 +1,9 @@
 """graphql-core's executor, with the plain parts of the response made by generated functions.
 
 What is not plain (fields that are read, that have arguments, whose type is abstract) goes its way
-through graphql-core, and so does every part with a surprise in its data. Shapes are kept beside
-their document: made once, however often it is asked.
+through graphql-core, and so does every part with a surprise in its data. All of it was read ahead;
+lists are completed item by item, and give way to other requests. Shapes are kept beside their
+document: made once, however often it is asked.
 """
 
 from __future__ import annotations

@@ -31,11 +31,12 @@ def body(
     cost.
     """
     answer: Body = {"data": data} if executed else {}
-    if not errors:
+    if not errors and not unlisted:
         return answer
     listed = [_shown(error, request_id) for error in errors[:most]]
-    if (found := len(errors) + unlisted) > most:
-        listed.append(_uncounted(found, most))
+    found = len(errors) + unlisted
+    if found > len(listed):
+        listed.append(_unlisted(found - len(listed), found=found, most=most))
     for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
         log_unexpected(failure, request_id)
     # Errors first, so that nobody overlooks them.
@@ -88,9 +89,9 @@ def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
     return {**error.formatted, "extensions": extensions}
 
 
-def _uncounted(found: int, most: int) -> dict[str, Any]:
+def _unlisted(more: int, *, found: int, most: int) -> dict[str, Any]:
     """Stands for errors that are not listed."""
-    message = f"And {found - most} more errors."
+    message = f"And {more} more errors."
     refusal = LimitExceeded(message, limit="max_errors", allowed=most, found=found)
     return {"message": message, "extensions": refusal.extensions}
 

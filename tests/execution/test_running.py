@@ -493,7 +493,7 @@ async def test_the_reason_of_a_null_is_told_of_and_nothing_below_it(turn):
     query = f"{{ customerGroups(first: 2) {{ nodes {{ customers {{ {edges} }} }} }} }}"
     async with stage(turn=turn) as here:
         uids = [here.world.add_group(f"Group {number:02}") for number in range(12)]
-        sound = here.world.add_customer(*uids[1:])
+        here.world.add_customer(*uids[1:])
         unsound = {"customerUid": "x" * 3_000, "customerGroupUids": uids[2:]}
         paging = {"pageNumber": 1, "pageSize": 20, "totalCount": 1}
         page = msgspec.json.encode({"items": [unsound], "paging": paging})
@@ -509,7 +509,6 @@ async def test_the_reason_of_a_null_is_told_of_and_nothing_below_it(turn):
     below = [1, "customers", "edges", 0, "node", "customerGroups"]
     assert told[:-1] == [[*below, number, "customers", "nodes"] for number in range(1, 11)]
     assert told[-1] == [0, "customers", "edges", 0, "cursor"]
-    assert sound
 
 
 @pytest.mark.parametrize("beside", ["", "__schema { queryType { name } }"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from graphql import GraphQLError
 
+from gateway.http import answers
 from gateway.paging import Position, encode_cursor
 from gateway.simulator.faults import Answer
 from gateway.telemetry import OperationDone
@@ -50,6 +52,18 @@ async def test_a_response_lists_only_so_many_errors(flow: Flow):
 
     assert codes(body) == ["UPSTREAM_UNAVAILABLE"] * 5 + ["LIMIT_EXCEEDED"]
     assert body["errors"][-1]["message"] == "And 7 more errors."
+
+
+@pytest.mark.parametrize("listed", [0, 2])
+def test_what_was_only_counted_is_told_of_where_the_list_has_room_too(listed):
+    """What was kept of a field's errors may be below what became null, and then is not told."""
+    errors = [GraphQLError("no", path=["it", number]) for number in range(listed)]
+
+    body = answers.body({}, errors, most=5, unlisted=3, request_id="r", executed=True)
+
+    assert len(body["errors"]) == listed + 1
+    assert body["errors"][-1]["message"] == "And 3 more errors."
+    assert body["errors"][-1]["extensions"]["found"] == listed + 3
 
 
 async def test_a_forged_cursor_is_the_clients_mistake_and_no_one_elses(
