@@ -18,8 +18,6 @@ from gateway.backends.commercetools import Commercetools
 from gateway.backends.commercetools_refusals import may_repeat
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.backends.transport import HttpTransport
-from gateway.backends.upstream import Upstream
 from gateway.context import Tenants
 from gateway.execution.documents import Documents
 from gateway.execution.manifest import read_manifest
@@ -32,6 +30,8 @@ from gateway.http.health import health
 from gateway.http.manners import SecurityHeaders, cross_origin
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
+from gateway.rest.transport import HttpTransport
+from gateway.rest.upstream import Upstream
 from gateway.schema import create_schema
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings

@@ -2,7 +2,9 @@
 it `commercetools`, and `wide`, a gateway in front of both.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 from hypothesis import settings as settings_of_hypothesis
@@ -13,6 +15,25 @@ from tests.two_backends import Commercetools, both, running_commercetools
 # The same examples every time: a run fails for what was changed, and not by chance.
 settings_of_hypothesis.register_profile("fixed", derandomize=True, deadline=None)
 settings_of_hypothesis.load_profile("fixed")
+
+ON_BOTH_LOOPS = {
+    "test_transport",
+    "test_connections",
+    "test_addresses",
+    "test_tls",
+    "test_time_limits",
+}
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """asyncio's own event loop; for what depends on it, the one that serves as well."""
+    loops: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in ON_BOTH_LOOPS and sys.platform != "win32":
+        import uvloop
+
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from gateway.backends import predicates
-from gateway.backends.answer import Answer
 from gateway.backends.commercetools_changes import (
     action,
     custom_draft,
@@ -45,7 +44,6 @@ from gateway.backends.port import (
     MembershipEdit,
 )
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.upstream import CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage
 from gateway.backends.wire import per_selection
 from gateway.errors import (
@@ -59,6 +57,8 @@ from gateway.errors import (
 )
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
+from gateway.rest.answer import Answer
+from gateway.rest.upstream import CallerUpstream, Upstream, unreadable
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 GROUPS: Final = "/{projectKey}/customer-groups"

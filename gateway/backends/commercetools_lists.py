@@ -13,11 +13,11 @@ from gateway.backends.commercetools_refusals import refuse
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.upstream import CallerUpstream
 from gateway.backends.windows import Chunk, RowT, read_window
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
 from gateway.paging import Window
 from gateway.records import Flaw, Page, Row
+from gateway.rest.upstream import CallerUpstream
 
 MAX_LIMIT: Final = 500
 MAX_OFFSET: Final = 10_000

@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.backends import predicates
-from gateway.backends.answer import Answer
 from gateway.backends.commercetools_refusals import code
 from gateway.backends.commercetools_wire import CommercetoolsListing
 from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.upstream import CallerUpstream
-from gateway.backends.urls import Query
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.records import Int64, Record
+from gateway.rest.answer import Answer
+from gateway.rest.upstream import CallerUpstream
+from gateway.rest.urls import Query
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 CUSTOMERS: Final = "/{projectKey}/customers"

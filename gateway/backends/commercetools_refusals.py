@@ -8,8 +8,8 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec import Struct
 
-from gateway.backends.answer import Answer
 from gateway.errors import Duplicate, InUse, NotFound, Rejected
+from gateway.rest.answer import Answer
 
 NOT_CARRIED_OUT: Final = frozenset({"OverCapacity", "PendingOperation"})
 FIELDS: Final[Mapping[str, Sequence[str]]] = {

@@ -10,7 +10,6 @@ from typing import Any, Final, assert_never
 
 from msgspec.structs import force_setattr
 
-from gateway.backends.answer import Answer
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail_capabilities import capabilities
 from gateway.backends.flow_retail_costs import FlowRetailCosts
@@ -41,7 +40,6 @@ from gateway.backends.port import (
     SortDirection,
     no_such_order,
 )
-from gateway.backends.upstream import CallerUpstream, Upstream, unreadable
 from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
 from gateway.backends.wire import per_selection
 from gateway.errors import (
@@ -56,6 +54,8 @@ from gateway.errors import (
 )
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Flaw, Page
+from gateway.rest.answer import Answer
+from gateway.rest.upstream import CallerUpstream, Upstream, unreadable
 from gateway.settings import FlowRetail as FlowRetailSettings
 
 GROUPS: Final = "/tenants/{tenantUid}/customer-groups"

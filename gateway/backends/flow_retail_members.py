@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.backends.answer import Answer
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
+from gateway.rest.answer import Answer
 
 Edit = tuple[MemberAction, str]
 Put = Callable[[Sequence[str], Sequence[str]], Awaitable[Answer]]

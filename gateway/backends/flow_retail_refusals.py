@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from gateway.backends.answer import Answer
 from gateway.backends.port import ById, GroupRef
 from gateway.errors import NotFound, Rejected, Unsupported
+from gateway.rest.answer import Answer
 
 
 def refuse(answer: Answer) -> NoReturn:

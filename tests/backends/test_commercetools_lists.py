@@ -15,7 +15,6 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.answer import Answer
 from gateway.backends.commercetools import GROUP_SORTS, GROUPS
 from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import RemoteList
@@ -32,6 +31,7 @@ from gateway.backends.port import (
 from gateway.errors import GatewayError, InvalidAnswer, LimitExceeded, Rejected
 from gateway.paging import Position, Window
 from gateway.records import Page
+from gateway.rest.answer import Answer
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.faults import Body
 from tests.backends.worlds import CommercetoolsWorld, shop

@@ -13,7 +13,6 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.answer import Answer
 from gateway.backends.flow_retail_members import edit_members
 from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
@@ -25,6 +24,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest.answer import Answer
 from gateway.simulator import faults
 from gateway.simulator.flow_retail import membership
 from gateway.simulator.flow_retail.refusal import Refusal

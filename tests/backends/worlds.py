@@ -12,8 +12,8 @@ from gateway.backends.commercetools import Commercetools, CommercetoolsBackend
 from gateway.backends.commercetools_refusals import may_repeat
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.backends.transport import HttpTransport
-from gateway.backends.upstream import Upstream
+from gateway.rest.transport import HttpTransport
+from gateway.rest.upstream import Upstream
 from gateway.selection import Selection
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings

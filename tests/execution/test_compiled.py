@@ -20,7 +20,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.backends.upstream import Upstream
 from gateway.context import Context
 from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Documents, Refused
@@ -31,6 +30,7 @@ from gateway.execution.turns import TURN
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
+from gateway.rest.upstream import Upstream
 from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.settings import FlowRetail as FlowRetailSettings

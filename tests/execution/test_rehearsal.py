@@ -16,8 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.backends.transport import HttpTransport
-from gateway.backends.upstream import Upstream
 from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.fields import Costly
@@ -25,6 +23,8 @@ from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds, Position, encode_cursor, list_mark
+from gateway.rest.transport import HttpTransport
+from gateway.rest.upstream import Upstream
 from gateway.schema import create_schema
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from gateway.backends.addresses import Addresses, LookUp
-from gateway.backends.exchange import Exchange
+from gateway.rest.addresses import Addresses, LookUp
+from gateway.rest.exchange import Exchange
 
 
 class Origin(NamedTuple):

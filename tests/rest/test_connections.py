@@ -15,9 +15,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from gateway.backends.transport import COLLECT, HttpTransport
-from tests.backends.wire import Server, answer, fetch, head, listening, running
+from gateway.rest.transport import COLLECT, HttpTransport
 from tests.harness import TOKEN, Flow
+from tests.rest.wire import Server, answer, fetch, head, listening, running
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

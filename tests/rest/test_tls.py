@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.backends.transport import HttpTransport
-from tests.backends.wire import answer, fetch, head, running
+from gateway.rest.transport import HttpTransport
+from tests.rest.wire import answer, fetch, head, running
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="certificates are made with openssl")

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import httpx
 import pytest
 
-from gateway.backends.addresses import KEPT, Addresses
-from gateway.backends.transport import HttpTransport
-from tests.backends.conftest import LoopFactory
-from tests.backends.wire import fetch, head, running
+from gateway.rest.addresses import KEPT, Addresses
+from gateway.rest.transport import HttpTransport
+from tests.conftest import LoopFactory
+from tests.rest.wire import fetch, head, running
 
 HUNG = "http://hung.example/"
 LOOPS: list[LoopFactory] = [asyncio.new_event_loop]

@@ -18,10 +18,7 @@ from typing import Final, cast
 import httpx
 import msgspec
 
-from gateway.backends.answer import Answer
 from gateway.backends.port import Caller
-from gateway.backends.transport import COLLECT
-from gateway.backends.urls import BaseUrl, Query, Target
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -32,6 +29,9 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest.answer import Answer
+from gateway.rest.transport import COLLECT
+from gateway.rest.urls import BaseUrl, Query, Target
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, UpstreamCall
 from gateway.time_limits import TimeLimits

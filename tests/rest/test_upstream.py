@@ -17,10 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.answer_cache import AnswerCache
-from gateway.backends.answer import Answer
 from gateway.backends.port import Caller
-from gateway.backends.transport import HttpTransport
-from gateway.backends.upstream import CallerUpstream, Upstream
 from gateway.context import Asker
 from gateway.errors import (
     DeadlineExceeded,
@@ -34,12 +31,15 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest.answer import Answer
+from gateway.rest.transport import HttpTransport
+from gateway.rest.upstream import CallerUpstream, Upstream
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.simulator import faults
 from gateway.telemetry import Meter, UpstreamCall, log_event
 from tests import harness
-from tests.backends.wire import head, running
 from tests.harness import TENANT, TOKEN, codes, running_gateway
+from tests.rest.wire import head, running
 
 HOST = "erp-7.internal.example"
 URL = f"https://{HOST}/v2"

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway.backends.transport import COLLECT, HttpTransport
-from tests.backends.wire import answer, fetch, head, listening, running
+from gateway.rest.transport import COLLECT, HttpTransport
+from tests.rest.wire import answer, fetch, head, listening, running
 
 
 async def test_a_request_goes_out_with_its_own_headers_and_no_others(transport):
