@@ -21,6 +21,7 @@ GatewayError
 └── UpstreamError            nobody's mistake here; wait, or tell the operator
     ├── Unavailable          UPSTREAM_UNAVAILABLE      no usable answer came
     ├── RateLimited          RATE_LIMITED              the upstream asks to slow down
+    ├── Overloaded           OVERLOADED                more waits here already than is let in
     ├── InvalidAnswer        UPSTREAM_INVALID_ANSWER   an answer came that is not what was agreed
     ├── DeadlineExceeded     DEADLINE_EXCEEDED         the operation's time is over
     └── OutcomeUnknown       OUTCOME_UNKNOWN           a change was sent and no answer came
@@ -195,7 +196,7 @@ class Forbidden(AccessError):
 
 
 class UpstreamError(GatewayError):
-    """The upstream, or the way to it, failed."""
+    """The upstream, or the way to it, failed, or there is no room on it."""
 
 
 class Unavailable(UpstreamError):
@@ -217,6 +218,22 @@ class RateLimited(UpstreamError):
     def extensions(self) -> dict[str, object]:
         extra = {} if self.retry_after is None else {"retryAfter": self.retry_after}
         return {"code": self.code, **extra}
+
+
+class Overloaded(UpstreamError):
+    """More waits here already, for this process or for an upstream, than is let in; nothing was
+    sent. `retry_after` is in seconds.
+    """
+
+    code = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "retryAfter": self.retry_after}
 
 
 class InvalidAnswer(UpstreamError):
