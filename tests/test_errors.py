@@ -14,6 +14,7 @@ from gateway.errors import (
     DocumentError,
     GatewayError,
     InvalidInput,
+    Overloaded,
     RateLimited,
     RevisionConflict,
     UpstreamError,
@@ -61,7 +62,7 @@ def test_every_mistake_of_a_caller_is_a_user_error():
     )
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not Overloaded])
 def test_the_message_is_kept_and_the_code_shown(kind):
     """`str` is the message; `extensions` is what clients get beside it."""
     failure = kind("It went wrong.")
@@ -82,6 +83,10 @@ def test_a_rate_limit_says_when_to_come_back():
     assert RateLimited("Slowly.", retry_after=3.0).extensions == {
         "code": "RATE_LIMITED",
         "retryAfter": 3.0,
+    }
+    assert Overloaded("Later.", retry_after=0.5).extensions == {
+        "code": "OVERLOADED",
+        "retryAfter": 0.5,
     }
 
 
