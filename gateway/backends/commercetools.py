@@ -58,7 +58,8 @@ from gateway.errors import (
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 from gateway.rest.answer import Answer
-from gateway.rest.upstream import CallerUpstream, Upstream, unreadable
+from gateway.rest.statuses import unreadable
+from gateway.rest.upstream import CallerUpstream, Upstream
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 GROUPS: Final = "/{projectKey}/customer-groups"

@@ -55,7 +55,8 @@ from gateway.errors import (
 from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Flaw, Page
 from gateway.rest.answer import Answer
-from gateway.rest.upstream import CallerUpstream, Upstream, unreadable
+from gateway.rest.statuses import unreadable
+from gateway.rest.upstream import CallerUpstream, Upstream
 from gateway.settings import FlowRetail as FlowRetailSettings
 
 GROUPS: Final = "/tenants/{tenantUid}/customer-groups"

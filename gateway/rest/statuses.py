@@ -1,0 +1,70 @@
+"""What the status of an answer means for any API, and whether the request may be sent again."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import httpx
+
+from gateway.errors import (
+    Forbidden,
+    GatewayError,
+    InvalidAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+
+TRANSIENT: Final = frozenset({502, 503, 504})
+
+
+class Again(Exception):
+    """The request may be sent again, `after` seconds if the upstream said so; else `failure` is the
+    answer.
+    """
+
+    def __init__(self, failure: GatewayError, *, after: float | None = None) -> None:
+        super().__init__()
+        self.failure = failure
+        self.after = after
+
+
+def unknown() -> OutcomeUnknown:
+    return OutcomeUnknown("The change was sent, and no answer came that tells whether it was made.")
+
+
+def unreadable() -> OutcomeUnknown:
+    """For an adapter that can't read the answer to a write which the upstream accepted."""
+    return OutcomeUnknown("The change was accepted, but its answer can't be read.")
+
+
+def judge(safe: bool, response: httpx.Response) -> int:
+    """The status, where it is an adapter's to read; else raises what it means for any API."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return status
+    if status == 401:
+        raise Unauthenticated("The backend does not accept this token.")
+    if status == 403:
+        raise Forbidden("This token has no right to do that.")
+    if status == 429:
+        after = _retry_after(response.headers.get("Retry-After"))
+        limited = RateLimited("The backend asks to slow down.", retry_after=after)
+        # A refused request was not carried out, so a write may be sent again as well.
+        raise Again(limited, after=after)
+    if 400 <= status < 500:
+        return status
+    if not safe:
+        raise unknown()
+    if status in TRANSIENT:
+        raise Again(Unavailable("The backend is not available."))
+    if status >= 500:
+        raise Unavailable("The backend failed.")
+    raise InvalidAnswer("The backend answered with a status that its contract does not have.")
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds; None for an absent or a date form, which would need the upstream's clock."""
+    return float(value) if value and re.fullmatch(r"\d{1,6}", value) else None
