@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+from gateway.accepted_tokens import Standing
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
@@ -60,6 +61,13 @@ class Asker:
     meter: Meter
     shows_cost: bool = False
     """Whether the response says what the operation has cost."""
+    standing: Standing | None = None
+    """What is remembered of the token."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a backend has lately accepted the token."""
+        return self.standing is not None and self.standing.accepted
 
 
 class Context:
@@ -114,6 +122,7 @@ class Context:
         """The tenant's backend, speaking for this request's caller."""
         backend = self._backends.get(tenant_uid)
         if backend is None:
+            standing = self.asker.standing
             caller = Caller(
                 tenant_uid=tenant_uid,
                 token=self.asker.token,
@@ -122,6 +131,7 @@ class Context:
                 meter=self.asker.meter,
                 selected=self.selected,
                 answers=self.answers,
+                answered=None if standing is None else standing.answered,
             )
             backend = self.tenants.connector(tenant_uid).connect(caller)
             self._backends[tenant_uid] = backend

@@ -6,7 +6,7 @@ refused with `Unsupported` before any REST call; `Capabilities` say so ahead of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -38,6 +38,8 @@ class Caller:
     """
     answers: AnswerCache | None = None
     """Where what was read is kept, of an operation that changes nothing."""
+    answered: Callable[[int], None] | None = None
+    """Is told the status of each answer, which says whether the token is any good."""
 
 
 # -- what is asked about

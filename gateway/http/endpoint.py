@@ -13,6 +13,7 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.accepted_tokens import AcceptedTokens
 from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Refused
 from gateway.execution.operation import Operation, Operations
@@ -77,6 +78,7 @@ class Endpoint:
         self._graphiql = graphiql
         self._methods = "GET, POST" if settings.get else "POST"
         self._time_limits = TimeLimits()
+        self._accepted = AcceptedTokens()
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
@@ -139,8 +141,10 @@ class Endpoint:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         began = asyncio.get_running_loop().time()
+        token = caller.bearer_token(headers.get("authorization"))
         return Asker(
-            token=caller.bearer_token(headers.get("authorization")),
+            token=token,
+            standing=None if token is None else self._accepted.standing(token),
             request_id=request_id,
             tenant_uid=headers.get("x-tenant") or settings.default_tenant,
             began=began,

@@ -157,6 +157,8 @@ class CallerUpstream:
                     response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
+                        if caller.answered is not None:
+                            caller.answered(status)
                         content = await read(response, upstream._settings.max_body)
                     finally:
                         await stream(response).aclose()

@@ -1,0 +1,73 @@
+"""Which bearer tokens a backend has lately accepted.
+
+The gateway can't tell a token from a made-up one; backends can, and say so with every answer. What
+is remembered of a token is a keyed hash: it opens nothing, and without the key, which only this
+process has, nobody can try whether it is that of a token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from typing import Final
+
+from cachetools import LRUCache
+
+MOST_REMEMBERED: Final = 10_000
+"""Tokens; some 3 MB. Whose token is forgotten is a stranger until its next REST call."""
+LATELY: Final = 600.0
+"""Seconds."""
+
+
+class AcceptedTokens:
+    """Those of this process; the one that was unused for longest makes room for a new one."""
+
+    def __init__(self, *, most: int = MOST_REMEMBERED, lately: float = LATELY) -> None:
+        self._key = secrets.token_bytes(32)
+        self._remembered: LRUCache[bytes, Standing] = LRUCache(most)
+        self._lately = lately
+
+    def __len__(self) -> int:
+        return len(self._remembered)
+
+    def standing(self, token: str) -> Standing:
+        """What is remembered of `token`. A token that nobody has accepted takes no room."""
+        digest = hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
+        return self._remembered.get(digest) or Standing(self, digest)
+
+    def remember(self, digest: bytes, standing: Standing) -> float:
+        """Keep the standing of a token that was just accepted; until when it counts."""
+        if digest not in self._remembered:
+            self._remembered[digest] = standing
+        return time.monotonic() + self._lately
+
+    def forget(self, digest: bytes) -> None:
+        self._remembered.pop(digest, None)
+
+
+class Standing:
+    """What backends have said of one token."""
+
+    __slots__ = ("_digest", "_tokens", "_until")
+
+    def __init__(self, tokens: AcceptedTokens, digest: bytes) -> None:
+        self._tokens = tokens
+        self._digest = digest
+        self._until = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        return self._until > time.monotonic()
+
+    def answered(self, status: int) -> None:
+        """Take note of the status that a backend has answered to a REST call with this token.
+
+        Only success shows that a token is good: a server may say 404, 409 or 400 before it looks at
+        who asks. 403 is said to a token that is good for something else, so it changes nothing.
+        """
+        if 200 <= status < 300:
+            self._until = self._tokens.remember(self._digest, self)
+        elif status == 401:
+            self._until = 0.0
+            self._tokens.forget(self._digest)
