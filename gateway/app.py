@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+import logging
+import types
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import httpx
 from starlette.applications import Starlette
@@ -39,6 +42,9 @@ from gateway.settings import Settings, SettingsError
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Observer, log_event
 
+log = logging.getLogger("gateway")
+NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
+YOURS: Final = "YOUR_TOKEN"
 MakeTransport = Callable[[int], httpx.AsyncBaseTransport]
 
 
@@ -47,12 +53,12 @@ def create_app(
     *,
     observe: Observer = log_event,
     make_transport: MakeTransport = lambda connections: HttpTransport(connections=connections),
-    graphiql_token: str | None = None,
+    graphiql_tokens: Mapping[str, str] = NO_TOKENS,
 ) -> Starlette:
     """The gateway as an ASGI app; its connections are opened and closed by its lifespan.
 
-    Raises SettingsError where the settings leave no backend. `graphiql_token` is shown to anyone
-    who opens GraphiQL: for a demo only.
+    Raises SettingsError where the settings leave no backend. `graphiql_tokens`, by their headers,
+    are shown to anyone who opens GraphiQL: for a demo only.
     """
     if settings.default_upstream is None and not settings.tenants:
         raise SettingsError(
@@ -85,8 +91,11 @@ def create_app(
         max_rest_calls=settings.max_rest_calls,
         get=_chosen(settings.get_queries, development),
         show_cost=development,
+        bearer_headers=settings.bearer_headers,
     )
-    page = GraphiQL(token=graphiql_token) if _chosen(settings.graphiql, development) else None
+    tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
+    page = GraphiQL(tokens=tokens) if _chosen(settings.graphiql, development) else None
+    _warn_of_shared_tokens(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -109,7 +118,11 @@ def create_app(
         ],
         middleware=[
             Middleware(SecurityHeaders),
-            *cross_origin(settings.cors_origins, credentials=settings.cors_credentials),
+            *cross_origin(
+                settings.cors_origins,
+                credentials=settings.cors_credentials,
+                bearer_headers=settings.bearer_headers,
+            ),
             Middleware(_GraphQL),
         ],
         lifespan=lifespan,
@@ -117,6 +130,20 @@ def create_app(
     # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
     app.router.redirect_slashes = False
     return app
+
+
+def _warn_of_shared_tokens(settings: Settings) -> None:
+    """A token opens one vendor's API; sent to the other as well, it could be used there."""
+    kinds: dict[str, set[str]] = {}
+    for upstream in settings.upstreams:
+        kinds.setdefault(upstream.bearer_header.lower(), set()).add(type(upstream).__name__)
+    for header, sharing in kinds.items():
+        if len(sharing) > 1:
+            log.warning(
+                "Both vendors are sent the token of the header %s: "
+                "name another one in flow_retail.bearer_header or commercetools.bearer_header.",
+                header,
+            )
 
 
 def _chosen(setting: bool | None, development: bool) -> bool:
@@ -222,5 +249,8 @@ class _Backends:
 
 
 def _way(settings: UpstreamSettings) -> list[object]:
-    """How the API is reached; how it behaves is for each tenant's adapter."""
-    return [getattr(settings, field.name) for field in dataclasses.fields(UpstreamSettings)]
+    """How the API is reached; how it behaves, and whose token it gets, is for each tenant's
+    adapter.
+    """
+    names = [field.name for field in dataclasses.fields(UpstreamSettings)]
+    return [getattr(settings, name) for name in names if name != "bearer_header"]

@@ -50,7 +50,8 @@ class Tenants:
 class Asker:
     """Who sent the request, as its headers say."""
 
-    token: str | None = field(repr=False)
+    tokens: Mapping[str, str] = field(repr=False)
+    """The bearer tokens by the header that each came in, in lower case."""
     request_id: str
     tenant_uid: str | None
     """The tenant of fields that name none: the X-Tenant header, else the configured default."""
@@ -61,13 +62,13 @@ class Asker:
     meter: Meter
     shows_cost: bool = False
     """Whether the response says what the operation has cost."""
-    standing: Standing | None = None
-    """What is remembered of the token."""
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """What is remembered of each token, by its header too."""
 
     @property
     def accepted(self) -> bool:
-        """Whether a backend has lately accepted the token."""
-        return self.standing is not None and self.standing.accepted
+        """Whether a backend has lately accepted one of the tokens."""
+        return any(standing.accepted for standing in self.standings.values())
 
 
 class Context:
@@ -122,10 +123,14 @@ class Context:
         """The tenant's backend, speaking for this request's caller."""
         backend = self._backends.get(tenant_uid)
         if backend is None:
-            standing = self.asker.standing
+            connector = self.tenants.connector(tenant_uid)
+            header = connector.bearer_header.lower()
+            standing = self.asker.standings.get(header)
             caller = Caller(
                 tenant_uid=tenant_uid,
-                token=self.asker.token,
+                # No other: it would let one vendor act as the caller at the other.
+                token=self.asker.tokens.get(header),
+                bearer_header=connector.bearer_header,
                 request_id=self.asker.request_id,
                 deadline=self.asker.deadline,
                 meter=self.asker.meter,
@@ -133,7 +138,7 @@ class Context:
                 answers=self.answers,
                 answered=None if standing is None else standing.answered,
             )
-            backend = self.tenants.connector(tenant_uid).connect(caller)
+            backend = connector.connect(caller)
             self._backends[tenant_uid] = backend
         return backend
 

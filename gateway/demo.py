@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Final
 
 from gateway import serving
 from gateway.app import create_app
@@ -17,7 +18,6 @@ from gateway.configuration import read_settings
 from gateway.settings import Settings, Tenant
 from gateway.simulations import (
     NAMES,
-    TOKEN,
     CommercetoolsSimulation,
     FlowRetailSimulation,
     Simulation,
@@ -25,6 +25,9 @@ from gateway.simulations import (
     simulation,
 )
 
+CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
+"""One operation over both carries two tokens, as it does in production: neither vendor sees the
+other's."""
 QUERY = """{ \
 oslo: customerGroups(tenantUid: "%s", first: 2) { nodes { name customers { totalCount } } } \
 wien: customerGroups(tenantUid: "%s", first: 2) { nodes { name key customers { totalCount } } } }"""
@@ -59,7 +62,11 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
         tenants = _tenants(settings)
         settings = _over(settings, environ, urls, tenants)
         sizes = [api.fill(tenant) for api, tenant in zip(apis, tenants, strict=True)]
-        gateway = serving.server(create_app(settings, graphiql_token=TOKEN))
+        tokens = {
+            upstream.bearer_header: api.token
+            for upstream, api in zip(settings.upstreams, apis, strict=True)
+        }
+        gateway = serving.server(create_app(settings, graphiql_tokens=tokens))
         try:
             for api, listener in zip(apis, sockets, strict=True):
                 opened.enter_context(_beside(api, listener))
@@ -67,7 +74,8 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
                 f"{url:<26} {api.title}, simulated: {size}; tenant {tenant}"
                 for url, api, size, tenant in zip(urls, apis, sizes, tenants, strict=True)
             ]
-            print(_welcome(serving.address(gateway_socket), behind, tenants), flush=True)
+            where = serving.address(gateway_socket)
+            print(_welcome(where, behind, tenants, tokens), flush=True)
             gateway.run(sockets=[gateway_socket])
         except KeyboardInterrupt:
             pass  # uvicorn raises it again after it has shut down
@@ -86,7 +94,7 @@ def _over(
 ) -> Settings:
     """`settings` with the simulators as backends, and a tenant of each."""
     flow_retail = replace(settings.flow_retail, url=urls[0])
-    commercetools = replace(settings.commercetools, url=urls[1])
+    commercetools = replace(settings.commercetools, url=urls[1], bearer_header=CT_BEARER_HEADER)
     return replace(
         settings,
         profile=settings.profile if "GATEWAY_PROFILE" in environ else "development",
@@ -113,17 +121,24 @@ def _beside(api: Simulation, listener: socket.socket) -> Iterator[None]:
         thread.join(timeout=5)
 
 
-def _welcome(gateway: str, behind: Sequence[str], tenants: tuple[str, str]) -> str:
+def _welcome(
+    gateway: str, behind: Sequence[str], tenants: tuple[str, str], tokens: Mapping[str, str]
+) -> str:
     body = json.dumps({"query": QUERY % tenants})
     below = "\n              ".join(behind)
+    headers = [f"{name}: Bearer {token}" for name, token in tokens.items()]
+    shown = "\n              ".join(headers)
+    sent = " \\\n".join(f"    -H '{header}'" for header in headers)
     return f"""\
 
   GraphiQL    {gateway}/graphql
-  Token       {TOKEN}    (demo-read-only may only read)
+  Tokens      {shown}
+              (demo-read-only and demo-ct-read-only may only read)
   Behind it   {below}
 
   curl -s {gateway}/graphql \\
-    -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' \\
+{sent} \\
+    -H 'Content-Type: application/json' \\
     --data {shlex.quote(body)}
 
   Ctrl-C stops all.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
@@ -14,6 +14,13 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)\Z")]
+BearerHeader = Annotated[
+    str,
+    Meta(
+        pattern=r"^([Aa]uthorization|(?![Pp]roxy-)[A-Za-z0-9-]{1,60}-([Aa]uthorization|[Tt]oken))\Z"
+    ),
+]
+"""Authorization, or a name that ends in -Authorization or -Token: none that means anything else."""
 TENANT_UID: Final = r"[A-Za-z0-9_-]{1,128}"
 TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z")]
 GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
@@ -47,6 +54,8 @@ class Upstream:
     """The longest Retry-After that is waited for; a longer one is answered as RATE_LIMITED."""
     max_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 8_000_000
     """Bytes of one answer, decompressed; a longer one is refused."""
+    bearer_header: BearerHeader = "Authorization"
+    """The header in which requests carry the bearer token for this API, and for no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +231,18 @@ class Settings:
                 return self.commercetools if self.commercetools.url else None
             case None:
                 return None
+
+    @property
+    def upstreams(self) -> Sequence[FlowRetail | Commercetools]:
+        """How each tenant's backend is reached: the default one's first."""
+        default = [self.default_upstream] if self.default_upstream else []
+        return [*default, *(tenant.upstream for tenant in self.tenants.values())]
+
+    @property
+    def bearer_headers(self) -> Sequence[str]:
+        """The headers that requests carry bearer tokens in, each once."""
+        by_name = {one.bearer_header.lower(): one.bearer_header for one in self.upstreams}
+        return list(by_name.values())
 
 
 class SettingsError(Exception):

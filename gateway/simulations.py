@@ -20,7 +20,6 @@ from gateway.simulator.flow_retail.store import Store as FlowRetailStore
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
 from gateway.simulator.journal import Journal
 
-TOKEN = "demo-token"  # noqa: S105  # for data that is made up
 JOURNAL = 1000
 """How many requests a simulator that runs for long remembers."""
 
@@ -31,6 +30,8 @@ class Simulation(Protocol):
     title: str
     tenant: str
     """The demo's tenant."""
+    token: str
+    """The demo's token, for this API alone."""
     base_path: str
     """What follows the address in the API's base URL."""
 
@@ -46,6 +47,7 @@ class FlowRetailSimulation:
     store: FlowRetailStore
     title = "Flow Retail"
     tenant = "demo"
+    token = "demo-token"  # noqa: S105  # for data that is made up
     base_path = "/v2"
 
     def app(self, switches: Sequence[str]) -> ASGIApp:
@@ -55,7 +57,7 @@ class FlowRetailSimulation:
         )
 
     def fill(self, tenant: str) -> str:
-        flow_retail_data.fill(self.store, tenant=tenant, token=TOKEN)
+        flow_retail_data.fill(self.store, tenant=tenant, token=self.token)
         return _size(self.store.count_groups(tenant), self.store.count_customers(tenant))
 
 
@@ -64,6 +66,7 @@ class CommercetoolsSimulation:
     store: CommercetoolsStore
     title = "commercetools"
     tenant = "demo-ct"
+    token = "demo-ct-token"  # noqa: S105  # for data that is made up
     base_path = ""
 
     def app(self, switches: Sequence[str]) -> ASGIApp:
@@ -72,7 +75,7 @@ class CommercetoolsSimulation:
         return commercetools_app.create_app(self.store, switches=chosen, journal=journal)
 
     def fill(self, tenant: str) -> str:
-        commercetools_data.fill(self.store, project=tenant, token=TOKEN)
+        commercetools_data.fill(self.store, project=tenant, token=self.token)
         return _size(self.store.count_groups(tenant), self.store.count_customers(tenant))
 
 

@@ -197,7 +197,7 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
     """A request's context, to run its operation in this process: `limit` is of REST calls."""
     now = asyncio.get_running_loop().time()
     asker = Asker(
-        token=TOKEN,
+        tokens={"authorization": TOKEN},
         request_id="test",
         tenant_uid=TENANT,
         began=now,

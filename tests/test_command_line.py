@@ -38,7 +38,7 @@ async def begin(directory: Path, *arguments: str, **environ: str) -> Process:
 async def run(directory: Path, *arguments: str, **environ: str) -> tuple[int | None, str, str]:
     """Its exit code, and what it has written to stdout and stderr."""
     process = await begin(directory, *arguments, **environ)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -46,7 +46,7 @@ async def run(directory: Path, *arguments: str, **environ: str) -> tuple[int | N
 async def stop(process: Process, how: signal.Signals) -> tuple[int | None, str]:
     """Its exit code, and what it had still to write to either."""
     process.send_signal(how)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         out, err = await process.communicate()
     return process.returncode, out.decode() + err.decode()
 
@@ -60,7 +60,7 @@ async def running(
     assert process.stdout is not None
     written = ""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while until not in written:
                 line = await process.stdout.readline()
                 assert line, written
@@ -188,8 +188,9 @@ def printed_request(welcome: str) -> tuple[str, dict[str, str], str]:
     """The URL, the headers and the body of the curl line in it."""
     printed = welcome[welcome.index("curl") : welcome.index("Ctrl-C")]
     request = shlex.split(printed.replace("\\\n", ""))
-    [_, _, url, _, authorization, _, content_type, _, body] = request
-    return url, dict(header.split(": ") for header in (authorization, content_type)), body
+    [_, _, url, _, flow, _, commercetools, _, content_type, _, body] = request
+    headers = dict(header.split(": ") for header in (flow, commercetools, content_type))
+    return url, headers, body
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -218,6 +219,7 @@ async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
     assert re.search(r"/v2 +Flow Retail, simulated: .* tenant acme\n", welcome)
     assert re.search(r":\d+ +commercetools, simulated: .* tenant demo-ct\n", welcome)
     assert "demo-token" in page.text
+    assert "demo-ct-token" in page.text
     assert code == 0
     assert rest.strip() == "Stopped."
 
@@ -249,7 +251,7 @@ async def test_the_demo_has_both_tenants_whichever_is_the_default(tmp_path):
 async def test_a_simulated_commercetools_behaves_as_its_switches_say(tmp_path):
     """By its own API, over the demo's data; what is changed outlives it."""
     arguments = ("simulate", "--api", "commercetools", "--port", "0", "--data", "shop.sqlite")
-    headers = {"Authorization": "Bearer demo-token"}
+    headers = {"Authorization": "Bearer demo-ct-token"}
     versions = []
     async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
         for step in ("actions", "one"):

@@ -14,7 +14,8 @@ from gateway.telemetry import Meter
 class Recorder:
     """A connector that notes who it was connected for; its backends do nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bearer_header: str = "Authorization") -> None:
+        self.bearer_header = bearer_header
         self.callers: list[Caller] = []
 
     def connect(self, caller: Caller) -> Backend:
@@ -30,7 +31,7 @@ def context(
     **bounds_too: int,
 ) -> Context:
     asker = Asker(
-        token="s3cret",  # noqa: S106  # made up
+        tokens={"authorization": "s3cret"},
         request_id="r1",
         tenant_uid=default,
         began=0.0,
@@ -50,6 +51,20 @@ async def test_a_backend_speaks_for_this_caller():
     [caller] = flow.callers
     assert (caller.tenant_uid, caller.token, caller.request_id) == ("shop", "s3cret", "r1")
     assert caller.deadline == 99.0
+
+
+async def test_a_backend_gets_the_token_of_its_own_header():
+    """Of another's it hears nothing, even where its own did not come."""
+    flow, other = Recorder(), Recorder(bearer_header="X-Other-Token")
+    asked = context(Tenants(connectors={"other": other}, default=flow))
+
+    asked.backend("shop")
+    asked.backend("other")
+
+    assert [caller.token for caller in flow.callers] == ["s3cret"]
+    assert [(caller.token, caller.bearer_header) for caller in other.callers] == [
+        (None, "X-Other-Token")
+    ]
 
 
 async def test_a_backend_is_connected_once_for_each_tenant():

@@ -22,6 +22,7 @@ from tests.two_backends import Commercetools, both, running_commercetools
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.graphql"))
 TOKEN = "demo-token"  # noqa: S105  # for data that is made up
+HEADERS = {"X-Commercetools-Authorization": "Bearer demo-ct-token"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ async def commercetools() -> AsyncIterator[Commercetools]:
 @pytest.fixture
 async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
     chosen = both(flow.url, commercetools.url, default_tenant="demo")
-    tenants = {"demo-ct": Tenant(upstream=chosen.commercetools)}
+    upstream = replace(chosen.commercetools, bearer_header="X-Commercetools-Authorization")
+    tenants = {"demo-ct": Tenant(upstream=upstream)}
     async with running_gateway(replace(chosen, tenants=tenants)) as running:
         yield running
 
@@ -80,7 +82,7 @@ async def test_an_example_works_and_costs_what_it_says(
     text = text_of(name)
     promised = re.search(r"^# Costs (\d+) REST calls?\b", text, re.MULTILINE)
 
-    await gateway.query(text, variables_of(name), token=TOKEN)
+    await gateway.query(text, variables_of(name), token=TOKEN, headers=HEADERS)
 
     assert promised is not None
     assert len(flow.calls) + len(commercetools.calls) == int(promised[1])
@@ -103,7 +105,7 @@ async def test_the_members_page_can_be_followed_to_its_end(gateway: Gateway):
     text, given = text_of("03_paging"), variables_of("03_paging")
     seen: list[str] = []
     while True:
-        answer = await gateway.query(text, given, token=TOKEN)
+        answer = await gateway.query(text, given, token=TOKEN, headers=HEADERS)
         customers = answer["customerGroup"]["customers"]
         seen += [edge["node"]["id"] for edge in customers["edges"]]
         if not customers["pageInfo"]["hasNextPage"]:
@@ -111,14 +113,16 @@ async def test_the_members_page_can_be_followed_to_its_end(gateway: Gateway):
         given["after"] = customers["pageInfo"]["endCursor"]
 
     total = await gateway.query(
-        '{ customerGroup(by: {uid: "gull"}) { customers { totalCount } } }', token=TOKEN
+        '{ customerGroup(by: {uid: "gull"}) { customers { totalCount } } }',
+        token=TOKEN,
+        headers=HEADERS,
     )
     assert len(seen) == len(set(seen)) == total["customerGroup"]["customers"]["totalCount"]
 
 
 async def test_the_changes_end_as_their_comments_say(gateway: Gateway):
     """Made, refused for the revision, renamed, deleted."""
-    answer = await gateway.query(text_of("05_change_group"), token=TOKEN)
+    answer = await gateway.query(text_of("05_change_group"), token=TOKEN, headers=HEADERS)
 
     errors = {alias: payload["userErrors"] for alias, payload in answer.items()}
     assert [error["code"] for error in errors.pop("save")] == ["REVISION_CONFLICT"]
@@ -131,7 +135,7 @@ async def test_the_membership_edit_is_a_success_however_often_it_is_sent(gateway
     """Nobody fails, and the group has those who were to join."""
     text, given = text_of("06_membership"), variables_of("06_membership")
     for _ in range(2):
-        answer = await gateway.query(text, given, token=TOKEN)
+        answer = await gateway.query(text, given, token=TOKEN, headers=HEADERS)
 
         payload = answer["updateCustomerGroupMembers"]
         assert payload["userErrors"] == []
@@ -142,7 +146,7 @@ async def test_the_membership_edit_is_a_success_however_often_it_is_sent(gateway
 @pytest.mark.parametrize("name", ["04_refetch", "08_entities"])
 async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
     """No example looks for something that the demo lacks."""
-    answer = await gateway.query(text_of(name), variables_of(name), token=TOKEN)
+    answer = await gateway.query(text_of(name), variables_of(name), token=TOKEN, headers=HEADERS)
 
     assert list(nulls(answer)) == []
 
@@ -150,7 +154,7 @@ async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
 async def test_the_groups_of_two_tenants_stand_side_by_side(gateway: Gateway):
     """Each with what its system has; the facet of the other is null."""
     answer = await gateway.query(
-        text_of("09_two_tenants"), variables_of("09_two_tenants"), token=TOKEN
+        text_of("09_two_tenants"), variables_of("09_two_tenants"), token=TOKEN, headers=HEADERS
     )
 
     kinds = {
@@ -169,7 +173,10 @@ async def test_the_custom_fields_end_as_their_comments_say(gateway: Gateway):
     """
     for _ in range(2):
         answer = await gateway.query(
-            text_of("10_custom_fields"), variables_of("10_custom_fields"), token=TOKEN
+            text_of("10_custom_fields"),
+            variables_of("10_custom_fields"),
+            token=TOKEN,
+            headers=HEADERS,
         )
 
         assert all(payload["userErrors"] == [] for payload in answer.values())
@@ -195,7 +202,7 @@ async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Fl
     query = re.findall(r"```graphql\n(.*?)```", readme, re.DOTALL)[0]
     shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
 
-    body = await gateway.ask(query, {"group": "gull"}, token=TOKEN)
+    body = await gateway.ask(query, {"group": "gull"}, token=TOKEN, headers=HEADERS)
 
     assert body == shown
     assert "Five REST calls" in readme

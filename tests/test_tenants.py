@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +11,11 @@ import httpx
 import pytest
 
 from gateway.app import create_app
+from gateway.configuration import read_settings
 from gateway.rest.transport import HttpTransport
 from gateway.schema.node import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import FlowRetail, Settings, Tenant
+from gateway.settings import FlowRetail, Settings, SettingsError, Tenant
 from gateway.simulator.faults import Answer, Close, Delay
 from tests.harness import (
     TOKEN,
@@ -351,7 +354,71 @@ async def test_one_document_changes_both(
 # -- what is shared, and what is not
 
 
-async def test_the_token_goes_to_both_and_nothing_else_does(
+CT_HEADER = "X-Commercetools-Authorization"
+CT_TOKEN = "token-of-ada-at-ct"  # noqa: S105  # it opens nothing but the simulator
+
+
+@asynccontextmanager
+async def two_tokens(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
+    """A gateway that takes a token for each vendor."""
+    chosen = both(flow.url, commercetools.url)
+    upstream = replace(chosen.commercetools, bearer_header=CT_HEADER)
+    commercetools.store.add_token(CT_TOKEN, [PROJECT])
+    tenants = {"wien": Tenant(upstream=upstream, project=PROJECT)}
+    async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
+        yield gateway
+
+
+async def test_each_vendor_is_sent_the_token_that_is_for_it(
+    flow: Flow, commercetools: Commercetools
+):
+    """One operation over both carries two, and neither sees the other's."""
+    async with two_tokens(flow, commercetools) as gateway:
+        await gateway.query(BOTH, headers={CT_HEADER: f"Bearer {CT_TOKEN}"})
+
+    [to_flow], [to_commercetools] = flow.journal.requests, commercetools.journal.requests
+    assert to_flow.headers["authorization"] == f"Bearer {TOKEN}"
+    assert to_commercetools.headers["authorization"] == f"Bearer {CT_TOKEN}"
+    assert CT_TOKEN not in str(to_flow.headers)
+    assert TOKEN not in str(to_commercetools.headers).replace(CT_TOKEN, "")
+
+
+async def test_no_vendor_is_sent_the_others_token_in_place_of_its_own(
+    flow: Flow, commercetools: Commercetools
+):
+    """Its half of the answer says which header is missing; it hears nothing."""
+    flow.add_group("gold", "Gull")
+    async with two_tokens(flow, commercetools) as gateway:
+        body = await gateway.ask(BOTH)
+
+    assert names(body["data"]["shop"]) == ["Gull"]
+    assert codes(body) == ["UNAUTHENTICATED"]
+    assert CT_HEADER in body["errors"][0]["message"]
+    assert commercetools.calls == []
+
+
+@pytest.mark.parametrize("header", ["authorization", "Authorization", CT_HEADER])
+def test_the_start_warns_where_two_vendors_share_a_header(header, caplog):
+    """No real token opens both, and one vendor could use the other's."""
+    chosen = both("http://flow.invalid/v2", "http://ct.invalid")
+    upstream = replace(chosen.commercetools, bearer_header=header)
+
+    create_app(replace(chosen, tenants={"wien": Tenant(upstream=upstream)}))
+
+    warned = [record.message for record in caplog.records if "token" in record.message]
+    assert len(warned) == (header != CT_HEADER)
+
+
+@pytest.mark.parametrize(
+    "header", ["Cookie", "Host", "X-Tenant", "Proxy-Authorization", "Content-Type", "", "a b-Token"]
+)
+def test_a_token_comes_in_no_header_that_means_something_else(header):
+    """The setting says so at the start."""
+    with pytest.raises(SettingsError, match="BEARER_HEADER"):
+        read_settings({"GATEWAY_COMMERCETOOLS_BEARER_HEADER": header})
+
+
+async def test_where_they_share_a_header_its_token_goes_to_both_and_nothing_else_does(
     gateway: Gateway, flow: Flow, commercetools: Commercetools
 ):
     """No cookie, no tenant header, no forwarding header of the client's."""

@@ -103,6 +103,7 @@ class Commercetools:
         self, upstream: Upstream, settings: CommercetoolsSettings, *, project: str | None = None
     ) -> None:
         """`project` is the projectKey; without it, the tenant's uid is."""
+        self.bearer_header = settings.bearer_header
         self._upstream = upstream
         self._settings = settings
         self._project = project

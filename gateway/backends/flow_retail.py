@@ -68,6 +68,7 @@ class FlowRetail:
     """Flow Retail as this process knows it: where it is and how it behaves."""
 
     def __init__(self, upstream: Upstream, settings: FlowRetailSettings) -> None:
+        self.bearer_header = settings.bearer_header
         self._upstream = upstream
         self._settings = settings
         self._costs = FlowRetailCosts(settings)

@@ -27,6 +27,9 @@ class Caller:
 
     tenant_uid: str
     token: str | None = field(repr=False)
+    """The one that was sent for this backend."""
+    bearer_header: str = "Authorization"
+    """Where it is looked for."""
     request_id: str
     deadline: float
     """The event loop's time at which the operation's time is over."""
@@ -342,5 +345,9 @@ class Backend(Protocol):
 
 class Connector(Protocol):
     """A backend as the process holds it: it knows where, and is told for whom."""
+
+    @property
+    def bearer_header(self) -> str:
+        """The header in which requests carry the bearer token for it."""
 
     def connect(self, caller: Caller) -> Backend: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 from gateway.http.requests import SHOW_COST, TIMEOUT, BadRequest, Headers
@@ -14,13 +15,16 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750's b64token: nothing that could end the header or begin another."""
 
 
-def bearer_token(authorization: str | None) -> str | None:
-    """The token of a Bearer header; None where there is none, so that the first REST call says
-    so.
+def bearer_tokens(headers: Headers, names: Iterable[str]) -> dict[str, str]:
+    """The bearer tokens in the headers of these names, which are in lower case. One that is not
+    well-formed is left out, so that the first REST call says that there is none.
     """
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.partition(" ")
+    found = {name: _bearer_token(headers[name]) for name in names if name in headers}
+    return {name: token for name, token in found.items() if token is not None}
+
+
+def _bearer_token(value: str) -> str | None:
+    scheme, _, token = value.partition(" ")
     token = token.strip()
     return token if scheme.lower() == "bearer" and TOKEN.fullmatch(token) else None
 

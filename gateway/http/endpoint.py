@@ -55,6 +55,8 @@ class EndpointSettings:
     """Whether queries may come by GET."""
     show_cost: bool
     """Whether every response says what it has cost."""
+    bearer_headers: Sequence[str]
+    """The headers that carry bearer tokens."""
 
 
 class Endpoint:
@@ -76,6 +78,7 @@ class Endpoint:
         self._settings = settings
         self._observe = observe
         self._graphiql = graphiql
+        self._bearer_headers = [name.lower() for name in settings.bearer_headers]
         self._methods = "GET, POST" if settings.get else "POST"
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
@@ -131,7 +134,12 @@ class Endpoint:
                 gone = {"Connection": "close"}
                 raise BadRequest(408, "The body did not come in time.", headers=gone) from None
         if request.method == "GET" and settings.get:
-            return read_get(headers, request.query_params, max_variables=settings.max_variables)
+            return read_get(
+                headers,
+                request.query_params,
+                max_variables=settings.max_variables,
+                bearer_headers=self._bearer_headers,
+            )
         raise self._not_allowed("A GraphQL request is a POST.")
 
     def _not_allowed(self, message: str) -> BadRequest:
@@ -141,10 +149,10 @@ class Endpoint:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         began = asyncio.get_running_loop().time()
-        token = caller.bearer_token(headers.get("authorization"))
+        tokens = caller.bearer_tokens(headers, self._bearer_headers)
         return Asker(
-            token=token,
-            standing=None if token is None else self._accepted.standing(token),
+            tokens=tokens,
+            standings={name: self._accepted.standing(token) for name, token in tokens.items()},
             request_id=request_id,
             tenant_uid=headers.get("x-tenant") or settings.default_tenant,
             began=began,

@@ -7,7 +7,7 @@ is inline, and no origin is allowed but this one and, without a build, the CDN's
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -54,7 +54,7 @@ _PAGE: Final = """\
 {styles}
 </head>
 <body>
-{notice}<div id="graphiql" data-token="{token}" data-example="{example}">{waiting}</div>
+{notice}<div id="graphiql" data-headers="{headers}" data-example="{example}">{waiting}</div>
 {scripts}
 </body>
 </html>
@@ -83,8 +83,9 @@ class Manifest(msgspec.Struct, frozen=True):
 class GraphiQL:
     """The page, and the files that it loads from here."""
 
-    def __init__(self, *, token: str | None = None, assets: Path = ASSETS) -> None:
-        """`token` is shown to anyone who opens the page: for a demo whose token is no secret.
+    def __init__(self, *, tokens: Mapping[str, str], assets: Path = ASSETS) -> None:
+        """`tokens`, by the headers that carry them, are shown to anyone who opens the page: for a
+        demo whose tokens are no secret.
 
         A build that is made after this is not seen.
         """
@@ -93,12 +94,12 @@ class GraphiQL:
         except FileNotFoundError:
             built = None
         if built:
-            self._page = _own(built, token)
+            self._page = _own(built, tokens)
             self._policy = _policy()
             # Each name has the hash of what it names.
             files = _Files(assets, caching="public, max-age=31536000, immutable")
         else:
-            self._page = _from_cdn(token)
+            self._page = _from_cdn(tokens)
             self._policy = _policy(
                 scripts=[script for script, _ in CDN_SCRIPTS],
                 styles=[CDN_STYLE[0]],
@@ -141,26 +142,26 @@ class _Files(StaticFiles):
         return response
 
 
-def _own(built: Manifest, token: str | None) -> str:
+def _own(built: Manifest, tokens: Mapping[str, str]) -> str:
     return _PAGE.format(
         icon=escape(built.icon),
         styles=f'<link rel="stylesheet" href="graphiql/{escape(built.style)}">',
         notice="",
-        token=_shown(token),
+        headers=_shown(tokens),
         example="",  # the build has the examples
         waiting="",
         scripts=f'<script type="module" src="graphiql/{escape(built.script)}"></script>',
     )
 
 
-def _from_cdn(token: str | None) -> str:
+def _from_cdn(tokens: Mapping[str, str]) -> str:
     style, hash_of_style = CDN_STYLE
     return _PAGE.format(
         icon="icon.svg",
         styles=f'<link rel="stylesheet" href="{style}" integrity="{hash_of_style}" crossorigin>\n'
         '<link rel="stylesheet" href="graphiql/page.css">',
         notice=_NOTICE,
-        token=_shown(token),
+        headers=_shown(tokens),
         example=escape((CDN / "welcome.graphql").read_text(encoding="utf-8").rstrip()),
         waiting="It needs a way to the internet.",
         scripts="\n".join(
@@ -175,8 +176,10 @@ def _from_cdn(token: str | None) -> str:
     )
 
 
-def _shown(token: str | None) -> str:
-    return escape(token or "YOUR_TOKEN")
+def _shown(tokens: Mapping[str, str]) -> str:
+    """The headers to begin with, as the editor shows them."""
+    headers = {name: f"Bearer {token}" for name, token in tokens.items()}
+    return escape(msgspec.json.format(msgspec.json.encode(headers)).decode())
 
 
 def _policy(

@@ -48,8 +48,13 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def cross_origin(origins: Sequence[str], *, credentials: bool) -> list[Middleware]:
-    """The middleware that lets pages of these origins send requests; none where there are none."""
+def cross_origin(
+    origins: Sequence[str], *, credentials: bool, bearer_headers: Sequence[str]
+) -> list[Middleware]:
+    """The middleware that lets pages of these origins send requests; none where there are none.
+
+    `bearer_headers` are those that carry bearer tokens.
+    """
     if not origins:
         return []
     return [
@@ -58,7 +63,7 @@ def cross_origin(origins: Sequence[str], *, credentials: bool) -> list[Middlewar
             allow_origins=list(origins),
             allow_credentials=credentials,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", *ASKING],
+            allow_headers=["Content-Type", *bearer_headers, *ASKING],
             expose_headers=["X-Request-Id"],
             max_age=7200,
         )

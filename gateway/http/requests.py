@@ -7,7 +7,7 @@ is refused with a well-formed GraphQL response.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 MAX_ACCEPT: Final = 1_000
 """Characters; browsers send some 150."""
+AUTHORIZATION: Final = "authorization"
 CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 Object = dict[str, Any]
@@ -108,9 +109,18 @@ async def read_post(
     return _request(sent, max_variables)
 
 
-def read_get(headers: Headers, given: Mapping[str, str], *, max_variables: int) -> GraphQLRequest:
-    """The GraphQL request in the query parameters that are `given`; raises BadRequest."""
-    if is_unasked(headers):
+def read_get(
+    headers: Headers,
+    given: Mapping[str, str],
+    *,
+    max_variables: int,
+    bearer_headers: Collection[str] = (AUTHORIZATION,),
+) -> GraphQLRequest:
+    """The GraphQL request in the query parameters that are `given`; raises BadRequest.
+
+    `bearer_headers` are the names, in lower case, of those that carry bearer tokens.
+    """
+    if is_unasked(headers, bearer_headers):
         # It might come from any page that its user has opened, which need not ask for leave.
         raise BadRequest(
             403,
@@ -214,14 +224,14 @@ ASKING: Final = (
 """Headers that no page can send to another origin without the browser's asking there first."""
 
 
-def is_unasked(headers: Headers) -> bool:
+def is_unasked(headers: Headers, bearer_headers: Collection[str] = (AUTHORIZATION,)) -> bool:
     """Whether a browser may have sent this for a page of another origin, without a preflight.
 
     Every browser names itself Mozilla, newer ones say where a request comes from, and all of them
     ask first where one of `ASKING` is to be sent (Fetch Standard, CORS-safelisted request-header).
     """
     # A browser adds credentials of other schemes by itself, which no page has asked for.
-    bearer = headers.get("authorization", "").lower().startswith("bearer ")
+    bearer = any(headers.get(name, "").lower().startswith("bearer ") for name in bearer_headers)
     if bearer or any(name.lower() in headers for name in ASKING):
         return False
     signs = ("sec-fetch-site", "sec-fetch-dest", "origin", "referer", "cookie")

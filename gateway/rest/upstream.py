@@ -106,7 +106,9 @@ class CallerUpstream:
         What was answered to a GET is answered again, if the caller has answers kept.
         """
         if not self._caller.token:
-            raise Unauthenticated("This needs a bearer token: send an Authorization header.")
+            raise Unauthenticated(
+                f"This needs a bearer token: send the header {self._caller.bearer_header}."
+            )
         target = self._upstream._base.fill(template, path, query or {})
         send = partial(self._sent, method, template, target, body)
         answers = self._caller.answers if method == "GET" else None

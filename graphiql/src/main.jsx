@@ -23,13 +23,12 @@ async function fetcher(operation, { headers } = {}) {
 }
 
 const page = document.getElementById("graphiql");
-const authorization = { Authorization: `Bearer ${page.dataset.token}` };
 
 createRoot(page).render(
   <GraphiQL
     fetcher={fetcher}
     defaultTabs={EXAMPLES}
-    defaultHeaders={JSON.stringify(authorization, null, 2)}
+    defaultHeaders={page.dataset.headers}
     defaultEditorToolsVisibility="headers"
     // A token must not outlive the page: not with the tabs, nor in the history, which stores the
     // headers of what was run whatever the first of these says.

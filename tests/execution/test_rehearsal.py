@@ -235,7 +235,7 @@ def _planned(
 
 def _context(tenant: str | None) -> Context:
     asker = Asker(
-        token=None, request_id="", tenant_uid=tenant, began=0, deadline=60, meter=Meter(1_000)
+        tokens={}, request_id="", tenant_uid=tenant, began=0, deadline=60, meter=Meter(1_000)
     )
     connectors = {"small": _unreachable(4), "large": _unreachable(200)}
     return Context(asker, Tenants(connectors=connectors), BOUNDS)

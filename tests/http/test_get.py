@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from gateway.http.requests import ASKING, is_unasked
+from gateway.settings import Tenant
 from tests.harness import TOKEN, Flow, Gateway, codes, running_gateway, settings
+from tests.two_backends import Commercetools, both
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -131,6 +134,22 @@ async def test_a_browser_that_asked_first_is_answered(gateway: Gateway, signs, a
     response = await get(gateway, {**signs, **asking}, query="{ __typename }")
 
     assert response.json()["data"] == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize("signs", PAGES)
+async def test_a_token_in_a_header_of_its_own_stands_for_a_preflight_too(
+    flow: Flow, commercetools: Commercetools, signs
+):
+    """Whatever the header that a backend's token comes in is called."""
+    chosen = both(flow.url, commercetools.url)
+    upstream = replace(chosen.commercetools, bearer_header="X-Other-Token")
+    tenants = {"wien": Tenant(upstream=upstream)}
+    async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
+        url = f"{gateway.url}/graphql?query=%7B__typename%7D"
+        asked = await gateway.client.get(url, headers={**signs, "X-Other-Token": "Bearer x"})
+        unasked = await gateway.client.get(url, headers={**signs, "X-Another": "Bearer x"})
+
+    assert (asked.status_code, unasked.status_code) == (200, 403)
 
 
 # What the Fetch Standard lets a page set without a preflight.

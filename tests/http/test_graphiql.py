@@ -43,6 +43,10 @@ def assets(tmp_path: Path) -> Path:
     return directory
 
 
+TOKENS = {"Authorization": "YOUR_TOKEN", "X-Commercetools-Authorization": "OTHER_TOKEN"}
+"""A header for each vendor, with what stands for its token."""
+
+
 def client_of(graphiql: GraphiQL) -> httpx.AsyncClient:
     app = Starlette(routes=[Route("/graphql", graphiql.page), *graphiql.routes])
     app.router.redirect_slashes = False  # as in the gateway
@@ -51,13 +55,13 @@ def client_of(graphiql: GraphiQL) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def own(assets: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(GraphiQL(assets=assets)) as client:
+    async with client_of(GraphiQL(tokens=TOKENS, assets=assets)) as client:
         yield client
 
 
 @pytest.fixture
 async def from_cdn(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(GraphiQL(assets=tmp_path / "never-built")) as client:
+    async with client_of(GraphiQL(tokens=TOKENS, assets=tmp_path / "never-built")) as client:
         yield client
 
 
@@ -230,22 +234,26 @@ async def test_a_token_is_data(assets, tmp_path):
     markup = "\"'><script>alert(1)</script>{notice}&quot;"
 
     for directory in (assets, tmp_path):
-        async with client_of(GraphiQL(token=markup, assets=directory)) as client:
+        async with client_of(
+            GraphiQL(tokens={"Authorization": markup}, assets=directory)
+        ) as client:
             elements = Elements(await client.get("/graphql"))
 
-        assert elements.start["data-token"] == markup
+        shown = json.loads(elements.start["data-headers"])
+        assert shown == {"Authorization": f"Bearer {markup}"}
         assert elements.inline.strip() == ""
 
 
 async def test_the_page_keeps_no_token(own, from_cdn):
-    """No cache keeps the page, which may show one; without a demo's, none is on it. What the own
-    build stores is looked at in a browser: `make browser`.
+    """No cache keeps the page, which may show one. What the own build stores is looked at in a
+    browser: `make browser`.
     """
     for client in (own, from_cdn):
         page = await client.get("/graphql")
 
         assert page.headers["Cache-Control"] == "no-store"
-        assert Elements(page).start["data-token"] == "YOUR_TOKEN"
+        shown = json.loads(Elements(page).start["data-headers"])
+        assert shown == {name: f"Bearer {token}" for name, token in TOKENS.items()}
     started = (await from_cdn.get("/graphiql/start.js")).text
     assert "storage: null" in started
     assert "shouldPersistHeaders: false" in started

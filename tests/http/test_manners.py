@@ -68,6 +68,17 @@ async def test_a_listed_origin_may_ask(flow: Flow):
     assert {name.strip() for name in answer.headers["Vary"].split(",")} == {"Accept", "Origin"}
 
 
+async def test_pages_may_send_a_token_for_each_vendor(flow: Flow):
+    """In the headers that the settings name, and with no other."""
+    chosen = settings(flow.url, cors_origins=(SHOP,), flow_retail={"bearer_header": "X-Flow-Token"})
+    async with running_gateway(chosen) as gateway:
+        leave = await preflight(gateway, SHOP)
+
+    allowed = leave.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert "x-flow-token" in allowed
+    assert "authorization" not in allowed
+
+
 async def test_any_origin_may_ask_without_credentials(flow: Flow):
     """`*` is said as it is: no origin is echoed, so that no browser sends cookies along."""
     async with running_gateway(settings(flow.url, cors_origins=("*",))) as gateway:

@@ -904,7 +904,7 @@ async def test_no_repr_has_the_token_in_it():
     asking = caller()
     made, _ = upstream()
     asker = Asker(
-        token=SECRET,
+        tokens={"authorization": SECRET},
         request_id="req-1",
         tenant_uid=None,
         began=0.0,

@@ -33,7 +33,7 @@ async def ask(
 ) -> tuple[Any, ExecutionResult]:
     """The data, and all of the result, of an operation that may make `limit` REST calls."""
     asker = Asker(
-        token=TOKEN,
+        tokens={"authorization": TOKEN},
         request_id="r1",
         tenant_uid=world.tenant,
         began=0.0,

@@ -3,12 +3,12 @@
 
 if (window.GraphiQL) {
   const place = document.getElementById("graphiql");
-  const { token, example } = place.dataset;
+  const { headers, example } = place.dataset;
   ReactDOM.createRoot(place).render(
     React.createElement(GraphiQL, {
       fetcher: GraphiQL.createFetcher({ url: location.pathname }),
       defaultQuery: example,
-      defaultHeaders: JSON.stringify({ Authorization: `Bearer ${token}` }, null, 2),
+      defaultHeaders: headers,
       defaultEditorToolsVisibility: "headers",
       isHeadersEditorEnabled: true,
       shouldPersistHeaders: false,

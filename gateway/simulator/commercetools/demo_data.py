@@ -31,21 +31,21 @@ def fill(
     store: Store,
     *,
     project: str = "demo-ct",
-    token: str = "demo-token",  # noqa: S107  # made up, for data that is made up
+    token: str = "demo-ct-token",  # noqa: S107  # made up, for data that is made up
     groups: int = 60,
     customers: int = 1500,
     seed: int = 20,
 ) -> None:
     """Have the demo's data: nothing happens if the project has groups or customers.
 
-    The token may do all; "demo-read-only" may read.
+    The token may do all; "demo-ct-read-only" may read.
     """
     if store.count_groups(project) or store.count_customers(project):
         return
     dice = random.Random(seed)
     with store.transaction():
         store.add_token(token, [project], client="demo-client")
-        store.add_token("demo-read-only", [project], ["view_customers"], client="demo-reader")
+        store.add_token("demo-ct-read-only", [project], ["view_customers"], client="demo-reader")
         ids: dict[str, str] = {}
         for number, (key, name) in enumerate(group_names(groups)):
             created, modified = two_times(dice, hours=100 * number)

@@ -122,5 +122,5 @@ def test_any_size_will_do(groups, customers):
 
 def test_there_are_two_tokens(demo):
     """One of them may only read."""
-    assert demo.rights("demo-token").scopes == {"demo-ct": {"manage_customers"}}
-    assert demo.rights("demo-read-only").scopes == {"demo-ct": {"view_customers"}}
+    assert demo.rights("demo-ct-token").scopes == {"demo-ct": {"manage_customers"}}
+    assert demo.rights("demo-ct-read-only").scopes == {"demo-ct": {"view_customers"}}
