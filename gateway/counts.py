@@ -36,6 +36,7 @@ class Counts(NamedTuple):
 
     depth: int = 0
     nesting: int = 0  # of values and types
+    alias_length: int = 0  # of the longest
     fields: int = 0
     root_fields: int = 0
     aliases: int = 0
@@ -47,6 +48,7 @@ class Counts(NamedTuple):
         return Counts(
             max(self.depth, more.depth),
             max(self.nesting, more.nesting),
+            max(self.alias_length, more.alias_length),
             self.fields + more.fields,
             self.root_fields + more.root_fields,
             self.aliases + more.aliases,
@@ -62,6 +64,7 @@ class Counts(NamedTuple):
 COUNTED: Final = (
     "max_depth",
     "max_nesting",
+    "max_alias_length",
     "max_fields",
     "max_root_fields",
     "max_aliases",
@@ -104,8 +107,10 @@ def parts_of(definition: OperationDefinitionNode | FragmentDefinitionNode) -> It
         match node:
             case FieldNode():
                 nesting = _nesting([*(node.arguments or ()), *directives])
-                root, alias = int(depth == 0), int(node.alias is not None)
-                own = Counts(depth + 1, nesting, 1, root, alias, len(directives))
+                root, alias = int(depth == 0), node.alias.value if node.alias else ""
+                own = Counts(
+                    depth + 1, nesting, len(alias), 1, root, int(bool(alias)), len(directives)
+                )
                 yield Part(node, own)
                 if node.selection_set:
                     selections, depth = node.selection_set.selections, depth + 1
@@ -170,7 +175,7 @@ def _once(definition: ExecutableDefinitionNode, spread: set[str]) -> Counts:
     """What a definition comes to without the fragments that it spreads, which it adds to
     `spread`.
     """
-    depth = fields = root_fields = aliases = directives = spreads = 0
+    depth = alias_length = fields = root_fields = aliases = directives = spreads = 0
     nested: list[Node | None] = [*(definition.directives or ())]
     directives = len(nested)
     for variable in definition.variable_definitions or ():
@@ -191,6 +196,8 @@ def _once(definition: ExecutableDefinitionNode, spread: set[str]) -> Counts:
                     depth = level + 1
                 if node.alias is not None:
                     aliases += 1
+                    if len(node.alias.value) > alias_length:
+                        alias_length = len(node.alias.value)
                 if node.arguments:
                     nested += [argument.value for argument in node.arguments]
                 if node.selection_set is not None:
@@ -208,7 +215,7 @@ def _once(definition: ExecutableDefinitionNode, spread: set[str]) -> Counts:
     if isinstance(definition, FragmentDefinitionNode):
         root_fields = 0
     nesting = _nesting(nested) if nested else 0
-    return Counts(depth, nesting, fields, root_fields, aliases, directives, spreads)
+    return Counts(depth, nesting, alias_length, fields, root_fields, aliases, directives, spreads)
 
 
 def fragment_counts(parts: Mapping[str, Sequence[Part]]) -> Mapping[str, Counts]:
@@ -234,8 +241,10 @@ def fragment_counts(parts: Mapping[str, Sequence[Part]]) -> Mapping[str, Counts]
 
 def total(parts: Sequence[Part], fragments: Mapping[str, Counts]) -> Counts:
     # One count after the other, not one part after the other: this is done for every document.
-    depths, nestings, *others = zip(*(part.counts(fragments) for part in parts), strict=True)
-    counts = [max(depths), max(nestings), *map(sum, others)]
+    depths, nestings, lengths, *others = zip(
+        *(part.counts(fragments) for part in parts), strict=True
+    )
+    counts = [max(depths), max(nestings), max(lengths), *map(sum, others)]
     return Counts(*(min(count, SATURATED) for count in counts))
 
 

@@ -49,6 +49,9 @@ class DocumentLimits:
     may have 64.
     """
 
+    max_alias_length: int = 100
+    """Characters of one alias: it is written once, and shown in every object."""
+
     max_fields: int = 1_000
     """Fields of an operation; so fragments save tokens, but make nothing larger than without."""
 
@@ -76,6 +79,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "max_tokens": "tokens",
     "max_depth": "levels of fields",
     "max_nesting": "levels of values",
+    "max_alias_length": "characters in one alias",
     "max_fields": "fields",
     "max_root_fields": "root fields",
     "max_aliases": "aliases",

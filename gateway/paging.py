@@ -19,6 +19,10 @@ from gateway.errors import InvalidInput, LimitExceeded
 
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
+MAX_OPAQUE: Final = 6_000
+"""Characters of a cursor or an id with such a uid, of characters of four bytes; a longer one is
+none.
+"""
 
 
 class Cover(Struct, frozen=True):
@@ -197,6 +201,8 @@ def decode_cursor(
     kind or this list. `of` is the list's mark, None where it is not known which list that is.
     """
     try:
+        if len(cursor) > MAX_OPAQUE:
+            raise ValueError(len(cursor))
         # b64decode drops foreign characters unless told to validate.
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         number, made_under, made_in, uid = raw.decode().split(".", 3)

@@ -176,6 +176,8 @@ class Settings:
     """Fields of an operation's first level."""
     max_aliases: Count = 100
     """Fields under another name."""
+    max_alias_length: Count = 100
+    """Characters of one alias, which the response repeats in every object."""
     max_directives: Count = 100
     """Directives of an operation."""
     max_fragment_spreads: Count = 100

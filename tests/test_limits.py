@@ -59,7 +59,24 @@ def counted(text: str) -> dict[str, int]:
         ("{ a }", {"max_depth": 1, "max_fields": 1, "max_root_fields": 1}),
         (
             "{ a { b x: b } y: a }",
-            {"max_depth": 2, "max_fields": 4, "max_root_fields": 2, "max_aliases": 2},
+            {
+                "max_depth": 2,
+                "max_alias_length": 1,
+                "max_fields": 4,
+                "max_root_fields": 2,
+                "max_aliases": 2,
+            },
+        ),
+        (
+            "{ ...F abc: a } fragment F on T { abcde: a abcd: b }",
+            {
+                "max_depth": 1,
+                "max_alias_length": 5,
+                "max_fields": 3,
+                "max_root_fields": 3,
+                "max_aliases": 3,
+                "max_fragment_spreads": 1,
+            },
         ),
         (
             "query ($v: Int @a) @b { c @d { ... @e { f } } }",
@@ -75,6 +92,7 @@ def counted(text: str) -> dict[str, int]:
             "{ a { ...F } ...F } fragment F on T @d { x: b { ... on U { c } } }",
             {
                 "max_depth": 3,
+                "max_alias_length": 1,
                 "max_fields": 5,
                 "max_root_fields": 2,
                 "max_aliases": 2,
@@ -142,7 +160,7 @@ FRAGMENT_COUNT = 4
 def selections(spread: range) -> st.SearchStrategy[str]:
     """A selection set that spreads only those fragments."""
     directives = st.sampled_from(["", "", "@d", "@d @e"])
-    leaves = st.builds("{} {}".format, st.sampled_from(["a", "b", "x: a"]), directives)
+    leaves = st.builds("{} {}".format, st.sampled_from(["a", "b", "x: a", "long: a"]), directives)
     if spread:
         leaves |= st.builds("...F{} {}".format, st.sampled_from(spread), directives)
     return st.recursive(
@@ -186,6 +204,8 @@ def expanded(document: DocumentNode) -> dict[str, int]:
                     counts["max_fields"] += 1
                     counts["max_root_fields"] += depth == 0
                     counts["max_aliases"] += node.alias is not None
+                    alias = len(node.alias.value) if node.alias else 0
+                    counts["max_alias_length"] = max(counts["max_alias_length"], alias)
                     if node.selection_set:
                         visit(node.selection_set, depth + 1)
                 case InlineFragmentNode():

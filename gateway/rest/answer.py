@@ -9,7 +9,9 @@ from typing import Final
 import msgspec
 
 MAX_REASON: Final = 200
-ADDRESS: Final = re.compile(r"\S[.:@]+\w|//|localhost", re.IGNORECASE)
+MAX_MESSAGE: Final = 1_000
+"""Characters of a message that are looked at: it may have millions."""
+ADDRESS: Final = re.compile(r"\S[.:@]\w|//|localhost", re.IGNORECASE)
 
 
 class _Refusal(msgspec.Struct):
@@ -37,19 +39,19 @@ class Answer:
         """What the upstream says of a refusal, as one short plain sentence, or "" where it can't
         be shown.
 
-        Only the `message` of a JSON object is read; text with what could be a URL, a host or a mail
-        address in it is not passed on.
+        Only the beginning of the `message` of a JSON object is read; text with what could be a URL,
+        a host or a mail address in it is not passed on.
         """
-        said = self.said()
-        if ADDRESS.search(said) or any(word in said for word in self.private):
-            return ""
-        said = said[:MAX_REASON].rstrip(". ")
-        return f" It says: {said}." if said else ""
-
-    def said(self) -> str:
-        """The whole of that message on one line, whatever is in it; never to be shown."""
         try:
             message = msgspec.json.decode(self.body, type=_Refusal).message
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
-        return " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        # In all of it, for what is cut off might leave the better part of a token.
+        if any(word in message for word in self.private):
+            return ""
+        printable = [c if c.isprintable() else " " for c in message[:MAX_MESSAGE]]
+        said = " ".join("".join(printable).split())
+        if ADDRESS.search(said):
+            return ""
+        said = said[:MAX_REASON].rstrip(". ")
+        return f" It says: {said}." if said else ""

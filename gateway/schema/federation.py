@@ -63,8 +63,8 @@ class Schema(FederationSchema):
         try:
             if not isinstance(representation, dict):
                 raise InvalidInput("A representation is an object.", field=["representations"])
-            # As a string: a list would not be hashable.
-            entity = self._resolvable.get(str(representation.get("__typename")))
+            type_name = representation.get("__typename")
+            entity = self._resolvable.get(type_name) if isinstance(type_name, str) else None
             if entity is None:
                 raise InvalidInput(
                     "This type is no entity that can be resolved here.", field=["representations"]

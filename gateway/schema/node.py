@@ -11,6 +11,7 @@ import strawberry
 
 from gateway.context import Context
 from gateway.errors import InvalidInput
+from gateway.paging import MAX_OPAQUE
 
 Info = strawberry.Info[Context, None]
 LOOKS_AT: Final = "looks_at"
@@ -45,6 +46,8 @@ def global_id(type_name: str, tenant_uid: str, uid: str) -> strawberry.ID:
 def parse_global_id(value: str, *, field: Sequence[str] = ("id",)) -> GlobalId:
     """What `value` says; raises InvalidInput where it is not an id that `global_id` makes."""
     try:
+        if len(value) > MAX_OPAQUE:
+            raise ValueError(len(value))
         raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
         parsed = GlobalId(*raw.decode().split(":", 2))
         # One spelling per id.

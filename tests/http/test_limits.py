@@ -52,6 +52,10 @@ OVER: dict[str, tuple[str, Any]] = {
         "{ tenant { " + " ".join(f"a{n}: uid" for n in range(101)) + " } }",
         None,
     ),
+    "max_alias_length": (
+        f"{{ tenant {{ ...F }} }} fragment F on Tenant {{ {'z' * 101}: uid }}",
+        None,
+    ),
     "max_directives": ("{ tenant { uid" + " @include(if: true)" * 101 + " } }", None),
     "max_fragment_spreads": (
         "{ tenant { " + "...F " * 101 + "} } fragment F on Tenant { uid }",

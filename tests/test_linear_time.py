@@ -1,0 +1,109 @@
+"""Whatever reads or searches bytes from outside takes time in proportion to how many there are.
+
+A megabyte takes up to a second. What takes time in the square of it takes many seconds for 50 kB,
+so the small ones come first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from gateway.backends.mending import with_json_numbers, with_whole_characters
+from gateway.backends.predicates import literal
+from gateway.errors import GatewayError, InvalidInput
+from gateway.execution.parsing import plainly_parsed
+from gateway.http.caller import bearer_token, request_id, seconds
+from gateway.http.endpoint import _loggable
+from gateway.http.requests import response_type, wants_page
+from gateway.limits import DocumentLimits, text_refusals
+from gateway.paging import decode_cursor
+from gateway.rest.answer import Answer
+from gateway.rest.urls import BaseUrl
+from gateway.schema.inputs import distinct_uids, group_name, uid
+from gateway.schema.node import parse_global_id
+
+SMALL, LARGE = 50_000, 1_000_000
+ALLOWED = 3.0
+"""Seconds of this thread's processor time."""
+UNLIMITED = DocumentLimits(**dict.fromkeys(["max_document", "max_lines", "max_tokens"], 2 * LARGE))
+
+
+def _refusal(text: str) -> str:
+    return Answer(400, json.dumps({"message": text}).encode(), ("secret", "host")).reason()
+
+
+def _asked_by(text: str) -> object:
+    return BaseUrl("https://example.org").fill("/{uid}", {"uid": text}, {})
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "a refusal's reason": _refusal,
+    "whole characters": lambda text: with_whole_characters(text.encode()),
+    "numbers of JSON": lambda text: with_json_numbers(text.encode()),
+    "a literal of a predicate": literal,
+    "a path": _asked_by,
+    "a document": plainly_parsed,
+    "a document's size": lambda text: text_refusals(text, UNLIMITED),
+    "a document in a comment": lambda text: text_refusals(f"#{text}", UNLIMITED),
+    "a document in a string": lambda text: text_refusals(f'"""{text}', UNLIMITED),
+    "a bearer token": lambda text: bearer_token(f"Bearer {text}"),
+    "a request id": lambda text: request_id({"x-request-id": text}),
+    "a timeout": lambda text: seconds({"x-request-timeout": text}, 1.0),
+    "a response type": response_type,
+    "a wish for a page": wants_page,
+    "an operation's name": _loggable,
+    "a cursor": decode_cursor,
+    "a global id": parse_global_id,
+    "an identifier": lambda text: uid(text, ["uid"]),
+    "identifiers": lambda text: distinct_uids([text], "uids", limit=1),
+    "a name": group_name,
+}
+PARTS = [
+    *("a", ".", " ", "=", "-", "9", "\n", '"', "\\", "#", "{", "[", "/", "\0", "\ufffd", "é"),
+    *("a.", "a ", ". ", "a=", '\\"', '" ', "\\ud83d", "NaN", "NaN,", '"NaN" ', "a:", "...", ", "),
+    *("...on ", "a{", "a(", "$a ", "text/html,", ";q=", "a;", "1.", "1e", "localhos", "http:/"),
+]
+
+
+def _time_of(read: Callable[[str], object], text: str) -> float:
+    began = time.thread_time()
+    with suppress(GatewayError):
+        read(text)
+    return time.thread_time() - began
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_reading_takes_time_in_proportion_to_what_is_read(name):
+    """Whatever it consists of, and whatever comes at its end."""
+    read = READERS[name]
+
+    for size in (SMALL, LARGE):
+        for part in PARTS:
+            taken = _time_of(read, part * (size // len(part)) + "!")
+
+            assert taken < ALLOWED, (part, size)
+
+
+def test_a_refusal_of_forty_thousand_dots_is_read_at_once():
+    """A name that the upstream quotes; it froze everything for six seconds."""
+    taken = _time_of(_refusal, f"The name {'.' * 40_000} is taken")
+
+    assert taken < 0.1
+
+
+@pytest.mark.parametrize("decode", [decode_cursor, parse_global_id])
+def test_what_is_too_long_to_be_ours_is_not_decoded(decode):
+    """Half a megabyte in a variable may be the argument of thousands of objects."""
+    text = "YWJj" * 125_000
+    began = time.thread_time()
+
+    for _ in range(2_000):
+        with pytest.raises(InvalidInput):
+            decode(text)
+
+    assert time.thread_time() - began < ALLOWED / 3
