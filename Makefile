@@ -4,7 +4,7 @@ python := .venv/bin/python
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate graphiql test fuzz browser check schema compose audit bench docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz browser check schema compose audit bench docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +22,10 @@ simulate: .venv/runtime ## serve one simulated REST API alone: make simulate arg
 
 graphiql: $(assets) ## build the GraphiQL page that the gateway serves itself (needs node)
 
-test: .venv/dev ## run the tests; a few of them: make test args="-k paging"
+test: .venv/dev ## run the tests but the slow ones, in a minute; a few of them: make test args="-k paging"
+	$(python) -m pytest -n auto -m "not slow" $(args)
+
+test-all: .venv/dev ## run all tests
 	$(python) -m pytest -n auto $(args)
 
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)

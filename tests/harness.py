@@ -188,7 +188,7 @@ async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
     events: list[Event] = []
     app = create_app(chosen, observe=events.append)
     # A client would load the machine's certificates, for a tenth of each test's time.
-    client = httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS)
+    client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     async with served(app) as url, client:
         yield Gateway(client, url, events)
 

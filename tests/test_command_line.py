@@ -86,6 +86,7 @@ def taken_port() -> Iterator[str]:
             return
 
 
+@pytest.mark.slow
 async def test_schema_prints_what_schema_graphql_holds(tmp_path):
     """So that `make schema` can write it."""
     code, out, err = await run(tmp_path, "schema")
@@ -94,11 +95,13 @@ async def test_schema_prints_what_schema_graphql_holds(tmp_path):
     assert out == (ROOT / "schema.graphql").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 async def test_the_version_is_told(tmp_path):
     """The same that /health tells."""
     assert await run(tmp_path, "--version") == (0, f"gateway {VERSION}\n", "")
 
 
+@pytest.mark.slow
 async def test_serve_without_a_backend_says_what_to_set(tmp_path):
     """One line, and an exit code that tells a mistake from a crash."""
     code, out, err = await run(tmp_path, "serve")
@@ -110,6 +113,7 @@ async def test_serve_without_a_backend_says_what_to_set(tmp_path):
     )
 
 
+@pytest.mark.slow
 async def test_serve_with_bad_settings_says_which(tmp_path):
     """A line for each, from the file and from the environment."""
     (tmp_path / "gateway.toml").write_text("[flow_retail]\nurl = 'nowhere'")
@@ -123,6 +127,7 @@ async def test_serve_with_bad_settings_says_which(tmp_path):
     ]
 
 
+@pytest.mark.slow
 async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
     """Whichever command it is, and whichever of the demo's three ports; the sockets that it had by
     then are closed.
@@ -147,6 +152,7 @@ async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
     assert answers == [(2, "", f"{refusal}{remedy}\n") for remedy in remedies]
 
 
+@pytest.mark.slow
 async def test_there_is_no_port_behind_the_last(tmp_path):
     """Where the second simulator would be."""
     code, out, err = await run(tmp_path, "demo", "--simulator-port", "65535")
@@ -155,6 +161,7 @@ async def test_there_is_no_port_behind_the_last(tmp_path):
     assert re.fullmatch(r"127\.0\.0\.1:6553[56] can't be listened on: [^\n]+\n", err)
 
 
+@pytest.mark.slow
 async def test_simulate_says_what_it_can_not_do(tmp_path):
     """One line, as for the gateway's own settings."""
     (tmp_path / "broken").write_bytes(b"not a database" * 100)
@@ -193,6 +200,7 @@ def printed_request(welcome: str) -> tuple[str, dict[str, str], str]:
     return url, headers, body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
     """Over a tenant of each system; and Ctrl-C, or a container's end, stops all servers without a
@@ -224,6 +232,7 @@ async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
     assert rest.strip() == "Stopped."
 
 
+@pytest.mark.slow
 async def test_the_demo_has_both_tenants_whichever_is_the_default(tmp_path):
     """Also where a developer's default is the name that it gives to commercetools'."""
     async with running(
@@ -248,6 +257,7 @@ async def test_the_demo_has_both_tenants_whichever_is_the_default(tmp_path):
     }
 
 
+@pytest.mark.slow
 async def test_a_simulated_commercetools_behaves_as_its_switches_say(tmp_path):
     """By its own API, over the demo's data; what is changed outlives it."""
     arguments = ("simulate", "--api", "commercetools", "--port", "0", "--data", "shop.sqlite")
@@ -278,6 +288,7 @@ async def test_a_simulated_commercetools_behaves_as_its_switches_say(tmp_path):
     assert found["name"] == "one"
 
 
+@pytest.mark.slow
 async def test_what_the_simulator_holds_outlives_it(tmp_path):
     """A group that was made is there when the same file is served again."""
     arguments = ("simulate", "--port", "0", "--data", "var/data.sqlite", "--empty")

@@ -74,6 +74,7 @@ def nulls(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
             yield from nulls(part, (*path, key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 async def test_an_example_works_and_costs_what_it_says(
     gateway: Gateway, flow: Flow, commercetools: Commercetools, name: str

@@ -43,6 +43,7 @@ def best(offset: int, size: int, max_page_size: int) -> tuple[int, int]:
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 3000), st.integers(1, 150), st.integers(1, 60))
 @settings(deadline=None, derandomize=True, max_examples=500)
 def test_a_cover_is_exact_and_the_fewest_pages_with_the_least_rows(offset, size, max_page_size):
@@ -73,6 +74,7 @@ def test_half_the_largest_page_is_one_page(offset, size):
     assert cover(offset, size, 100).count == 1
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000_000), st.integers(0, 300), st.integers(1, 200))
 @settings(deadline=None, derandomize=True, max_examples=1000)
 def test_no_cover_is_more_pages_than_the_most_of_its_size(offset, size, max_page_size):
@@ -344,6 +346,7 @@ def test_what_is_not_a_cursor_is_bad_input(cursor):
     assert "`before`" in refused.value.message
 
 
+@pytest.mark.slow
 @given(st.text() | st.text("ABCDwxyz0189-_+/=. "))
 @settings(derandomize=True, max_examples=500)
 def test_any_text_is_a_cursor_in_its_one_spelling_or_bad_input(text):
@@ -356,6 +359,7 @@ def test_any_text_is_a_cursor_in_its_one_spelling_or_bad_input(text):
     assert encode_cursor(position) == text
 
 
+@pytest.mark.slow
 @given(positions, st.integers(0, 63))
 @settings(derandomize=True, max_examples=200)
 def test_a_position_has_one_spelling(position, spare):

@@ -47,6 +47,7 @@ def one_call(limit: int):
     return lambda key: limit
 
 
+@pytest.mark.slow
 @given(st.lists(windows, min_size=1, max_size=6), st.integers(0, 50), st.integers(0, 160))
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_windows_that_share_a_read_are_the_pages_that_they_would_be_alone(wanted, limit, total):
@@ -61,6 +62,7 @@ def test_windows_that_share_a_read_are_the_pages_that_they_would_be_alone(wanted
         assert part(read, key.window) == answered(uids, key.window)
 
 
+@pytest.mark.slow
 @given(st.lists(windows, min_size=1, max_size=6), st.integers(0, 160))
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_without_a_total_a_shared_read_never_hides_that_there_is_more(wanted, total):
@@ -78,6 +80,7 @@ def test_without_a_total_a_shared_read_never_hides_that_there_is_more(wanted, to
             assert page.has_next or key.window.offset + key.window.size >= total
 
 
+@pytest.mark.slow
 @given(st.lists(windows, min_size=1, max_size=6), st.integers(1, 50))
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_a_shared_read_is_one_call_or_a_window_that_was_asked_for(wanted, limit):

@@ -113,6 +113,7 @@ async def test_a_whole_page_is_one_call(gateway, flow, reading, cost):
         assert cost("30 rows from the start of a page") == 1
 
 
+@pytest.mark.slow
 async def test_no_rest_call_asks_for_a_page_larger_than_the_gateway_is_told(
     gateway, flow, reading, cost
 ):
@@ -232,6 +233,7 @@ async def test_rows_page_info_and_total_are_one_call(gateway, flow, cost):
     assert cost("all fields of a connection") == 1
 
 
+@pytest.mark.slow
 async def test_the_same_connection_twice_is_one_call(gateway, flow, cost):
     """Under two aliases, in a fragment, and through `tenant`."""
     flow.add_groups(40)

@@ -382,6 +382,7 @@ def test_the_table_names_every_field_of_the_schema():
                 assert {shown for shown, _ in inner.values()} == set(nested.fields)
 
 
+@pytest.mark.slow
 async def test_each_breach_in_each_field_costs_that_field_only(flow):
     """Absent, null, "", wrong types, unknown enum values, extra members; nested ones as well.
 
@@ -512,6 +513,7 @@ async def test_a_group_uid_that_can_not_be_asked_for_leaves_the_others(flow, gat
     assert sorted(flow.calls) == ["GET customer-groups/gold", "GET customer-groups/gold/customers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "member",
     [

@@ -116,6 +116,7 @@ async def test_cursors_lead_past_the_largest_offset(world, total, cost):
     assert uids(await backend.list_groups(more)) == everyone[-403:-3]
 
 
+@pytest.mark.slow
 async def test_members_past_the_largest_offset(world):
     """Of a list with a predicate the total stops at 10 000; nothing else does."""
     gold = world.add_group("Gold")
@@ -286,6 +287,7 @@ async def test_a_window_of_more_than_one_answer(total, way, count):
         assert (page.has_next, page.has_previous) == (True, count - 1 > size)
 
 
+@pytest.mark.slow
 @given(
     names=NAMES,
     total=st.sampled_from(TOTALS),
@@ -379,6 +381,7 @@ PLACES = st.none() | st.tuples(st.integers(0, 1300), st.integers(-300, 300))
 COUNTS = st.integers(0, 1300) | st.sampled_from([499, 500, 501, 999, 1000, 1001])
 
 
+@pytest.mark.slow
 @given(
     count=COUNTS,
     total=st.sampled_from(TOTALS),

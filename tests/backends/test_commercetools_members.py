@@ -456,6 +456,7 @@ UNREAD: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True], ids=["at first", "after a conflict"])
 @pytest.mark.parametrize("action", ["add", "remove"])
 @pytest.mark.parametrize(("mode", "fields"), UNREAD.values(), ids=UNREAD)

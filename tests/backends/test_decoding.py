@@ -352,6 +352,7 @@ MEMBERS = [camel(field.name) for field in structs.fields(Customer)] + [
 ]
 
 
+@pytest.mark.slow
 @given(row=st.dictionaries(st.sampled_from(MEMBERS), JSON, max_size=8) | JSON)
 @settings(max_examples=300, deadline=None)
 @example(row={"customerUid": "ada", "addresses": [{"customerAddressUid": "\ud83d"}]})

@@ -114,6 +114,7 @@ RULES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     edits=EDITS,
     members=st.sets(st.sampled_from(PEOPLE)),
@@ -217,6 +218,7 @@ def test_no_outcome_claims_more_than_happened(
         assert len(upstream.sizes) == fails_at
 
 
+@pytest.mark.slow
 @given(
     edits=EDITS, members=st.sets(st.sampled_from(PEOPLE)), switches=RULES, chunk=st.integers(1, 9)
 )
@@ -250,6 +252,7 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
     assert now == (members | set(add)) - set(remove) - set(STRANGERS)
 
 
+@pytest.mark.slow
 @given(
     edits=EDITS,
     members=st.sets(st.sampled_from(PEOPLE)),

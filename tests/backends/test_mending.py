@@ -21,6 +21,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=JSON)
 @example(value="\\\ud83d\ude00\ud83d\ud83d\ude00\ude00")
 @settings(max_examples=500, deadline=None)

@@ -669,6 +669,7 @@ async def spent(world: World, call: Awaitable[object]) -> int:
     return len(world.calls)
 
 
+@pytest.mark.slow
 @READING
 @quick
 @given(

@@ -199,6 +199,7 @@ def flow_heeds(selection: Selection, top: type[Record]) -> Any:
 MANY = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @MANY
 @given(attributes=SELECTIONS, rows=st.lists(mixed(FLOW_CUSTOMERS), max_size=3))
 def test_flow_retails_customers(attributes, rows):
@@ -215,6 +216,7 @@ def test_flow_retails_customers(attributes, rows):
     )
 
 
+@pytest.mark.slow
 @MANY
 @given(attributes=SELECTIONS, rows=st.lists(mixed(FLOW_GROUPS), max_size=3))
 def test_flow_retails_groups(attributes, rows):
@@ -251,6 +253,7 @@ SHOP_LISTS: Mapping[str, set[str]] = {
 """The fields of a customer that are made of each list."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["assignments", "legacy", "both"])
 @MANY
 @given(attributes=SELECTIONS, rows=st.lists(mixed([SHOP_CUSTOMER]), max_size=3))
@@ -279,6 +282,7 @@ def test_commercetools_customers(mode, attributes, rows):
     assert_same(body, read(part), read(whole), selection, heeds)
 
 
+@pytest.mark.slow
 @MANY
 @given(attributes=SELECTIONS, rows=st.lists(mixed([SHOP_GROUP]), max_size=3))
 def test_commercetools_groups(attributes, rows):

@@ -273,6 +273,7 @@ async def test_a_clamped_page_size_changes_no_rows(scenario, clamp, turns, past_
     assert page.has_next == (stop < total)
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 30), st.integers(1, 30), st.integers(0, 120), st.integers(0, 40), st.booleans()
 )
@@ -446,6 +447,7 @@ MAX = 40
 """The largest page here: a row is looked for within a quarter of it to either side."""
 
 
+@pytest.mark.slow
 @given(st.integers(0, 60), st.integers(1, MAX // 2 - 1), st.lists(drifts(), max_size=8))
 @quick
 async def test_reading_forward_skips_and_repeats_no_row_that_was_there_throughout(
@@ -475,6 +477,7 @@ async def test_reading_forward_skips_and_repeats_no_row_that_was_there_throughou
     assert not page.has_next
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.integers(1, MAX // 2 - 1), st.lists(drifts(), max_size=8))
 @quick
 async def test_reading_backward_skips_and_repeats_no_row_that_was_there_throughout(
@@ -591,6 +594,7 @@ PLACES = st.none() | st.tuples(st.integers(0, 90), st.integers(-12, 12))
 """A cursor's offset, and how far from there its row stands by now."""
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 90),
     st.integers(1, 30),

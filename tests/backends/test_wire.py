@@ -136,6 +136,7 @@ def test_decoders_are_made_once_for_a_selection():
     assert decoders(None) is decoders(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [FlowDecoders, CommercetoolsDecoders])
 def test_what_is_made_for_selections_is_bounded(make):
     """Whoever varies what he selects finds that the oldest is forgotten, types and all."""

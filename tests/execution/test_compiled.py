@@ -210,6 +210,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or one.get("calls") != other.get("calls"))
 
 
+@pytest.mark.slow
 def test_both_ways_give_the_same_answer(record_property):
     """Data, order of keys, errors, their order, paths and locations; over answers that are as they
     should be, and over broken ones; the first time and the second, when its shapes are others, and

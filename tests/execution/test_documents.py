@@ -69,6 +69,7 @@ def numbers(error: GraphQLError) -> tuple[object, ...]:
 # -- what it takes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("profile", ["production", "development"])
 async def test_no_document_holds_up_the_others(stalled: Stalled, attack: str, profile: str):
@@ -261,6 +262,7 @@ def test_the_bound_holds_and_no_text_gets_anothers_document(texts: list[str], me
         assert reader.taken <= memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -77,6 +77,7 @@ def test_what_documents_consist_of_is_parsed_plainly(name: str):
     assert compare(TEXTS[name])
 
 
+@pytest.mark.slow
 @made_up
 @given(operations(tenant="t", groups=["a", "b"], cursors=lambda _of: ["c", "d"], unbounded=True))
 def test_made_up_operations_are_parsed_plainly(text: str):
@@ -198,6 +199,7 @@ def texts(draw: st.DrawFn) -> str:
     return "".join(token + draw(BLANKS) for token in tokens)
 
 
+@pytest.mark.slow
 def test_a_document_is_parsed_as_it_should_be_or_not_at_all():
     """And most of those without a mistake are; of the others, none."""
     valid = plain = 0
@@ -240,6 +242,7 @@ def test_any_text_is_parsed_as_it_should_be_or_not_at_all(text: str):
     compare(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_are_parsed_as_they_should_be_or_not_at_all(attack: str):
     """However long: these are refused before they are parsed, or for what they are."""

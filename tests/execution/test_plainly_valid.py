@@ -569,6 +569,7 @@ def report(record_property, what: str, counts: Counter[str]) -> None:
         record_property("Proved", (what, outcome, count))
 
 
+@pytest.mark.slow
 def test_most_queries_are_proved(record_property):
     """With aliases, repetitions, fragments, directives and variables. The rest are so large that
     they may take too many comparisons.
@@ -585,6 +586,7 @@ def test_most_queries_are_proved(record_property):
     assert share(counts) >= 0.8
 
 
+@pytest.mark.slow
 def test_most_operations_are_proved(record_property):
     """But for entities whose representations are literals: those are of a scalar."""
     counts: Counter[str] = Counter()
@@ -698,6 +700,7 @@ def woven(draw: st.DrawFn) -> str:
     return " ".join(draw(st.permutations(parts)))
 
 
+@pytest.mark.slow
 def test_fragments_and_repetitions_are_proved_right(record_property):
     """However few comparisons are allowed."""
     counts: Counter[str] = Counter()
@@ -791,6 +794,7 @@ def mutated(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
     return " ".join(tokens)
 
 
+@pytest.mark.slow
 def test_mutations_are_proved_right(record_property):
     """Of our own documents, of those that break a rule, and of those that are made up."""
     counts: Counter[str] = Counter()

@@ -94,6 +94,7 @@ BACKENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("unbounded", [False, True])
 def test_no_operation_makes_more_calls_than_were_bounded(backend, unbounded, record_property):
@@ -198,6 +199,7 @@ ASKED = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_comes_again_is_bounded_as_if_it_had_not(data):

@@ -248,6 +248,7 @@ COSTLY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", ["first", "last"])
 @pytest.mark.parametrize("query", COSTLY)
 async def test_the_page_that_is_suggested_fits(gateway: Gateway, flow: Flow, query, argument):

@@ -69,6 +69,7 @@ async def test_what_is_not_valid_is_not_registered(gateway: Gateway):
     ]
 
 
+@pytest.mark.slow
 async def test_without_a_store_clients_are_told_to_stop_asking(flow: Flow):
     """In Apollo's words."""
     async with running_gateway(settings(flow.url, persisted_queries=False)) as gateway:

@@ -259,6 +259,7 @@ async def test_the_page_keeps_no_token(own, from_cdn):
     assert "shouldPersistHeaders: false" in started
 
 
+@pytest.mark.slow
 async def test_the_first_example_works(gateway: Gateway, flow: Flow, from_cdn):
     """What a developer sees first is a query that needs nothing but a token."""
     flow.add_group("gold", "Gold members")
@@ -272,6 +273,7 @@ async def test_the_first_example_works(gateway: Gateway, flow: Flow, from_cdn):
     assert Elements(await from_cdn.get("/graphql")).start["data-example"] == example.rstrip()
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_the_build(tmp_path):
     """Although the repository ignores it; and the licences of what is in it."""
     source = tmp_path / "source"

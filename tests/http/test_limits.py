@@ -93,6 +93,7 @@ def test_the_table_lists_all_limits():
         assert getattr(Settings(), name) == int(default)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OVER)
 async def test_what_is_over_a_limit_is_refused(gateway: Gateway, flow: Flow, name):
     """With the limit's name, both numbers, the place, and no REST call."""
@@ -115,6 +116,7 @@ async def test_what_is_over_a_limit_is_refused(gateway: Gateway, flow: Flow, nam
     assert flow.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["max_tokens", "max_depth", "max_aliases", "max_root_fields"])
 async def test_a_limit_is_a_setting(flow: Flow, name):
     """What the default lets pass is refused where the setting is lower."""

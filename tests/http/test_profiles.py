@@ -34,6 +34,7 @@ MISSPELT = [
 ]
 
 
+@pytest.mark.slow
 async def test_only_development_suggests_names(gateway, production):
     """Neither fields nor anything else: suggestions are introspection one guess at a time."""
     for query, variables in MISSPELT:

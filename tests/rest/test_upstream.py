@@ -309,6 +309,7 @@ async def test_a_header_of_one_call_is_not_in_the_next():
         }
 
 
+@pytest.mark.slow
 @given(
     query=st.dictionaries(
         st.text(min_size=1, max_size=10),
@@ -662,7 +663,7 @@ async def test_cancelled_calls_leave_the_gate_open():
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(get(made.connect(caller())) for _ in range(4)))
     assert script.under_way == 0
     assert script.most_at_once == 2
@@ -768,6 +769,7 @@ async def test_a_body_is_asked_for_in_one_piece():
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "more"),
     [
@@ -795,10 +797,10 @@ async def test_a_body_that_never_ends_is_cut_off_as_soon_as_it_is_too_long(start
 
     transport = HttpTransport(connections=1)
     async with running(talk) as server:
-        settings = UpstreamSettings(url=server.url, max_body=100_000)
+        settings = UpstreamSettings(url=server.url, max_body=100_000, timeout=100)
         made = Upstream("flow_retail", settings, transport, lambda _event: None)
         with pytest.raises(InvalidAnswer):
-            await get(made.connect(caller()))
+            await get(made.connect(caller(seconds=100)))
         await server.until_open(0)
         await transport.aclose()
 

@@ -48,6 +48,7 @@ def customers(demo) -> list[dict]:
     return [json.loads(document) for document in found]
 
 
+@pytest.mark.slow
 def test_groups_have_believable_sizes_and_distinct_names(demo):
     """A few are very big, and some are empty."""
     groups = demo.groups("demo")
