@@ -4,7 +4,7 @@ python := .venv/bin/python
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz browser check schema compose audit bench docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose audit bench docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,15 @@ browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs n
 
 fuzz: .venv/dev ## compare both ways of running an operation, thousands of times
 	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/execution/test_compiled.py $(args)
+
+chaos: .venv/runtime ## hold the gateway to its promises over upstreams that misbehave; roughly: make chaos args=--short
+	$(python) -m chaos $(args)
+
+soak: .venv/runtime ## run it for ten minutes beside faults and clients that leave; a minute: make soak args=--short
+	$(python) -m chaos.soak $(args)
+
+figures: .venv/runtime ## measure it under attack and outage; another checkout: make figures args="--of DIR"
+	$(python) -m chaos.figures $(args)
 
 check: .venv/dev ## lint, formatting, types, nothing that ties the project to one machine
 	scripts/check

@@ -1,0 +1,102 @@
+"""The gateway as a process of its own, as an operator starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+START: Final = 60.0
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class DoesNotStart(Exception):
+    """It ended at once, or never listened; the message ends with what it printed."""
+
+
+class Process:
+    def __init__(
+        self,
+        checkout: Path,
+        directory: Path,
+        settings: Mapping[str, str],
+        *,
+        files: int | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """`checkout` holds the package that is run; `directory` gets its log. `files` is a soft and
+        hard limit of descriptors, `memory` one of the address space, in bytes.
+        """
+        self.log = directory / "gateway.log"
+        self.port = free_port()
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment |= {"GATEWAY_PORT": str(self.port), "PYTHONUNBUFFERED": "1", **settings}
+        limits = [f"ulimit -n {files}; "] if files else []
+        limits += [f"ulimit -v {memory // 1024}; "] if memory else []
+        command = "".join(limits) + f'exec "{sys.executable}" -m gateway serve'
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own command
+                ["/bin/sh", "-c", command],
+                cwd=checkout,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    async def ready(self) -> None:
+        """Wait until it listens; raises DoesNotStart."""
+        until = time.monotonic() + START
+        while time.monotonic() < until and self.running:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+        raise DoesNotStart(self.log.read_text(errors="replace")[-2000:])
+
+    def memory(self) -> float:
+        """Resident megabytes; 0 where it has ended."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0.0
+        return int(pages) * _PAGE / 1e6
+
+    def descriptors(self) -> int:
+        try:
+            return len(os.listdir(f"/proc/{self.pid}/fd"))
+        except OSError:
+            return 0
+
+    def stop(self) -> None:
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
