@@ -3,39 +3,98 @@
 from __future__ import annotations
 
 import zlib
-from typing import cast
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from typing import Any, Final, cast
 
 import httpx
 
-from gateway.errors import InvalidAnswer
+from gateway.errors import InvalidAnswer, Unavailable
+from gateway.rest.statuses import Again
+
+PLAIN: Final = frozenset({"", "identity"})
+GZIP: Final = frozenset({"gzip", "x-gzip"})
+"""Two names of one coding (RFC 9110, 8.4.1.3)."""
+MOST_MEMBERS: Final = 1_000
+"""Of a gzip body. Some compressors begin one every 64 kB; each takes a few microseconds to read."""
 
 
 def stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast(httpx.AsyncByteStream, response.stream)  # an asynchronous transport's
 
 
-async def read(response: httpx.Response, limit: int) -> bytes:
-    """The body, decompressed, of at most `limit` bytes; raises InvalidAnswer for a longer or a
-    broken one.
+async def read(response: httpx.Response, limit: int) -> tuple[bytes, InvalidAnswer | Again | None]:
+    """The body, decompressed, of at most `limit` bytes, without a byte order mark; b"" and the
+    reason where it can't be read: it is longer, or broken.
+
+    That is no exception, because a status means what it means, whatever comes behind it.
     """
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
-        raise InvalidAnswer("The backend's answer has an encoding that was not asked for.")
-    unzip = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    codings = response.headers.get("Content-Encoding")
     parts: list[bytes] = []
     left = limit
-    async for chunk in stream(response):
-        try:
-            # One byte more than allowed tells a body that is too long from one that just fits.
-            part = unzip.decompress(chunk, left + 1) if unzip else chunk
-        except zlib.error:
-            raise InvalidAnswer("The backend's answer is not valid gzip.") from None
-        left -= len(part)
-        if left < 0:
-            raise InvalidAnswer("The backend's answer is larger than the gateway takes.")
-        if unzip and unzip.unused_data:
-            raise InvalidAnswer("The backend's answer goes on behind its end.")
-        parts.append(part)
-    if unzip and not unzip.eof:
-        raise InvalidAnswer("The backend's answer is cut off.")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        unzip = None if codings is None else _decompressor(codings)
+        async for chunk in stream(response):
+            if unzip is None:
+                left -= len(chunk)
+                parts.append(chunk)
+            else:
+                for part in unzip.decompressed(chunk, left):
+                    left -= len(part)
+                    parts.append(part)
+            if left < 0:
+                raise InvalidAnswer("The backend's answer is larger than the gateway takes.")
+        if unzip is not None and not unzip.complete:
+            raise InvalidAnswer("The backend's answer is cut off.")
+    except InvalidAnswer as unusable:
+        return b"", unusable
+    except httpx.TransportError:
+        return b"", Again(Unavailable("The connection to the backend was lost."))
+    content = parts[0] if len(parts) == 1 else b"".join(parts)
+    return content.removeprefix(BOM_UTF8), None
+
+
+def _decompressor(codings: str) -> _Gunzip | None:
+    """What undoes these codings, None where there are none; raises InvalidAnswer for others than
+    were asked for.
+    """
+    applied = [name for each in codings.split(",") if (name := each.strip().lower()) not in PLAIN]
+    if not applied:
+        return None
+    if len(applied) == 1 and applied[0] in GZIP:
+        return _Gunzip()
+    raise InvalidAnswer("The backend's answer has an encoding that was not asked for.")
+
+
+class _Gunzip:
+    """Decompresses gzip of any number of members; of none, because a gateway or a cache in between
+    may announce gzip beside no body at all.
+    """
+
+    def __init__(self) -> None:
+        self._members = 0
+        self._member: Any = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is lacking behind what came so far."""
+        return self._member is None or self._member.eof
+
+    def decompressed(self, chunk: bytes, most: int) -> Iterator[bytes]:
+        """The chunk's content in parts; no longer than it takes to see that it is more than `most`
+        bytes. Raises InvalidAnswer.
+        """
+        while chunk and most >= 0:
+            if self.complete:
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise InvalidAnswer("The backend's answer has too many parts.")
+                self._member = zlib.decompressobj(wbits=31)
+            try:
+                # One byte more than allowed tells a body that is too long from one that just fits.
+                part = self._member.decompress(chunk, most + 1)
+            except zlib.error:
+                raise InvalidAnswer("The backend's answer is not valid gzip.") from None
+            most -= len(part)
+            yield part
+            chunk = self._member.unused_data

@@ -17,7 +17,13 @@ from gateway.errors import (
     Unavailable,
 )
 
+NOT_YET: Final = frozenset({408, 425})
+"""The server did not wait for the request, or does not take it this early."""
 TRANSIENT: Final = frozenset({502, 503, 504})
+ELSEWHERE: Final = frozenset({300, 301, 302, 305, 307, 308})
+"""Redirects that ask for the same request at another address. 303 is none of them: by that a server
+may point to the result of what it has done (RFC 9110, 15.4.4).
+"""
 
 
 class Again(Exception):
@@ -40,10 +46,18 @@ def unreadable() -> OutcomeUnknown:
     return OutcomeUnknown("The change was accepted, but its answer can't be read.")
 
 
-def judge(safe: bool, response: httpx.Response) -> int:
-    """The status, where it is an adapter's to read; else raises what it means for any API."""
+def judge(
+    safe: bool, response: httpx.Response, unreadable: InvalidAnswer | Again | None = None
+) -> int:
+    """The status, where it is an adapter's to read; else raises what it means for any API.
+
+    The status counts before the body: that this is `unreadable` makes a difference only to a read
+    that has succeeded, which is nothing without it.
+    """
     status = response.status_code
     if 200 <= status < 300:
+        if safe and unreadable is not None:
+            raise unreadable
         return status
     if status == 401:
         raise Unauthenticated("The backend does not accept this token.")
@@ -54,12 +68,14 @@ def judge(safe: bool, response: httpx.Response) -> int:
         limited = RateLimited("The backend asks to slow down.", retry_after=after)
         # A refused request was not carried out, so a write may be sent again as well.
         raise Again(limited, after=after)
+    if safe and (status in TRANSIENT or status in NOT_YET):
+        raise Again(Unavailable("The backend is not available."))
     if 400 <= status < 500:
         return status
+    if status in ELSEWHERE:
+        raise InvalidAnswer("The backend sends its callers elsewhere, so nothing was done.")
     if not safe:
         raise unknown()
-    if status in TRANSIENT:
-        raise Again(Unavailable("The backend is not available."))
     if status >= 500:
         raise Unavailable("The backend failed.")
     raise InvalidAnswer("The backend answered with a status that its contract does not have.")

@@ -19,7 +19,6 @@ from gateway.backends.port import Caller
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
-    InvalidAnswer,
     Unauthenticated,
     Unavailable,
 )
@@ -161,7 +160,7 @@ class CallerUpstream:
                         status = response.status_code
                         if caller.answered is not None:
                             caller.answered(status)
-                        content = await read(response, upstream._settings.max_body)
+                        content, unreadable = await read(response, upstream._settings.max_body)
                     finally:
                         await stream(response).aclose()
             finally:
@@ -178,10 +177,6 @@ class CallerUpstream:
         except httpx.TransportError:
             lost = Unavailable("The connection to the backend was lost.")
             raise (Again(lost) if safe else unknown()) from None
-        except InvalidAnswer:
-            if safe:
-                raise
-            raise unknown() from None
         finally:
             if sent:
                 upstream._observe(
@@ -199,7 +194,7 @@ class CallerUpstream:
                 caller.meter.give_back()
         if upstream._may_repeat(status, content):
             raise Again(Unavailable("The backend is not available."))
-        return Answer(judge(safe, response), content, self._private)
+        return Answer(judge(safe, response, unreadable), content, self._private)
 
     async def _pass(self, gate: asyncio.Semaphore) -> None:
         """Through the gate; raises TimeoutError where the deadline comes first."""

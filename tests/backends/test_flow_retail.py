@@ -83,7 +83,7 @@ async def test_a_group_with_a_chosen_uid_is_found_after_a_lost_answer(flow, gate
     assert flow.calls == ["POST customer-groups", "GET customer-groups/gold"]
 
 
-@pytest.mark.parametrize("effect", [Close(), Answer(500), Answer(503), Answer(302)], ids=str)
+@pytest.mark.parametrize("effect", [Close(), Answer(500), Answer(503), Answer(303)], ids=str)
 async def test_a_group_that_was_not_made_is_not_claimed(flow, gateway, effect):
     """It is not there yet, but the request may still be on its way."""
     flow.fail(effect, method="POST")

@@ -607,7 +607,7 @@ GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
     [
         (faults.Answer(503), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Answer(500), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
-        (faults.Answer(302), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
+        (faults.Answer(303), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.LoseAnswer(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Close(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Answer(401), "FAILED", "UNAUTHENTICATED", 2),

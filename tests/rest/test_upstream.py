@@ -437,7 +437,11 @@ def test_a_uid_is_one_path_segment_or_refused(uid):
 
 def meaning(status: int, *, write: bool) -> type[GatewayError] | None:
     """What `status` comes to; None for an answer that the adapter gets."""
+    named: dict[int, type[GatewayError]]
     named = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
+    named |= dict.fromkeys((300, 301, 302, 305, 307, 308), InvalidAnswer)  # done nowhere
+    if not write:
+        named |= dict.fromkeys((408, 425), Unavailable)
     if 200 <= status < 300 or (400 <= status < 500 and status not in named):
         return None
     if status in named:
@@ -449,7 +453,7 @@ def meaning(status: int, *, write: bool) -> type[GatewayError] | None:
 
 @pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
 async def test_every_status_has_one_meaning(write):
-    """And only what is refused for the moment is asked again: 429, and for a read 502 to 504."""
+    """And only what is refused for the moment is asked again: 429, and for a read some others."""
 
     async def ask(status: int) -> tuple[type | None, int]:
         connection, script = connect(Says(status, b'{"message": "x"}'))
@@ -463,7 +467,7 @@ async def test_every_status_has_one_meaning(write):
     statuses = range(200, 600)
     found = dict(zip(statuses, await asyncio.gather(*map(ask, statuses)), strict=True))
 
-    again = {429} if write else {429, 502, 503, 504}
+    again = {429} if write else {408, 425, 429, 502, 503, 504}
     assert found == {
         status: (meaning(status, write=write), 2 if status in again else 1) for status in statuses
     }
@@ -492,8 +496,8 @@ async def test_a_read_that_keeps_failing_is_given_up(retries):
 
 @pytest.mark.parametrize(
     "lost",
-    [httpx.ReadError("lost"), Says(200, Body(b"{", httpx.ReadError("lost"))), Says(503), Says(302)],
-    ids=["no answer", "half an answer", "503", "302"],
+    [httpx.ReadError("lost"), Says(503), Says(303)],
+    ids=["no answer", "503", "303"],
 )
 async def test_a_write_that_may_have_been_made_is_not_repeated(lost):
     """Nobody knows whether it was; only who asked can tell what to do."""
@@ -719,14 +723,11 @@ BOMB = gzip.compress(b" " * 50_000_000)
         Says(200, BOMB, GZIP),
         Says(200, Body(*(BOMB[at : at + 1000] for at in range(0, len(BOMB), 1000))), GZIP),
         Says(200, gzip.compress(FULL)[:-1], GZIP),
-        Says(200, b"", GZIP),
         Says(200, FULL, GZIP),
         Says(200, gzip.compress(FULL) + b"more", GZIP),
         Says(200, Body(gzip.compress(FULL), *[b"more"] * 1000), GZIP),
-        Says(200, gzip.compress(FULL[:50]) + gzip.compress(FULL[50:]), GZIP),
         Says(200, FULL, {"Content-Encoding": "br"}),
         Says(200, FULL, {"Content-Encoding": "gzip, gzip"}),
-        Says(400, FULL + b" "),
     ],
     ids=[
         "long",
@@ -735,26 +736,21 @@ BOMB = gzip.compress(b" " * 50_000_000)
         "bomb",
         "bomb in pieces",
         "cut gzip",
-        "empty gzip",
         "no gzip",
         "gzip and more",
         "gzip and ever more",
-        "two gzips",
         "br",
         "twice gzip",
-        "long refusal",
     ],
 )
 async def test_any_other_body_is_an_invalid_answer(says):
-    """And after a write, no answer at all. Its connection is given up."""
+    """Its connection is given up. (A write may do without: see tests/rest/test_bodies.py.)"""
     connection, script = connect(says, max_body=100)
 
     with pytest.raises(InvalidAnswer):
         await get(connection)
-    with pytest.raises(OutcomeUnknown):
-        await put(connection)
 
-    assert len(script.requests) == 2
+    assert len(script.requests) == 1
 
 
 async def test_a_body_is_asked_for_in_one_piece():
@@ -881,7 +877,7 @@ FAILURES = [
     httpx.ConnectError(f"{URL} {SECRET}"),
     httpx.ReadError(f"{URL} {SECRET}"),
     Says(after=1),
-    Says(200, b"", {"Content-Encoding": SECRET}),
+    Says(500, b"", {"Content-Encoding": SECRET}),
 ]
 
 
