@@ -92,6 +92,7 @@ def create_app(
         get=_chosen(settings.get_queries, development),
         show_cost=development,
         bearer_headers=settings.bearer_headers,
+        stranger_share=settings.stranger_share,
     )
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
     page = GraphiQL(tokens=tokens) if _chosen(settings.graphiql, development) else None

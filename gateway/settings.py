@@ -198,6 +198,8 @@ class Settings:
     """Whether clients may register documents by hash (APQ)."""
     persisted_query_cache: Memory = 4_000_000
     """Bytes of memory for documents that clients have registered."""
+    stranger_share: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    """The part of a core for callers whose token no backend has accepted for ten minutes."""
     default_page_size: Count = 20
     """Rows of a connection without `first` and `last`."""
     max_page_size: Count = 100

@@ -62,6 +62,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "trusted_mode": ("log", "log"),
     "persisted_queries": ("false", False),
     "persisted_query_cache": ("0", 0),
+    "stranger_share": ("0.25", 0.25),
     "relay_node": ("false", False),
     "flow_retail.url": ("https://api.example/v2", "https://api.example/v2"),
     "flow_retail.timeout": ("0.5", 0.5),

@@ -108,6 +108,10 @@ class Documents:
         """The bytes that the kept documents take, as estimated."""
         return self._taken
 
+    def knows(self, text: str) -> bool:
+        """Whether the text need not be parsed."""
+        return text in self._kept
+
     def read(self, text: str) -> Document | Sequence[GraphQLError]:
         """The document, or all that is wrong with it: of its length, else its syntax, else how much
         it asks for, else its validity.

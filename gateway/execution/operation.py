@@ -133,6 +133,20 @@ class Operations:
         self._turns = Turns(turn)
         self._max_values = max_variable_values
 
+    def knows(
+        self,
+        query: str | None,
+        *,
+        document_id: str | None = None,
+        extensions: Mapping[str, object],
+    ) -> bool:
+        """Whether `operation` need not parse anything, for what is sent or named."""
+        try:
+            meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
+        except GatewayError:
+            return True  # it is told so at once
+        return self._documents.knows(meant.text)
+
     def operation(
         self,
         query: str | None,

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.context import Asker, Context, Tenants
+from gateway.errors import Overloaded
 from gateway.execution.documents import Refused
 from gateway.execution.operation import Operation, Operations
 from gateway.http import answers, caller
@@ -35,6 +36,7 @@ from gateway.http.requests import (
     response_type,
     wants_page,
 )
+from gateway.http.share import Share
 from gateway.paging import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
@@ -57,6 +59,8 @@ class EndpointSettings:
     """Whether every response says what it has cost."""
     bearer_headers: Sequence[str]
     """The headers that carry bearer tokens."""
+    stranger_share: float
+    """Of a processor's time, for all callers whose token no backend has lately accepted."""
 
 
 class Endpoint:
@@ -82,6 +86,7 @@ class Endpoint:
         self._methods = "GET, POST" if settings.get else "POST"
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
+        self._strangers = Share(settings.stranger_share)
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
@@ -99,12 +104,18 @@ class Endpoint:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
             asker = self._asker(headers, request_id)
-            wanted = await self._read(request, headers, until=asker.deadline)
-            answered = await self._answered(wanted, asker, request)
+            answering = self._answering(request, headers, asker)
+            if not asker.accepted:
+                # One whom a backend knows by the end of it was none.
+                answering = self._strangers.charged(answering, unless=lambda: asker.accepted)
+            answered = await answering
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
             body, executed = answered
             status = 200 if executed or media_type == JSON else 400
+        except Overloaded as refusal:
+            body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
+            status, more = 503, {"Retry-After": f"{refusal.retry_after:.0f}"}
         except BadRequest as refusal:
             body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
             status, more = refusal.status, refusal.headers
@@ -160,6 +171,33 @@ class Endpoint:
             meter=Meter(settings.max_rest_calls),
             shows_cost=settings.show_cost or caller.wants_cost(headers),
         )
+
+    async def _answering(
+        self, request: Request, headers: Headers, asker: Asker
+    ) -> tuple[Body, bool] | None:
+        """As `_answered`, once the request was read and let in."""
+        wanted = await self._read(request, headers, until=asker.deadline)
+        if not asker.accepted and not self._strangers.open:
+            try:
+                await while_connected(self._let_in(wanted, asker), request.receive)
+            except Disconnected:
+                self._done(wanted, asker, ("CLIENT_GONE",))
+                return None
+            except Overloaded as refusal:
+                self._done(wanted, asker, (refusal.code,))
+                raise
+        return await self._answered(wanted, asker, request)
+
+    async def _let_in(self, wanted: GraphQLRequest, asker: Asker) -> None:
+        """Wait for a stranger's turn: what needs not be parsed goes first, then what is short."""
+        known = self._operations.knows(
+            wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
+        )
+        try:
+            with self._time_limits.until(asker.deadline):
+                await self._strangers.enter(not known, wanted.size)
+        except TimeoutError:
+            raise self._strangers.overloaded() from None
 
     async def _answered(
         self, wanted: GraphQLRequest, asker: Asker, request: Request

@@ -64,6 +64,8 @@ class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     extensions: Object = msgspec.field(default_factory=dict)
     document_id: str | None = None
     """The name of a document that the gateway has, or may have."""
+    size: int = 0
+    """How long the query and the variables are together."""
 
 
 class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
@@ -158,6 +160,7 @@ def _request(sent: _Parameters, max_variables: int) -> GraphQLRequest:
         operation_name=sent.operation_name,
         extensions=sent.extensions or {},
         document_id=sent.document_id or sent.doc_id or _text(sent.id),
+        size=size + len(sent.query or ""),
     )
     named = request.document_id or "persistedQuery" in request.extensions
     if request.query is None and not named:

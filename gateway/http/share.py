@@ -1,0 +1,148 @@
+"""A bounded share of the processor's time, for work that nobody vouches for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+import types
+from bisect import insort
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from gateway.errors import Overloaded
+
+MOST_SAVED: Final = 0.5
+"""Seconds of processor time that may be saved up, and then be taken at once."""
+MOST_WAITING: Final = 64
+"""Requests, each of which holds its body meanwhile."""
+SOON: Final = 0.001
+ResultT = TypeVar("ResultT")
+
+
+class Share:
+    """Who comes while there is time left goes ahead, and is charged for what it took. Then the
+    others wait until that is earned back; those of the lowest rank go first, of one rank those who
+    came first.
+    """
+
+    def __init__(
+        self, part: float, *, most_saved: float = MOST_SAVED, most_waiting: int = MOST_WAITING
+    ) -> None:
+        """`part` of one processor's time is earned, in every second."""
+        self._part = part
+        self._most_saved = most_saved
+        self._most_waiting = most_waiting
+        self._left = most_saved  # less than nothing where more was taken than there was
+        self._counted_at: float | None = None
+        self._waiting: list[_Waiting] = []  # who goes next is the first
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds of processor time; below zero, what is still to be earned back."""
+        now = time.monotonic()
+        if self._counted_at is not None:
+            earned = (now - self._counted_at) * self._part
+            self._left = min(self._left + earned, self._most_saved)
+        self._counted_at = now
+        return self._left
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has to wait."""
+        return not self._waiting and self.left > 0
+
+    def charge(self, seconds: float) -> None:
+        self._left = self.left - seconds
+
+    async def enter(self, *rank: int) -> None:
+        """Wait for a turn. Raises Overloaded where too many of lower ranks wait already, now or
+        when they come.
+        """
+        if self.open:
+            return
+        turn = asyncio.get_running_loop().create_future()
+        insort(self._waiting, _Waiting(rank, next(self._numbers), turn))
+        if len(self._waiting) > self._most_waiting:
+            last = self._waiting.pop().turn
+            if not last.done():  # it may have been cancelled just now
+                last.set_exception(self.overloaded())
+        self._look_again()
+        turn.add_done_callback(self._gone)
+        await turn
+
+    def overloaded(self) -> Overloaded:
+        """For who can't wait, or not any longer."""
+        seconds = max(1, math.ceil(-self.left / self._part))
+        return Overloaded("Too much is asked without an accepted token.", retry_after=seconds)
+
+    async def charged(
+        self, work: Coroutine[Any, Any, ResultT], *, unless: Callable[[], bool]
+    ) -> ResultT:
+        """The result of `work`, which is charged for the processor time that it takes; nothing of
+        it in the end if `unless` says so.
+        """
+        taken = 0.0
+
+        def charge(seconds: float) -> None:
+            nonlocal taken
+            taken += seconds
+            self.charge(seconds)
+
+        try:
+            return await _measured(work, charge)
+        finally:
+            if unless():
+                self.charge(-taken)
+
+    def _look_again(self) -> None:
+        if self._waiting and self._timer is None:
+            wait = max(-self.left / self._part, SOON)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._let_in)
+
+    def _let_in(self) -> None:
+        self._timer = None
+        # One at a time: what it takes is known when it was done.
+        if self._waiting and self.left > 0:
+            first = self._waiting.pop(0).turn
+            if not first.done():
+                first.set_result(None)
+        self._look_again()
+
+    def _gone(self, turn: asyncio.Future[None]) -> None:
+        """Somebody has no time left, or nobody who waits for the answer."""
+        if turn.cancelled():
+            self._waiting = [waiting for waiting in self._waiting if waiting.turn is not turn]
+
+
+class _Waiting(NamedTuple):
+    rank: tuple[int, ...]
+    number: int
+    turn: asyncio.Future[None]
+
+
+@types.coroutine
+def _measured(
+    work: Coroutine[Any, Any, ResultT], charge: Callable[[float], None]
+) -> Generator[Any, Any, ResultT]:
+    """Runs `work` in the task at hand; each step is charged as soon as it is done."""
+    step: Callable[[], Any] = partial(work.send, None)
+    while True:
+        began = time.thread_time()
+        try:
+            waits_for = step()
+        except StopIteration as finished:
+            result: ResultT = finished.value
+            return result
+        finally:
+            charge(time.thread_time() - began)
+        try:
+            yield waits_for
+        except BaseException as thrown:
+            step = partial(work.throw, thrown)
+        else:
+            step = partial(work.send, None)
