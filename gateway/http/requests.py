@@ -22,6 +22,7 @@ MAX_ACCEPT: Final = 1_000
 """Characters; browsers send some 150."""
 AUTHORIZATION: Final = "authorization"
 CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
+QUALITY: Final = re.compile(r"\d(?:\.\d*)?|\.\d+")
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 Object = dict[str, Any]
 Headers = Mapping[str, str]
@@ -106,6 +107,10 @@ async def read_post(
     charset = CHARSET.search(parameters)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, "A GraphQL request is sent in UTF-8.")
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        # RFC 9110, 15.5.16: so that the client can tell this from a wrong media type.
+        plain = {"Accept-Encoding": "identity"}
+        raise BadRequest(415, "A request's body is taken uncompressed only.", headers=plain)
     body = await _body(headers, receive, max_body)
     sent: _Parameters = _decoded(_parameters, body, "The body")
     return _request(sent, max_variables)
@@ -132,9 +137,9 @@ def read_get(
     extensions = given.get("extensions", "")
     return _request(
         _Parameters(
-            query=given.get("query"),
+            query=given.get("query") or None,  # what is empty is absent
             variables=msgspec.Raw(given.get("variables", "").encode() or b"null"),
-            operation_name=given.get("operationName"),
+            operation_name=given.get("operationName") or None,
             extensions=_decoded(_object, extensions.encode() or b"null", "`extensions`"),
             document_id=given.get("documentId"),
             doc_id=given.get("doc_id"),
@@ -279,10 +284,12 @@ def _offered(accept: str) -> Mapping[str, float]:
     """The quality of each media range; those in another charset than ours are left out."""
     offered: dict[str, float] = {}
     for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-        if charset != "utf-8":
+        name, *given = (piece.strip().lower() for piece in part.split(";"))
+        pairs = (parameter.partition("=") for parameter in given)
+        parameters = {key.strip(): value.strip(' "') for key, _, value in pairs}
+        if parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
             continue
-        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-        offered[name] = float(quality) if re.fullmatch(r"\d(\.\d{0,3})?", quality) else 0.0
+        # A digit is missing ahead of some clients' points, and others count on behind the third.
+        quality = QUALITY.fullmatch(parameters.get("q", "1"))
+        offered[name] = min(float(quality[0]), 1.0) if quality else 0.0
     return offered

@@ -8,6 +8,7 @@ import strawberry
 
 from gateway import records
 from gateway.backends.port import ById
+from gateway.errors import InvalidInput
 from gateway.reads import GroupOf, MembersOf
 from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, Rows, WindowArguments
@@ -87,4 +88,6 @@ class CustomerGroup(Node):
     ) -> object:
         by = CustomerGroupBy(id=id) if id is not None else CustomerGroupBy(uid=uid)
         tenant_uid, ref = group_ref(info.context, by, tenantUid, field=["representations"])
+        if uid is not None and ref != ById(uid):
+            raise InvalidInput("Its keys are of two groups.", field=["representations"])
         return GroupOf(tenant_uid, ref)

@@ -70,18 +70,23 @@ class Schema(FederationSchema):
                     "This type is no entity that can be resolved here.", field=["representations"]
                 )
             given = {
-                name: value
+                name: str(value)  # an ID may come as an integer
                 for name, value in representation.items()
-                if name in entity.names and isinstance(value, str)
+                if name in entity.names and _is_id(value)
             }
             if not any(given.keys() >= key for key in entity.keys):
                 raise InvalidInput(
-                    "A representation has all fields of one of its type's keys, as strings.",
+                    "A representation has all fields of one of its type's keys, as IDs.",
                     field=["representations"],
                 )
             return entity.resolve(info=info, **given)
         except GatewayError as mistake:
             return mistake
+
+
+def _is_id(value: object) -> bool:
+    """Whether it can stand for an ID; longer integers take long to print."""
+    return type(value) is str or (type(value) is int and value.bit_length() < 64)
 
 
 def _keys(origin: Any) -> list[set[str]]:

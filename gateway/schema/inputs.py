@@ -24,6 +24,10 @@ MAX_NESTING: Final = 64
 """Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
 NO_UID: Final = "An identifier is 1 to 128 of A-Z, a-z, 0-9, _ and -."
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+UNSTORABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""Characters that databases, XML or UTF-8 can't hold: a backend that stumbles over one answers with
+a 5xx, from which nobody can tell what became of the change. Tabs and line breaks are none of them.
+"""
 
 
 @strawberry.input(description="How groups are ordered.")
@@ -208,7 +212,7 @@ def group_ref(
         return tenant, ById(uid(by.uid, [*field, "uid"]))
     if by.key is strawberry.UNSET or by.key is None:
         raise InvalidInput("Exactly one of `id`, `uid` and `key` is needed.", field=field)
-    return tenant, ByKey(_key(by.key, [*field, "key"]))
+    return tenant, ByKey(key(by.key, [*field, "key"]))
 
 
 def uid(value: str, field: Sequence[str]) -> str:
@@ -218,17 +222,29 @@ def uid(value: str, field: Sequence[str]) -> str:
     return value
 
 
-def _key(value: str, field: Sequence[str]) -> str:
+def key(value: str, field: Sequence[str]) -> str:
+    """`value`; raises InvalidInput where it can't be a group's key."""
     if not KEY.fullmatch(value):
         raise InvalidInput("A key is 1 to 256 of A-Z, a-z, 0-9, _ and -.", field=field)
     return value
 
 
+def _text(value: str, field: Sequence[str]) -> str:
+    """`value`; raises InvalidInput where some backends could not store it."""
+    found = UNSTORABLE.search(value)
+    if found:
+        raise InvalidInput(
+            f"The character U+{ord(found[0]):04X} can't be stored everywhere; leave it out.",
+            field=field,
+        )
+    return value
+
+
 def group_name(value: str) -> str:
-    """`value`; raises InvalidInput where it is blank."""
+    """`value`; raises InvalidInput where it is blank, or can't be stored everywhere."""
     if not value.strip():
         raise InvalidInput("A group's name can't be blank.", field=["name"])
-    return value
+    return _text(value, ["name"])
 
 
 def hold_custom_fields(
@@ -261,6 +277,7 @@ def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
     )
     if (type_id is None) == (type_key is None):
         raise InvalidInput("Give either `typeId` or `typeKey`.", field=["custom"])
+    _text(type_id or type_key or "", ["custom", "typeKey" if type_id is None else "typeId"])
     values = custom_values(given.fields, ["custom", "fields"])
     kept = {name: value for name, value in values.items() if value is not None}
     return CustomFieldsDraft(type_id=type_id, type_key=type_key, fields=kept)
@@ -270,7 +287,7 @@ def custom_values(
     given: Sequence[CommercetoolsCustomFieldInput], field: Sequence[str]
 ) -> dict[str, object]:
     """The values by name, None for those to be removed; raises InvalidInput for a name that comes
-    twice and for a value that JSON can't hold.
+    twice, and for a value that JSON can't hold or that can't be stored everywhere.
     """
     values: dict[str, object] = {}
     for number, custom in enumerate(given):
@@ -278,7 +295,8 @@ def custom_values(
         if custom.name in values:
             raise InvalidInput("This custom field is given twice.", field=[*path, "name"])
         value = None if custom.value is strawberry.UNSET else custom.value
-        values[custom.name] = _json(value, [*path, "value"], MAX_NESTING)
+        name = _text(custom.name, [*path, "name"])
+        values[name] = _json(value, [*path, "value"], MAX_NESTING)
     return values
 
 
@@ -289,7 +307,7 @@ def _json(value: object, field: Sequence[str], levels: int) -> object:
         case dict():
             # A variable that was not sent leaves its field out, and is null in a list.
             return {
-                name: _json(part, field, levels - 1)
+                _text(name, field): _json(part, field, levels - 1)
                 for name, part in value.items()
                 if part is not Undefined
             }
@@ -299,6 +317,8 @@ def _json(value: object, field: Sequence[str], levels: int) -> object:
         case float() if not math.isfinite(value):
             # 1e400 is read as infinity, which would go out as null: and null removes the field.
             raise InvalidInput("A number is too large.", field=field)
+        case str():
+            return _text(value, field)
         case _:
             return value
 

@@ -46,6 +46,7 @@ from gateway.schema.inputs import (
     group_ref,
     hold_custom_fields,
 )
+from gateway.schema.inputs import key as checked_key
 from gateway.schema.inputs import uid as checked_uid
 from gateway.schema.node import Info, global_id
 
@@ -164,11 +165,11 @@ class Mutation:
         hold_custom_fields(context, input)
         try:
             tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
-            uid = _optional(input.uid)
+            uid, key = _optional(input.uid), _optional(input.key)
             draft = GroupDraft(
                 name=group_name(input.name),
                 uid=None if uid is None else checked_uid(uid, ["uid"]),
-                key=_optional(input.key),
+                key=None if key is None else checked_key(key, ["key"]),
                 custom=custom_fields(input.custom) if input.custom else None,
             )
             backend = context.backend(tenant_uid)
@@ -339,7 +340,7 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
             raise InvalidInput("A group's name can't be removed.", field=["name"])
         changes.append(Rename(group_name(input.name)))
     if given(input.key):
-        changes.append(SetKey(input.key))
+        changes.append(SetKey(None if input.key is None else checked_key(input.key, ["key"])))
     if given(input.custom):
         changes.append(SetCustomType(custom_fields(input.custom) if input.custom else None))
     values = custom_values(input.custom_fields or (), ["customFields"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 from typing import Any
@@ -228,6 +229,26 @@ async def test_another_content_type_than_json_is_415(gateway, content_type):
 
     assert response.status_code == 415
     assert codes(graphql(response)) == ["BAD_REQUEST"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "BR", "deflate, gzip", "utf-8"])
+async def test_a_compressed_request_is_415_and_told_why(gateway, coding):
+    """Its media type is right; what is taken is in the header that RFC 9110 has for it."""
+    body = gzip.compress(document("{ __typename }").encode())
+
+    response = await send(gateway, body, Content_Encoding=coding)
+
+    assert (response.status_code, response.headers["Accept-Encoding"]) == (415, "identity")
+    [error] = graphql(response)["errors"]
+    assert error["message"] == "A request's body is taken uncompressed only."
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+async def test_a_request_that_says_it_is_not_compressed_is_taken(gateway, coding):
+    """As without the header."""
+    response = await send(gateway, document("{ __typename }"), Content_Encoding=coding)
+
+    assert graphql(response)["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,18 @@ async def test_a_querys_answer_is_the_same_by_get(gateway: Gateway, flow: Flow):
     assert got.headers["Cache-Control"] == "no-store"
 
 
+async def test_what_is_empty_in_a_url_is_absent(gateway: Gateway):
+    """Forms and many clients send all names, with nothing behind some."""
+    got = await get(
+        gateway,
+        AUTHORIZED,
+        query="{ __typename }",
+        **dict.fromkeys(("operationName", "variables", "extensions", "documentId"), ""),
+    )
+
+    assert got.json()["data"] == {"__typename": "Query"}
+
+
 async def test_a_change_is_never_made_by_get(gateway: Gateway, flow: Flow):
     """Links are followed by prefetchers and robots too."""
     response = await get(
@@ -62,6 +74,7 @@ async def test_a_change_is_never_made_by_get(gateway: Gateway, flow: Flow):
     [
         {},
         {"operationName": "A"},
+        {"query": ""},
         {"query": "{ __typename }", "variables": "{"},
         {"query": "{ __typename }", "variables": "[1]"},
         {"query": "{ __typename }", "extensions": "1"},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.caller import bearer_token
+from gateway.http.caller import bearer_tokens
 from gateway.http.requests import GRAPHQL_RESPONSE, JSON, response_type
 
 
@@ -30,7 +30,14 @@ from gateway.http.requests import GRAPHQL_RESPONSE, JSON, response_type
         ("application/graphql-response+json;q=0, */*", JSON),
         ("application/json;charset=latin-1, */*;q=0.1", JSON),
         ("multipart/mixed, application/graphql-response+json;q=0.5", GRAPHQL_RESPONSE),
+        ("application/json;charset=utf8", JSON),
+        ('application/graphql-response+json; charset = "utf8"', GRAPHQL_RESPONSE),
+        ("application/json;q=.8, application/graphql-response+json;q=.9", GRAPHQL_RESPONSE),
+        ("application/json;q=0.12345, */*;q=.1", JSON),
+        ("application/json; q = 1., application/graphql-response+json;q=0.999", JSON),
         ("text/html", None),
+        ("application/json;q=.0", None),
+        ("application/json;q=.", None),
         ("application/json;q=0", None),
         ("application/json;q=much", None),
         ("application/json;charset=latin-1", None),
@@ -74,4 +81,7 @@ def test_any_accept_header_has_an_answer(accept):
 )
 def test_only_a_bearer_token_is_a_token(authorization, token):
     """What is not one is none: the first REST call then says UNAUTHENTICATED."""
-    assert bearer_token(authorization) == token
+    headers = {} if authorization is None else {"authorization": authorization}
+    found = bearer_tokens(headers, ["authorization"])
+
+    assert found == ({} if token is None else {"authorization": token})

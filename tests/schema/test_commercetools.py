@@ -389,6 +389,8 @@ async def test_a_value_is_any_literal_and_any_variable(
         ("[{a: -1e400}]", "too large"),
         ("[" * 65 + "]" * 65, "64 levels"),
         ("{a: " * 65 + "1" + "}" * 65, "64 levels"),
+        (r'"a\u0000"', "U+0000"),
+        (r'[{a: ["b", "\u001F"]}]', "U+001F"),
     ],
 )
 async def test_a_value_that_can_not_be_sent_is_refused(
@@ -409,6 +411,25 @@ async def test_a_value_that_can_not_be_sent_is_refused(
     assert error["field"] == ["input", "customFields", "0", "value"]
     assert said in error["message"]
     assert commercetools.custom(gold) == {"a": 0}
+    assert commercetools.calls == []
+
+
+@pytest.mark.parametrize(
+    ("custom", "field"),
+    [
+        ({"typeId": "t\0", "fields": []}, "custom.typeId"),
+        ({"typeKey": "\1", "fields": []}, "custom.typeKey"),
+        ({"typeId": "t", "fields": [{"name": "a\0", "value": 1}]}, "custom.fields.0.name"),
+        ({"typeId": "t", "fields": [{"name": "a", "value": {"\0": 1}}]}, "custom.fields.0.value"),
+    ],
+)
+async def test_a_text_that_can_not_be_stored_everywhere_is_refused(
+    gateway: Gateway, commercetools: Commercetools, custom: object, field: str
+):
+    """Wherever it stands in a draft; nothing is sent."""
+    payload = await change(gateway, CREATE, tenantUid="wien", name="Gold", custom=custom)
+
+    assert mistakes(payload) == [("INVALID_INPUT", ["input", *field.split(".")])]
     assert commercetools.calls == []
 
 

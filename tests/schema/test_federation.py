@@ -34,7 +34,9 @@ BAD = {
     "half a key": {"__typename": "CustomerGroup", "uid": "gold"},
     "the other half": {"__typename": "CustomerGroup", "tenantUid": "shop"},
     "a null in the key": GOLD | {"uid": None},
-    "a number in the key": GOLD | {"uid": 5},
+    "a fraction in the key": GOLD | {"uid": 5.5},
+    "a boolean in the key": GOLD | {"uid": True},
+    "an integer of 4,000 digits in the key": GOLD | {"uid": 10**4_000},
     "an object in the key": GOLD | {"uid": {"uid": "gold"}},
     "a uid that can't be": GOLD | {"uid": ".."},
     "a tenant that can't be": GOLD | {"tenantUid": "a/b"},
@@ -47,6 +49,12 @@ BAD = {
         "__typename": "CustomerGroup",
         "id": global_id("CustomerGroup", "other", "gold"),
         "tenantUid": "shop",
+    },
+    "an id of another group": GOLD | {"id": global_id("CustomerGroup", "shop", "silver")},
+    "an id and the uid of another group": {
+        "__typename": "CustomerGroup",
+        "id": global_id("CustomerGroup", "shop", "gold"),
+        "uid": "silver",
     },
     "a tenant without uid": {"__typename": "Tenant"},
     "a tenant by its id": {"__typename": "Tenant", "id": "shop"},
@@ -83,6 +91,15 @@ async def test_a_group_is_an_entity_by_either_key(gateway: Gateway, flow: Flow):
     gold = {"__typename": "CustomerGroup", "uid": "gold", "name": "Gold"}
     assert found["_entities"] == [gold] * 4
     assert flow.calls == ["GET customer-groups/gold"]
+
+
+async def test_an_integer_may_stand_for_an_id(gateway: Gateway, flow: Flow):
+    """As in any place that takes one."""
+    flow.add_group("5")
+
+    found = await gateway.query(ENTITIES, {"representations": [GOLD | {"uid": 5}]})
+
+    assert [group["uid"] for group in found["_entities"]] == ["5"]
 
 
 async def test_a_tenant_is_an_entity_and_costs_nothing(gateway: Gateway, flow: Flow):

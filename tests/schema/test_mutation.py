@@ -70,6 +70,14 @@ async def test_a_group_is_made_with_a_uid_of_the_clients_choice(gateway: Gateway
     assert flow.calls == ["POST customer-groups"]
 
 
+@pytest.mark.parametrize("name", ["Gull \U0001f947", "a\tb\r\nc", "\ufeffx", "\u202ex", "\ufffd"])
+async def test_any_other_text_is_a_name(gateway: Gateway, name: str):
+    """It goes out as it came in, and comes back."""
+    made = await change(gateway, CREATE, name=name)
+
+    assert made["customerGroup"]["name"] == name
+
+
 async def test_a_group_is_made_with_a_uid_of_the_backends_choice(gateway: Gateway):
     """Where the client has none; null is none as well."""
     absent = await change(gateway, CREATE, name="Gold")
@@ -92,6 +100,13 @@ async def test_a_group_is_made_in_the_tenant_that_is_named(gateway: Gateway, flo
     [
         ({"name": ""}, "INVALID_INPUT", ["input", "name"]),
         ({"name": " \t\n\u00a0"}, "INVALID_INPUT", ["input", "name"]),
+        ({"name": "Gold\0"}, "INVALID_INPUT", ["input", "name"]),
+        ({"name": "Gold\x1b[31m"}, "INVALID_INPUT", ["input", "name"]),
+        ({"name": "Gold\x7f"}, "INVALID_INPUT", ["input", "name"]),
+        ({"name": "Gold\uffff"}, "INVALID_INPUT", ["input", "name"]),
+        ({"name": "x", "uid": "a\0"}, "INVALID_INPUT", ["input", "uid"]),
+        ({"name": "x", "key": "a\0"}, "INVALID_INPUT", ["input", "key"]),
+        ({"name": "x", "tenantUid": "shop\0"}, "INVALID_INPUT", ["input", "tenantUid"]),
         ({"name": "x", "uid": ""}, "INVALID_INPUT", ["input", "uid"]),
         ({"name": "x", "uid": ".."}, "INVALID_INPUT", ["input", "uid"]),
         ({"name": "x", "uid": "a/b"}, "INVALID_INPUT", ["input", "uid"]),
@@ -185,6 +200,8 @@ async def test_a_group_is_renamed_by_its_global_id(gateway: Gateway, flow: Flow)
         ({"customerGroup": GOLD, "expectedRevision": "x"}, "INVALID_INPUT", None),
         ({"customerGroup": GOLD, "name": None}, "INVALID_INPUT", ["input", "name"]),
         ({"customerGroup": GOLD, "name": " "}, "INVALID_INPUT", ["input", "name"]),
+        ({"customerGroup": GOLD, "name": "a\0b"}, "INVALID_INPUT", ["input", "name"]),
+        ({"customerGroup": GOLD, "key": "a\0b"}, "INVALID_INPUT", ["input", "key"]),
         ({"customerGroup": GOLD, "key": "k"}, "UNSUPPORTED_BY_BACKEND", ["input", "key"]),
         ({"customerGroup": GOLD, "key": None}, "UNSUPPORTED_BY_BACKEND", ["input", "key"]),
         (
