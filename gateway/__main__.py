@@ -54,7 +54,7 @@ def serve(_chosen: argparse.Namespace) -> None:
         # A response has thousands of objects and no circles: looking for those every 700 objects,
         # as Python does by itself, took a fifth of the time of a large one.
         gc.set_threshold(5_000, 10, 10)
-        serving.server(app).run(sockets=[listener])
+        serving.server(app, settings).run(sockets=[listener])
 
 
 def show_demo(chosen: argparse.Namespace) -> None:

@@ -66,7 +66,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
             upstream.bearer_header: api.token
             for upstream, api in zip(settings.upstreams, apis, strict=True)
         }
-        gateway = serving.server(create_app(settings, graphiql_tokens=tokens))
+        gateway = serving.server(create_app(settings, graphiql_tokens=tokens), settings)
         try:
             for api, listener in zip(apis, sockets, strict=True):
                 opened.enter_context(_beside(api, listener))

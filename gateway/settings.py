@@ -218,6 +218,26 @@ class Settings:
     """Errors that a response lists; the others are counted."""
     max_request_body: Count = 1_000_000
     """Bytes of one GraphQL request."""
+    max_requests: Count = 500
+    """Requests under way at once; what comes beyond is answered at once, with 503."""
+    max_connections: Count = 10_000
+    """Connections of clients at once; for one more, the one that has waited longest is closed."""
+    max_head: Count = 32_768
+    """Bytes of a request's line and headers."""
+    max_headers: Count = 100
+    """Headers of a request."""
+    head_timeout: Seconds = 10.0
+    """Seconds from the first byte of a request to the end of its headers."""
+    silent_timeout: Seconds = 30.0
+    """Seconds after which a new connection that has sent nothing is closed."""
+    keep_alive_timeout: Seconds = 75.0
+    """Seconds after which a connection is closed that sends no further request; longer than any
+    balancer in front keeps it.
+    """
+    unread_timeout: Seconds = 30.0
+    """Seconds in which a client reads at least a quarter of what waits for it, or is left."""
+    shutdown_timeout: Annotated[int, Meta(ge=0, le=3600)] = 15
+    """Seconds that requests under way have when the gateway stops."""
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
     flow_retail: FlowRetail = field(default_factory=FlowRetail)

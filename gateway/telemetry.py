@@ -99,7 +99,15 @@ class UntrustedDocument(Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-Event = UpstreamCall | OperationDone | UntrustedDocument
+class LimitReached(Struct, frozen=True, kw_only=True):
+    """A client's connection or request was ended or refused for what it takes; `limit` is the
+    setting, or `descriptors`, of which the process has no more.
+    """
+
+    limit: str
+
+
+Event = UpstreamCall | OperationDone | UntrustedDocument | LimitReached
 Observer = Callable[[Event], None]
 
 
@@ -128,6 +136,8 @@ def log_event(event: Event) -> None:
                 _counted(event.error_codes),
                 event.request_id,
             )
+        case LimitReached():
+            log.debug("limit reached: %s", event.limit)
         case UntrustedDocument():
             log.warning(
                 "untrusted document %s sha256=%s request=%s",

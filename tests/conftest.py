@@ -18,6 +18,8 @@ settings_of_hypothesis.load_profile("fixed")
 
 ON_BOTH_LOOPS = {
     "test_transport",
+    "test_connection",
+    "test_connection_limits",
     "test_connections",
     "test_addresses",
     "test_tls",

@@ -25,7 +25,7 @@ from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
 from gateway.simulator.journal import Journal
-from gateway.telemetry import Event, Meter
+from gateway.telemetry import Event, Meter, Observer, log_event
 
 TENANT = "shop"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -34,10 +34,12 @@ READER = "token-of-a-reader"  # may read only
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
+async def served(
+    app: ASGIApp, chosen: Settings | None = None, *, observe: Observer = log_event
+) -> AsyncIterator[str]:
     """`app` behind a real socket, on this test's event loop; its base URL."""
     listener = serving.listen("127.0.0.1", 0, remedy="")
-    server = serving.server(app)
+    server = serving.server(app, chosen, observe=observe)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     # Not serve(): that looks for signals ten times a second, and a test would wait for it at its
@@ -189,7 +191,7 @@ async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
     app = create_app(chosen, observe=events.append)
     # A client would load the machine's certificates, for a tenth of each test's time.
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
-    async with served(app) as url, client:
+    async with served(app, chosen, observe=events.append) as url, client:
         yield Gateway(client, url, events)
 
 

@@ -103,7 +103,7 @@ def test_graphql_is_known_to_few():
 
 def test_the_http_client_is_known_to_few():
     """REST calls are made by backends; the app only chooses what they are made with."""
-    allowed = ("backends", "rest", "app")
+    allowed = ("backends", "rest", "app", "serving")
 
     assert [name for name in importers("httpx", "httptools") if not within(name, *allowed)] == []
 

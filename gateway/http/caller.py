@@ -8,25 +8,40 @@ import secrets
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.http.requests import SHOW_COST, TIMEOUT, BadRequest, Headers
+from gateway.http.requests import SHOW_COST, TENANT, TIMEOUT, BadRequest, Headers
+from gateway.settings import TENANT_UID
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750's b64token: nothing that could end the header or begin another."""
+MAX_TOKEN: Final = 8_192
+"""Characters; servers in front of APIs seldom take a longer one."""
 
 
 def bearer_tokens(headers: Headers, names: Iterable[str]) -> dict[str, str]:
     """The bearer tokens in the headers of these names, which are in lower case. One that is not
     well-formed is left out, so that the first REST call says that there is none.
     """
-    found = {name: _bearer_token(headers[name]) for name in names if name in headers}
+    found = {name: bearer_token(headers[name]) for name in names if name in headers}
     return {name: token for name, token in found.items() if token is not None}
 
 
-def _bearer_token(value: str) -> str | None:
-    scheme, _, token = value.partition(" ")
+def bearer_token(authorization: str) -> str | None:
+    """The token of a Bearer header; None where it has none, more than one, or too long a one."""
+    scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    return token if scheme.lower() == "bearer" and TOKEN.fullmatch(token) else None
+    well_formed = scheme.lower() == "bearer" and len(token) <= MAX_TOKEN and TOKEN.fullmatch(token)
+    return token if well_formed else None
+
+
+def tenant_uid(headers: Headers) -> str | None:
+    """The tenant that X-Tenant names, if any. Raises BadRequest where it is none: no key of
+    anything that is kept is longer.
+    """
+    given = headers.get(TENANT.lower())
+    if given and not re.fullmatch(TENANT_UID, given):
+        raise BadRequest(400, f"`{TENANT}` is 1 to 128 of A-Z, a-z, 0-9, _ and -.")
+    return given
 
 
 def request_id(headers: Headers) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.context import Asker, Context, Tenants
-from gateway.errors import Overloaded
+from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
 from gateway.execution.documents import Refused
 from gateway.execution.operation import Operation, Operations
 from gateway.http import answers, caller
@@ -38,10 +38,12 @@ from gateway.http.requests import (
 )
 from gateway.http.share import Share
 from gateway.paging import Bounds
-from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
+from gateway.telemetry import LimitReached, Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
 KEPT_ACCEPTS: Final = 64
+COME_AGAIN: Final = 1
+"""Seconds after which a client whose request was one too many may send it again."""
 CLIENT_GONE: Final = 499
 """nginx's status for a client that left; it is in no specification, and nobody sees it."""
 
@@ -53,6 +55,7 @@ class EndpointSettings:
     max_request_body: int
     max_variables: int
     max_rest_calls: int
+    max_requests: int
     get: bool
     """Whether queries may come by GET."""
     show_cost: bool
@@ -87,23 +90,30 @@ class Endpoint:
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
         self._strangers = Share(settings.stranger_share)
+        self._under_way = 0
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
     async def __call__(self, request: Request) -> Response:
         headers = read_headers(request)
         request_id = caller.request_id(headers)
-        accept = read_accept(request)
+        accept = read_accept(headers)
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
             page.headers["X-Request-Id"] = request_id
             return page
         media_type = self._response_type(accept)
         more: Mapping[str, str] = {}
+        self._under_way += 1
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            asker = self._asker(headers, request_id)
+            if self._under_way > self._settings.max_requests:
+                self._observe(LimitReached(limit="max_requests"))
+                raise Overloaded(
+                    "There are too many requests; send it again later.", retry_after=COME_AGAIN
+                )
+            asker = self._asker(request, headers, request_id)
             answering = self._answering(request, headers, asker)
             if not asker.accepted:
                 # One whom a backend knows by the end of it was none.
@@ -113,15 +123,19 @@ class Endpoint:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
             body, executed = answered
             status = 200 if executed or media_type == JSON else 400
-        except Overloaded as refusal:
-            body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
-            status, more = 503, {"Retry-After": f"{refusal.retry_after:.0f}"}
         except BadRequest as refusal:
-            body = {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
-            status, more = refusal.status, refusal.headers
+            body, status, more = _refused(refusal), refusal.status, refusal.headers
+        except Overloaded as refusal:
+            later = {"Retry-After": f"{refusal.retry_after:.0f}"}
+            body, status, more = _refused(refusal), 503, later
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
+            body, status, more = _refused(stopped), 503, {"Connection": "close"}
         except Exception as failure:  # nobody expected it; the client gets an answer of ours
             answers.log_unexpected(failure, request_id)
             body, status = {"errors": [answers.unexpected(request_id)]}, 500
+        finally:
+            self._under_way -= 1
         return Response(
             msgspec.json.encode(body),
             status_code=status,
@@ -156,16 +170,17 @@ class Endpoint:
     def _not_allowed(self, message: str) -> BadRequest:
         return BadRequest(405, message, headers={"Allow": self._methods})
 
-    def _asker(self, headers: Headers, request_id: str) -> Asker:
+    def _asker(self, request: Request, headers: Headers, request_id: str) -> Asker:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
-        began = asyncio.get_running_loop().time()
+        # What is mounted in another server begins when that calls it.
+        began = request.scope.get("state", {}).get("began", asyncio.get_running_loop().time())
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
         return Asker(
             tokens=tokens,
             standings={name: self._accepted.standing(token) for name, token in tokens.items()},
             request_id=request_id,
-            tenant_uid=headers.get("x-tenant") or settings.default_tenant,
+            tenant_uid=caller.tenant_uid(headers) or settings.default_tenant,
             began=began,
             deadline=began + seconds,
             meter=Meter(settings.max_rest_calls),
@@ -288,6 +303,11 @@ class Endpoint:
                 request_id=asker.request_id,
             )
         )
+
+
+def _refused(refusal: GatewayError) -> Body:
+    """The body of an answer to a request whose operation did not run, or was not let end."""
+    return {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
 
 
 def _cost(meter: Meter) -> dict[str, Any]:

@@ -26,7 +26,7 @@ QUALITY: Final = re.compile(r"\d(?:\.\d*)?|\.\d+")
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 Object = dict[str, Any]
 Headers = Mapping[str, str]
-"""A request's headers by their names in lower case; of one that comes twice, the first."""
+"""A request's headers by their names in lower case; see `read_headers`."""
 
 
 class BadRequest(GatewayError):
@@ -86,15 +86,24 @@ _object = msgspec.json.Decoder(Object | None)
 
 
 def read_headers(request: Request) -> Headers:
-    """All at once: Starlette's own mapping goes through all of them for each that is asked for."""
-    return dict(reversed(request.headers.items()))
+    """All at once: Starlette's own mapping goes through all of them for each that is asked for.
 
-
-def read_accept(request: Request) -> str | None:
-    """The Accept header, of which no more is read than anybody needs: the server takes headers of
-    any length.
+    One that comes twice has both values, with a comma between (RFC 9110, 5.3): in a list that is
+    what it means, and a token, a tenant or a number of seconds is then none.
     """
-    return ", ".join(request.headers.getlist("Accept"))[:MAX_ACCEPT] or None
+    items = request.headers.items()
+    headers = dict(items)
+    if len(headers) < len(items):
+        joined: dict[str, list[str]] = {}
+        for name, value in items:
+            joined.setdefault(name, []).append(value)
+        return {name: ", ".join(values) for name, values in joined.items()}
+    return headers
+
+
+def read_accept(headers: Headers) -> str | None:
+    """The Accept header, of which no more is read than anybody needs."""
+    return headers.get("accept", "")[:MAX_ACCEPT] or None
 
 
 async def read_post(
@@ -219,10 +228,11 @@ def _too_large(limit: int, size: int) -> TooLarge:
     )
 
 
+TENANT: Final = "X-Tenant"
 TIMEOUT: Final = "X-Request-Timeout"
 SHOW_COST: Final = "X-Show-Cost"
 ASKING: Final = (
-    "X-Tenant",
+    TENANT,
     "X-Request-Id",
     TIMEOUT,
     SHOW_COST,

@@ -44,8 +44,8 @@ async def test_an_attack_keeps_nobody_waiting(flow: Flow, attack, profile, stall
 
 
 async def test_a_long_accept_header_keeps_nobody_waiting(flow: Flow):
-    """The server takes headers of any length; of this one not all is read."""
-    accept = "a/b, " * 200_000 + "application/json"
+    """Of this one not all is read."""
+    accept = "a/b, " * 6_000 + "application/json"
     async with running_gateway(settings(flow.url)) as gateway:
         await gateway.ask("{ __typename }")
 

@@ -282,26 +282,6 @@ async def test_an_accept_header_may_come_in_several_lines(gateway):
     assert response.headers["Content-Type"] == f"{GRAPHQL_RESPONSE}; charset=utf-8"
 
 
-async def test_of_a_header_that_comes_twice_the_first_counts(gateway, flow):
-    """Whatever is before the gateway and looks at one of them looks at the first."""
-    ids = [("X-Request-Id", "first"), ("X-Request-Id", "second")]
-
-    response = await gateway.client.post(
-        f"{gateway.url}/graphql",
-        content=document('{ customerGroup(by: {uid: "gold"}) { name } }'),
-        headers=[
-            ("Content-Type", JSON),
-            ("Authorization", "Bearer token-of-ada"),
-            ("Authorization", "Bearer token-of-bob"),
-            *ids,
-        ],
-    )
-
-    assert response.headers["X-Request-Id"] == "first"
-    [request] = flow.journal.requests
-    assert request.headers["authorization"] == "Bearer token-of-ada"
-
-
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_request_that_is_too_large_is_413(flow, announced):
     """Whether its length is announced or found out; one byte less is taken."""

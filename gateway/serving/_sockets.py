@@ -1,12 +1,12 @@
-"""Listening sockets and uvicorn, set up the same way for everything that is served."""
+"""Listening sockets, and how many descriptors the process may have."""
 
 from __future__ import annotations
 
-import logging
 import socket
+import sys
 
-import uvicorn
-from starlette.types import ASGIApp
+if sys.platform != "win32":
+    import resource
 
 
 class CannotListen(Exception):
@@ -37,16 +37,14 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server(app: ASGIApp) -> uvicorn.Server:
-    """A server for `app`; logging is left as the process has set it up."""
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        log_level=logging.WARNING,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=15,
-    )
-    return uvicorn.Server(config)
+def raise_descriptor_limit() -> None:
+    """Let the process have as many descriptors as it may: by default that is often 1,024, which is
+    meant for programs that use select().
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def descriptor_limit() -> int:
+    """How many descriptors the process may have now."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,0 +1,334 @@
+"""One connection of a client: HTTP/1.1 within bounds, on uvicorn's protocol for httptools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any, Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+from gateway.serving._connections import Connections
+
+MAX_PIPELINED: Final = 32
+"""Requests that may wait for the answer to the one before; what comes behind them is not read."""
+READ_AT_LEAST: Final = 0.25
+"""The part of what waits for a client that it has to read each time."""
+HOST: Final = re.compile(rb"[!$%&'()*+,;=\[\]:._~0-9A-Za-z-]*")
+"""RFC 3986's host and port, roughly."""
+
+
+class _Refusal(Exception):
+    """A request that is not taken; `limit` is the setting that it does not keep to."""
+
+    def __init__(
+        self, status: int, message: str, code: str = "BAD_REQUEST", *, limit: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.limit = limit
+
+    def body(self) -> bytes:
+        """As a GraphQL response: what is served here is that, or close to it."""
+        told = {"code": self.code} | ({"limit": self.limit} if self.limit else {})
+        return json.dumps({"errors": [{"message": self.message, "extensions": told}]}).encode()
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, but that each request has one answer, in order, whatever a client sends, and that
+    nothing waits for a client without end.
+
+    An offer to upgrade is ignored (RFC 9110, 7.8). httptools takes each for accepted, and reads
+    what comes next as another message; uvicorn leaves it at that. Here the head is given to it
+    once more, without the offer, and then the rest.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._all = connections
+        settings = connections.settings
+        self._max_head, self._max_headers = settings.max_head, settings.max_headers
+        self._keep_alive = settings.keep_alive_timeout
+        self._running: RequestResponseCycle | None = None
+        """The request whose answer comes next; `self.cycle` is the one that was read last."""
+        self._in_head = self._in_body = False
+        self._ended = False
+        """Whether no further request is read."""
+        self._refused = False
+        """Whether the client has been told to leave."""
+        self._again = False
+        """Whether a head is read again, without the offer in it."""
+        self._began = 0.0
+        """When the first byte of the request was read, by the event loop's time."""
+        self._steps = 0
+        """Grows with all that comes of what was read."""
+        self._idle_bytes = 0
+        """What was read since then."""
+        self._head_left = self._headers_left = self._hosts = 0
+        self._unread = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        descriptor = transport.get_extra_info("socket").fileno()
+        if self._all.make_room(len(self.connections), descriptor):
+            self._all.waits_for_request(self, self._all.settings.silent_timeout)
+        else:
+            self._answer(_Refusal(503, "There are too many connections.", "OVERLOADED"))
+            self._close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.waits_no_more(self)
+        self._all.is_read(self)
+        self._disconnect()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        steps = self._steps
+        rest: bytes | memoryview = data
+        try:
+            while True:
+                try:
+                    self.parser.feed_data(rest)
+                    break
+                except HttpParserUpgrade as offer:
+                    rest = memoryview(rest)[offer.args[0] :]
+                    self._read_head_again()
+        except HttpParserError as mistake:
+            cause = mistake.__context__
+            if not self._ended:
+                refusal = cause if isinstance(cause, _Refusal) else None
+                self._refuse(refusal or _Refusal(400, "The request is not valid HTTP/1.1."))
+            return
+        if steps != self._steps:
+            self._idle_bytes = 0
+        else:
+            # httptools keeps what it has read of a header, however long.
+            self._idle_bytes += len(data)
+            if self._idle_bytes > self._max_head:
+                self._refuse(self._too_large())
+        if self._in_head and steps != self._steps and not self._is_busy():
+            waited = self.loop.time() - self._began
+            self._all.waits_for_request(self, self._all.settings.head_timeout - waited)
+
+    def _read_head_again(self) -> None:
+        """Read it as if nothing had been offered, by a parser that knows nothing of it."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        lines = [method + b" " + self.url + b" HTTP/" + version.encode()]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self._again = True
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+        self._again = False
+
+    # What httptools calls; what these raise comes out of feed_data as the context of its error.
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            raise _Refusal(400, "There is no further request on this connection.")
+        super().on_message_begin()
+        if not self._again:
+            self._began = self.loop.time()
+        self.scope["state"]["began"] = self._began
+        self._steps += 1
+        self._in_head = True
+        self._head_left, self._headers_left, self._hosts = self._max_head, self._max_headers, 0
+
+    def on_url(self, url: bytes) -> None:
+        self._head_left -= len(url)
+        if self._head_left < 0:
+            raise self._too_large()
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_left -= len(name) + len(value) + 4
+        self._headers_left -= 1
+        if self._head_left < 0:
+            raise self._too_large()
+        if self._headers_left < 0:
+            raise _Refusal(
+                431,
+                f"The request has more than {self._max_headers} headers.",
+                "LIMIT_EXCEEDED",
+                limit="max_headers",
+            )
+        # What follows a body in chunks is none of the request's headers (RFC 9110, 6.5.1).
+        if self._in_head:
+            name = name.lower()
+            if name == b"host":
+                self._hosts += 1 if HOST.fullmatch(value) else 2
+            elif name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise _Refusal(501, "This is no proxy.")
+            return
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise _Refusal(505, "The request is not of HTTP/1.1.")
+        if self._hosts != 1 and (self._hosts or version == "1.1"):
+            raise _Refusal(400, "A request has one Host header.")
+        busy = self._is_busy()
+        if busy and len(self.pipeline) >= MAX_PIPELINED:
+            self.cycle.keep_alive = False
+            self._ended = True
+            raise _Refusal(400, "Too many requests wait on this connection.")
+        super().on_headers_complete()
+        self._in_head, self._in_body = False, True
+        if not busy:
+            self._running = self.cycle
+            self._all.waits_no_more(self)
+
+    def on_body(self, body: bytes) -> None:
+        self._steps += 1
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._steps += 1
+        self._in_body = False
+        super().on_message_complete()
+        self._ended = not self.cycle.keep_alive
+
+    def _too_large(self) -> _Refusal:
+        return _Refusal(
+            431,
+            f"The request's line and headers are larger than {self._max_head} bytes.",
+            "LIMIT_EXCEEDED",
+            limit="max_head",
+        )
+
+    # What uvicorn's requests call.
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._wait_for_reader()
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._running, app = self.pipeline.pop()
+            self._start_asgi_task(self._running, app)
+        elif not self.flow.write_paused:
+            self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._all.is_read(self)
+            if not self._is_busy():
+                self._wait()
+
+    def _wait_for_reader(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
+        self._all.waits_for_reader(self)
+
+    def _wait(self) -> None:
+        """For the next request."""
+        head = self._all.settings.head_timeout
+        self._all.waits_for_request(self, head if self._in_head else self._keep_alive)
+
+    def _is_busy(self) -> bool:
+        """Whether a request has not been answered yet."""
+        return self._running is not None and not self._running.response_complete
+
+    # How a connection ends.
+
+    def waited_too_long(self) -> None:
+        if self._in_head:
+            message = "The request's headers did not come in time."
+            self._refuse(_Refusal(408, message, limit="head_timeout"))
+        else:
+            self._all.reached("silent_timeout" if self.cycle is None else "keep_alive_timeout")
+            self._close()
+
+    def make_room(self) -> None:
+        self._close()
+
+    def is_read(self) -> bool:
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        return self._unread <= before * (1 - READ_AT_LEAST) and not self._refused
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._wait_for_reader()
+
+    def _disconnect(self) -> None:
+        """Tell the request under way that nobody is left to be answered."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        """Answer it where it has its turn; nothing more is read either way."""
+        self._ended = True
+        if refusal.limit is not None:
+            self._all.reached(refusal.limit)
+        running = self._running
+        if running is None or running.response_complete:
+            # What follows the head of a request that was answered already has no other answer.
+            if not self._in_body:
+                self._answer(refusal)
+            self._linger()
+        elif self._in_body and running is self.cycle and not running.response_started:
+            self._disconnect()
+            self._answer(refusal)
+            self._linger()
+        else:
+            if self._in_body and self.pipeline:
+                self.pipeline.popleft()
+            last = self.pipeline[0][0] if self.pipeline else running
+            last.keep_alive = False
+
+    def _answer(self, refusal: _Refusal) -> None:
+        body = refusal.body()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"connection", b"close"),
+        ]
+        if refusal.status == 503:
+            headers.append((b"retry-after", b"1"))
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body]))
+
+    def _linger(self) -> None:
+        """Close, but not before the client has: to close with its bytes unread would reset the
+        connection, and the answer be lost (RFC 9112, 9.6).
+        """
+        self._refused = True
+        self.transport.write_eof()
+        self._all.waits_no_more(self)
+        self._all.waits_for_reader(self)

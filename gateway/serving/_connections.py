@@ -1,0 +1,128 @@
+"""All connections of a server: how many there are, which of them wait, and how long they may."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import Counter
+from typing import Final, Protocol
+
+from gateway.serving._sockets import descriptor_limit
+from gateway.settings import Settings
+from gateway.telemetry import LimitReached, Observer
+
+log = logging.getLogger("gateway.serving")
+OTHER_DESCRIPTORS: Final = 32
+"""Those that neither a client's connection nor a REST call's is for, such as files."""
+BETWEEN_WARNINGS: Final = 10.0
+
+
+class Waiting(Protocol):
+    """A connection, as far as it waits for its client."""
+
+    def waited_too_long(self) -> None:
+        """No request came in time."""
+
+    def make_room(self) -> None:
+        """The connection is closed for another's sake."""
+
+    def is_read(self) -> bool:
+        """Whether the client has read enough of its answer since this was asked last."""
+
+    def abort(self) -> None:
+        """The client does not read; what it was to be told is let go."""
+
+
+class Connections:
+    """Ends the waiting of all of them with one timer: a timer for each would be set and cancelled
+    with each request, and next to none would ever fire.
+    """
+
+    def __init__(self, settings: Settings, observe: Observer) -> None:
+        self.settings = settings
+        self._observe = observe
+        # Each with the time up to which it may wait; the one that has waited longest is the first.
+        self._for_request: dict[Waiting, float] = {}
+        self._for_reader: dict[Waiting, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        shortest = min(
+            settings.head_timeout,
+            settings.silent_timeout,
+            settings.keep_alive_timeout,
+            settings.unread_timeout,
+        )
+        self._tick = min(1.0, shortest / 4)
+        rest_calls = sum({up.url: up.concurrency for up in settings.upstreams}.values())
+        self._reserved = OTHER_DESCRIPTORS + rest_calls
+        self._reached: Counter[str] = Counter()
+        self._warn_again = 0.0
+
+    def make_room(self, count: int, descriptor: int) -> bool:
+        """Whether there is room for a new connection, the last of `count`: of those that wait for a
+        request, the one that has waited longest is closed where there is none.
+        """
+        limit = descriptor_limit()
+        if count > self.settings.max_connections:
+            reached = "max_connections"
+        elif descriptor >= limit - min(self._reserved, limit // 2):
+            # A new descriptor has the lowest number that is free: below it all are taken.
+            reached = "descriptors"
+        else:
+            return True
+        self.reached(reached)
+        self._warn(reached)
+        longest = next(iter(self._for_request), None)
+        if longest is None:
+            return False
+        del self._for_request[longest]
+        longest.make_room()
+        return True
+
+    def reached(self, limit: str) -> None:
+        self._reached[limit] += 1
+        self._observe(LimitReached(limit=limit))
+
+    def waits_for_request(self, connection: Waiting, seconds: float) -> None:
+        self._for_request[connection] = self._at(seconds)
+
+    def waits_for_reader(self, connection: Waiting) -> None:
+        self._for_request.pop(connection, None)
+        self._for_reader[connection] = self._at(self.settings.unread_timeout)
+
+    def waits_no_more(self, connection: Waiting) -> None:
+        """For a request: it has come, or the connection is lost."""
+        self._for_request.pop(connection, None)
+
+    def is_read(self, connection: Waiting) -> None:
+        """Its client has read what there was, or is gone."""
+        self._for_reader.pop(connection, None)
+
+    def _at(self, seconds: float) -> float:
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._timer = loop.call_later(self._tick, self._look)
+        return loop.time() + seconds
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for connection in [c for c, until in self._for_request.items() if until <= now]:
+            del self._for_request[connection]
+            connection.waited_too_long()
+        for connection in [c for c, until in self._for_reader.items() if until <= now]:
+            if connection.is_read():
+                self._for_reader[connection] = self._at(self.settings.unread_timeout)
+            else:
+                del self._for_reader[connection]
+                self.reached("unread_timeout")
+                connection.abort()
+        if self._for_request or self._for_reader:
+            self._at(math.inf)
+
+    def _warn(self, limit: str) -> None:
+        """Not each time: whoever opens connections by the thousand would fill the log as well."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._warn_again:
+            self._warn_again = now + BETWEEN_WARNINGS
+            log.warning("no room for connections: %s, %d times so far", limit, self._reached[limit])

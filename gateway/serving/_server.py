@@ -1,0 +1,57 @@
+"""uvicorn, with the door in place of its own protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from functools import partial
+from types import FrameType
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.serving._connection import Connection
+from gateway.serving._connections import Connections
+from gateway.serving._sockets import raise_descriptor_limit
+from gateway.settings import Settings
+from gateway.telemetry import Observer, log_event
+
+
+def server(
+    app: ASGIApp, settings: Settings | None = None, *, observe: Observer = log_event
+) -> Server:
+    """A server for `app`, within the bounds that `settings` have for connections; logging is left
+    as the process has set it up.
+    """
+    return Server(app, settings or Settings(), observe)
+
+
+class Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, settings: Settings, observe: Observer) -> None:
+        # uvicorn does nothing with the class but call it.
+        connection = partial(Connection, Connections(settings, observe))
+        config = uvicorn.Config(
+            app,
+            http=cast(type[asyncio.Protocol], connection),
+            ws="none",
+            access_log=False,
+            log_config=None,
+            log_level=logging.WARNING,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
+        )
+        super().__init__(config)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        raise_descriptor_limit()
+        super().run(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second signal changes nothing: uvicorn would drop all that is under way at a second
+        SIGINT, which is how containers are stopped here.
+        """
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
