@@ -10,11 +10,12 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from chaos.client import Client
 from chaos.faults import FAULTS
-from chaos.harness import DEADLINE, Running, running
+from chaos.harness import DEADLINE, HERE, Running, running
 from chaos.operations import OPERATIONS
 from chaos.trials import MIXED, NOTHING, REFUSED, TOKEN, Outcome, Plan, Trial, plans
 
@@ -47,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the choices (default: 1)")
     parser.add_argument("--every", action="store_true", help="with every request that it may hit")
     parser.add_argument("--short", action="store_true", help=f"{SHORT} of all, by the seed")
+    parser.add_argument("--of", type=Path, default=HERE, metavar="DIR", help="another checkout")
     parser.add_argument("--list", action="store_true", help="name the faults and operations")
     parser.add_argument("--all-wrong", action="store_true", help=f"list more than {LISTED}")
     return parser.parse_args()
@@ -80,7 +82,7 @@ def _one_each(seed: int) -> Iterator[Plan]:
 
 
 async def _run(todo: Sequence[Plan], chosen: argparse.Namespace) -> int:
-    async with running(len(todo) + SPARE) as run:
+    async with running(len(todo) + SPARE, checkout=chosen.of.resolve()) as run:
         client = Client(run.gateway.port)
         outcomes: list[Outcome] = []
         memory: list[float] = []

@@ -432,7 +432,8 @@ def status(code: int, body: str = "json", *headers: tuple[str, str]) -> Play:
                 raise AlreadyDone(answer)
             if not (exchange.api.name == "flow_retail" and tells_by_status(request)):
                 lose(exchange, notes)
-        elif code >= 500 or code == 408 or code < 200:
+        elif code >= 500 or code in (300, 303, 304, 408):
+            # "See other" may be said of what was done; 304 says nothing of a write.
             lose(exchange, notes)
         if code == 404 or code == 410:
             notes.absent = True
@@ -908,9 +909,10 @@ def _too_many_rows(document: Json, _exchange: Exchange) -> None:
     """More than the page has room for: those that were asked for are not at its beginning."""
     rows = rows_of(document)
     kind = uid_member(rows[0])
-    document[rows_member(document)] = [
-        {**rows[0], kind: f"wrong{number}"} for number in range(40)
-    ] + rows
+    if len(rows) + 40 <= document.get("paging", {}).get("pageSize", document.get("limit", 0)):
+        raise NotHere
+    others = [{**rows[0], kind: f"wrong{number}"} for number in range(40)]
+    document[rows_member(document)] = others + rows
 
 
 def _rows_missing(document: Json, _exchange: Exchange) -> None:

@@ -162,7 +162,6 @@ class _Comparison:
             place = (*path, index)
             if row is None:
                 self.value(str(path[-1]), right[min(index, len(right) - 1)], None, place)
-                missing = True
                 continue
             uid = row.get("uid")
             if uid not in uids[at + 1 :]:
