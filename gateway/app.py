@@ -80,6 +80,7 @@ def create_app(
         max_custom_fields=settings.max_custom_fields,
         max_rows=settings.max_rows,
         max_values=settings.max_values,
+        max_response_body=settings.max_response_body,
         max_entities=settings.max_entities,
         max_errors=settings.max_errors,
     )

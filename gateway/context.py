@@ -5,10 +5,11 @@ loaders.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -25,6 +26,12 @@ from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
 MadeT = TypeVar("MadeT")
+STRANGERS: Final = 1_000_000
+"""Bytes of an answer, while no backend has accepted any of the request's tokens."""
+OUTCOME_FIELDS: Final = 10
+"""Of one customer in a change's payload: the schema has seven."""
+OUTCOME_BYTES: Final = 100
+"""Of each of these fields."""
 AGAIN: Final = 1.0
 """Seconds that an answer may take which is made anew."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -85,7 +92,9 @@ class Context:
         self.bounds = bounds
         self._ends = asker.deadline
         self._shown = 0
+        self._weighed = 0
         self._named = 0
+        self._told = 0, 0, 0
         self._looks_ahead = False
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
@@ -157,7 +166,7 @@ class Context:
 
     def begin_again(self) -> None:
         """Nothing was shown yet: the answer is made anew, of what was read."""
-        self._shown = self.filled = self._named = self._listed = self.unlisted = 0
+        self._shown = self.filled = self._weighed = self._named = self._listed = self.unlisted = 0
         self._reported.clear()
         self._show_in_time()
 
@@ -197,34 +206,38 @@ class Context:
         self._in_time()
 
     def standing(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:
-        """What `make` makes of these, which stands in so many places: rows and values that are
-        counted meanwhile count as often.
+        """What `make` makes of these, which stands in so many places: rows, values and bytes that
+        are counted meanwhile count as often.
         """
-        shown, filled = self._shown, self.filled
+        shown, filled, weighed = self._shown, self.filled, self._weighed
         made = make(*given)
         if places > 1:
             self.show((places - 1) * (self._shown - shown))
             self.fill((places - 1) * (self.filled - filled))
+            self.weigh((places - 1) * (self._weighed - weighed))
         return made
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[], bool]]:
         """Gives what counts once more all that is counted inside; False where it is too much."""
-        shown, filled = self._shown, self.filled
+        shown, filled, weighed = self._shown, self.filled, self._weighed
 
         def again() -> bool:
             fits = (
                 self._shown + rows <= self.bounds.max_rows
                 and self.filled + values <= self.bounds.max_values
+                and self._weighed + size <= self._max_bytes
                 and asyncio.get_running_loop().time() <= self._ends
             )
             if fits:
                 self._shown += rows
                 self.filled += values
+                self._weighed += size
             return fits
 
         yield again
         rows, values = self._shown - shown, self.filled - filled
+        size = self._weighed - weighed
 
     def fill(self, values: int) -> None:
         """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
@@ -234,8 +247,6 @@ class Context:
         """
         if self._looks_ahead:
             return
-        if self.changes:
-            return  # what has become of a change is told, however much and late it is
         self.filled += values
         if self.filled > self.bounds.max_values:
             raise LimitExceeded(
@@ -245,6 +256,28 @@ class Context:
                 found=self.filled,
             )
         self._in_time()
+
+    def weigh(self, size: int) -> None:
+        """Count about the bytes that something takes in the response; raises LimitExceeded."""
+        if self._looks_ahead:
+            return
+        self._weighed += size
+        if self._weighed <= STRANGERS and self._weighed <= self.bounds.max_response_body:
+            return  # most answers, for which nobody asks whose they are
+        allowed = self._max_bytes
+        if self._weighed > allowed:
+            accepted = allowed == self.bounds.max_response_body
+            message = f"The answer would have more than {allowed} bytes; ask for less."
+            if not accepted:
+                message += " It has room for more where a backend accepts the request's token."
+            raise LimitExceeded(
+                message, limit="max_response_body", allowed=allowed, found=self._weighed
+            )
+
+    @property
+    def _max_bytes(self) -> int:
+        most = self.bounds.max_response_body
+        return most if self.asker.accepted else min(most, STRANGERS)
 
     def name(self, entities: int, *, field: Sequence[str]) -> None:
         """Count ids and representations; raises LimitExceeded where they are too many."""
@@ -260,6 +293,31 @@ class Context:
                 allowed=self.bounds.max_entities,
                 found=self._named,
             )
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """What is counted inside tells of a change itself: it is counted apart, and however late.
+
+        Nothing may come of a change and not be told, where each field of it is asked for once. What
+        is asked for under many names has its bounds here too.
+        """
+        outside = self._shown, self.filled, self._weighed, self._ends, self.bounds
+        self._shown, self.filled, self._weighed = self._told
+        self._ends, self.bounds = math.inf, self._of_changes
+        try:
+            yield
+        finally:
+            self._told = self._shown, self.filled, self._weighed
+            self._shown, self.filled, self._weighed, self._ends, self.bounds = outside
+
+    @cached_property
+    def _of_changes(self) -> Bounds:
+        customers = 2 * self.bounds.max_membership_uids  # in two lists
+        return replace(
+            self.bounds,
+            max_values=OUTCOME_FIELDS * customers,
+            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
+        )
 
     def _in_time(self) -> None:
         if asyncio.get_running_loop().time() > self._ends:

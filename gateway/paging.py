@@ -122,6 +122,8 @@ class Bounds:
     """Rows of one operation's connections, and groups of customers, each time they are shown."""
     max_values: int = 200_000
     """Fields of all objects of one answer."""
+    max_response_body: int = 20_000_000
+    """Bytes of one answer, about."""
     max_entities: int = 1_000
     """Ids and representations that one operation names."""
     max_errors: int = 100

@@ -61,6 +61,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "max_depth": ("5", 5),
     "max_aliases": ("5", 5),
     "max_alias_length": ("5", 5),
+    "max_response_body": ("5", 5),
     "max_root_fields": ("5", 5),
     "max_directives": ("5", 5),
     "max_fragment_spreads": ("5", 5),

@@ -31,6 +31,7 @@ def hold(
         rehearsed = rehearsals.rehearsed(plan, arguments, context)
     except LimitExceeded as refusal:
         raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
+    _hold_arguments(plan, arguments)
     if rehearsed.mistakes:
         raise Refused(rehearsed.mistakes)
     meter, rest_calls = context.asker.meter, rehearsed.rest_calls
@@ -42,6 +43,20 @@ def hold(
             raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
         meter.planned = min(meter.planned, meter.limit)
     return rehearsed
+
+
+def _hold_arguments(plan: Plan, arguments: Arguments) -> None:
+    """Raises Refused for arguments above a limit that rehearsing does not come by: each object
+    would be an error.
+    """
+    for link in plan.free:
+        try:
+            arguments.of(link)
+        except LimitExceeded as refusal:
+            mistake = GraphQLError(refusal.message, link.nodes, original_error=refusal)
+            raise Refused([mistake]) from None
+        except Exception:  # noqa: S112  # it costs its field, and only where there is one
+            continue
 
 
 def _too_dear(

@@ -9,6 +9,7 @@ document: made once, however often it is asked.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final
@@ -16,6 +17,7 @@ from typing import Any, Final
 import msgspec
 from graphql import (
     GraphQLError,
+    GraphQLLeafType,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -37,17 +39,16 @@ from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution.collected import Collected
 from gateway.execution.documents import Document
-from gateway.execution.expressions import Partial
+from gateway.execution.expressions import ENCODED, Partial, json_size
 from gateway.execution.fields import PlainInfo
 from gateway.execution.preloading import Preloader
 from gateway.execution.repeats import Repeats
-from gateway.execution.shapes import Shapes, place
+from gateway.execution.shapes import Shapes, bare_size, place
 from gateway.execution.shelf import Choice, Kept
 from gateway.execution.turns import Turns
 
 MANY: Final = 100
 """Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
-ENCODED: Final = msgspec.json.Encoder()
 
 
 @dataclass(slots=True)
@@ -140,6 +141,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return self._object(parent_type, source_value, path, grouped_field_set)
         if self._kept:
             self._context.fill(len(grouped_field_set))
+            self._context.weigh(bare_size(grouped_field_set))
         return super().execute_fields(
             parent_type, source_value, path, grouped_field_set, position_context
         )
@@ -176,19 +178,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         fields: GroupedFieldSet,
         partial: Partial,
     ) -> Any:
-        if id(path.prev) not in self._counted:
-            self._context.fill(partial.size)
-        if len(partial.others) == len(fields):
+        with self._counting(path):
+            plain = self._plain(source, path, fields, partial)
+        if plain is None:
             return super().execute_fields(type_, source, path, fields, None)
-        filled = self._context.filled
-        try:
-            plain: dict[str, Any] = partial.shape(source, self._info)
-        except Exception:  # whatever it is, graphql-core will meet it and say where
-            self._tally.surprises += 1
-            # What is in objects below is counted with those.
-            self._context.filled = filled - (partial.size - len(fields))
-            return super().execute_fields(type_, source, path, fields, None)
-        self._tally.compiled += 1
         if not partial.others:
             return plain
         _, _, others = self._partials[id(fields)]
@@ -203,6 +196,46 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return both()
 
+    def _plain(
+        self, source: Any, path: Any, fields: GroupedFieldSet, partial: Partial
+    ) -> dict[str, Any] | None:
+        """The plain fields of an object; None where there are none, or a surprise is in them."""
+        if id(path.prev) not in self._counted:
+            self._context.fill(partial.size)
+        filled = self._context.filled
+        plain: dict[str, Any] | None = None
+        if len(partial.others) < len(fields):
+            try:
+                plain = partial.shape(source, self._info)
+            except Exception:  # whatever it is, graphql-core will meet it and say where
+                self._tally.surprises += 1
+                # What is in objects below is counted with those.
+                self._context.filled = filled - (partial.size - len(fields))
+            else:
+                self._tally.compiled += 1
+        self._context.weigh(partial.bare if plain is None else partial.weigh((plain,)))
+        return plain
+
+    def _counting(self, path: Path | None) -> AbstractContextManager[None]:
+        """Where what is at `path` is counted: apart, where it tells what has become of a change.
+
+        That is all of its payload but what is below the fields of its group.
+        """
+        if self._changes:
+            while path is not None and path.typename != "CustomerGroup":
+                path = path.prev
+            if path is None:
+                return self._context.telling()
+        return nullcontext()
+
+    def complete_leaf_value(  # type: ignore[override]  # graphql-core has it as a static method
+        self, return_type: GraphQLLeafType, result: Any
+    ) -> Any:
+        completed = super().complete_leaf_value(return_type, result)
+        if self._kept:
+            self._context.weigh(json_size(completed))
+        return completed
+
     def complete_list_value(
         self,
         return_type: Any,
@@ -214,7 +247,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         shape = self._of_items(return_type.of_type, field_details_list) if self._kept else None
         if shape is not None and type(result) in (list, tuple):
-            completed = self._completed(shape, result)
+            with self._counting(path):
+                completed = self._completed(shape, result)
             if completed is not None:
                 return completed
         return super().complete_list_value(
@@ -273,7 +307,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if is_object_type(type_):
             there = sum(not (item is None or isinstance(item, Exception)) for item in items)
             size = self._partial(type_, self.collect_subfields(type_, details)[0]).size
-            self._context.fill(there * size)
+            with self._counting(path):
+                self._context.fill(there * size)
             self._counted[id(path)] = path
 
     def handle_field_error(
@@ -298,6 +333,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             self._context.filled = filled
             return None
         self._context.fill(len(items) * partial.size)
+        self._context.weigh(partial.weigh(completed))
         self._tally.compiled += len(completed)
         return msgspec.Raw(ENCODED.encode(completed)) if len(completed) > MANY else completed
 

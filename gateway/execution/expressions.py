@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -37,6 +38,9 @@ from gateway.schema.scalars import rfc3339
 
 Shape = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
+Weigh = Callable[[Sequence[Any]], int]
+"""About the bytes that such objects take in the response."""
+ENCODED: Final = msgspec.json.Encoder()
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 LARGEST_INT: Final = 2**31 - 1
 KEPT_LEAVES: Final = 1_000
@@ -63,6 +67,12 @@ class Partial:
     """How many fields it gives, those of objects within it included, of each list one object: the
     others are counted when they are shown.
     """
+    weigh: Weigh
+    """Of such objects, without the values of the `others`."""
+    bare: int
+    """About the bytes of one object without any values."""
+    repeats: bool
+    """Whether it shows anything under several names, and so may be far larger than the record."""
 
 
 Below = Callable[[GraphQLObjectType, FieldDetailsList], Partial]
@@ -77,10 +87,14 @@ class Code:
     prefix: str = ""
     names: dict[str, object] = field(default_factory=dict)
     size: int = 0
+    repeats: bool = False
 
-    def function(self, body: str) -> Shape:
+    def functions(self, body: str, weight: Weight) -> tuple[Shape, Weigh]:
+        """What gives `body`, and what weighs several of those, each called `made`."""
+        # Its number is not in the source, so that keys of other lengths have the same.
+        fixed = self.name(weight.fixed)
         # All of the source is ours: what comes from a request is referred to by names.
-        return _maker(tuple(self.names), body)(*self.names.values())
+        return _maker(tuple(self.names), body, fixed, weight.more)(*self.names.values())
 
     def name(self, value: object) -> str:
         """A name that stands for `value` in the source."""
@@ -185,11 +199,35 @@ class Code:
             if below.others:
                 return None
             self.size += below.size
+            self.repeats = self.repeats or below.repeats
             good = f"({variable} := {read}) is not None"
             if inner.is_type_of is not None and not item_of_list:
                 good += f" and {self.name(inner.is_type_of)}({variable}, info)"
             return f"({self.name(below.shape)}({variable}, info) if {good} else {otherwise})"
         return None  # an abstract type
+
+    def weight(self, type_: GraphQLOutputType, details: FieldDetailsList, made: str) -> Weight:
+        """Of the completed value that `made` gives. It may take more bytes than it has characters,
+        and null takes four: what is too much for memory is found all the same.
+        """
+        inner = type_.of_type if is_non_null_type(type_) else type_
+        if is_list_type(inner):
+            item_type = inner.of_type
+            if is_non_null_type(item_type) and is_object_type(item_type.of_type):
+                below = self.below(item_type.of_type, details)
+                return Weight(2, (f"{self.name(below.weigh)}({made} or ())",))
+            item = self.weight(item_type, details, "item")
+            more = " + ".join((str(item.fixed + 1), *item.more))
+            return Weight(2, (f"sum([{more} for item in {made} or ()])",))
+        if is_object_type(inner):
+            below = self.below(inner, details)
+            return Weight(0, (f"{self.name(below.weigh)}(({made},))",))
+        name = get_named_type(inner).name
+        if name in ("String", "ID"):
+            return Weight(2, (f"len({made} or '')",))
+        if is_enum_type(inner) or name in HELD:
+            return Weight(WIDTHS.get(name, WIDTH))
+        return Weight(0, (f"json_size({made})",))
 
     def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
         """A condition that the items of a list are of their type, where it can tell."""
@@ -223,6 +261,13 @@ class Code:
                 return "({v}) is not None", f"{shown}({variable})"
 
 
+class Weight(NamedTuple):
+    """About how many bytes a value takes in the response: a number, and terms to be added."""
+
+    fixed: int
+    more: tuple[str, ...] = ()
+
+
 class Leaf(NamedTuple):
     """The code of a field that is the same in every document: no arguments, nothing below."""
 
@@ -250,12 +295,30 @@ def _nothing(*_: object) -> Partial:
 
 
 @lru_cache(maxsize=KEPT_SOURCES)
-def _maker(names: Sequence[str], body: str) -> Callable[..., Shape]:
-    """Makes a shape of what these names stand for."""
-    source = f"def make({', '.join(names)}):\n  def shape(record, info):\n    return {body}\n"
-    made: dict[str, Callable[..., Shape]] = {}
-    exec(f"{source}  return shape\n", GIVEN, made)  # noqa: S102  # see Code.function
+def _maker(
+    names: Sequence[str], body: str, fixed: str, more: Iterable[str]
+) -> Callable[..., tuple[Shape, Weigh]]:
+    """Makes a shape and its weighing of what these names stand for."""
+    weight = f"sum([{' + '.join((fixed, *more))} for made in objects if made is not None])"
+    source = (
+        f"def make({', '.join(names)}):\n"
+        f"  def shape(record, info):\n    return {body}\n"
+        f"  def weigh(objects):\n    return {weight if more else f'{fixed} * len(objects)'}\n"
+        "  return shape, weigh\n"
+    )
+    made: dict[str, Callable[..., tuple[Shape, Weigh]]] = {}
+    exec(source, GIVEN, made)  # noqa: S102  # see Code.functions
     return made["make"]
+
+
+WIDTH: Final = 5
+"""Bytes of most numbers, and words for enums, booleans and null."""
+WIDTHS: Final[Mapping[str, int]] = {"DateTime": 26}
+
+
+def json_size(value: Any) -> int:
+    """The characters or bytes that JSON takes."""
+    return len(value) + 2 if type(value) is str else len(ENCODED.encode(value))
 
 
 HELD: Final[Mapping[str, Collection[Any]]] = {
@@ -351,6 +414,7 @@ GIVEN: Final[dict[str, object]] = {
     "datetime": datetime.datetime,
     "filled": _filled,
     "isfinite": math.isfinite,
+    "json_size": json_size,
     "lists": (tuple, list),
     "rfc3339": rfc3339,
     "surprise": _surprise,

@@ -33,7 +33,7 @@ from graphql.execution.values import VariableValues
 from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
-from gateway.execution.expressions import Shape, all_of
+from gateway.execution.expressions import Shape, Weigh, all_of
 from gateway.execution.fields import Field, Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 
@@ -53,6 +53,8 @@ class Selection(Struct, frozen=True, eq=False):
     links: Sequence[Link]
     size: int
     """How many fields it has, those of plain objects within it included, of lists once."""
+    weigh: Weigh
+    """About the bytes of such objects, without those of `links`."""
 
 
 class Link(Struct, frozen=True, eq=False, kw_only=True):
@@ -91,6 +93,8 @@ class Plan(Struct, frozen=True, eq=False):
     """How many shapes were made for it."""
     lasting: bool
     """Whether it was made for more than one request: see Shapes."""
+    free: Sequence[Link]
+    """Links that have arguments and can't lead to a REST call, so that nobody rehearses them."""
 
 
 class Arguments:
@@ -158,7 +162,8 @@ class Planner:
         )
         selection = making.root(root)
         covered = making.covered and operation.operation is OperationType.QUERY
-        return Plan(operation.operation, selection, covered, making.shapes.count, lasting)
+        kind, count = operation.operation, making.shapes.count
+        return Plan(kind, selection, covered, count, lasting, making.free)
 
 
 def conditions(
@@ -197,6 +202,7 @@ class _Making:
         lasting: bool,
     ) -> None:
         self.covered = True
+        self.free: list[Link] = []
         self._coercion = coercion
         self._schema = schema
         self._fields = fields
@@ -223,7 +229,7 @@ class _Making:
             links = [self._link(type_, key, fields[key]) for key in partial.others]
             found = tuple(link for link in links if link is not None)
             made = self._made[here] = Selection(
-                type_, all_of(type_), partial.shape, found, partial.size
+                type_, all_of(type_), partial.shape, found, partial.size, partial.weigh
             )
         return made
 
@@ -238,7 +244,7 @@ class _Making:
         types = () if completed else field.types
         if not field.runs or not (completed or types):
             self.covered = False
-        return Link(
+        link = Link(
             key=key,
             field=field,
             nodes=[detail.node for detail in details],
@@ -249,6 +255,9 @@ class _Making:
             },
             types=types,
         )
+        if field.definition.args and not field.costly:
+            self.free.append(link)
+        return link
 
 
 def _below(

@@ -13,13 +13,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from gateway.context import Context
 from gateway.execution.alike import marks
-from gateway.execution.expressions import Surprise
+from gateway.execution.expressions import ENCODED, Surprise, Weigh
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.reads import Key
@@ -31,7 +31,6 @@ Places = Sequence[int]
 """Of objects or values that are made once: how often each stands in the response, which is what
 limits count.
 """
-ENCODED: Final = msgspec.json.Encoder()
 
 
 class Run:
@@ -84,6 +83,7 @@ class Run:
         if not selection.holds(values, info):
             raise Surprise
         made = self._each(places, shape, values, info)
+        self._weigh(selection.weigh, made, places)
         for link in selection.links:
             self._follow(link, values, made, places)
         return made
@@ -188,17 +188,37 @@ class Run:
     def _plain(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
         assert link.completed is not None  # noqa: S101  # asked by those who have looked
         shape, size, info = link.completed.shape, link.completed.size, self._info
+        weigh, repeats = link.completed.weigh, link.completed.repeats
+        context = self._context
         if not link.field.is_list:
-            self._context.fill(sum(places) * size)
-            return self._each(places, shape, values, info)
+            context.fill(sum(places) * size)
+            completed = self._each(places, shape, values, info)
+            self._weigh(weigh, completed, places)
+            return completed
         # One item of each list: the shape counts the others.
         there = [times if value else 0 for value, times in zip(values, places, strict=True)]
-        self._context.fill(sum(there) * size)
+        context.fill(sum(there) * size)
         self.objects += sum(len(value) for value in values if value)
-        # Encoded here and now, so that neither objects nor records have to stay.
-        return self._each(
-            places, lambda value: msgspec.Raw(ENCODED.encode(shape(value, info))), values
-        )
+
+        def encoded(value: Any) -> msgspec.Raw:
+            """Here and now, so that neither objects nor records have to stay."""
+            completed = shape(value, info)
+            if repeats:
+                context.weigh(weigh((completed,)))
+                return msgspec.Raw(ENCODED.encode(completed))
+            # Not much more than was read: then nobody need go through it once more.
+            raw = msgspec.Raw(ENCODED.encode(completed))
+            context.weigh(len(raw))
+            return raw
+
+        return self._each(places, encoded, values)
+
+    def _weigh(self, weigh: Weigh, made: Sequence[Any], places: Places) -> None:
+        if sum(places) == len(places):
+            self._context.weigh(weigh(made))
+        else:
+            times = zip(made, places, strict=True)
+            self._context.weigh(sum(count * weigh((each,)) for each, count in times))
 
     def _lists(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
         there = [each for each in zip(values, places, strict=True) if each[0] is not None]

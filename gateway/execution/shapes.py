@@ -9,16 +9,17 @@ something: then graphql-core completes that part itself and says what is wrong, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from msgspec import Struct, defstruct
 
-from gateway.execution.expressions import Code, Partial, Shape, leaf_of
+from gateway.execution.expressions import WIDTH, Code, Partial, Shape, Weigh, Weight, leaf_of
 
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 KEPT_STRUCTS: Final = 512
@@ -41,6 +42,10 @@ class Completed:
     shape: Shape
     size: int
     """How many fields an object of it has; as of a Partial."""
+    weigh: Weigh
+    """Of what the response shows of such values."""
+    repeats: bool
+    """As of a Partial."""
 
 
 class Shapes:
@@ -73,20 +78,33 @@ class Shapes:
         """How the value of a field of this type is completed; None where not all of it is plain."""
         code = Code(self.below)
         value = code.completed(type_, details, "record")
-        return None if value is None else Completed(code.function(value), code.size)
+        if value is None:
+            return None
+        shape, weigh = code.functions(value, code.weight(type_, details, "made"))
+        return Completed(shape, code.size, weigh, code.repeats)
 
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         code = Code(self.below)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []
+        names = Counter(details[0].node.name.value for details in fields.values())
+        made: set[str] = set()
         for key, details in fields.items():
             name = details[0].node.name.value
             leaf = leaf_of(type_, name)
             if leaf is not None:
                 code.names |= leaf.names
-                parts.append(leaf.value)
-                sound.append(leaf.sound)
+                known = f"known_{name}"
+                if name in made:
+                    parts.append(known)
+                    sound.append(known)
+                    continue
+                made.add(name)
+                # A resolver's work is done once, under however many names it is shown.
+                once = f"({known} := {{}})" if names[name] > 1 else "{}"
+                parts.append(once.format(leaf.value))
+                sound.append(once.format(leaf.sound))
                 continue
             value = code.value(type_, name, details)
             if value is None:
@@ -95,32 +113,72 @@ class Shapes:
             sound.append(code.sound(type_, name, details) or str(value))
         size = len(fields) + code.size
         as_struct = self._lasting and not others and len(fields) <= MOST_MEMBERS
-        make = (_object if as_struct else _dict)(code, fields)
-        body = make(parts)
+        source = (_object if as_struct else _dict)(code, fields)
+        body = source.make(parts)
         if sound != parts:
-            body = f"{make(sound)} if record.sound else {body}"
-        return Partial(code.function(body), others, size)
+            body = f"{source.make(sound)} if record.sound else {body}"
+        bare = bare_size(fields) + WIDTH * len(others)
+        fixed, more = bare, list[str]()
+        made.clear()
+        for (key, details), member in zip(fields.items(), source.members, strict=True):
+            name = details[0].node.name.value
+            if key in others or name in made:
+                continue
+            weight, times = _weight(code, type_, details, member), 1
+            if leaf_of(type_, name) is not None:
+                made.add(name)
+                times = names[name]
+            fixed += times * weight.fixed
+            more += [f"{times} * {term}" if times > 1 else term for term in weight.more]
+        shape, weigh = code.functions(body, Weight(fixed, tuple(more)))
+        repeats = code.repeats or len(names) < len(fields)
+        return Partial(shape, others, size, weigh, bare, repeats)
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
         """Of the fields below these."""
         return self.partial(type_, self._collect(type_, details))
 
 
-def _dict(code: Code, keys: Iterable[str]) -> Callable[[Iterable[str]], str]:
-    """Makes the source of a dict of that of its values."""
+def bare_size(keys: Iterable[str]) -> int:
+    """The bytes of an object without its values."""
+    return 2 + sum(len(key) + 4 for key in keys)  # "key":,
+
+
+def _weight(code: Code, type_: GraphQLObjectType, details: FieldDetailsList, member: str) -> Weight:
+    name = details[0].node.name.value
+    if name == "__typename":
+        return Weight(len(type_.name) + 2)
+    return code.weight(type_.fields[name].type, details, member)
+
+
+class Source(NamedTuple):
+    """The source of objects."""
+
+    make: Callable[[Iterable[str]], str]
+    """Of an object, of the sources of its values."""
+    members: Sequence[str]
+    """Of each value of the object `made`."""
+
+
+def _dict(code: Code, keys: Iterable[str]) -> Source:
+    """Of a dict."""
     names = [code.name(key) for key in keys]
 
-    def source(values: Iterable[str]) -> str:
+    def make(values: Iterable[str]) -> str:
         items = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
         return f"{{{', '.join(items)}}}"
 
-    return source
+    return Source(make, [f"made[{name}]" for name in names])
 
 
-def _object(code: Code, keys: Iterable[str]) -> Callable[[Iterable[str]], str]:
-    """The same, of a struct."""
-    name = code.name(_struct(tuple(keys)))
-    return lambda values: f"{name}({', '.join(values)})"
+def _object(code: Code, keys: Iterable[str]) -> Source:
+    """Of a struct."""
+    members = tuple(keys)
+    name = code.name(_struct(members))
+    return Source(
+        lambda values: f"{name}({', '.join(values)})",
+        [f"made._{number}" for number in range(len(members))],
+    )
 
 
 @lru_cache(maxsize=KEPT_STRUCTS)

@@ -130,6 +130,9 @@ class Rehearsal(Context):
     def fill(self, values: int) -> None:
         """Values are, too."""
 
+    def weigh(self, size: int) -> None:
+        """So are bytes."""
+
     def end_of_tick(self) -> None:
         """Note the reads that serve what was asked for since the last time, as loaders do.
 

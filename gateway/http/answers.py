@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gateway.errors import GatewayError, LimitExceeded
@@ -13,6 +14,7 @@ from gateway.telemetry import stack
 
 log = logging.getLogger("gateway.http")
 Body = dict[str, Any]
+ENCODED: Final = msgspec.json.Encoder()
 
 
 def body(
@@ -41,6 +43,18 @@ def body(
         log_unexpected(failure, request_id)
     # Errors first, so that nobody overlooks them.
     return {"errors": listed} | answer
+
+
+def encoded(answer: Body) -> bytes:
+    """As JSON; raises what msgspec raises for text that is no Unicode, or what nests too deeply."""
+    return ENCODED.encode(answer)
+
+
+def too_large(size: int, *, allowed: int) -> Body:
+    """The body in place of one of `size` bytes."""
+    message = f"The answer has {size} bytes; at most {allowed} are allowed. Ask for less."
+    refusal = LimitExceeded(message, limit="max_response_body", allowed=allowed, found=size)
+    return {"errors": [{"message": message, "extensions": refusal.extensions}], "data": None}
 
 
 def codes(answer: Mapping[str, Any]) -> Sequence[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,6 @@ from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
 from gateway.execution.documents import Refused
 from gateway.execution.operation import Operation, Operations
 from gateway.http import answers, caller
-from gateway.http.answers import Body
 from gateway.http.disconnect import Disconnected, unless_begun, while_connected
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
@@ -121,23 +119,24 @@ class Endpoint:
             answered = await answering
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
-            body, executed = answered
+            content, executed = answered
             status = 200 if executed or media_type == JSON else 400
         except BadRequest as refusal:
-            body, status, more = _refused(refusal), refusal.status, refusal.headers
+            content, status, more = _refused(refusal), refusal.status, refusal.headers
         except Overloaded as refusal:
             later = {"Retry-After": f"{refusal.retry_after:.0f}"}
-            body, status, more = _refused(refusal), 503, later
+            content, status, more = _refused(refusal), 503, later
         except asyncio.CancelledError:  # the server stops, and has waited long enough
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
-            body, status, more = _refused(stopped), 503, {"Connection": "close"}
+            content, status, more = _refused(stopped), 503, {"Connection": "close"}
         except Exception as failure:  # nobody expected it; the client gets an answer of ours
             answers.log_unexpected(failure, request_id)
-            body, status = {"errors": [answers.unexpected(request_id)]}, 500
+            content = answers.encoded({"errors": [answers.unexpected(request_id)]})
+            status = 500
         finally:
             self._under_way -= 1
         return Response(
-            msgspec.json.encode(body),
+            content,
             status_code=status,
             headers={"X-Request-Id": request_id, "Vary": "Accept", **more},
             media_type=f"{media_type or JSON}; charset=utf-8",
@@ -189,7 +188,7 @@ class Endpoint:
 
     async def _answering(
         self, request: Request, headers: Headers, asker: Asker
-    ) -> tuple[Body, bool] | None:
+    ) -> tuple[bytes, bool] | None:
         """As `_answered`, once the request was read and let in."""
         wanted = await self._read(request, headers, until=asker.deadline)
         if not asker.accepted and not self._strangers.open:
@@ -216,9 +215,9 @@ class Endpoint:
 
     async def _answered(
         self, wanted: GraphQLRequest, asker: Asker, request: Request
-    ) -> tuple[Body, bool] | None:
-        """The response's body, and whether the operation was executed at all; None where the client
-        has left and the work was ended.
+    ) -> tuple[bytes, bool] | None:
+        """The response's content, and whether the operation was executed at all; None where the
+        client has left and the work was ended.
         """
         context = Context(asker, self._tenants, self._bounds)
         try:
@@ -226,7 +225,7 @@ class Endpoint:
             if operation.changes and request.method == "GET":
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
-            return self._body(wanted, context, None, refusal.errors, executed=False), False
+            return self._content(wanted, context, None, refusal.errors, executed=False), False
         work = self._execute(operation, wanted, context)
         if operation.changes:
             work = unless_begun(work, lambda: context.changes)
@@ -257,7 +256,7 @@ class Endpoint:
 
     async def _execute(
         self, operation: Operation, wanted: GraphQLRequest, context: Context
-    ) -> Body:
+    ) -> bytes:
         try:
             result = await operation.execute()
             reports = [
@@ -267,9 +266,9 @@ class Endpoint:
         finally:
             await context.close()
         errors = [*(result.errors or ()), *reports]
-        return self._body(wanted, context, result.data, errors, executed=True)
+        return self._content(wanted, context, result.data, errors, executed=True)
 
-    def _body(
+    def _content(
         self,
         wanted: GraphQLRequest,
         context: Context,
@@ -277,8 +276,11 @@ class Endpoint:
         errors: Sequence[GraphQLError],
         *,
         executed: bool,
-    ) -> Body:
-        asker = context.asker
+    ) -> bytes:
+        """The encoded body: one that is larger than was estimated becomes an error, unless it tells
+        of a change.
+        """
+        asker, allowed = context.asker, self._bounds.max_response_body
         body = answers.body(
             data,
             errors,
@@ -289,8 +291,12 @@ class Endpoint:
         )
         if asker.shows_cost:
             body["extensions"] = {"cost": _cost(asker.meter)}
+        content = answers.encoded(body)
+        if len(content) > allowed and executed and not context.changes:
+            body = answers.too_large(len(content), allowed=allowed)
+            content = answers.encoded(body)
         self._done(wanted, asker, answers.codes(body))
-        return body
+        return content
 
     def _done(self, wanted: GraphQLRequest, asker: Asker, codes: Sequence[str]) -> None:
         self._observe(
@@ -305,9 +311,10 @@ class Endpoint:
         )
 
 
-def _refused(refusal: GatewayError) -> Body:
-    """The body of an answer to a request whose operation did not run, or was not let end."""
-    return {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
+def _refused(refusal: GatewayError) -> bytes:
+    """The content of an answer to a request whose operation did not run, or was not let end."""
+    error = {"message": refusal.message, "extensions": refusal.extensions}
+    return answers.encoded({"errors": [error]})
 
 
 def _cost(meter: Meter) -> dict[str, Any]:

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Any, Final
 
 import strawberry
+from strawberry.extensions import FieldExtension
 
 from gateway import records
+from gateway.errors import LimitExceeded
 from gateway.schema.node import LOOKS_AT
 from gateway.schema.scalars import Json, Long
+
+MAX_NAMES: Final = 500
+"""As many as one change may send; a commercetools Type has fewer."""
 
 
 @strawberry.type(description="One custom field and its value.")
 class CommercetoolsCustomField:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
     value: Json | None = strawberry.field(description="The value as the REST API returns it.")
+
+
+class Names(FieldExtension):
+    """Makes a set of `names`, once a request and not for each object; raises LimitExceeded."""
+
+    def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        names = kwargs.get("names")
+        if names is None or names is strawberry.UNSET:
+            return {**kwargs, "names": None}
+        if len(names) > MAX_NAMES:
+            raise LimitExceeded(
+                f"`names` has {len(names)} entries; at most {MAX_NAMES} can be asked for.",
+                field=["names"],
+                allowed=MAX_NAMES,
+                found=len(names),
+            )
+        return {**kwargs, "names": frozenset(names)}
 
 
 @strawberry.type(description="The custom fields of a resource.")
@@ -24,6 +47,7 @@ class CommercetoolsCustomFields:
     @strawberry.field(
         description="The fields that have a value, in the order of the REST API.",
         metadata={LOOKS_AT: ("fields",)},
+        extensions=[Names()],
     )
     def fields(
         custom: strawberry.Parent[records.CommercetoolsCustomFields],
@@ -31,7 +55,7 @@ class CommercetoolsCustomFields:
             list[str] | None, strawberry.argument(description="Only these; absent or null: all.")
         ] = strawberry.UNSET,
     ) -> list[CommercetoolsCustomField]:
-        wanted = None if names is None or names is strawberry.UNSET else frozenset(names)
+        wanted: Collection[str] | None = names  # as Names has made it
         return [
             CommercetoolsCustomField(name=name, value=Json(value))
             for name, value in custom.fields.items()
