@@ -30,6 +30,8 @@ class Notes:
     """Whether values had bytes or characters that can't be, for which U+FFFD stands."""
     doubled: bool = False
     """Whether the upstream itself did a write twice."""
+    written: str = ""
+    """The paths and bodies of the writes that arrived: what is not there was lost on its way."""
     elsewhere: bool = False
     """Whether somebody else changed the data meanwhile."""
     allowed: list[Allowed] = field(default_factory=list)

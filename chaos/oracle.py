@@ -322,9 +322,9 @@ def _edited(
                 yield f"{uid} is ACCEPTED, and it is not so"
             case "UNCHANGED" if (not was_so or not is_so) and not notes.lied:
                 yield f"{uid} is UNCHANGED, and it was {was_so}, is {is_so}"
-            case "FAILED" if is_so != was_so:
+            case "FAILED" if is_so != was_so and not notes.lied:
                 yield f"{uid} is FAILED, and it was changed: {result['error']}"
-            case "UNKNOWN" if not notes.unsure and not notes.lied:
+            case "UNKNOWN" if not notes.unsure and not notes.lied and uid in notes.written:
                 yield f"{uid} is UNKNOWN though every answer was definite: {result['error']}"
             case "PLANNED":
                 yield f"{uid} is PLANNED, and it is no dry run"

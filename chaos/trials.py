@@ -173,6 +173,7 @@ class Trial:
         verdict = Verdict()
         body = read(response, verdict)
         if body is not None:
+            self.notes.written = "".join(f"{path} {sent!r}" for _, path, sent in self._writes)
             if not self._writes:
                 self.notes.unsure = True  # a write that is not here was lost on its way
                 self.notes.harmless = self.notes.harmless and operation.change is None
@@ -183,6 +184,11 @@ class Trial:
             if operation.change is not None:
                 after = world.state(self.tenant)
                 judge_change(operation.change, body, before, after, self.notes, verdict)
+            made = body.get("extensions", {}).get("cost", {}).get("restCallsMade")
+            if made is not None and len(self._arrived) > made:
+                verdict.wrong.append(
+                    f"{made} REST calls are told, and {len(self._arrived)} arrived"
+                )
         outcome.wrong += verdict.wrong
         outcome.malformed += verdict.malformed
 

@@ -96,7 +96,7 @@ def test_what_was_mended_needs_a_warning() -> None:
 WAS = State({"g1": "One"}, {"g1": None}, {"g1": frozenset({"a", "b"})})
 
 
-def said(change: Change, payload: Any, now: State, *codes: str, **notes: bool) -> list[str]:
+def said(change: Change, payload: Any, now: State, *codes: str, **notes: Any) -> list[str]:
     """What is wrong with this answer to a change, where the store is `now`."""
     verdict = Verdict()
     errors = [{"message": "No.", "extensions": {"code": code}} for code in codes]
@@ -146,7 +146,9 @@ def test_what_is_said_of_a_customer_is_so(status: str, members: str, fine: bool)
         "userErrors": [],
     }
 
-    wrong = said(change, payload, State(WAS.names, WAS.keys, {"g1": frozenset(members)}))
+    now = State(WAS.names, WAS.keys, {"g1": frozenset(members)})
+
+    wrong = said(change, payload, now, written="/customers/c")
 
     assert (wrong == []) is fine
 
