@@ -433,8 +433,9 @@ async def header_bomb(checkout: Path, say: Say, *, most: int = 100_000_000) -> N
         sent, peak, answer = 0, before, b""
         writer.write(b"POST /graphql HTTP/1.1\r\nHost: gateway\r\n")
         header = b"X-Bomb: " + b"b" * 8_000 + b"\r\n"
-        with suppress(ConnectionError):
-            while sent < most:
+        answered = asyncio.ensure_future(reader.read(100))
+        with suppress(ConnectionError, TimeoutError):
+            while sent < most and not answered.done():
                 writer.write(header * 16)
                 sent += len(header) * 16
                 async with asyncio.timeout(10):
@@ -443,10 +444,10 @@ async def header_bomb(checkout: Path, say: Say, *, most: int = 100_000_000) -> N
                 await asyncio.sleep(0)
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(2):
-                answer = await reader.read(100)
+                answer = await answered
         writer.close()
         status = answer.split(b" ")[1].decode() if answer.startswith(b"HTTP") else "none"
-        say("header bomb", "megabytes taken on one connection", f"{sent / 1e6:.0f}")
+        say("header bomb", "taken on one connection", f"{sent / 1e6:.1f} MB of {most / 1e6:.0f}")
         say("header bomb", "memory grew by, at most", f"{peak - before:.0f} MB, status {status}")
 
 
