@@ -158,7 +158,8 @@ def _operations(settings: Settings, development: bool) -> Operations:
     names = [limit.name for limit in dataclasses.fields(DocumentLimits)]
     limits = DocumentLimits(**{name: getattr(settings, name) for name in names})
     told = _chosen(settings.introspection, development)
-    schema = create_schema(with_node=settings.relay_node)._schema
+    sdl = told if settings.federation_sdl is None else settings.federation_sdl
+    schema = create_schema(with_node=settings.relay_node, with_sdl=sdl)._schema
     documents = Documents(
         schema,
         limits,
@@ -222,6 +223,8 @@ class _Backends:
                 for uid, tenant in settings.tenants.items()
             },
             default=None if default is None else self._connector(default, None),
+            hidden=_projects(settings),
+            open=settings.default_tenant,
         )
 
     def _connector(
@@ -249,6 +252,20 @@ class _Backends:
                 )
         self._upstreams.append((settings, upstream))
         return upstream
+
+
+def _projects(settings: Settings) -> frozenset[str]:
+    """The projects of listed tenants that the default backend has as well: there they would be
+    tenants of their own, past the settings of those.
+    """
+    default = settings.default_upstream
+    if not isinstance(default, CommercetoolsSettings):
+        return frozenset()
+    return frozenset(
+        tenant.project
+        for tenant in settings.tenants.values()
+        if tenant.project is not None and tenant.upstream.url == default.url
+    )
 
 
 def _way(settings: UpstreamSettings) -> list[object]:

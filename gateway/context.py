@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +17,13 @@ from typing import Any, Final, TypeVar
 from gateway.accepted_tokens import Standing
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.errors import DeadlineExceeded, GatewayError, InvalidInput, LimitExceeded
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidInput,
+    LimitExceeded,
+    Unauthenticated,
+)
 from gateway.loaders import Loaders
 from gateway.paging import Bounds
 from gateway.records import CustomerGroup
@@ -28,6 +34,8 @@ ChangedT = TypeVar("ChangedT")
 MadeT = TypeVar("MadeT")
 STRANGERS: Final = 1_000_000
 """Bytes of an answer, while no backend has accepted any of the request's tokens."""
+GUESSES: Final = 100
+"""Tenants that a request may name meanwhile; to read from more takes more REST calls than most."""
 OUTCOME_FIELDS: Final = 10
 """Of one customer in a change's payload: the schema has seven."""
 OUTCOME_BYTES: Final = 100
@@ -44,10 +52,16 @@ class Tenants:
     connectors: Mapping[str, Connector]
     default: Connector | None = None
     """The backend of tenants that are not listed."""
+    hidden: Collection[str] = frozenset()
+    """What the default backend has under these names belongs to listed tenants."""
+    open: str | None = None
+    """The tenant that may be asked about without a token."""
 
     def connector(self, tenant_uid: str, *, field: Sequence[str] = ()) -> Connector:
         """Raises InvalidInput for a tenant that no backend holds."""
-        found = self.connectors.get(tenant_uid, self.default)
+        found = self.connectors.get(tenant_uid)
+        if found is None and tenant_uid not in self.hidden:
+            found = self.default
         if found is None:
             raise InvalidInput("There is no such tenant here.", field=field)
         return found
@@ -85,6 +99,7 @@ class Context:
         self.asker = asker
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
+        self._tenant_uids: set[str] = set()
         self._reported: dict[tuple[str | int, ...], Sequence[GatewayError]] = {}
         self._listed = 0
         self.unlisted = 0
@@ -125,8 +140,24 @@ class Context:
             raise InvalidInput("Which tenant? Name it, or send the X-Tenant header.", field=field)
         if not IDENTIFIER.fullmatch(uid):
             raise InvalidInput("A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
+        if uid != self.tenants.open:
+            self._hold_guesses(uid)
         self.tenants.connector(uid, field=field)
         return uid
+
+    def _hold_guesses(self, uid: str) -> None:
+        """Raises what is said of every tenant, be there one or not: or callers who may see none
+        could find out which there are, and what holds them.
+        """
+        if not self.asker.tokens:
+            raise Unauthenticated("This tenant is told of to callers with a bearer token only.")
+        if uid not in self._tenant_uids:
+            if len(self._tenant_uids) >= GUESSES and not self.asker.accepted:
+                raise LimitExceeded(
+                    f"More than {GUESSES} tenants are named before a backend accepts the token.",
+                    allowed=GUESSES,
+                )
+            self._tenant_uids.add(uid)
 
     def backend(self, tenant_uid: str) -> Backend:
         """The tenant's backend, speaking for this request's caller."""

@@ -15,7 +15,7 @@ from gateway.backends.port import (
     MemberOutcome,
     MemberStatus,
 )
-from gateway.errors import InvalidAnswer, LimitExceeded, NotFound
+from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
 from gateway.paging import Position, Window
 from gateway.records import CustomerGroup, Flaw
 
@@ -62,10 +62,24 @@ async def difference(
     if not members:
         await _by_id(backend, group)  # to some backends, an unknown group is an empty list
     kept = set(wanted)
-    return Difference(
+    differs = Difference(
         add=[uid for uid in wanted if uid not in members],
         remove=[uid for uid in members if uid not in kept],
     )
+    hold_apart(differs.add, differs.remove, field="customerUids")
+    return differs
+
+
+def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None:
+    """Raises InvalidInput for a customer in both, also where they differ in capital letters only:
+    backends may not tell them apart, and what comes of it then would be the second of the two.
+    """
+    removed = {uid.lower(): uid for uid in remove}
+    both = [uid for uid in add if uid.lower() in removed]
+    if both:
+        spelt = [" and ".join(sorted({uid, removed[uid.lower()]})) for uid in both[:3]]
+        named = ", ".join(spelt) + (", ..." if len(both) > 3 else "")
+        raise InvalidInput(f"To be added and removed at once: {named}.", field=[field])
 
 
 async def _by_id(backend: Backend, group: GroupRef) -> ById:

@@ -150,6 +150,10 @@ class Settings:
     """Whether the schema can be asked for, and misspelt names are answered with suggestions;
     without it, as `profile` says.
     """
+    federation_sdl: bool | None = None
+    """Whether `_service { sdl }` tells the schema, as tools that compose a supergraph ask for it;
+    without it, as `introspection`.
+    """
     get_queries: bool | None = None
     """Whether queries may come by GET; without it, as `profile` says."""
     cors_origins: tuple[Origin, ...] = ()

@@ -78,6 +78,31 @@ async def test_where_nothing_differs_nothing_is_sent(gateway, flow):
     assert not [call for call in flow.calls if call.startswith("PUT")]
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_uids_that_differ_in_capital_letters_are_not_exchanged(gateway, flow, dry_run):
+    """To some backends they are one: it would be added, which changes nothing, and then removed."""
+    payload = await set_members(gateway, "ADA", "bob", dryRun=dry_run)
+
+    assert payload["results"] == []
+    assert payload["userErrors"] == [
+        {
+            "code": "INVALID_INPUT",
+            "message": "To be added and removed at once: ADA and ada.",
+            "field": ["input", "customerUids"],
+        }
+    ]
+    assert set(flow.members("gold")) == {"ada", "bob", "cyd"}
+
+
+async def test_uids_that_differ_in_capital_letters_may_both_be_members(gateway, flow):
+    """To others they are two, and nobody is removed."""
+    flow.add_customer("ADA")
+
+    payload = await set_members(gateway, "ada", "ADA", "bob", "cyd", dryRun=True)
+
+    assert outcomes(payload) == [("ADA", "ADD", "PLANNED")]
+
+
 async def test_a_dry_run_only_tells(gateway, flow):
     """PLANNED for each that would be sent, and nothing is."""
     payload = await set_members(gateway, "ada", "dan", dryRun=True)

@@ -48,6 +48,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "shutdown_timeout": ("5", 5),
     "graphiql": ("false", False),
     "introspection": ("true", True),
+    "federation_sdl": ("true", True),
     "get_queries": ("true", True),
     "cors_origins": ("https://a.example", ("https://a.example",)),
     "cors_credentials": ("true", True),

@@ -603,3 +603,68 @@ async def test_an_offset_that_no_call_reaches_is_refused(
     assert paths(body) == [["tenant", "far"]]
     assert "data" not in body
     assert commercetools.calls == []
+
+
+# -- what strangers are told
+
+
+GUESS = """query ($tenant: ID!, $uid: ID!, $key: String!) {
+    tenant(uid: $tenant) { uid backend { kind capabilities { customFields } } }
+    group: customerGroup(tenantUid: $tenant, by: {uid: $uid}) { uid }
+    keyed: customerGroup(tenantUid: $tenant, by: {key: $key}) { uid }
+    ordered: customerGroups(tenantUid: $tenant, orderBy: {field: CREATED_AT}) { totalCount }
+}"""
+
+
+async def test_without_a_token_every_tenant_gets_the_same_answer(
+    flow: Flow, commercetools: Commercetools
+):
+    """Be it in one system or the other, or nowhere."""
+    chosen = both(flow.url, commercetools.url, default_backend=None, default_tenant=None)
+    chosen = replace(
+        chosen,
+        tenants={**chosen.tenants, "acme": Tenant(upstream=FlowRetail(url=flow.url))},
+    )
+    given = {"uid": "a", "key": "a"}
+
+    async with running_gateway(chosen) as gateway:
+        answers = [
+            await gateway.ask(GUESS, {"tenant": uid, **given}, token=None)
+            for uid in ("wien", "acme", "nobody")
+        ]
+        told = await gateway.ask("{ tenant { uid } }", token=None, headers={"X-Tenant": "wien"})
+
+    assert answers[0] == answers[1] == answers[2]
+    assert set(codes(answers[0])) == set(codes(told)) == {"UNAUTHENTICATED"}
+    assert flow.calls == commercetools.calls == []
+
+
+async def test_a_made_up_token_names_only_so_many_tenants(gateway: Gateway, flow: Flow):
+    """One that a backend has accepted names any."""
+    flow.add_group("gold")
+    query = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Tenant { uid } } }"
+    given = {"r": [{"__typename": "Tenant", "uid": f"t{number}"} for number in range(102)]}
+
+    made_up = await gateway.ask(query, given, token="made-up")  # noqa: S106
+    await gateway.query("{ customerGroups { totalCount } }")
+    known = await gateway.ask(query, given)
+
+    assert codes(made_up) == ["LIMIT_EXCEEDED"] * 2
+    assert [tenant is None for tenant in made_up["data"]["_entities"]] == [False] * 100 + [True] * 2
+    assert codes(known) == []
+
+
+async def test_a_project_of_a_listed_tenant_is_no_tenant_of_its_own(commercetools: Commercetools):
+    """It would be reached past that tenant's settings."""
+    chosen = both("http://127.0.0.1:1/v2", commercetools.url, default_backend="commercetools")
+    chosen = replace(chosen, commercetools=CommercetoolsSettings(url=commercetools.url))
+    commercetools.store.add_token(TOKEN, [PROJECT, "graz", "linz"])
+    query = "query ($uid: ID!) { customerGroups(tenantUid: $uid) { totalCount } }"
+
+    async with running_gateway(chosen) as gateway:
+        past = await gateway.ask(query, {"uid": PROJECT})
+        others = [await gateway.ask(query, {"uid": uid}) for uid in ("wien", "graz", "linz")]
+
+    assert codes(past) == ["BAD_USER_INPUT"]
+    assert [codes(other) for other in others] == [[], [], []]
+    assert commercetools.projects == [PROJECT, "graz", "linz"]

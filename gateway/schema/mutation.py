@@ -26,7 +26,7 @@ from gateway.errors import (
     LimitExceeded,
     RevisionConflict,
 )
-from gateway.membership import difference
+from gateway.membership import difference, hold_apart
 from gateway.reads import GroupOf
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
@@ -356,12 +356,7 @@ def _members(
     limit = info.context.bounds.max_membership_uids
     add = distinct_uids(input.add_customer_uids, "addCustomerUids", limit=limit)
     remove = distinct_uids(input.remove_customer_uids, "removeCustomerUids", limit=limit)
-    both = set(add).intersection(remove)
-    if both:
-        named = ", ".join(sorted(both)[:3]) + (", ..." if len(both) > 3 else "")
-        raise InvalidInput(
-            f"To be added and removed at once: {named}.", field=["removeCustomerUids"]
-        )
+    hold_apart(add, remove, field="removeCustomerUids")
     if not add and not remove:
         raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
     return add, remove

@@ -64,12 +64,17 @@ async def test_introspection_is_for_development(gateway, production, query):
     assert "data" not in refused
 
 
-async def test_production_tells_a_supergraph_its_schema(production, gateway, flow):
-    """`_service` needs neither a token nor introspection, and is the same everywhere."""
+async def test_production_tells_a_supergraph_its_schema_where_it_is_to(flow, gateway, production):
+    """`_service` is introspection by another name: it is off with it, or by a setting."""
     query = "{ __typename _service { sdl } }"
 
-    answer = await production.query(query, token=None)
+    refused = await production.ask(query, token=None)
+    async with running_gateway(
+        settings(flow.url, profile="production", federation_sdl=True)
+    ) as subgraph:
+        answer = await subgraph.query(query, token=None)
 
+    assert codes(refused) == ["GRAPHQL_VALIDATION_FAILED"]
     assert "type CustomerGroup implements Node" in answer["_service"]["sdl"]
     assert answer == await gateway.query(query, token=None)
     assert flow.calls == []

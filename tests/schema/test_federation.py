@@ -106,7 +106,7 @@ async def test_a_tenant_is_an_entity_and_costs_nothing(gateway: Gateway, flow: F
     """By its uid; only what is asked of it is fetched."""
     tenant = {"__typename": "Tenant", "uid": "other"}
 
-    found = await gateway.query(ENTITIES, {"representations": [tenant]}, token=None)
+    found = await gateway.query(ENTITIES, {"representations": [tenant]})
 
     assert found["_entities"] == [{"__typename": "Tenant", "tenantUid": "other"}]
     assert flow.calls == []
