@@ -160,13 +160,6 @@ def _operations(settings: Settings, development: bool) -> Operations:
     told = _chosen(settings.introspection, development)
     sdl = told if settings.federation_sdl is None else settings.federation_sdl
     schema = create_schema(with_node=settings.relay_node, with_sdl=sdl)._schema
-    documents = Documents(
-        schema,
-        limits,
-        memory=settings.document_cache,
-        suggestions=told,
-        introspection=told,
-    )
     manifest = settings.trusted_documents
     if manifest is None and settings.trusted_mode != "off":
         raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
@@ -175,6 +168,14 @@ def _operations(settings: Settings, development: bool) -> Operations:
         read_manifest(Path(manifest)) if manifest is not None else {},
         mode=settings.trusted_mode,
         store=DocumentStore(size) if settings.persisted_queries and size else None,
+    )
+    documents = Documents(
+        schema,
+        limits,
+        memory=settings.document_cache,
+        suggestions=told,
+        introspection=told,
+        trusted=persisted.texts,
     )
     return Operations(
         schema,

@@ -177,6 +177,7 @@ class Context:
                 selected=self.selected,
                 answers=self.answers,
                 answered=None if standing is None else standing.answered,
+                accepted=self.asker.accepted,
             )
             backend = connector.connect(caller)
             self._backends[tenant_uid] = backend

@@ -192,8 +192,8 @@ class Settings:
     """Bytes of an operation's variables, as JSON."""
     max_variable_values: Count = 25_000
     """Values in an operation's variables, those in lists and objects included."""
-    document_cache: Memory = 6_000_000
-    """Bytes of memory for documents that were parsed and validated."""
+    document_cache: Memory = 16_000_000
+    """Bytes of memory for documents and what is made of them; as much again for trusted ones."""
     trusted_documents: Text | None = None
     """The manifest of trusted documents: a file in Apollo's or Relay's format."""
     trusted_mode: Literal["off", "log", "enforce"] = "off"

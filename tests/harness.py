@@ -15,6 +15,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from gateway import serving
+from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
 from gateway.context import Asker, Context, Tenants
@@ -196,10 +197,15 @@ async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
 
 
 def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) -> Context:
-    """A request's context, to run its operation in this process: `limit` is of REST calls."""
+    """A request's context, to run its operation in this process: `limit` is of REST calls. Its
+    token is one that a backend has accepted.
+    """
     now = asyncio.get_running_loop().time()
+    standing = AcceptedTokens().standing(TOKEN)
+    standing.answered(200)
     asker = Asker(
         tokens={"authorization": TOKEN},
+        standings={"authorization": standing},
         request_id="test",
         tenant_uid=TENANT,
         began=now,

@@ -95,6 +95,8 @@ CAPABILITIES: Final = Capabilities(
     customer_sort_fields=[field for field in CustomerSortField if field.value in CUSTOMER_SORTS],
 )
 
+decoders: Final = per_selection(CommercetoolsDecoders)
+
 
 class Commercetools:
     """A commercetools project as this process knows it."""
@@ -107,7 +109,6 @@ class Commercetools:
         self._upstream = upstream
         self._settings = settings
         self._project = project
-        self._decoders = per_selection(CommercetoolsDecoders)
 
     def connect(self, caller: Caller) -> CommercetoolsBackend:
         project = self._project or caller.tenant_uid
@@ -117,7 +118,7 @@ class Commercetools:
             caller.tenant_uid,
             project,
             self._settings,
-            decoders=self._decoders(caller.selected),
+            decoders=(decoders if caller.accepted else CommercetoolsDecoders)(caller.selected),
         )
 
 

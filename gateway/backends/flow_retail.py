@@ -63,6 +63,8 @@ GROUPS: Final = "/tenants/{tenantUid}/customer-groups"
 GROUP: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}"
 MEMBERS: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}/customers"
 
+decoders: Final = per_selection(FlowDecoders)
+
 
 class FlowRetail:
     """Flow Retail as this process knows it: where it is and how it behaves."""
@@ -73,7 +75,6 @@ class FlowRetail:
         self._settings = settings
         self._costs = FlowRetailCosts(settings)
         self._capabilities = capabilities(settings)
-        self._decoders = per_selection(FlowDecoders)
 
     def connect(self, caller: Caller) -> FlowRetailBackend:
         upstream = self._upstream.connect(caller)
@@ -83,7 +84,7 @@ class FlowRetail:
             self._settings,
             capabilities=self._capabilities,
             most=self._costs,
-            decoders=self._decoders(caller.selected),
+            decoders=(decoders if caller.accepted else FlowDecoders)(caller.selected),
         )
 
 

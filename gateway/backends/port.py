@@ -43,6 +43,8 @@ class Caller:
     """Where what was read is kept, of an operation that changes nothing."""
     answered: Callable[[int], None] | None = None
     """Is told the status of each answer, which says whether the token is any good."""
+    accepted: bool = True
+    """Whether a backend has lately accepted the token: nothing is kept for who may be anybody."""
 
 
 # -- what is asked about

@@ -22,13 +22,15 @@ def hold(
     context: Context,
     node: OperationDefinitionNode,
     rehearsals: Rehearsals,
+    *,
+    keep: bool = True,
 ) -> Rehearsed:
-    """What the operation comes to, of which the meter is told.
+    """What the operation comes to, of which the meter is told; `keep` says whether that is kept.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
     try:
-        rehearsed = rehearsals.rehearsed(plan, arguments, context)
+        rehearsed = rehearsals.rehearsed(plan, arguments, context, keep=keep)
     except LimitExceeded as refusal:
         raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
     _hold_arguments(plan, arguments)

@@ -42,9 +42,9 @@ from gateway.execution.documents import Document
 from gateway.execution.expressions import ENCODED, Partial, json_size
 from gateway.execution.fields import PlainInfo
 from gateway.execution.preloading import Preloader
+from gateway.execution.prepared import PreparedPlan
 from gateway.execution.repeats import Repeats
 from gateway.execution.shapes import Shapes, bare_size, place
-from gateway.execution.shelf import Choice, Kept
 from gateway.execution.turns import Turns
 
 MANY: Final = 100
@@ -65,7 +65,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """An executor to which `use` has given shapes; without them, it is graphql-core's."""
 
     collected_errors: Collected
-    _kept: Kept | None = None
+    _kept: PreparedPlan | None = None
 
     @classmethod
     def of(
@@ -98,16 +98,13 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         made.collected_errors = Collected()
         return made
 
-    def use(
-        self, kept: Kept, choice: Choice, tally: Tally, preloader: Preloader, turns: Turns
-    ) -> None:
-        """`choice` is the operation's, of those that `kept` is for. `preloader` has read all that
-        a query shows; of a change, it is asked to when that is made.
+    def use(self, kept: PreparedPlan, tally: Tally, preloader: Preloader, turns: Turns) -> None:
+        """`preloader` has read all that a query shows; of a change, it is asked to when that is
+        made.
         """
         turns.join()
         self._turns = turns
         self._kept = kept
-        self._choice = choice
         self._tally = tally
         self._preloader = preloader
         self._partials: dict[int, tuple[GroupedFieldSet, Partial, GroupedFieldSet]] = {}
@@ -362,13 +359,15 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if known is not None:
             return known[1]
         assert self._kept is not None  # noqa: S101  # asked by those who have looked
-        here = self._choice, place(type_, fields)
+        here = place(type_, fields)
         partial = self._kept.partials.get(here)
         if partial is None:
             # Not kept: it would hold this executor, and with it the request's variables.
-            shapes = Shapes(lambda type_, details: self.collect_subfields(type_, details)[0])
+            shapes = Shapes(
+                lambda type_, details: self.collect_subfields(type_, details)[0],
+                self._kept.plan.compiler,
+            )
             partial = shapes.partial(type_, fields)
-            self._kept.shelf.count()
             self._kept.partials[here] = partial
         others = {key: fields[key] for key in partial.others}
         self._partials[id(fields)] = (fields, partial, others)

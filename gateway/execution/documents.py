@@ -5,11 +5,11 @@ text.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
@@ -24,6 +24,7 @@ from graphql import (
 
 from gateway.execution.parsing import plainly_parsed
 from gateway.execution.plainly_valid import plainly_valid
+from gateway.execution.prepared import Prepared
 from gateway.execution.rules import rules
 from gateway.limits import (
     DocumentLimits,
@@ -49,6 +50,9 @@ most where each is a field.
 BYTES_PER_DOCUMENT: Final = 4_000
 """Of what every document has, however small."""
 
+STRANGERS: Final = 1 / 8
+"""Of the memory, for documents of callers whom no backend knows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Document:
@@ -60,8 +64,14 @@ class Document:
     operations: Mapping[str | None, OperationDefinitionNode]
     """By name; None is the name of one that has none."""
     fragments: Mapping[str, FragmentDefinitionNode]
-    size: int
-    """About the bytes that it takes, rather too many than too few."""
+    parsed_size: int
+    """About the bytes that it takes by itself, rather too many than too few."""
+    prepared: Prepared = field(default_factory=Prepared)
+
+    @property
+    def size(self) -> int:
+        """With what was made of it, and its text."""
+        return self.parsed_size + self.prepared.size
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of that name; without a name, the only one."""
@@ -79,8 +89,11 @@ class Refused(Exception):
 
 
 class Documents:
-    """Reads documents for `schema`. Those that are valid are kept, the longest unused go first,
-    and they take no more than about `memory` bytes.
+    """Reads documents for `schema`. Those that are valid are kept, the longest unused go first.
+
+    Of three kinds none drives out another: those that are `trusted`, and those of accepted callers,
+    take about `memory` bytes at the most, and those of strangers `STRANGERS` of it. A stranger's
+    document becomes an accepted caller's when one sends it.
 
     A refused document is not kept: whoever wants to can send another every time, and would only
     drive out those that are of use.
@@ -94,36 +107,58 @@ class Documents:
         memory: int,
         suggestions: bool,
         introspection: bool,
+        trusted: Collection[str] = (),
     ) -> None:
+        """`trusted` are the texts of a manifest."""
         self._schema = schema
         self._limits = limits
-        self._memory = memory
         self._suggestions = suggestions
         self._rules = rules(limits, introspection=introspection)
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._taken = 0
+        self._texts = frozenset(trusted)
+        self._trusted = _cache(memory if self._texts else 0)
+        self._accepted = _cache(memory)
+        self._strangers = _cache(int(memory * STRANGERS))
 
     @property
     def taken(self) -> int:
         """The bytes that the kept documents take, as estimated."""
-        return self._taken
+        kept = (self._trusted, self._accepted, self._strangers)
+        return int(sum(cache.currsize for cache in kept))
 
     def knows(self, text: str) -> bool:
-        """Whether the text need not be parsed."""
-        return text in self._kept
+        """Whether the text need not be parsed, for it is trusted or of an accepted caller."""
+        return text in self._accepted or text in self._trusted
 
-    def read(self, text: str) -> Document | Sequence[GraphQLError]:
+    def read(self, text: str, *, accepted: bool = True) -> Document | Sequence[GraphQLError]:
         """The document, or all that is wrong with it: of its length, else its syntax, else how much
-        it asks for, else its validity.
+        it asks for, else its validity. `accepted` says whether a backend knows the caller.
         """
-        kept = self._kept.get(text)
-        if kept is not None:
-            self._kept.move_to_end(text)
-            return kept
-        read = self._read(text)
+        cache = self._cache(text, accepted=accepted)
+        document = cache.get(text) or self._accepted.get(text)
+        if document is not None:
+            return document
+        read = self._strangers.pop(text, None) or self._read(text)
         if isinstance(read, Document):
-            self._keep(text, read)
+            _put(cache, text, read)
         return read
+
+    def may_prepare(self, text: str, *, accepted: bool) -> bool:
+        """Whether what is made for this caller may be kept with the document: nobody's plans make
+        room for a stranger's.
+        """
+        return accepted or not self.knows(text)
+
+    def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
+        """More was made of the document: others may have to make room."""
+        cache = self._cache(text, accepted=accepted)
+        if cache.get(text) is document:
+            _put(cache, text, document)
+
+    def _cache(self, text: str, *, accepted: bool) -> LRUCache[str, Document]:
+        """Where the document is kept."""
+        if text in self._texts:
+            return self._trusted
+        return self._accepted if accepted else self._strangers
 
     def _read(self, text: str) -> Document | Sequence[GraphQLError]:
         if refusals := text_refusals(text, self._limits):
@@ -145,15 +180,16 @@ class Documents:
         )
         return mistakes or _document(node, size)
 
-    def _keep(self, text: str, document: Document) -> None:
-        size = document.size
-        if size > self._memory:
-            return
-        self._kept[text] = document
-        self._taken += size
-        while self._taken > self._memory:
-            _, oldest = self._kept.popitem(last=False)
-            self._taken -= oldest.size
+
+def _cache(memory: int) -> LRUCache[str, Document]:
+    return LRUCache(memory, getsizeof=lambda document: document.size)
+
+
+def _put(cache: LRUCache[str, Document], text: str, document: Document) -> None:
+    if document.size <= cache.maxsize:
+        cache[text] = document
+    else:
+        cache.pop(text, None)
 
 
 def _document(node: DocumentNode, size: int) -> Document:
@@ -164,7 +200,7 @@ def _document(node: DocumentNode, size: int) -> Document:
             operations[definition.name.value if definition.name else None] = definition
         elif isinstance(definition, FragmentDefinitionNode):
             fragments[definition.name.value] = definition
-    return Document(node=node, operations=operations, fragments=fragments, size=size)
+    return Document(node=node, operations=operations, fragments=fragments, parsed_size=size)
 
 
 def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from cachetools import LRUCache
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -45,10 +46,13 @@ DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 LARGEST_INT: Final = 2**31 - 1
 KEPT_LEAVES: Final = 1_000
 """More than the schema has fields."""
-KEPT_SOURCES: Final = 512
-"""Compiling takes most of a shape's making, and selections that differ in their response keys only
-have the same source.
+COMPILED_MEMORY: Final = 4_000_000
+"""Bytes. Compiling takes most of a shape's making, and selections that differ in their response
+keys only have the same source.
 """
+BYTES_PER_FUNCTION: Final = 2_000
+BYTES_PER_CHARACTER: Final = 7
+"""Of its source, which is kept too."""
 
 
 class Surprise(Exception):
@@ -78,12 +82,55 @@ class Partial:
 Below = Callable[[GraphQLObjectType, FieldDetailsList], Partial]
 
 
+class _Compiled(NamedTuple):
+    make: Callable[..., tuple[Shape, Weigh]]
+    """Makes a shape and its weighing of what the names in their source stand for."""
+    size: int
+
+
+class Compiler:
+    """Compiles sources, each once for as long as it is kept: in about `memory` bytes."""
+
+    def __init__(self, memory: int = COMPILED_MEMORY) -> None:
+        self._kept: LRUCache[Hashable, _Compiled] = LRUCache(
+            memory, getsizeof=lambda compiled: compiled.size
+        )
+
+    def functions(
+        self, names: Mapping[str, object], body: str, fixed: str, more: Sequence[str]
+    ) -> tuple[Shape, Weigh]:
+        """What gives `body`, and what weighs several of those, where `names` stand for their
+        values.
+        """
+        key = tuple(names), body, fixed, tuple(more)
+        compiled = self._kept.get(key)
+        if compiled is None:
+            compiled = _compiled(*key)
+            if compiled.size <= self._kept.maxsize:
+                self._kept[key] = compiled
+        return compiled.make(*names.values())
+
+
+def _compiled(names: Sequence[str], body: str, fixed: str, more: Sequence[str]) -> _Compiled:
+    weight = f"sum([{' + '.join((fixed, *more))} for made in objects if made is not None])"
+    source = (
+        f"def make({', '.join(names)}):\n"
+        f"  def shape(record, info):\n    return {body}\n"
+        f"  def weigh(objects):\n    return {weight if more else f'{fixed} * len(objects)'}\n"
+        "  return shape, weigh\n"
+    )
+    made: dict[str, Callable[..., tuple[Shape, Weigh]]] = {}
+    exec(source, GIVEN, made)  # noqa: S102  # see Code.functions
+    return _Compiled(made["make"], BYTES_PER_FUNCTION + BYTES_PER_CHARACTER * len(source))
+
+
 @dataclass(slots=True)
 class Code:
     """The source of one shape, and what it refers to."""
 
     below: Below
     """Gives the shape of the fields below a field."""
+    compiler: Compiler
     prefix: str = ""
     names: dict[str, object] = field(default_factory=dict)
     size: int = 0
@@ -94,7 +141,7 @@ class Code:
         # Its number is not in the source, so that keys of other lengths have the same.
         fixed = self.name(weight.fixed)
         # All of the source is ours: what comes from a request is referred to by names.
-        return _maker(tuple(self.names), body, fixed, weight.more)(*self.names.values())
+        return self.compiler.functions(self.names, body, fixed, weight.more)
 
     def name(self, value: object) -> str:
         """A name that stands for `value` in the source."""
@@ -282,7 +329,7 @@ def leaf_of(type_: GraphQLObjectType, name: str) -> Leaf | None:
     definition = type_.fields.get(name)
     if definition is None or definition.args or not is_leaf_type(get_named_type(definition.type)):
         return None
-    code = Code(_nothing, prefix=name)
+    code = Code(_nothing, Compiler(0), prefix=name)
     read = code.read(definition)
     value = None if read is None else code.completed(definition.type, [], read)
     if value is None:
@@ -292,23 +339,6 @@ def leaf_of(type_: GraphQLObjectType, name: str) -> Leaf | None:
 
 def _nothing(*_: object) -> Partial:
     raise TypeError("There is nothing below a leaf.")
-
-
-@lru_cache(maxsize=KEPT_SOURCES)
-def _maker(
-    names: Sequence[str], body: str, fixed: str, more: Iterable[str]
-) -> Callable[..., tuple[Shape, Weigh]]:
-    """Makes a shape and its weighing of what these names stand for."""
-    weight = f"sum([{' + '.join((fixed, *more))} for made in objects if made is not None])"
-    source = (
-        f"def make({', '.join(names)}):\n"
-        f"  def shape(record, info):\n    return {body}\n"
-        f"  def weigh(objects):\n    return {weight if more else f'{fixed} * len(objects)'}\n"
-        "  return shape, weigh\n"
-    )
-    made: dict[str, Callable[..., tuple[Shape, Weigh]]] = {}
-    exec(source, GIVEN, made)  # noqa: S102  # see Code.functions
-    return made["make"]
 
 
 WIDTH: Final = 5

@@ -29,14 +29,13 @@ from gateway.execution.documents import Document, Documents, Refused
 from gateway.execution.expressions import Surprise
 from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.plan import Arguments, Plan, Planner, conditions
+from gateway.execution.plan import Arguments, Planner, conditions
 from gateway.execution.preloading import Preloader
+from gateway.execution.prepared import PreparedOperation, PreparedPlan
 from gateway.execution.running import Run
-from gateway.execution.shelf import Choice, Kept, Shelf
 from gateway.execution.turns import TURN, Turns
 from gateway.limits import variables_refusal
 from gateway.reads import ListOf
-from gateway.selection import Selection
 
 MOST_COERCION_ERRORS: Final = 50
 
@@ -129,7 +128,6 @@ class Operations:
         self._planner = Planner(schema)
         self._compiled = compiled
         self._selecting = selecting
-        self._shelf = Shelf()
         self._turns = Turns(turn)
         self._max_values = max_variable_values
 
@@ -162,32 +160,39 @@ class Operations:
             meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
         except GatewayError as refusal:
             raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
-        document = self._documents.read(meant.text)
+        accepted = context.asker.accepted
+        document = self._documents.read(meant.text, accepted=accepted)
         if isinstance(document, Sequence):
             raise Refused(document)
-        self._persisted.keep(meant)
+        self._persisted.keep(meant, accepted=accepted)
         node = _chosen(document, name)
         values = self._values(node, variables)
-        kept = self._shelf.beside(document)
-        context.selected = self._selection(document, node, kept)
-        choice = _choice(document, node, values, kept)
-        plan = self._plan(document, node, values, kept, choice)
+        keep = self._documents.may_prepare(meant.text, accepted=accepted)
+        kept = self._prepared(document, node, keep=keep)
+        context.selected = kept.selection
+        made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
+        plan = made.plan
         arguments = Arguments(self._planner.coercion, values)
         runs = self._compiled and plan.covered
         context.answers = AnswerCache() if runs else None
-        rehearsed = budget.hold(plan, arguments, context, node, kept.rehearsals)
+        try:
+            rehearsed = budget.hold(plan, arguments, context, node, made.rehearsals, keep=keep)
+        finally:
+            if keep and made.size != made.weighed:
+                made.weighed = made.size
+                self._documents.weigh(meant.text, document, accepted=accepted)
         ahead = rehearsed.ahead
         preloader = Preloader(plan, arguments, context, ahead) if self._compiled else None
         # A run would end with the field that fails, with some of the others asked for and some not.
         runs = runs and not rehearsed.errs
 
         def executor(tally: Tally) -> CompiledExecutor:
-            made = CompiledExecutor.of(
+            executing = CompiledExecutor.of(
                 self._schema, document, node, values, context, suggestions=self._suggestions
             )
             if preloader is not None:
-                made.use(kept, choice, tally, preloader, self._turns)
-            return made
+                executing.use(made, tally, preloader, self._turns)
+            return executing
 
         return Operation(
             node=node,
@@ -216,54 +221,51 @@ class Operations:
             raise Refused(values)
         return values
 
-    def _selection(
-        self, document: Document, node: OperationDefinitionNode, kept: Kept
-    ) -> Selection | None:
-        """What the operation looks at of records; None for all of them."""
-        if not self._selecting:
-            return None
-        name = _name(node)
-        selection = kept.selections.get(name)
-        if selection is None:
-            selection = looked_at(self._schema, node, document.fragments)
-            kept.selections[name] = selection
-        return selection
+    def _prepared(
+        self, document: Document, node: OperationDefinitionNode, *, keep: bool
+    ) -> PreparedOperation:
+        """What was made of the operation; if nothing was, it is kept only if it may be."""
+        name = node.name.value if node.name else None
+        operations = document.prepared.operations
+        prepared = operations.get(name)
+        if prepared is None:
+            prepared = PreparedOperation(
+                looked_at(self._schema, node, document.fragments) if self._selecting else None,
+                conditions(node, document.fragments),
+            )
+            if keep:
+                operations[name] = prepared
+        return prepared
 
     def _plan(
         self,
         document: Document,
         node: OperationDefinitionNode,
         values: VariableValues,
-        kept: Kept,
-        choice: Choice,
-    ) -> Plan:
-        """The operation's plan, from those kept beside its document if it is there; raises
-        Refused.
+        kept: PreparedOperation,
+        *,
+        keep: bool,
+        accepted: bool,
+    ) -> PreparedPlan:
+        """The operation's plan, from those kept with its document if it is there; raises Refused.
+
+        What comes a second time will come more often: then it is made to last, for an accepted
+        caller.
         """
-        plan = kept.plans.get(choice)
-        if plan is None or not plan.lasting:  # what comes a second time will come more often
+        choice = tuple([values.coerced.get(each) for each in kept.conditions])
+        made = kept.plans.get(choice)
+        if made is None or (accepted and not made.plan.lasting):
+            lasting = made is not None
             try:
                 plan = self._planner.plan(
-                    node, document.fragments, values, lasting=plan is not None
+                    node, document.fragments, values, lasting=lasting, accepted=accepted
                 )
             except GraphQLError as mistake:  # a condition that is null
                 raise Refused([mistake]) from None
-            kept.plans[choice] = plan
-            kept.shelf.count(plan.size)
-        return plan
-
-
-def _choice(
-    document: Document, node: OperationDefinitionNode, values: VariableValues, kept: Kept
-) -> Choice:
-    name = _name(node)
-    if name not in kept.conditions:
-        kept.conditions[name] = conditions(node, document.fragments)
-    return (name, *[values.coerced.get(each) for each in kept.conditions[name]])
-
-
-def _name(node: OperationDefinitionNode) -> str | None:
-    return node.name.value if node.name else None
+            made = PreparedPlan(plan)
+            if keep:
+                kept.plans[choice] = made
+        return made
 
 
 def _chosen(document: Document, name: str | None) -> OperationDefinitionNode:

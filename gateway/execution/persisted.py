@@ -39,7 +39,7 @@ class DocumentText:
     unknown: str | None = None
     """The SHA-256 of a document that only `log` lets run: for whoever completes the manifest."""
     offered: bytes | None = field(default=None, repr=False)
-    """The digest that a client registers it under, if `keep` finds it worth keeping."""
+    """The digest that a client registers or uses it under, if `keep` finds it worth keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class PersistedDocuments:
         self._mode = mode
         self._by_id = _EMPTY if mode == "off" else manifest
         self._by_hash = {_sha256(text).hex(): text for text in self._by_id.values()}
-        self._texts = frozenset(self._by_id.values())
+        self.texts = frozenset(self._by_id.values())
+        """Those that are trusted."""
         self._store = None if mode == "enforce" else store
 
     def find(
@@ -91,14 +92,15 @@ class PersistedDocuments:
             raise InvalidInput("There is no query, and no id of one.", field=["query"])
         return self._judged(query)  # no document either, as its parser will say
 
-    def keep(self, document: DocumentText) -> None:
+    def keep(self, document: DocumentText, *, accepted: bool = True) -> None:
         """Register `document`, if it was offered. To be called when it has turned out valid.
+        `accepted` says whether a backend knows the caller.
 
         A store of whatever was sent would be filled most cheaply with what is no GraphQL at all,
         and would answer for it again and again.
         """
         if document.offered is not None and self._store is not None:
-            self._store.put(document.offered, document.text.encode())
+            self._store.put(document.offered, document.text, accepted=accepted)
 
     def _name(self, document_id: str | None, persisted_query: object) -> _Name | None:
         apollo = None
@@ -154,15 +156,16 @@ class PersistedDocuments:
             return DocumentText(text=trusted, trusted=True)
         if self._store is None and self._mode == "off":
             raise PersistedQueryNotSupported
-        text = None
+        text, offered = None, None
         if self._store is not None and _HASH.fullmatch(digest):
-            text = self._store.get(bytes.fromhex(digest))
+            offered = bytes.fromhex(digest)
+            text = self._store.get(offered)
         if text is None:
             raise PersistedQueryNotFound
-        return self._judged(text)
+        return self._judged(text, offered=offered)  # a stranger's is an accepted caller's by now
 
     def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
-        if text in self._texts:
+        if text in self.texts:
             return DocumentText(text=text, trusted=True)
         match self._mode:
             case "off":

@@ -33,13 +33,16 @@ from graphql.execution.values import VariableValues
 from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
-from gateway.execution.expressions import Shape, Weigh, all_of
+from gateway.execution.expressions import Compiler, Shape, Weigh, all_of
 from gateway.execution.fields import Field, Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 
 FEW: Final = 8
-SHORT: Final = 200
-"""Variables, and characters of one, by which an operation can be known again."""
+SHORT: Final = 400
+"""Variables, and characters and digits of all, by which an operation can be known again."""
+BYTES_PER_SHAPE: Final = 2_000
+BYTES_PER_FIELD: Final = 800
+"""Of generated functions, with their source."""
 
 
 class Selection(Struct, frozen=True, eq=False):
@@ -90,11 +93,13 @@ class Plan(Struct, frozen=True, eq=False):
     covered: bool
     """Whether it can be run; else it is graphql-core's, and only rehearsed."""
     size: int
-    """How many shapes were made for it."""
+    """About the bytes that it takes, rather too many than too few."""
     lasting: bool
     """Whether it was made for more than one request: see Shapes."""
     free: Sequence[Link]
     """Links that have arguments and can't lead to a REST call, so that nobody rehearses them."""
+    compiler: Compiler
+    """Compiles what else is made for it."""
 
 
 class Arguments:
@@ -124,12 +129,17 @@ class Arguments:
         values = self._variables.coerced
         if len(values) > FEW:
             return None
-        # Of other types, what is equal may not be alike, or change.
-        short = [
-            len(value) <= SHORT if type(value) is str else value is None or type(value) in SCALARS
-            for value in values.values()
-        ]
-        return tuple(values.items()) if all(short) else None
+        length = 0
+        for value in values.values():
+            kind = type(value)
+            # Of other types, what is equal may not be alike, or change.
+            if kind is str:
+                length += len(value)
+            elif kind is int:
+                length += value.bit_length() // 3
+            elif value is not None and kind not in SCALARS:
+                return None
+        return tuple(values.items()) if length <= SHORT else None
 
 
 class Planner:
@@ -139,6 +149,7 @@ class Planner:
         self.coercion = Coercion(schema)
         self._schema = schema
         self._fields = Fields(schema)
+        self._compiler = Compiler()
 
     def plan(
         self,
@@ -147,8 +158,12 @@ class Planner:
         variables: VariableValues,
         *,
         lasting: bool = False,
+        accepted: bool = True,
     ) -> Plan:
-        """The plan of a valid operation; of `variables`, only those of `conditions` are read."""
+        """The plan of a valid operation; of `variables`, only those of `conditions` are read.
+
+        What is compiled is kept for other plans, but not of a caller whom no backend has accepted.
+        """
         root = self._schema.get_root_type(operation.operation)
         assert root is not None  # noqa: S101  # the document is valid
         making = _Making(
@@ -158,12 +173,15 @@ class Planner:
             operation,
             fragments,
             variables,
+            self._compiler if accepted else Compiler(),
             lasting=lasting,
         )
         selection = making.root(root)
         covered = making.covered and operation.operation is OperationType.QUERY
-        kind, count = operation.operation, making.shapes.count
-        return Plan(kind, selection, covered, count, lasting, making.free)
+        size = BYTES_PER_SHAPE * making.shapes.count + BYTES_PER_FIELD * making.shapes.fields
+        return Plan(
+            operation.operation, selection, covered, size, lasting, making.free, making.compiler
+        )
 
 
 def conditions(
@@ -198,11 +216,13 @@ class _Making:
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
+        compiler: Compiler,
         *,
         lasting: bool,
     ) -> None:
         self.covered = True
         self.free: list[Link] = []
+        self.compiler = compiler
         self._coercion = coercion
         self._schema = schema
         self._fields = fields
@@ -210,7 +230,7 @@ class _Making:
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
         self._below = _below(schema, operation, self._fragments, variables)
-        self.shapes = Shapes(self._below, lasting=lasting)
+        self.shapes = Shapes(self._below, compiler, lasting=lasting)
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:

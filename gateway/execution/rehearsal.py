@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from cachetools import LRUCache
 from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from gateway.backends.port import ById
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.fields import PlainInfo
-from gateway.execution.plan import Arguments, Link, Plan, Selection
+from gateway.execution.plan import SHORT, Arguments, Link, Plan, Selection
 from gateway.execution.stand_ins import Note, Notes, Rehearsal
 from gateway.paging import Window
 from gateway.reads import GroupOf, Key, ListOf
@@ -31,7 +32,9 @@ has more is refused, or rehearsing it would keep all others waiting.
 """
 
 KEPT: Final = 8
-"""How many rehearsals are kept with a document, and how many reads ahead each may have."""
+"""How many rehearsals are kept with a plan, and how many reads ahead each may have."""
+BYTES_PER_REHEARSAL: Final = 4_000
+"""With its key."""
 
 
 class Rehearsed(Struct, frozen=True, kw_only=True):
@@ -99,24 +102,30 @@ def rehearse(
 
 
 class Rehearsals:
-    """What the operations of one document have come to, for those that come again."""
+    """What a plan has come to, for the requests that come again."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Rehearsed] = {}
+        self._known: LRUCache[Hashable, Rehearsed] = LRUCache(KEPT)
+        self.size = 0
+        """About the bytes that they take."""
 
-    def rehearsed(self, plan: Plan, arguments: Arguments, context: Context) -> Rehearsed:
-        """As `rehearse`, which is the same for all callers."""
-        values = arguments.values
-        asked = None if values is None else (plan, context.asker.tenant_uid, values)
-        if asked in self._known:
-            return self._known[asked]
+    def rehearsed(
+        self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool
+    ) -> Rehearsed:
+        """As `rehearse`, which is the same for all callers; kept only if it may be."""
+        values, tenant_uid = arguments.values, context.asker.tenant_uid
+        # What a header says of the tenant may have any length before a field asks for it.
+        short = tenant_uid is None or len(tenant_uid) <= SHORT
+        asked = (tenant_uid, values) if short and values is not None else None
+        known = None if asked is None else self._known.get(asked)
+        if known is not None:
+            return known
         rehearsed = rehearse(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
         worth_it = plan.lasting and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT
-        if asked is not None and worth_it:
-            if len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
+        if keep and asked is not None and worth_it:
             self._known[asked] = rehearsed
+            self.size = BYTES_PER_REHEARSAL * len(self._known)
         return rehearsed
 
 

@@ -19,12 +19,21 @@ from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from msgspec import Struct, defstruct
 
-from gateway.execution.expressions import WIDTH, Code, Partial, Shape, Weigh, Weight, leaf_of
+from gateway.execution.expressions import (
+    WIDTH,
+    Code,
+    Compiler,
+    Partial,
+    Shape,
+    Weigh,
+    Weight,
+    leaf_of,
+)
 
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 KEPT_STRUCTS: Final = 512
 MOST_MEMBERS: Final = 100
-"""Of a struct. So many types of so many members take 17 MB."""
+"""Of a struct. So many types of so many members take 17 MB, and their keys 6 MB at most."""
 
 
 Place = tuple[str | int, ...]
@@ -51,11 +60,12 @@ class Completed:
 class Shapes:
     """Makes the shapes of one operation; `collect` gives a selection's fields below another's."""
 
-    def __init__(self, collect: Collect, *, lasting: bool = False) -> None:
+    def __init__(self, collect: Collect, compiler: Compiler, *, lasting: bool = False) -> None:
         """Those that are `lasting` take longer to make and half as long to use: objects that are
         all plain are structs, which are encoded as dicts are.
         """
         self._collect = collect
+        self._compiler = compiler
         self._lasting = lasting
         self._made: dict[Place, Partial] = {}
 
@@ -63,6 +73,11 @@ class Shapes:
     def count(self) -> int:
         """How many it has made."""
         return len(self._made)
+
+    @property
+    def fields(self) -> int:
+        """How many fields those have together."""
+        return sum(made.size for made in self._made.values())
 
     def partial(
         self, type_: GraphQLObjectType, fields: GroupedFieldSet, here: Place | None = None
@@ -76,7 +91,7 @@ class Shapes:
 
     def completed(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Completed | None:
         """How the value of a field of this type is completed; None where not all of it is plain."""
-        code = Code(self.below)
+        code = Code(self.below, self._compiler)
         value = code.completed(type_, details, "record")
         if value is None:
             return None
@@ -84,7 +99,7 @@ class Shapes:
         return Completed(shape, code.size, weigh, code.repeats)
 
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
-        code = Code(self.below)
+        code = Code(self.below, self._compiler)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
-OVERHEAD: Final = 256
-"""Bytes that an entry takes beside its text: the key, two object headers, its place in the table.
-Measured with CPython 3.11: 170 to 220, by how full the table is.
+from cachetools import LRUCache
+
+OVERHEAD: Final = 512
+"""Bytes that an entry takes beside its text: the key, object headers, its places in three tables.
+Measured with CPython 3.11: 310 to 470, by how full the tables are.
 """
+STRANGERS: Final = 1 / 8
+"""Of the memory, for texts of callers whom no backend knows."""
 
 
 class DocumentStore:
-    """What was not asked for longest makes room for what is new.
+    """What was not asked for longest makes room for what is new: a stranger's text for another
+    one's, and an accepted caller's for another one's.
 
     All callers share it, and nothing is kept of whoever sent a text. One thing can be learnt of
     others: a caller who has a text can ask by its hash whether someone has sent it. That lies in
@@ -20,37 +24,38 @@ class DocumentStore:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
         # UTF-8 rather than str, whose size one character can multiply by four.
-        self._texts: OrderedDict[bytes, bytes] = OrderedDict()
-        self._size = 0
+        self._accepted: LRUCache[bytes, bytes] = LRUCache(max_bytes, getsizeof=_size)
+        self._strangers: LRUCache[bytes, bytes] = LRUCache(
+            int(max_bytes * STRANGERS), getsizeof=_size
+        )
 
     @property
     def size(self) -> int:
-        """Bytes in use; never more than `max_bytes`."""
-        return self._size
+        """Bytes in use."""
+        return int(self._accepted.currsize + self._strangers.currsize)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._accepted) + len(self._strangers)
 
     def get(self, digest: bytes) -> str | None:
         """The text, which is now the last to make room."""
-        text = self._texts.get(digest)
-        if text is None:
-            return None
-        self._texts.move_to_end(digest)
-        return text.decode()
+        text = self._accepted.get(digest) or self._strangers.get(digest)
+        return None if text is None else text.decode()
 
-    def put(self, digest: bytes, text: bytes) -> None:
-        """Keep `text`, whose hash the caller has checked; not one that is larger than the store."""
-        if digest in self._texts:
-            self._texts.move_to_end(digest)
+    def put(self, digest: bytes, text: str, *, accepted: bool) -> None:
+        """Keep `text`, whose hash the caller has checked; not one that is larger than the store.
+        What a stranger registered first stays an accepted caller's who registers or uses it.
+        """
+        if self._accepted.get(digest) is not None:
             return
-        size = len(text) + OVERHEAD
-        if size > self._max_bytes:
-            return
-        while self._size + size > self._max_bytes:
-            _, oldest = self._texts.popitem(last=False)
-            self._size -= len(oldest) + OVERHEAD
-        self._texts[digest] = text
-        self._size += size
+        texts = self._accepted if accepted else self._strangers
+        encoded = text.encode()
+        if _size(encoded) <= texts.maxsize:
+            texts[digest] = encoded
+            if accepted:
+                self._strangers.pop(digest, None)
+
+
+def _size(text: bytes) -> int:
+    return len(text) + OVERHEAD

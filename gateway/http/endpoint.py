@@ -228,6 +228,8 @@ class Endpoint:
             return self._content(wanted, context, None, refusal.errors, executed=False), False
         work = self._execute(operation, wanted, context)
         if operation.changes:
+            if not asker.accepted:  # what is done in a task of its own is not charged by itself
+                work = self._strangers.charged(work, unless=lambda: asker.accepted)
             work = unless_begun(work, lambda: context.changes)
         try:
             return await while_connected(work, request.receive), True

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from gateway.errors import Overloaded
 
-MOST_SAVED: Final = 0.5
+MOST_SAVED: Final = 0.2
 """Seconds of processor time that may be saved up, and then be taken at once."""
 MOST_WAITING: Final = 64
 """Requests, each of which holds its body meanwhile."""

@@ -25,7 +25,7 @@ from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.shelf import MOST_SHAPES, Shelf
+from gateway.execution.plan import BYTES_PER_SHAPE
 from gateway.execution.turns import TURN
 from gateway.http import answers
 from gateway.limits import DocumentLimits
@@ -136,10 +136,17 @@ CHANGES = {
 }
 
 
-def operations(*, compiled: bool, selecting: bool = True, turn: float = TURN) -> Operations:
+def operations(
+    *,
+    compiled: bool,
+    selecting: bool = True,
+    turn: float = TURN,
+    documents: Documents | None = None,
+) -> Operations:
     return Operations(
         SCHEMA,
-        Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True),
+        documents
+        or Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True),
         PersistedDocuments(),
         suggestions=True,
         max_variable_values=1000,
@@ -365,26 +372,10 @@ async def test_both_ways_give_the_same_answer_to_what_is_written_by_hand(how_bro
         assert asked.asker.meter.rest_calls == made, (query, variables)
 
 
-def test_shapes_take_no_more_room_than_is_given():
-    """Whoever chooses what is skipped could have them made for ever."""
-    documents = Documents(
-        SCHEMA, GENEROUS, memory=50_000_000, suggestions=False, introspection=False
-    )
-    document = documents.read("{ __typename }")
-    assert not isinstance(document, list)
-    shelf = Shelf()
-    kept = shelf.beside(document)
-    for _ in range(MOST_SHAPES - 1):
-        shelf.count()
-
-    assert shelf.beside(document) is kept
-    shelf.count()
-    assert shelf.beside(document) is not kept
-
-
 async def test_what_is_below_a_plain_list_takes_room_too():
     """Seventy objects in each row of a page are seventy shapes, and not one selection."""
-    fast = operations(compiled=True)
+    documents = Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True)
+    fast = operations(compiled=True, documents=documents)
     below = " ".join(f"a{number}: addresses {{ uid city }}" for number in range(70))
     asked = context(Imagined(1, 0.0))
 
@@ -397,4 +388,4 @@ async def test_what_is_below_a_plain_list_takes_room_too():
     )
     await asked.close()
 
-    assert fast._shelf._shapes >= 70
+    assert documents.taken >= 70 * BYTES_PER_SHAPE

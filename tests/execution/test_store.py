@@ -23,7 +23,7 @@ def digest(text: str) -> bytes:
 
 
 def put(store: DocumentStore, text: str) -> None:
-    store.put(digest(text), text.encode())
+    store.put(digest(text), text, accepted=True)
 
 
 @given(
