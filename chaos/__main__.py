@@ -47,7 +47,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="FAULT[:OPERATION[:WHEN]]", help="* is any")
     parser.add_argument("--seed", type=int, default=1, help="of the choices (default: 1)")
     parser.add_argument("--every", action="store_true", help="with every request that it may hit")
-    parser.add_argument("--short", action="store_true", help=f"{SHORT} of all, by the seed")
+    parser.add_argument("--short", action="store_true", help=f"as --trials {SHORT}")
+    parser.add_argument("--trials", type=int, help="only so many of all, chosen by the seed")
     parser.add_argument("--of", type=Path, default=HERE, metavar="DIR", help="another checkout")
     parser.add_argument("--list", action="store_true", help="name the faults and operations")
     parser.add_argument("--all-wrong", action="store_true", help=f"list more than {LISTED}")
@@ -60,16 +61,14 @@ def _chosen(chosen: argparse.Namespace) -> list[Plan]:
         everything += [Plan(f"{MIXED}-{number}", name, "all") for number in range(MIXED_EACH)]
     if chosen.only:
         wanted = [*chosen.only.split(":"), "*", "*"][:3]
-        return [
-            plan
-            for plan in everything
-            if all(
-                part in ("*", value)
-                for part, value in zip(wanted, str(plan).split(":"), strict=True)
-            )
-        ]
+        everything = [plan for plan in everything if _fits(plan, wanted)]
     random.Random(chosen.seed).shuffle(everything)  # noqa: S311  # no secret
-    return everything[:SHORT] if chosen.short else everything
+    return everything[: SHORT if chosen.short else chosen.trials]
+
+
+def _fits(plan: Plan, wanted: Sequence[str]) -> bool:
+    parts = zip(wanted, str(plan).split(":"), strict=True)
+    return all(part in ("*", value) for part, value in parts)
 
 
 def _one_each(seed: int) -> Iterator[Plan]:

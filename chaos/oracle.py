@@ -305,7 +305,7 @@ def _edited(
     wanted = {uid: True for uid in change.add} | {uid: False for uid in change.remove}
     if claim != "done":
         moved = sorted(was ^ now)
-        if claim == "not done" and moved:
+        if claim == "not done" and moved and not notes.lied:
             yield f"called not done, and changed is {moved}"
         return
     results = (payload or {})["results"]
