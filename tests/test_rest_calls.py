@@ -274,6 +274,31 @@ async def test_neighbouring_windows_of_a_list_are_one_call(gateway, flow, cost):
     assert cost("two neighbouring windows and a total") == 1
 
 
+@pytest.mark.parametrize("window", ["after: $at", "before: $at", "last: 3", "last: 3, before: $at"])
+async def test_a_total_comes_with_the_page_of_a_cursor(gateway, flow, cost, window):
+    """Of a group's customers too, whose page may have to wait for the group: the total does not go
+    ahead of it; nor does that of another connection to the same customers.
+    """
+    flow.add_group("gold")
+    uids = flow.add_customers(30, "gold")
+    members = 'customerGroup(by: {uid: "gold"}) { %s }'
+    listed = await gateway.query("{" + members % "customers { edges { cursor } }" + "}")
+    at = listed["customerGroup"]["customers"]["edges"][9]["cursor"]
+    cost("a group and its customers")
+
+    data = await gateway.query(
+        ("query ($at: String) {" if "$" in window else "{")
+        + members
+        % f"customers({window}) {{ totalCount nodes {{ uid }} }} all: customers {{ totalCount }}"
+        + "}",
+        {"at": at},
+    )
+
+    assert data["customerGroup"]["all"]["totalCount"] == len(uids)
+    assert data["customerGroup"]["customers"]["totalCount"] == len(uids)
+    assert cost("a group, and a page of its customers at a cursor with their total") == 2
+
+
 # -- groups
 
 

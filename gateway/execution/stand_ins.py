@@ -139,6 +139,7 @@ class Rehearsal(Context):
         Only what one connection's fields ask for is sure to come to the loaders together.
         """
         asked, self._asked = self._asked, {}
+        self._foresee([key for keys in asked.values() for key in keys])
         for keys in asked.values():
             served = plan(keys, self._one_call)
             # Not every cursor's window tells the total; where it does not, it is read by itself.
@@ -152,14 +153,20 @@ class Rehearsal(Context):
                     self._notes.lists[read] = None
                     self._notes.add(_most_reads(read, self._real), _per(read, self._notes))
 
+    def _foresee(self, keys: Sequence[ListOf]) -> None:
+        """Note members that can be read before their group is there. In vain, where there is no
+        such group: so no more than one call is risked. A total comes with a read of its list, and
+        is not asked for ahead of that.
+        """
+        for key, read in plan(keys, self._one_call).items():
+            if isinstance(key, MembersOf) and _most_reads(read, self._real) == 1:
+                self._notes.foresee(key)
+
     def _one_call(self, key: ListOf) -> int:
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
     def answer(self, key: Key) -> Any:
         """A stand-in for what `key` asks for."""
-        # In vain, where the group does not exist: so no more than one call is risked.
-        if isinstance(key, MembersOf) and _most_reads(key, self._real) == 1:
-            self._notes.foresee(key)
         if not isinstance(key, GroupOf):
             if key.window.size > self._notes.longest.size:
                 self._notes.longest = key.window
