@@ -110,8 +110,8 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         return Page(
             rows=[Row(first + n, row) for n, row in enumerate(rows) if row is not None],
             total=total,
-            has_next=window.before is not None or (more and not window.from_end),
-            has_previous=window.after is not None or (more and window.from_end),
+            has_next=window.before is not None if window.from_end else more,
+            has_previous=more if window.from_end else window.after is not None,
             flaws=chunk.flaws,
         )
 

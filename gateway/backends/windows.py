@@ -100,8 +100,10 @@ async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
 async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     """`size` rows from behind the cursor on, up to `before` where that is given too."""
     start, size = after.offset + 1, wanted.size
+    ceiling = None
     if wanted.before is not None:
-        size = max(0, min(size, wanted.before.offset - start))
+        ceiling = max(start, wanted.before.offset)
+        size = min(size, ceiling - start)
     if source.calls(after.offset, size + 1) > source.calls(start, size):
         chunk = await source.read(start, size)
     else:
@@ -110,10 +112,12 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
         # Where the cursor's row is gone, the row in its place has not been seen yet.
         start = after.offset if here is None else here + 1
         await _complete(chunk, start, start + size, source)
-    stop = start + size
+        if ceiling is not None and here is not None:
+            ceiling += here - after.offset  # as far as is known, both moved together
     if wanted.before is not None and (seen := chunk.find(wanted.before.uid)) is not None:
-        stop = min(stop, seen)
-    return _page(chunk, start, stop)
+        ceiling = seen
+    stop = start + size if ceiling is None else min(start + size, ceiling)
+    return _page(chunk, start, stop, ceiling=ceiling)
 
 
 async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
@@ -126,7 +130,8 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
         # One row at least: a total alone may be an estimate, and not know of the cursor's own row.
         chunk = await source.read(0, max(size, 1))
         seen = chunk.find(before.uid)
-        return _page(chunk, 0, size if seen is None else min(size, seen))
+        ceiling = before.offset if seen is None else seen
+        return _page(chunk, 0, min(size, ceiling), ceiling=ceiling)
     start, stop = before.offset - size, before.offset
     if source.calls(start, size + 1) > source.calls(start, size):
         chunk = await source.read(start, size)
@@ -139,8 +144,9 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
             start, stop = max(0, floor, here - wanted.size), here
         await _complete(chunk, start, stop, source)
     if wanted.after is not None and (seen := chunk.find(wanted.after.uid)) is not None:
-        start = max(start, seen + 1)
-    return _page(chunk, start, stop)
+        floor = seen + 1
+        start = max(start, floor)
+    return _page(chunk, start, stop, floor=floor)
 
 
 async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
@@ -158,15 +164,17 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         untold = Unsupported("The end of this list can't be read: its total is not known.")
         raise chunk.untold or untold
     start, stop = max(0, chunk.total - wanted.size), chunk.total
+    floor = 0 if wanted.after is None else at + 1
     if wanted.after is not None and (not turned or at >= start - 1):
         here = chunk.find(wanted.after.uid)
         if here is None and not turned:
             here = await _whereabouts(wanted.after, chunk, source)
             stop = chunk.total
             start = max(0, stop - wanted.size)
-        start = max(start, at if here is None else here + 1)
+        floor = at if here is None else here + 1
+        start = max(start, floor)
     await _complete(chunk, start, stop, source)
-    return _page(chunk, start, stop)
+    return _page(chunk, start, stop, floor=floor)
 
 
 async def _whereabouts(
@@ -259,7 +267,12 @@ def _completing(size: int, costs: ReadCosts) -> int:
     return costs.most_anywhere(size) if size else 0
 
 
-def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
+def _page(
+    chunk: Chunk[RowT], start: int, stop: int, *, floor: int = 0, ceiling: int | None = None
+) -> Page[RowT]:
+    """These rows; `floor` and `ceiling` are where the rows begin and end that the window's cursors
+    leave to choose from.
+    """
     rows = [
         Row(offset, row)
         for offset in range(start, stop)
@@ -274,8 +287,8 @@ def _page(chunk: Chunk[RowT], start: int, stop: int) -> Page[RowT]:
     return Page(
         rows=rows,
         total=chunk.total,
-        has_next=has_next,
-        has_previous=start > 0 and (chunk.total is None or chunk.total > 0),
+        has_next=has_next and (ceiling is None or stop < ceiling),
+        has_previous=start > floor and (chunk.total is None or chunk.total > 0),
         flaws=chunk.flaws,
     )
 

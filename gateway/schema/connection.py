@@ -129,8 +129,13 @@ class WindowArguments(FieldExtension):
 
 @strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
-    has_previous_page: bool = strawberry.field(description="Whether rows come ahead of this page.")
+    has_next_page: bool = strawberry.field(
+        description="Whether rows follow this page; with `before`, only those ahead of that cursor."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether rows come ahead of this page; with `last` and `after`, only those "
+        "behind that cursor."
+    )
     start_cursor: str | None = strawberry.field(
         description="The cursor of the first row; null when the page is empty."
     )
@@ -163,10 +168,13 @@ def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
 
 
 def _page_info(page: Page[Any], wanted: ListOf, context: Context) -> PageInfo:
-    stamp = _stamp(wanted, context)
+    stamp, window = _stamp(wanted, context), wanted.window
+    # Without a row there is no cursor to go on from: whoever did would begin again at the end that
+    # they came from, for ever.
+    leads_on = bool(page.rows) or not window.size
     return PageInfo(
-        has_next_page=page.has_next,
-        has_previous_page=page.has_previous,
+        has_next_page=page.has_next and (leads_on or window.from_end),
+        has_previous_page=page.has_previous and (leads_on or not window.from_end),
         start_cursor=_cursor_or_failure(stamp, page.rows[0]) if page.rows else None,
         end_cursor=_cursor_or_failure(stamp, page.rows[-1]) if page.rows else None,
     )

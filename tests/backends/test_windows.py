@@ -98,6 +98,16 @@ def bounds(wanted: Window, total: int) -> tuple[int, int]:
     )
 
 
+def others(wanted: Window, total: int) -> tuple[bool, bool]:
+    """Whether rows come ahead of `wanted` and behind it, as Relay's algorithm has it: in the way
+    that is read, only those that the cursors leave.
+    """
+    start, stop = bounds(wanted, total)
+    low = 0 if wanted.after is None or not wanted.from_end else wanted.after.offset + 1
+    high = total if wanted.before is None or wanted.from_end else wanted.before.offset
+    return total > 0 and start > low, stop < high
+
+
 def seen(page: Page[CustomerGroup]) -> list[tuple[int, str]]:
     return [(row.offset, row.record.uid) for row in page.rows]
 
@@ -145,11 +155,9 @@ async def test_a_window_is_a_slice_of_the_list(scenario, turns, past_the_end):
 
     page = await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
-    start, stop = bounds(wanted, total)
     assert seen(page) == sliced(wanted, api.uids)
     assert page.total == total
-    assert page.has_previous == (start > 0 and total > 0)
-    assert page.has_next == (stop < total)
+    assert (page.has_previous, page.has_next) == others(wanted, total)
     assert all(size <= max_page_size for _, size in api.calls)
     assert all(size <= max_page_size for size in api.turned_calls)
 
@@ -255,6 +263,37 @@ async def test_the_end_of_a_long_list_behind_a_cursor_is_two_calls():
     assert api.cost == 2
 
 
+@given(st.integers(0, 40), st.data(), st.integers(1, 12), st.booleans(), st.booleans())
+@quick
+async def test_who_follows_cursors_between_two_rows_comes_to_an_end(
+    total, data, size, backward, says_total
+):
+    """Of what lies between, every row once, and the last page says that it is the last."""
+    api = Api(uids=numbered(total), says_total=says_total)
+    places = st.none() | st.integers(0, total - 1) if total else st.none()
+    low, high = data.draw(places), data.draw(places)
+    if backward and high is None and not says_total:
+        return  # the end of a list can't be found without a total
+    after, before = (None if at is None else Position(at, f"u{at}") for at in (low, high))
+    shown: list[str] = []
+    for _ in range(total + 1):
+        wanted = Window(size=size, after=after, before=before, from_end=backward)
+        page = await api.read(wanted)
+        rows = [row.record.uid for row in page.rows]
+        shown = rows + shown if backward else shown + rows
+        if not (page.has_previous if backward else page.has_next):
+            break
+        row = page.rows[0 if backward else -1]  # there is one, or nobody could go on
+        if backward:
+            before = Position(row.offset, row.record.uid)
+        else:
+            after = Position(row.offset, row.record.uid)
+    else:
+        pytest.fail("It goes on for ever.")
+
+    assert shown == numbered(total)[0 if low is None else low + 1 : high]
+
+
 # -- an upstream with a mind of its own
 
 
@@ -267,10 +306,8 @@ async def test_a_clamped_page_size_changes_no_rows(scenario, clamp, turns, past_
 
     page = await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
-    start, stop = bounds(wanted, total)
     assert seen(page) == sliced(wanted, api.uids)
-    assert page.has_previous == (start > 0 and total > 0)
-    assert page.has_next == (stop < total)
+    assert (page.has_previous, page.has_next) == others(wanted, total)
 
 
 @pytest.mark.slow
@@ -324,9 +361,8 @@ async def test_without_a_total_the_rows_are_the_same(scenario):
     assert seen(page) == sliced(wanted, api.uids)
     assert page.total is None
     if page.rows:
-        last = page.rows[-1].offset
-        assert page.has_previous == (page.rows[0].offset > 0)
-        assert page.has_next or last == total - 1
+        assert page.has_previous == others(wanted, total)[0]
+        assert page.has_next or not others(wanted, total)[1]
 
 
 async def test_rows_that_cannot_be_decoded_leave_a_gap_and_no_further_call():

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.paging import Position, encode_cursor
 from gateway.schema.node import global_id
-from gateway.simulator.faults import Answer
+from gateway.simulator.faults import Answer, Body
 from tests.harness import TENANT, Flow, Gateway, codes, paths
 from tests.two_backends import Commercetools
 
@@ -197,3 +197,58 @@ def test_a_cursor_says_nothing_that_its_reader_does_not_know():
     cursor = encode_cursor(Position(7, "ada"), kind="EMAIL_ASC", of="1f3a")
 
     assert cursor == "Ny5FTUFJTF9BU0MuMWYzYS5hZGE"
+
+
+@pytest.mark.parametrize("system", ["flow_retail", "commercetools"])
+@pytest.mark.parametrize("order", ["", ", orderBy: {field: CREATED_AT, direction: DESC}"])
+async def test_who_pages_between_two_cursors_comes_to_an_end(
+    wide: Gateway, flow: Flow, commercetools: Commercetools, system: str, order: str
+):
+    """Forward and backward, groups and customers: from page to page by its cursor, as long as it
+    says that there is one more.
+    """
+    if system == "flow_retail":
+        tenant, group = TENANT, flow.add_groups(7)[0]
+        flow.add_customers(7, group)
+    else:
+        tenant, *_, group = "wien", *(commercetools.add_group(f"Group {n}") for n in range(7))
+        for _ in range(7):
+            commercetools.add_customer(group)
+    groups = f'customerGroups(tenantUid: "{tenant}", %s)'
+    members = f'customerGroup(tenantUid: "{tenant}", by: {{uid: "{group}"}}) {{ customers(%s) '
+
+    for lists, end in ((groups, ""), (members, "}")):
+
+        async def page(window: str, lists: str = lists, end: str = end) -> Any:
+            fields = "{ edges { cursor node { uid } } pageInfo { hasNextPage hasPreviousPage } }"
+            data = await wide.query(f"{{ all: {lists % (window + order)} {fields} {end} }}")
+            return data["all"].get("customers", data["all"])
+
+        cursors = [edge["cursor"] for edge in (await page("first: 7"))["edges"]]
+        for low, high in ((0, 1), (2, 3), (0, 4), (1, 6)):
+            for size, way, at in (("first", "hasNextPage", -1), ("last", "hasPreviousPage", 0)):
+                after, before, count = cursors[low], cursors[high], 0
+                for _ in range(4):
+                    found = await page(f'{size}: 2, after: "{after}", before: "{before}"')
+                    count += len(found["edges"])
+                    if not found["pageInfo"][way]:
+                        break
+                    cursor = found["edges"][at]["cursor"]
+                    after, before = (cursor, before) if at else (after, cursor)
+                assert (count, found["pageInfo"][way]) == (high - low - 1, False)
+
+
+async def test_a_page_of_which_no_row_can_be_shown_leads_nowhere(gateway: Gateway, flow: Flow):
+    """It has no cursor to go on from; whoever went on would begin again at the head of the list."""
+    flow.add_groups(9)
+    flow.fail(Body(b'{"items":[{},{}],"paging":{"pageNumber":1,"pageSize":2,"totalCount":9}}'))
+
+    body = await gateway.ask(
+        "{ customerGroups(first: 2) { nodes { uid } pageInfo { hasNextPage endCursor } } }"
+    )
+
+    assert body["data"]["customerGroups"] == {
+        "nodes": [],
+        "pageInfo": {"hasNextPage": False, "endCursor": None},
+    }
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"] * 2
