@@ -1,8 +1,9 @@
 """What one request has asked its backends for: each thing once, and all of one tick together.
 
-The batch functions see all keys of a tick and plan the calls. An error is a value, so it fails one
-key only. Made for one request, closed with it: batches run in tasks of their own, which nobody else
-would cancel.
+The batch functions see all keys of a tick and plan the calls. Groups that a backend would look up
+one by one wait while lists are under way that may lead to more: together they may be on one page.
+An error is a value, so it fails one key only. Made for one request, closed with it: batches run in
+tasks of their own, which nobody else would cancel.
 
 An answer is worked on as soon as it is there, and let go after that: with the records of a hundred
 answers alive at once, few are in the processor's caches when their turn comes, and a large
@@ -12,16 +13,16 @@ operation takes a third more processor time. Bodies that nobody touches cost nex
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from aiodataloader import DataLoader
 
 from gateway.answer_cache import AnswerCache
-from gateway.backends.port import Backend, ById, ByKey
+from gateway.backends.port import Backend, ById, ByKey, GroupRef
 from gateway.errors import GatewayError
 from gateway.reads import (
     GroupOf,
@@ -40,6 +41,10 @@ Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
 Lists = DataLoader[ListOf, Page[Any] | Exception]
 Listener = Callable[[Any], None]
 """Is called with what was read, or with the exception in its place; it must not raise."""
+TURNS: Final = 6
+"""Turns of the event loop until the groups that a list leads to are here: who awaits it asks for
+them two later, and aiodataloader begins batches two later than that.
+"""
 Waiting = Sequence[tuple[ListOf, asyncio.Future[Any]]]
 """Keys that one read serves, and how those who have asked for them are answered."""
 
@@ -169,9 +174,9 @@ class Loaders:
         with self._owned():
             tenants = list(dict.fromkeys(key.tenant_uid for key in keys))
             if len(tenants) == 1:  # as in nearly all requests: it needs no task of its own
-                found = [await self._groups_of(tenants[0], keys)]
+                found = [await self._groups_of(tenants[0], keys, known)]
             else:
-                parts = (self._groups_of(tenant, keys) for tenant in tenants)
+                parts = (self._groups_of(tenant, keys, known) for tenant in tenants)
                 found = await asyncio.gather(*parts)
             groups = {key: group for part in found for key, group in part.items()}
             for key in keys:
@@ -182,14 +187,39 @@ class Loaders:
             return [groups.get(key) for key in keys]
 
     async def _groups_of(
-        self, tenant_uid: str, keys: Sequence[GroupOf]
+        self, tenant_uid: str, keys: Sequence[GroupOf], known: _Known
     ) -> dict[GroupOf, CustomerGroup | Exception]:
         refs = [key.ref for key in keys if key.tenant_uid == tenant_uid]
         try:
-            found = await self._backend(tenant_uid).get_groups(refs)
+            backend, gathered = self._backend(tenant_uid), known.gathered.get(tenant_uid)
+            lists = known.lists_to_come(tenant_uid)
+            if gathered is None and lists and backend.waits(refs):
+                gathered = known.gathered[tenant_uid] = _Gathered(lists)
+                gathered.task = asyncio.create_task(self._look_up(tenant_uid, gathered, known))
+                self._tasks.add(gathered.task)
+            if gathered is None:
+                found = await backend.get_groups(refs)
+            else:
+                gathered.refs += refs
+                if not backend.waits(gathered.refs):
+                    gathered.look_up_now()
+                found = await asyncio.shield(gathered.task)
         except Exception as failure:  # of any kind: other tenants are no part of it
             return {GroupOf(tenant_uid, ref): failure for ref in refs}
-        return {GroupOf(tenant_uid, ref): group for ref, group in found.items()}
+        return {GroupOf(tenant_uid, ref): found[ref] for ref in refs if ref in found}
+
+    async def _look_up(
+        self, tenant_uid: str, gathered: _Gathered, known: _Known
+    ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
+        """The groups that were gathered; begun when they are enough, or no more are to come."""
+        try:
+            await gathered.due
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            known.gathered.pop(tenant_uid, None)
+            return await self._backend(tenant_uid).get_groups(gathered.refs)
+        finally:
+            self._tasks.discard(gathered.task)
 
     async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[None]:
         with self._owned():
@@ -239,6 +269,7 @@ class Loaders:
             answer = await self._asked(read, known)
         finally:
             self._tasks.discard(reading.task)
+        known.answered = True
         lets_go = self._lets_go and not isinstance(answer, Exception)
         if lets_go:
             known.reads.pop(read, None)
@@ -299,6 +330,28 @@ class _Reading:
     task: asyncio.Task[None] = field(init=False)
 
 
+class _Gathered:
+    """Groups of one tenant that are looked up together, later than they were asked for."""
+
+    def __init__(self, lists: Sequence[asyncio.Task[None]]) -> None:
+        """Lists under way, of which each may ask for more groups."""
+        self.refs: list[GroupRef] = []
+        self.due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[Mapping[GroupRef, CustomerGroup | GatewayError]]
+        self._lists = len(lists)
+        for each in lists:
+            each.add_done_callback(self._answered)
+
+    def look_up_now(self) -> None:
+        if not self.due.done():
+            self.due.set_result(None)
+
+    def _answered(self, _: asyncio.Task[None]) -> None:
+        self._lists -= 1
+        if not self._lists:
+            self.look_up_now()
+
+
 @dataclass(slots=True)
 class _Known:
     """What was read since the last change, and is being read."""
@@ -315,6 +368,20 @@ class _Known:
     """Keys with an answer that somebody has, or may still look at."""
     seen: list[CustomerGroup] = field(default_factory=list)
     """Groups that need not be fetched; `groups` is told of them when one is asked for."""
+    gathered: dict[str, _Gathered] = field(default_factory=dict)
+    """By tenant, groups that wait for others."""
+    answered: bool = False
+    """Whether any list was. What is asked for ahead of that comes from no list."""
+
+    def lists_to_come(self, tenant_uid: str) -> list[asyncio.Task[None]]:
+        """The tenant's lists under way, where groups that lists lead to are asked for already."""
+        if not self.answered:
+            return []
+        return [
+            reading.task
+            for read, reading in self.reads.items()
+            if reading.answer is None and read.tenant_uid == tenant_uid
+        ]
 
     def tell(self, key: ListOf, found: Page[Any] | Exception) -> None:
         for listener in self.listeners.pop(key, ()):
@@ -333,6 +400,7 @@ class _Known:
         self.groups = self.lists = None
         for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen):
             kept.clear()
+        self.gathered.clear()
         self.answers.clear()
 
 

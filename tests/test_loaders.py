@@ -42,6 +42,11 @@ class Shop:
     """Answers wait for it, where there is one."""
     ended: list[str] = field(default_factory=list)
     capabilities = SimpleNamespace(max_page_size=100)
+    few: int = 0
+    """Up to how many groups it would rather look up with others."""
+
+    def waits(self, refs: Collection[GroupRef]) -> bool:
+        return len(refs) <= self.few
 
     async def _wait(self) -> None:
         if self.gate is not None:
@@ -508,3 +513,122 @@ async def test_who_is_told_only_leaves_nothing_to_complain_about():
     await settle()
 
     assert complaints == []
+
+
+# -- groups that lists lead to
+
+
+@dataclass(kw_only=True)
+class Stepwise(Shop):
+    """Lists of members are answered one by one, by who tests."""
+
+    lists: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> Page[Customer]:
+        assert isinstance(group, ById)
+        answered = self.lists.setdefault(group.uid, asyncio.Event())
+        await answered.wait()
+        return Page(rows=[], total=0, has_next=False, has_previous=False)
+
+
+def members(of: str) -> MembersOf:
+    return MembersOf("shop", ById(of), Window(size=10))
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_groups_that_lists_lead_to_are_one_batch_whenever_each_list_is_answered(told):
+    """A backend that would look them up one by one gets them when the last list is there."""
+    backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=5)
+    loaders = loaders_over(backend)
+    found: list[object] = []
+
+    async def follow(of: str, uid: str) -> None:
+        await loaders.load(members(of))
+        found.append(await loaders.load(by_id(uid)))
+
+    def ask(of: str, uid: str) -> None:
+        loaders.tell(members(of), lambda _: loaders.tell(by_id(uid), found.append))
+
+    wanted = {"a": "gold", "b": "silver", "c": "nobody"}
+    if told:
+        for of, uid in wanted.items():
+            ask(of, uid)
+    else:
+        tasks = [asyncio.ensure_future(follow(of, uid)) for of, uid in wanted.items()]
+    for of in wanted:
+        await settle()
+        assert backend.asked == []
+        backend.lists[of].set()
+    await settle()
+
+    assert backend.asked == [[ById(uid) for uid in wanted.values()]]
+    assert found == [GOLD, SILVER, None]
+    if not told:
+        await asyncio.gather(*tasks)
+
+
+async def test_groups_that_are_enough_do_not_wait_for_further_lists():
+    """What comes after them is a batch of its own."""
+    backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=1)
+    loaders = loaders_over(backend)
+    for of, uid in (("a", "gold"), ("b", "silver"), ("c", "nobody")):
+        loaders.tell(members(of), lambda _, uid=uid: loaders.ask_ahead([by_id(uid)]))
+    await settle()
+    for of in ("a", "b"):
+        backend.lists[of].set()
+        await settle()
+
+    assert backend.asked == [[ById("gold"), ById("silver")]]
+    backend.lists["c"].set()
+    await settle()
+    assert backend.asked[1:] == [[ById("nobody")]]
+
+
+async def test_groups_that_come_from_no_list_wait_for_none():
+    """Nor do those of another tenant."""
+    backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=5)
+    loaders = loaders_over(backend)
+    loaders.ask_ahead([members("a"), members("b")])
+
+    assert await loaders.load(by_id("gold")) == GOLD
+    backend.lists["a"].set()
+    await settle()
+    assert await loaders.load(GroupOf("other", ById("silver"))) == SILVER
+
+
+async def test_groups_that_wait_are_given_up_with_the_request():
+    """Nothing is left running, and nothing is asked for any more."""
+    backend = Stepwise(few=5)
+    loaders = loaders_over(backend)
+    loaders.tell(members("a"), lambda _: loaders.ask_ahead([by_id("gold")]))
+    loaders.ask_ahead([members("b")])
+    await settle()
+    backend.lists["a"].set()
+    await settle()
+
+    await loaders.close()
+
+    assert backend.asked == []
+
+
+async def test_a_failure_is_that_of_all_groups_that_waited():
+    """Whoever had them looked up."""
+    failure = RuntimeError("nobody expects it")
+
+    class Failing(Stepwise):
+        async def get_groups(self, refs: Collection[GroupRef]) -> dict[GroupRef, CustomerGroup]:
+            raise failure
+
+    backend = Failing(few=5)
+    loaders = loaders_over(backend)
+    found: list[object] = []
+    for of in ("a", "b"):
+        loaders.tell(members(of), lambda _, of=of: loaders.tell(by_id(of), found.append))
+    for of in ("a", "b"):
+        await settle()
+        backend.lists[of].set()
+    await settle()
+
+    assert found == [failure, failure]

@@ -25,7 +25,7 @@ from gateway.backends.commercetools_wire import (
     CommercetoolsDecoders,
     MembershipMode,
 )
-from gateway.backends.lookups import look_up
+from gateway.backends.lookups import GroupDirectory
 from gateway.backends.port import (
     BackendKind,
     ById,
@@ -119,6 +119,7 @@ class Commercetools:
             project,
             self._settings,
             decoders=(decoders if caller.accepted else CommercetoolsDecoders)(caller.selected),
+            directory=GroupDirectory(MAX_LIMIT, remembers=caller.answers is not None),
         )
 
 
@@ -137,13 +138,14 @@ class CommercetoolsBackend:
         settings: CommercetoolsSettings,
         *,
         decoders: CommercetoolsDecoders,
+        directory: GroupDirectory,
     ) -> None:
         self._upstream = upstream
         self._decoders = decoders
         self._tenant = tenant_uid
         self._project = project
         self._settings = settings
-        self._group_total: int | None = None  # as far as this request has seen it
+        self._directory = directory
         self._groups = RemoteList(
             upstream=upstream,
             template=GROUPS,
@@ -159,12 +161,15 @@ class CommercetoolsBackend:
 
     # -- reads
 
+    def waits(self, refs: Collection[GroupRef]) -> bool:
+        return self._directory.waits([ref.uid for ref in refs if isinstance(ref, ById)])
+
     async def get_groups(
         self, refs: Collection[GroupRef]
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
         uids = [ref.uid for ref in refs if isinstance(ref, ById)]
         keys = [ref for ref in refs if isinstance(ref, ByKey)]
-        groups = await look_up(uids, self)
+        groups = await self._directory.look_up(uids, self)
         by_key = await side_by_side(self._look(ref, self._decoders) for ref in keys)
         found: dict[GroupRef, CustomerGroup | GatewayError] = {
             ref: group for ref, group in zip(keys, by_key, strict=True) if group is not None
@@ -173,12 +178,6 @@ class CommercetoolsBackend:
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
         return await self._look(ById(uid), self._decoders)
-
-    @property
-    def list_pages(self) -> int | None:
-        if self._group_total is None:
-            return None
-        return max(1, -(-self._group_total // MAX_LIMIT))
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         offset = index * MAX_LIMIT
@@ -208,8 +207,10 @@ class CommercetoolsBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
+        directory = self._directory
         page = await self._groups.window(window, order)
-        self._group_total = page.total or self._group_total
+        if page.total:
+            directory.count(page.total)
         return page
 
     async def list_members(

@@ -21,7 +21,7 @@ from gateway.backends.flow_retail_refusals import (
     uid_of,
 )
 from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders, Paging, usable
-from gateway.backends.lookups import look_up
+from gateway.backends.lookups import GroupDirectory
 from gateway.backends.port import (
     BackendKind,
     ById,
@@ -85,6 +85,9 @@ class FlowRetail:
             capabilities=self._capabilities,
             most=self._costs,
             decoders=(decoders if caller.accepted else FlowDecoders)(caller.selected),
+            directory=GroupDirectory(
+                self._settings.max_page_size, remembers=caller.answers is not None
+            ),
         )
 
 
@@ -102,6 +105,7 @@ class FlowRetailBackend:
         capabilities: Capabilities,
         most: FlowRetailCosts,
         decoders: FlowDecoders,
+        directory: GroupDirectory,
     ) -> None:
         self.capabilities = capabilities
         self.most = most
@@ -109,12 +113,15 @@ class FlowRetailBackend:
         self._tenant = tenant_uid
         self._settings = settings
         self._decoders = decoders
-        self._group_total: int | None = None  # as far as this request has seen it
+        self._directory = directory
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
         return "" if order is None else str(order)
 
     # -- reads
+
+    def waits(self, refs: Collection[GroupRef]) -> bool:
+        return self._directory.waits([ref.uid for ref in refs if isinstance(ref, ById)])
 
     async def get_groups(
         self, refs: Collection[GroupRef]
@@ -127,7 +134,7 @@ class FlowRetailBackend:
                     uids.append(uid)
                 case _:
                     found[ref] = no_keys()
-        groups = await look_up(uids, self)
+        groups = await self._directory.look_up(uids, self)
         return found | {ById(uid): group for uid, group in groups.items()}
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
@@ -143,12 +150,6 @@ class FlowRetailBackend:
         except GatewayError as failure:
             return failure
 
-    @property
-    def list_pages(self) -> int | None:
-        if self._group_total is None:
-            return None
-        return max(1, -(-self._group_total // self._settings.max_page_size))
-
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         return await self._groups_page(index, self._settings.max_page_size, None)
 
@@ -162,7 +163,16 @@ class FlowRetailBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        return await read_window(window, self._source(order, self._groups_page))
+        directory = self._directory
+
+        async def page(
+            index: int, size: int, order: GroupOrder | None
+        ) -> AnsweredPage[CustomerGroup]:
+            page = await self._groups_page(index, size, order)
+            directory.see(page, own_order=order is None)
+            return page
+
+        return await read_window(window, self._source(order, page))
 
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
@@ -183,10 +193,7 @@ class FlowRetailBackend:
     ) -> AnsweredPage[CustomerGroup]:
         query = self._paging(index, size) | self._sorting(order, self._settings.group_sorts)
         answer = await self._upstream.send("GET", GROUPS, self._path(), query=query)
-        page: AnsweredPage[CustomerGroup] = self._page(answer, self._decoders.groups, index, size)
-        if page.total is not None:
-            self._group_total = page.total
-        return page
+        return self._page(answer, self._decoders.groups, index, size)
 
     # -- writes
 

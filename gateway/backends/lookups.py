@@ -1,16 +1,21 @@
 """Groups by uid over an API that has no batch read: single GETs side by side, or a sweep over the
-list.
+list, whichever is fewer calls.
 
-Whichever is fewer calls. How many pages a sweep takes is known once any page of the list was read
-in this request. Before that, the first page is read for three groups or more: it costs one call
-more than needed at worst, and where all groups fit on one page it is all there is. A group that
-several pages do not show costs a GET more: it may have moved while they were read. So that groups
-which are all gone do not cost a whole sweep and a GET each, a long sweep goes on only while its
-pages show what is looked for.
+How many pages a sweep takes is known once any page of the list was read in this operation. Before
+that, the first page is read for three groups or more: it costs one call more than needed at worst,
+and where all groups fit on one page it is all there is. A group that several pages do not show
+costs a GET more: it may have moved while they were read. So that groups which are all gone do not
+cost a whole sweep and a GET each, a long sweep goes on only while its pages show what is looked
+for.
+
+What an operation asks for comes bit by bit, as its lists are answered. So what was read is looked
+through first, and a sweep under way is waited for: a bit that would be single GETs is often found
+on its pages.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
@@ -34,10 +39,13 @@ UNPAID_PAGES: Final = 8
 many is swept whole.
 """
 
+MOST_KEPT: Final = 10_000
+"""Groups that are remembered of one operation and tenant: about 4 MB of them."""
+
 
 def most_calls(count: int, batches: int = 1) -> int:
-    """The most REST calls that `look_up` makes for so many groups in at most so many batches,
-    however long the list is, and whatever is known of it.
+    """The most REST calls that `GroupDirectory.look_up` makes for so many groups in at most so many
+    batches, however long the list is, and whatever is known of it.
 
     A GET for each; or pages, and a GET for each group that they do not show. Pages are at most
     `_unpaid` more than the groups that they show: so it is those on top of a GET each.
@@ -52,12 +60,8 @@ def _unpaid(count: int) -> int:
     return max(0, min(count - 1, UNPAID_PAGES))
 
 
-class GroupDirectory(Protocol):
-    """Where groups are found one at a time, or a page at a time."""
-
-    @property
-    def list_pages(self) -> int | None:
-        """How many pages of the largest size the list has, if this request has seen it."""
+class GroupSource(Protocol):
+    """Where groups are read, one at a time or a page at a time."""
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         """A page of the largest size, in the list's own order."""
@@ -66,89 +70,124 @@ class GroupDirectory(Protocol):
         """One REST call; None where there is no such group."""
 
 
-async def look_up(
-    uids: Collection[str], directory: GroupDirectory
-) -> dict[str, CustomerGroup | GatewayError]:
-    """The groups of these uids, or the error of one that fails; one that does not exist is left
-    out.
-    """
-    wanted = dict.fromkeys(uids)
-    known = directory.list_pages
-    if len(wanted) <= (PROBE_ABOVE if known is None else known):
-        return await _one_by_one([*wanted], directory)
-    answers = await _sweep(wanted.keys(), directory)
-    found: dict[str, CustomerGroup | GatewayError] = {**_among(wanted.keys(), answers)}
-    # Only a page that is the whole list shows who is gone: between two, groups can slip through.
-    if any(page.total == len([row for row in page.rows if row]) for page in _pages(answers)):
-        return found
-    missing = [uid for uid in wanted if uid not in found]
-    failure = _final(answers)
-    if failure is not None:
-        return found | dict.fromkeys(missing, failure)
-    return found | await _one_by_one(missing, directory)
+class GroupDirectory:
+    """One tenant's groups, as far as one operation has seen them."""
+
+    def __init__(self, page_size: int, *, remembers: bool) -> None:
+        """`page_size` is the largest that is asked for. An operation that changes something
+        `remembers` nothing but how long the list is: what it has seen may no longer be true.
+        """
+        self._remembers = remembers
+        self._page_size = page_size
+        self._seen: dict[str, CustomerGroup] = {}
+        self._whole = False
+        """Whether one page has shown all groups there are. Only that tells who is gone: between two
+        pages, groups can slip through.
+        """
+        self._length: int | None = None
+        """How many pages of the largest size the list has, as far as that is known."""
+        self._read: set[int] = set()
+        """Pages that were read, or have failed."""
+        self._failure: GatewayError | None = None
+        """A page's failure that every other call would meet just so."""
+        self._sweeping = asyncio.Lock()
+
+    def count(self, total: int) -> None:
+        """Learn how many groups the list has."""
+        self._length = max(1, -(-total // self._page_size))
+
+    def see(self, page: AnsweredPage[CustomerGroup], *, own_order: bool = True) -> None:
+        """Learn what a page of the list shows, whatever it was read for."""
+        if page.total is not None:
+            self.count(page.total)
+        if not self._remembers:
+            return
+        rows = [row for row in page.rows if row is not None]
+        if len(self._seen) + len(rows) <= MOST_KEPT:
+            self._seen.update((row.uid, row) for row in rows)
+            self._whole = self._whole or (page.index == 0 and page.total == len(rows))
+        if own_order and page.size == self._page_size:
+            self._read.add(page.index)
+
+    def waits(self, uids: Collection[str]) -> bool:
+        """Whether these are so few that single GETs would be made, and with some more of them
+        pages would be read instead.
+        """
+        unseen = sum(uid not in self._seen for uid in uids)
+        return 0 < unseen <= self._few and not (self._whole or self._sweeping.locked())
+
+    async def look_up(
+        self, uids: Collection[str], source: GroupSource
+    ) -> dict[str, CustomerGroup | GatewayError]:
+        """The groups of these uids, or the error of one that fails; one that does not exist is left
+        out.
+        """
+        if not self._remembers:
+            return await self._anew().look_up(uids, source)
+        missing = self._unseen(dict.fromkeys(uids))
+        if len(missing) > self._few or (missing and self._sweeping.locked()):
+            async with self._sweeping:
+                missing = self._unseen(missing)
+                if not self._whole:
+                    await self._sweep(missing, source)
+            missing = self._unseen(missing)
+        found: dict[str, CustomerGroup | GatewayError] = {
+            uid: self._seen[uid] for uid in uids if uid in self._seen
+        }
+        if not missing or self._whole:
+            return found
+        if self._failure is not None:
+            return found | dict.fromkeys(missing, self._failure)
+        groups = await side_by_side([source.look_up_one(uid) for uid in missing])
+        return found | {
+            uid: group for uid, group in zip(missing, groups, strict=True) if group is not None
+        }
+
+    def _anew(self) -> GroupDirectory:
+        directory = GroupDirectory(self._page_size, remembers=True)
+        directory._length = self._length
+        return directory
+
+    def _unseen(self, uids: Collection[str]) -> list[str]:
+        return [uid for uid in uids if uid not in self._seen]
+
+    @property
+    def _few(self) -> int:
+        """Up to how many groups cost no more by a GET each than by the pages that are left."""
+        if self._length is None:
+            return PROBE_ABOVE
+        return max(0, self._length - len(self._read))
+
+    async def _sweep(self, uids: Sequence[str], source: GroupSource) -> None:
+        """Read pages that were not read yet, as long as they are fewer than the groups that are
+        missing: never more of them than `_unpaid` and the groups that they show.
+        """
+        missing, allowed = len(uids), _unpaid(len(uids))
+        while missing > self._few and self._failure is None:
+            unread = [index for index in range(self._length or 1) if index not in self._read]
+            # From the end: with the first pages read, groups made at about one time are on the
+            # last.
+            todo = unread[max(0, len(unread) - allowed) :] if self._read else unread[:allowed]
+            if not todo:
+                return
+            await side_by_side([self._turn_to(index, source) for index in todo])
+            left = len(self._unseen(uids))
+            allowed += missing - left - len(todo)
+            missing = left
+
+    async def _turn_to(self, index: int, source: GroupSource) -> None:
+        """Read the page. A failure is nobody's yet: single GETs can stand in for it."""
+        try:
+            page = await source.list_page(index)
+        except GatewayError as failure:
+            if isinstance(failure, FINAL):
+                self._failure = failure
+        else:
+            if page.size > 0:
+                self._page_size = page.size  # the upstream may clamp it
+            self.see(page)
+        self._read.add(index)
 
 
-async def _one_by_one(
-    uids: Sequence[str], directory: GroupDirectory
-) -> dict[str, CustomerGroup | GatewayError]:
-    groups = await side_by_side([directory.look_up_one(uid) for uid in uids])
-    return {uid: group for uid, group in zip(uids, groups, strict=True) if group is not None}
-
-
-Answers = list[AnsweredPage[CustomerGroup] | GatewayError]
-
-
-async def _sweep(uids: Collection[str], directory: GroupDirectory) -> Answers:
-    """The list's pages, as many as it is known to have, or the first; and those behind them where
-    they are fewer than the groups that are missing still.
-
-    Never more pages than `_unpaid` and the groups that were found on them.
-    """
-    todo = list(range(min(directory.list_pages or 1, _unpaid(len(uids)))))
-    answers: dict[int, AnsweredPage[CustomerGroup] | GatewayError] = {}
-    while todo:
-        read = await side_by_side(_page(index, directory) for index in todo)
-        answers.update(zip(todo, read, strict=True))
-        so_far = list(answers.values())
-        found = len(_among(uids, so_far))
-        # By what the answers say: the upstream may have clamped the page size.
-        length = max((_length(page) for page in _pages(so_far)), default=0)
-        if length - len(answers) >= len(uids) - found or _final(so_far) is not None:
-            break
-        allowed = _unpaid(len(uids)) + found - len(answers)
-        # From the end: with the first pages read, groups made at about one time are on the last.
-        unread = [index for index in range(length) if index not in answers]
-        todo = unread[max(0, len(unread) - allowed) :]
-    return list(answers.values())
-
-
-def _final(answers: Answers) -> GatewayError | None:
-    """The failure of a page that a GET for each group would meet just so, if there is one."""
-    for answer in answers:
-        if isinstance(answer, Unauthenticated | RateLimited | DeadlineExceeded | LimitExceeded):
-            return answer
-    return None
-
-
-async def _page(
-    index: int, directory: GroupDirectory
-) -> AnsweredPage[CustomerGroup] | GatewayError:
-    """The page, or its failure: single GETs can stand in for it."""
-    try:
-        return await directory.list_page(index)
-    except GatewayError as failure:
-        return failure
-
-
-def _pages(answers: Answers) -> list[AnsweredPage[CustomerGroup]]:
-    return [answer for answer in answers if isinstance(answer, AnsweredPage)]
-
-
-def _length(page: AnsweredPage[CustomerGroup]) -> int:
-    """How many pages like this the list has; 0 where the answer does not tell."""
-    return -(-page.total // page.size) if page.total is not None and page.size > 0 else 0
-
-
-def _among(uids: Collection[str], answers: Answers) -> dict[str, CustomerGroup]:
-    rows = (row for page in _pages(answers) for row in page.rows if row is not None)
-    return {row.uid: row for row in rows if row.uid in uids}
+FINAL: Final = (Unauthenticated, RateLimited, DeadlineExceeded, LimitExceeded)
+"""What a GET for each group would meet just as a page does."""

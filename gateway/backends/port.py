@@ -300,6 +300,11 @@ class Backend(Protocol):
         a backend that reads positions otherwise, is refused; letters, digits and underscores.
         """
 
+    def waits(self, refs: Collection[GroupRef]) -> bool:
+        """Whether these had better be asked for later, if more groups may be asked for by then: for
+        so few there would be a call each, and with more of them fewer calls in all.
+        """
+
     async def get_groups(
         self, refs: Collection[GroupRef]
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:

@@ -256,6 +256,7 @@ class _Understudy:
         self.capabilities = real.capabilities
         self.cursor_kind = real.cursor_kind
         self.most = real.most
+        self.waits = real.waits
         self._tenant = tenant_uid
         self._notes = notes
 

@@ -14,6 +14,7 @@ import asyncio
 import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,6 +97,25 @@ class Delay:
 
     async def play(self, exchange: Exchange) -> None:
         await asyncio.sleep(self.seconds)
+        await exchange.forward()
+
+
+@dataclass(frozen=True, slots=True)
+class RandomDelay:
+    """Wait before the app sees the request, another time for each, at least `least` seconds and at
+    most `most`: answers come in any order. The same `seed` draws the same times.
+    """
+
+    least: float
+    most: float
+    seed: int
+    _random: Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_random", Random(self.seed))  # noqa: S311  # no secret
+
+    async def play(self, exchange: Exchange) -> None:
+        await asyncio.sleep(self._random.uniform(self.least, self.most))
         await exchange.forward()
 
 
