@@ -184,7 +184,8 @@ class CommercetoolsBackend:
         found = await self._groups.query(sort=BY_ID, limit=MAX_LIMIT, offset=offset)
         # Totals are estimates: a full page may be the last one, but does not prove it.
         end = offset + len(found.rows)
-        total = end if len(found.rows) < MAX_LIMIT else max(found.total or 0, end + 1)
+        ends = len(found.rows) < MAX_LIMIT and not found.cut
+        total = end if ends else max(found.total or 0, end + 1)
         return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.flaws)
 
     async def _look(

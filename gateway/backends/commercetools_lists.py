@@ -13,7 +13,7 @@ from gateway.backends.commercetools_refusals import refuse
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
 from gateway.backends.side_by_side import side_by_side
-from gateway.backends.windows import Chunk, RowT, read_window
+from gateway.backends.windows import Chunk, RowT, once, read_window
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
 from gateway.paging import Window
 from gateway.records import Flaw, Page, Row
@@ -33,6 +33,8 @@ class Found(Struct, Generic[RowT], frozen=True):
     flaws: list[Flaw]
     untold: InvalidAnswer | None = None
     """Why there is no total, where the upstream says one that can't be read."""
+    cut: bool = False
+    """Whether they are fewer than there are, by what the answer says."""
 
 
 class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
@@ -65,7 +67,25 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             total, untold = None, total
         if listing.rows is None and limit and (total or 0) > offset:
             flaws.append(Flaw("results", "it is null where rows are expected."))
-        return Found(records, total, flaws, untold)
+        said_offset = _number("offset", listing.offset, offset, flaws)
+        said_limit = _number("limit", listing.limit, limit, flaws)
+        said_count = _number("count", listing.count, len(records), flaws)
+        if records and said_offset != offset:
+            raise InvalidAnswer("The backend has answered from another offset than asked for.")
+        cut = False
+        if len(records) > limit:
+            if offset:
+                raise InvalidAnswer("The backend has answered more rows than were asked for.")
+            if limit:
+                flaws.append(Flaw(f"results[{limit}]", "no more rows than these were asked for."))
+            del records[limit:]
+        elif len(records) != said_count:
+            cut = len(records) < said_count
+            flaws.append(Flaw("count", f"it is {said_count} beside {len(records)} rows."))
+        elif said_limit <= len(records) < limit:
+            cut = True
+            flaws.append(Flaw("limit", "it is less than was asked for: rows may be missing."))
+        return Found(records, total, flaws, untold, cut)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -98,7 +118,8 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         way = BY_ID_TURNED if window.from_end else BY_ID
         source = _Offsets(replace(self, where=where), way)
         chunk = await source.read(0, max(window.size, 1))
-        more = len(chunk.rows) > window.size
+        _require_between(chunk, window)
+        more = len(chunk.rows) > window.size or chunk.unplaced
         rows = list(chunk.rows.values())[: window.size]
         left = chunk.total if more else len(rows)
         first = 0 if window.after is None else window.after.offset + 1
@@ -108,12 +129,33 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             end = first + (left or 0) if window.before is None else window.before.offset
             first = max(0, end - len(rows))
         return Page(
-            rows=[Row(first + n, row) for n, row in enumerate(rows) if row is not None],
+            rows=once([Row(first + n, row) for n, row in enumerate(rows) if row is not None]),
             total=total,
             has_next=window.before is not None if window.from_end else more,
             has_previous=more if window.from_end else window.after is not None,
             flaws=chunk.flaws,
         )
+
+
+def _number(name: str, said: int | InvalidAnswer | None, asked: int, flaws: list[Flaw]) -> int:
+    """What an answer says of itself; what was asked for, where it says nothing that can be read."""
+    if isinstance(said, InvalidAnswer):
+        flaws.append(Flaw(name, "it can't be read, so the rows are taken for those asked for."))
+        return asked
+    return asked if said is None else said
+
+
+def _require_between(chunk: Chunk[RowT], window: Window) -> None:
+    """Raises InvalidAnswer for rows that the window's predicates shut out: then they were passed
+    over, and these are the list's first rows, whatever was asked for.
+    """
+    after, before = window.after, window.before
+    for row in chunk.rows.values():
+        if row is not None and (
+            (after is not None and row.uid <= after.uid)
+            or (before is not None and row.uid >= before.uid)
+        ):
+            raise InvalidAnswer("The backend has answered with rows of another place.")
 
 
 class _Offsets(Generic[RowT]):
@@ -151,12 +193,17 @@ class _Offsets(Generic[RowT]):
         for part in parts[1:]:
             chunk.rows |= part.rows
             chunk.flaws += part.flaws
+            chunk.unplaced |= part.unplaced
         unsure = size % MAX_LIMIT == 0 and stop - 1 in chunk.rows
         if unsure and stop <= MAX_OFFSET:
             # A full answer has no room for one row more.
             chunk.rows |= (await self._part(stop, 1)).rows
             unsure = False
         end = max(chunk.rows, default=offset - 1) + 1
+        if chunk.unplaced:
+            chunk.total = None
+            chunk.untold = InvalidAnswer("The backend has left out rows: nobody knows how many.")
+            return chunk
         if end > stop or unsure:
             chunk.total = None if chunk.total is None else max(chunk.total, end)
             chunk.estimated = True
@@ -170,7 +217,7 @@ class _Offsets(Generic[RowT]):
         limit = min(limit, MAX_LIMIT)
         found = await self._source.query(sort=self._sort, limit=limit, offset=offset)
         rows = dict(enumerate(found.rows, offset))
-        return Chunk(rows, found.total, found.flaws, untold=found.untold)
+        return Chunk(rows, found.total, found.flaws, untold=found.untold, unplaced=found.cut)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         turned = await _Offsets(self._source, self._turned).read(0, max(size, 1))
@@ -178,4 +225,4 @@ class _Offsets(Generic[RowT]):
             return None
         last = turned.total - 1
         rows = {last - number: row for number, row in turned.rows.items()}
-        return Chunk(rows, turned.total, turned.flaws, turned.estimated)
+        return Chunk(rows, turned.total, turned.flaws, turned.estimated, unplaced=turned.unplaced)

@@ -110,6 +110,9 @@ class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
 class CommercetoolsListing(Listing[ItemT], frozen=True, kw_only=True):
     rows: list[ItemT] | None = field(name="results")
     total: Count | None = None
+    limit: Count | None = None
+    offset: Count | None = None
+    count: Count | None = None
 
 
 _HOME: Final = ("addresses", "default_billing_address_id")

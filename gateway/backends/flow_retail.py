@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from msgspec.structs import force_setattr
 
+from gateway.backends.contradictions import believed
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail_capabilities import capabilities
 from gateway.backends.flow_retail_costs import FlowRetailCosts
@@ -374,14 +375,16 @@ class FlowRetailBackend:
         for row in rows:
             if row is not None:
                 force_setattr(row, "tenant_uid", tenant_uid)
+        said_index, said_size, total = index, size, paging.total_count
         if paging.page_number is not None:
-            index = max(0, paging.page_number - self._settings.first_page)
+            said_index = paging.page_number - self._settings.first_page
         if paging.page_size is not None:
-            size = paging.page_size
-        total = paging.total_count
-        if listing.rows is None and total is not None and total > index * size:
+            said_size = paging.page_size
+        if listing.rows is None and total is not None and total > said_index * said_size:
             flaws.append(Flaw("items", "it is null where rows are expected."))
-        return AnsweredPage(index, size, rows, total, flaws, untold, unplaced)
+            unplaced = True
+        page = AnsweredPage(said_index, said_size, rows, total, flaws, untold, unplaced)
+        return believed(page, index, size)
 
     def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         if not answer.ok:

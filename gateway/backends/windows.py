@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
@@ -278,6 +278,8 @@ def _page(
         for offset in range(start, stop)
         if (row := chunk.rows.get(offset)) is not None
     ]
+    if len({row.record.uid for row in rows}) < len(rows):
+        rows = once(rows)
     if chunk.unplaced:
         has_next = bool(rows) and (chunk.total is None or rows[-1].offset + 1 < chunk.total)
     elif chunk.total is None:
@@ -291,6 +293,14 @@ def _page(
         has_previous=start > floor and (chunk.total is None or chunk.total > 0),
         flaws=chunk.flaws,
     )
+
+
+def once(rows: Sequence[Row[RowT]]) -> list[Row[RowT]]:
+    """These rows without those that come again: they moved while the list was read."""
+    firsts: dict[str, Row[RowT]] = {}
+    for row in rows:
+        firsts.setdefault(row.record.uid, row)
+    return list(firsts.values())
 
 
 class AnsweredPage(Struct, Generic[RowT], frozen=True):
@@ -367,6 +377,7 @@ class NumberedPages(Generic[RowT]):
             first = answers[0]
             if not attempt and plan == Cover(first.index, 1, first.size):
                 return first.chunk()  # nearly always: what is not on the page does not exist
+            _require_distinct(answers)
             for answer in answers:
                 chunk.add(answer.chunk())
             answered = min(answer.size for answer in answers)
@@ -409,5 +420,15 @@ class NumberedPages(Generic[RowT]):
                 raise turned.untold
             return None
         last = turned.total - 1
-        rows = {last - number: row for number, row in enumerate(turned.rows)}
-        return Chunk(rows, turned.total, list(turned.flaws), unplaced=turned.unplaced)
+        chunk = turned.chunk()
+        chunk.rows = {last - offset: row for offset, row in chunk.rows.items()}
+        return chunk
+
+
+def _require_distinct(pages: Sequence[AnsweredPage[Any]]) -> None:
+    """Raises InvalidAnswer where two pages have the same rows: more than one can't have moved."""
+    pages_of: dict[Sequence[str], int] = {}
+    for page in pages:
+        uids = tuple(row.uid for row in page.rows if row is not None)
+        if len(uids) > 1 and pages_of.setdefault(uids, page.index) != page.index:
+            raise InvalidAnswer("The backend has answered the same rows for different pages.")

@@ -441,6 +441,45 @@ async def test_a_page_that_fails_ends_its_neighbour():
     assert ended == [0]
 
 
+@dataclass(kw_only=True)
+class Shifting(Api):
+    """A list into which a row comes at the head, or goes from there, whenever a page was read."""
+
+    comes: bool
+
+    async def get_page(self, index: int, size: int) -> AnsweredPage[CustomerGroup]:
+        page = await super().get_page(index, size)
+        if self.comes:
+            self.uids.insert(0, f"new{len(self.calls)}")
+        else:
+            del self.uids[0]
+        return page
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_row_that_moves_while_a_window_is_read_is_shown_once(comes):
+    """From one of the window's pages to another."""
+    api = Shifting(uids=numbered(300), comes=comes)
+
+    page = await api.read(Window(size=250))
+
+    uids = [row.record.uid for row in page.rows]
+    assert api.cost == 3
+    assert len(set(uids)) == len(uids)
+    assert [row.offset for row in page.rows] == sorted(row.offset for row in page.rows)
+
+
+async def test_the_same_rows_for_different_pages_are_an_invalid_answer():
+    """As of an upstream that takes no notice of page numbers, and says that it does."""
+
+    async def get_page(index: int, size: int) -> AnsweredPage[CustomerGroup]:
+        rows = [CustomerGroup(uid=uid, name="") for uid in numbered(size)]
+        return AnsweredPage(index=index, size=size, rows=rows, total=1000)
+
+    with pytest.raises(InvalidAnswer, match="same rows for different pages"):
+        await read_window(Window(size=150), NumberedPages(get_page, max_page_size=100))
+
+
 # -- rows that move between two pages of one client
 
 
