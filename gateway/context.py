@@ -107,7 +107,6 @@ class Context:
         self.bounds = bounds
         self._ends = asker.deadline
         self._shown = 0
-        self._weighed = 0
         self._named = 0
         self._told = 0, 0, 0
         self._looks_ahead = False
@@ -119,6 +118,9 @@ class Context:
         """
         self.filled = 0
         """How many values were counted. Whoever makes some of them anew may put it back."""
+        self.weighed = 0
+        """How many bytes were. Up to `few`, whoever adds some need not ask `weigh`."""
+        self.few = min(STRANGERS, bounds.max_response_body)
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -198,7 +200,7 @@ class Context:
 
     def begin_again(self) -> None:
         """Nothing was shown yet: the answer is made anew, of what was read."""
-        self._shown = self.filled = self._weighed = self._named = self._listed = self.unlisted = 0
+        self._shown = self.filled = self.weighed = self._named = self._listed = self.unlisted = 0
         self._reported.clear()
         self._show_in_time()
 
@@ -241,35 +243,35 @@ class Context:
         """What `make` makes of these, which stands in so many places: rows, values and bytes that
         are counted meanwhile count as often.
         """
-        shown, filled, weighed = self._shown, self.filled, self._weighed
+        shown, filled, weighed = self._shown, self.filled, self.weighed
         made = make(*given)
         if places > 1:
             self.show((places - 1) * (self._shown - shown))
             self.fill((places - 1) * (self.filled - filled))
-            self.weigh((places - 1) * (self._weighed - weighed))
+            self.weigh((places - 1) * (self.weighed - weighed))
         return made
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[], bool]]:
         """Gives what counts once more all that is counted inside; False where it is too much."""
-        shown, filled, weighed = self._shown, self.filled, self._weighed
+        shown, filled, weighed = self._shown, self.filled, self.weighed
 
         def again() -> bool:
             fits = (
                 self._shown + rows <= self.bounds.max_rows
                 and self.filled + values <= self.bounds.max_values
-                and self._weighed + size <= self._max_bytes
+                and self.weighed + size <= self._max_bytes
                 and asyncio.get_running_loop().time() <= self._ends
             )
             if fits:
                 self._shown += rows
                 self.filled += values
-                self._weighed += size
+                self.weighed += size
             return fits
 
         yield again
         rows, values = self._shown - shown, self.filled - filled
-        size = self._weighed - weighed
+        size = self.weighed - weighed
 
     def fill(self, values: int) -> None:
         """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
@@ -293,17 +295,17 @@ class Context:
         """Count about the bytes that something takes in the response; raises LimitExceeded."""
         if self._looks_ahead:
             return
-        self._weighed += size
-        if self._weighed <= STRANGERS and self._weighed <= self.bounds.max_response_body:
+        self.weighed += size
+        if self.weighed <= self.few and self.weighed <= self.bounds.max_response_body:
             return  # most answers, for which nobody asks whose they are
         allowed = self._max_bytes
-        if self._weighed > allowed:
+        if self.weighed > allowed:
             accepted = allowed == self.bounds.max_response_body
             message = f"The answer would have more than {allowed} bytes; ask for less."
             if not accepted:
                 message += " It has room for more where a backend accepts the request's token."
             raise LimitExceeded(
-                message, limit="max_response_body", allowed=allowed, found=self._weighed
+                message, limit="max_response_body", allowed=allowed, found=self.weighed
             )
 
     @property
@@ -333,14 +335,14 @@ class Context:
         Nothing may come of a change and not be told, where each field of it is asked for once. What
         is asked for under many names has its bounds here too.
         """
-        outside = self._shown, self.filled, self._weighed, self._ends, self.bounds
-        self._shown, self.filled, self._weighed = self._told
+        outside = self._shown, self.filled, self.weighed, self._ends, self.bounds
+        self._shown, self.filled, self.weighed = self._told
         self._ends, self.bounds = math.inf, self._of_changes
         try:
             yield
         finally:
-            self._told = self._shown, self.filled, self._weighed
-            self._shown, self.filled, self._weighed, self._ends, self.bounds = outside
+            self._told = self._shown, self.filled, self.weighed
+            self._shown, self.filled, self.weighed, self._ends, self.bounds = outside
 
     @cached_property
     def _of_changes(self) -> Bounds:

@@ -77,6 +77,7 @@ def _time_of(read: Callable[[str], object], text: str) -> float:
     return time.thread_time() - began
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_reading_takes_time_in_proportion_to_what_is_read(name):
     """Whatever it consists of, and whatever comes at its end."""

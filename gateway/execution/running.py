@@ -208,7 +208,9 @@ class Run:
                 return msgspec.Raw(ENCODED.encode(completed))
             # Not much more than was read: then nobody need go through it once more.
             raw = msgspec.Raw(ENCODED.encode(completed))
-            context.weigh(len(raw))
+            context.weighed += len(raw)
+            if context.weighed > context.few:
+                context.weigh(0)  # to call it each time would take as long as a short list
             return raw
 
         return self._each(places, encoded, values)

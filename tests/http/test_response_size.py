@@ -126,6 +126,25 @@ async def test_an_estimate_is_about_what_the_response_has(flow: Flow):
     assert set(codes(too_much)) == {"LIMIT_EXCEEDED"}
 
 
+@pytest.mark.slow
+async def test_bytes_are_held_to_their_limit_either_way(flow: Flow):
+    """Whether generated functions made the answer, or graphql-core after a surprise."""
+    groups = flow.add_groups(5)
+    for number in range(20):
+        flow.add_customer(f"c{number}", *groups, firstname="Ada")
+    shown = """customerGroup(by: {uid: "g000"}) { customers(first: 20) { nodes { uid firstname
+        customerGroups { uid name customers(first: 2) { edges { node { id firstname } } } } } } }"""
+    ways = [f"{{ {shown} }}", f'{{ {shown} nodes(ids: ["bad"]) {{ id }} }}']
+    async with running_gateway(settings(flow.url)) as gateway:
+        size = len((await gateway.post(ways[0])).content)
+    for share, fits in ((1.3, True), (0.7, False)):
+        allowed = int(share * size)
+        async with running_gateway(settings(flow.url, max_response_body=allowed)) as gateway:
+            bodies = [await gateway.ask(way) for way in ways]
+
+        assert ["LIMIT_EXCEEDED" not in codes(body) for body in bodies] == [fits, fits]
+
+
 async def test_what_takes_more_bytes_than_characters_is_found_in_the_end(flow: Flow):
     """Control characters take six each."""
     flow.add_group("gold", "\x01" * 1_000)
