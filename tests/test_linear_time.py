@@ -6,11 +6,14 @@ so the small ones come first.
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import httpx
 import pytest
 
 from gateway.backends.mending import with_json_numbers, with_whole_characters
@@ -23,6 +26,7 @@ from gateway.http.requests import response_type, wants_page
 from gateway.limits import DocumentLimits, text_refusals
 from gateway.paging import decode_cursor
 from gateway.rest.answer import Answer
+from gateway.rest.bodies import read
 from gateway.rest.urls import BaseUrl
 from gateway.schema.inputs import distinct_uids, group_name, uid
 from gateway.schema.node import parse_global_id
@@ -108,3 +112,19 @@ def test_what_is_too_long_to_be_ours_is_not_decoded(decode):
             decode(text)
 
     assert time.thread_time() - began < ALLOWED / 3
+
+
+async def test_a_body_of_many_gzip_members_is_read_once():
+    """And not again from each member on, which took a second."""
+    content = os.urandom(7_000_000)
+    body = gzip.compress(b"") * 900 + gzip.compress(content, 1)
+    response = httpx.Response(
+        200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(body)
+    )
+    began = time.thread_time()
+
+    found, failure = await read(response, 8_000_000)
+
+    assert time.thread_time() - began < 0.5
+    assert failure is None
+    assert found == content

@@ -18,6 +18,9 @@ GZIP: Final = frozenset({"gzip", "x-gzip"})
 MOST_MEMBERS: Final = 1_000
 """Of a gzip body. Some compressors begin one every 64 kB; each takes a few microseconds to read."""
 
+PIECE: Final = 65_536
+"""Bytes that are decompressed in one go."""
+
 
 def stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast(httpx.AsyncByteStream, response.stream)  # an asynchronous transport's
@@ -84,17 +87,21 @@ class _Gunzip:
         """The chunk's content in parts; no longer than it takes to see that it is more than `most`
         bytes. Raises InvalidAnswer.
         """
-        while chunk and most >= 0:
-            if self.complete:
-                self._members += 1
-                if self._members > MOST_MEMBERS:
-                    raise InvalidAnswer("The backend's answer has too many parts.")
-                self._member = zlib.decompressobj(wbits=31)
-            try:
-                # One byte more than allowed tells a body that is too long from one that just fits.
-                part = self._member.decompress(chunk, most + 1)
-            except zlib.error:
-                raise InvalidAnswer("The backend's answer is not valid gzip.") from None
-            most -= len(part)
-            yield part
-            chunk = self._member.unused_data
+        for start in range(0, len(chunk), PIECE):
+            # All that comes behind a member is copied for it: of a piece, not of megabytes.
+            piece = chunk[start : start + PIECE]
+            while piece and most >= 0:
+                if self.complete:
+                    self._members += 1
+                    if self._members > MOST_MEMBERS:
+                        raise InvalidAnswer("The backend's answer has too many parts.")
+                    self._member = zlib.decompressobj(wbits=31)
+                try:
+                    # With one byte more than allowed, one that is too long differs from one that
+                    # just fits.
+                    part = self._member.decompress(piece, most + 1)
+                except zlib.error:
+                    raise InvalidAnswer("The backend's answer is not valid gzip.") from None
+                most -= len(part)
+                yield part
+                piece = self._member.unused_data
