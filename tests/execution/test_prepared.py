@@ -287,7 +287,9 @@ def test_the_memory_of_what_is_made_is_estimated_honestly(path: Path):
     document = read(stage.documents, text, accepted=True)
     [node, *_] = document.operations.values()
     planner, nothing = stage.operations._planner, VariableValues({}, {})
-    planner.plan(node, document.fragments, nothing)  # what is known of fields is no document's
+    # What is known of fields is no document's.
+    stage.operations._prepared(document, node, keep=False)
+    planner.plan(node, document.fragments, nothing, accepted=False)
     gc.collect()
     tracemalloc.start()
     try:
