@@ -7,7 +7,16 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -121,6 +130,8 @@ class Context:
         self.weighed = 0
         """How many bytes were. Up to `few`, whoever adds some need not ask `weigh`."""
         self.few = min(STRANGERS, bounds.max_response_body)
+        self.charged: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
+        """Charges long work for the time that it takes, if somebody has to."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 

@@ -293,7 +293,9 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
         for index, item in numbered:
             if waits(index, item) or self._turns.over:
-                return others()
+                # graphql-core may make a task of it.
+                charged = self._context.charged
+                return others() if charged is None else charged(others())
         return completed
 
     def _count_items(self, item_type: Any, details: Any, path: Path, items: Sequence[Any]) -> None:

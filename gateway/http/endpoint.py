@@ -28,13 +28,14 @@ from gateway.http.requests import (
     GraphQLRequest,
     Headers,
     read_accept,
+    read_body,
     read_get,
     read_headers,
     read_post,
     response_type,
     wants_page,
 )
-from gateway.http.share import Share
+from gateway.http.share import Account, Share
 from gateway.paging import Bounds
 from gateway.telemetry import LimitReached, Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
@@ -42,6 +43,12 @@ from gateway.time_limits import TimeLimits
 KEPT_ACCEPTS: Final = 64
 COME_AGAIN: Final = 1
 """Seconds after which a client whose request was one too many may send it again."""
+KNOWN, NEW, LAST = range(3)
+"""Whose turn comes first among strangers: who sends what need not be parsed, who sends another
+document, who sends so much that it is not even decoded before.
+"""
+LARGE: Final = 32_768
+"""Bytes of a body."""
 CLIENT_GONE: Final = 499
 """nginx's status for a client that left; it is in no specification, and nobody sees it."""
 
@@ -112,11 +119,10 @@ class Endpoint:
                     "There are too many requests; send it again later.", retry_after=COME_AGAIN
                 )
             asker = self._asker(request, headers, request_id)
-            answering = self._answering(request, headers, asker)
-            if not asker.accepted:
-                # One whom a backend knows by the end of it was none.
-                answering = self._strangers.charged(answering, unless=lambda: asker.accepted)
-            answered = await answering
+            if asker.accepted:
+                answered = await self._answering(request, headers, asker, None)
+            else:
+                answered = await self._to_stranger(request, headers, asker)
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
             content, executed = answered
@@ -142,21 +148,21 @@ class Endpoint:
             media_type=f"{media_type or JSON}; charset=utf-8",
         )
 
-    async def _read(self, request: Request, headers: Headers, *, until: float) -> GraphQLRequest:
+    async def _read(self, request: Request, headers: Headers, asker: Asker) -> GraphQLRequest:
         settings = self._settings
         if request.method == "POST":
             try:
-                with self._time_limits.until(until):
-                    return await read_post(
-                        headers,
-                        request.receive,
-                        max_body=settings.max_request_body,
-                        max_variables=settings.max_variables,
+                with self._time_limits.until(asker.deadline):
+                    body = await read_body(
+                        headers, request.receive, max_body=settings.max_request_body
                     )
             except TimeoutError:
                 # Else the server would go on waiting for it; RFC 9110, 15.5.9.
                 gone = {"Connection": "close"}
                 raise BadRequest(408, "The body did not come in time.", headers=gone) from None
+            if len(body) > LARGE:
+                await self._turn(request, asker, LAST, len(body))
+            return read_post(body, max_variables=settings.max_variables)
         if request.method == "GET" and settings.get:
             return read_get(
                 headers,
@@ -186,40 +192,57 @@ class Endpoint:
             shows_cost=settings.show_cost or caller.wants_cost(headers),
         )
 
-    async def _answering(
+    async def _to_stranger(
         self, request: Request, headers: Headers, asker: Asker
     ) -> tuple[bytes, bool] | None:
-        """As `_answered`, once the request was read and let in."""
-        wanted = await self._read(request, headers, until=asker.deadline)
-        if not asker.accepted and not self._strangers.open:
-            try:
-                await while_connected(self._let_in(wanted, asker), request.receive)
-            except Disconnected:
-                self._done(wanted, asker, ("CLIENT_GONE",))
-                return None
-            except Overloaded as refusal:
-                self._done(wanted, asker, (refusal.code,))
-                raise
-        return await self._answered(wanted, asker, request)
+        """As `_answering`, charged to the share of strangers."""
+        account = Account(self._strangers)
+        try:
+            return await account.charged(self._answering(request, headers, asker, account))
+        finally:
+            if asker.accepted:  # whom a backend knows by the end of it was none
+                account.give_back()
 
-    async def _let_in(self, wanted: GraphQLRequest, asker: Asker) -> None:
-        """Wait for a stranger's turn: what needs not be parsed goes first, then what is short."""
-        known = self._operations.knows(
-            wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
-        )
+    async def _answering(
+        self, request: Request, headers: Headers, asker: Asker, account: Account | None
+    ) -> tuple[bytes, bool] | None:
+        """As `_answered`, once the request was read and let in."""
+        name = None
+        try:
+            wanted = await self._read(request, headers, asker)
+            name = wanted.operation_name
+            if not asker.accepted and not self._strangers.open:
+                known = self._operations.knows(
+                    wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
+                )
+                await self._turn(request, asker, KNOWN if known else NEW, wanted.size)
+        except Disconnected:
+            self._done(name, asker, ("CLIENT_GONE",))
+            return None
+        except Overloaded as refusal:
+            self._done(name, asker, (refusal.code,))
+            raise
+        return await self._answered(wanted, asker, request, account)
+
+    async def _turn(self, request: Request, asker: Asker, *rank: int) -> None:
+        """Wait for a stranger's turn; raises Overloaded, and Disconnected."""
+        if asker.accepted or self._strangers.open:
+            return
         try:
             with self._time_limits.until(asker.deadline):
-                await self._strangers.enter(not known, wanted.size)
+                await while_connected(self._strangers.enter(*rank), request.receive)
         except TimeoutError:
             raise self._strangers.overloaded() from None
 
     async def _answered(
-        self, wanted: GraphQLRequest, asker: Asker, request: Request
+        self, wanted: GraphQLRequest, asker: Asker, request: Request, account: Account | None
     ) -> tuple[bytes, bool] | None:
         """The response's content, and whether the operation was executed at all; None where the
         client has left and the work was ended.
         """
         context = Context(asker, self._tenants, self._bounds)
+        if account is not None:
+            context.charged = account.charged
         try:
             operation = self._operation(wanted, context)
             if operation.changes and request.method == "GET":
@@ -228,13 +251,13 @@ class Endpoint:
             return self._content(wanted, context, None, refusal.errors, executed=False), False
         work = self._execute(operation, wanted, context)
         if operation.changes:
-            if not asker.accepted:  # what is done in a task of its own is not charged by itself
-                work = self._strangers.charged(work, unless=lambda: asker.accepted)
+            if account is not None:
+                work = account.charged(work)
             work = unless_begun(work, lambda: context.changes)
         try:
             return await while_connected(work, request.receive), True
         except Disconnected:
-            self._done(wanted, asker, ("CLIENT_GONE",))
+            self._done(wanted.operation_name, asker, ("CLIENT_GONE",))
             return None
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
@@ -297,13 +320,13 @@ class Endpoint:
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        self._done(wanted, asker, answers.codes(body))
+        self._done(wanted.operation_name, asker, answers.codes(body))
         return content
 
-    def _done(self, wanted: GraphQLRequest, asker: Asker, codes: Sequence[str]) -> None:
+    def _done(self, name: str | None, asker: Asker, codes: Sequence[str]) -> None:
         self._observe(
             OperationDone(
-                operation_name=_loggable(wanted.operation_name),
+                operation_name=_loggable(name),
                 seconds=asyncio.get_running_loop().time() - asker.began,
                 rest_calls=asker.meter.rest_calls,
                 repeats=asker.meter.repeats,

@@ -106,10 +106,8 @@ def read_accept(headers: Headers) -> str | None:
     return headers.get("accept", "")[:MAX_ACCEPT] or None
 
 
-async def read_post(
-    headers: Headers, receive: Receive, *, max_body: int, max_variables: int
-) -> GraphQLRequest:
-    """The GraphQL request in a POST; raises BadRequest with the status that fits."""
+async def read_body(headers: Headers, receive: Receive, *, max_body: int) -> bytes:
+    """The JSON in a POST; raises BadRequest with the status that fits."""
     content_type, _, parameters = headers.get("content-type", "").partition(";")
     if content_type.strip().lower() != JSON:
         raise BadRequest(415, f"A GraphQL request is sent as {JSON}.")
@@ -120,7 +118,11 @@ async def read_post(
         # RFC 9110, 15.5.16: so that the client can tell this from a wrong media type.
         plain = {"Accept-Encoding": "identity"}
         raise BadRequest(415, "A request's body is taken uncompressed only.", headers=plain)
-    body = await _body(headers, receive, max_body)
+    return await _body(headers, receive, max_body)
+
+
+def read_post(body: bytes, *, max_variables: int) -> GraphQLRequest:
+    """The GraphQL request in a POST's body; raises BadRequest."""
     sent: _Parameters = _decoded(_parameters, body, "The body")
     return _request(sent, max_variables)
 

@@ -80,25 +80,6 @@ class Share:
         seconds = max(1, math.ceil(-self.left / self._part))
         return Overloaded("Too much is asked without an accepted token.", retry_after=seconds)
 
-    async def charged(
-        self, work: Coroutine[Any, Any, ResultT], *, unless: Callable[[], bool]
-    ) -> ResultT:
-        """The result of `work`, which is charged for the processor time that it takes; nothing of
-        it in the end if `unless` says so.
-        """
-        taken = 0.0
-
-        def charge(seconds: float) -> None:
-            nonlocal taken
-            taken += seconds
-            self.charge(seconds)
-
-        try:
-            return await _measured(work, charge)
-        finally:
-            if unless():
-                self.charge(-taken)
-
     def _look_again(self) -> None:
         if self._waiting and self._timer is None:
             wait = max(-self.left / self._part, SOON)
@@ -125,24 +106,48 @@ class _Waiting(NamedTuple):
     turn: asyncio.Future[None]
 
 
-@types.coroutine
-def _measured(
-    work: Coroutine[Any, Any, ResultT], charge: Callable[[float], None]
-) -> Generator[Any, Any, ResultT]:
-    """Runs `work` in the task at hand; each step is charged as soon as it is done."""
-    step: Callable[[], Any] = partial(work.send, None)
-    while True:
-        began = time.thread_time()
-        try:
-            waits_for = step()
-        except StopIteration as finished:
-            result: ResultT = finished.value
-            return result
-        finally:
-            charge(time.thread_time() - began)
-        try:
-            yield waits_for
-        except BaseException as thrown:
-            step = partial(work.throw, thrown)
-        else:
-            step = partial(work.send, None)
+class Account:
+    """What one request takes of a share."""
+
+    def __init__(self, share: Share) -> None:
+        self._share = share
+        self._taken = 0.0
+        self._runs = False
+
+    async def charged(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """The result of `work`, which is charged for the processor time that it takes, step by
+        step. What it does in tasks of their own has to be charged there.
+        """
+        return await self._steps(work)
+
+    def give_back(self) -> None:
+        """It turned out to be free."""
+        self._share.charge(-self._taken)
+        self._taken = 0.0
+
+    @types.coroutine
+    def _steps(self, work: Coroutine[Any, Any, ResultT]) -> Generator[Any, Any, ResultT]:
+        step: Callable[[], Any] = partial(work.send, None)
+        while True:
+            # What is charged and awaited within a step is a part of it.
+            outermost, self._runs = not self._runs, True
+            began = time.thread_time()
+            try:
+                waits_for = step()
+            except StopIteration as finished:
+                result: ResultT = finished.value
+                return result
+            finally:
+                if outermost:
+                    self._runs = False
+                    self._charge(time.thread_time() - began)
+            try:
+                yield waits_for
+            except BaseException as thrown:
+                step = partial(work.throw, thrown)
+            else:
+                step = partial(work.send, None)
+
+    def _charge(self, seconds: float) -> None:
+        self._taken += seconds
+        self._share.charge(seconds)

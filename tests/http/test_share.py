@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.http.share import Share
+from gateway.http.share import Account, Share
 
 
 def burn(seconds: float) -> None:
@@ -115,7 +115,7 @@ async def test_work_is_charged_for_what_it_takes():
         return "done"
 
     before = share.left
-    assert await share.charged(work(), unless=lambda: False) == "done"
+    assert await Account(share).charged(work()) == "done"
 
     assert 0.02 <= before - share.left < 0.05
 
@@ -130,7 +130,7 @@ async def test_work_that_fails_is_charged_too():
 
     before = share.left
     with pytest.raises(KeyError):
-        await share.charged(work(), unless=lambda: False)
+        await Account(share).charged(work())
 
     assert before - share.left >= 0.01
 
@@ -142,7 +142,9 @@ async def test_nothing_is_charged_where_it_turns_out_to_be_free():
     async def work() -> None:
         burn(0.02)
 
-    await share.charged(work(), unless=lambda: True)
+    account = Account(share)
+    await account.charged(work())
+    account.give_back()
 
     assert share.left > 99.99
 
@@ -158,8 +160,28 @@ async def test_a_cancellation_reaches_the_work():
             return "tidied up"
         return "never"
 
-    task = asyncio.create_task(share.charged(work(), unless=lambda: False))
+    task = asyncio.create_task(Account(share).charged(work()))
     await asyncio.sleep(0)
     task.cancel()
 
     assert await task == "tidied up"
+
+
+async def test_what_is_charged_within_is_charged_once():
+    """Where it is awaited, and where a task is made of it."""
+    share = Share(0.001, most_saved=100)
+    account = Account(share)
+
+    async def part() -> None:
+        burn(0.01)
+        await asyncio.sleep(0)
+        burn(0.01)
+
+    async def whole() -> None:
+        await account.charged(part())
+        await asyncio.create_task(account.charged(part()))
+
+    before = share.left
+    await account.charged(whole())
+
+    assert 0.04 <= before - share.left < 0.06

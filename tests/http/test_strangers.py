@@ -98,6 +98,18 @@ async def test_what_costs_no_rest_call_is_charged_too(narrow: Gateway):
 
 
 @pytest.mark.slow
+async def test_what_graphql_core_makes_is_charged_too(narrow: Gateway):
+    """It makes long lists in tasks of their own."""
+    types = "types { name fields { name args { name type { name kind } } } }"
+    roots = " ".join(f"a{number}: __schema {{ {types} }}" for number in range(20))
+    for _ in range(5):
+        response = await narrow.post(f"{{ {roots} }}", token=None)
+        if response.status_code == 503:
+            return
+    pytest.fail("Strangers can have the schema as often as they like.")
+
+
+@pytest.mark.slow
 async def test_those_who_wait_are_let_in(flow: Flow):
     """When what was taken is earned back."""
     async with running_gateway(settings(flow.url, stranger_share=0.5, deadline=60)) as gateway:
