@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.backends.commercetools import Commercetools
-from gateway.backends.commercetools_refusals import may_repeat
+from gateway.backends.commercetools_refusals import not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
 from gateway.context import Tenants
@@ -40,7 +40,7 @@ from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.settings import Settings, SettingsError
 from gateway.settings import Upstream as UpstreamSettings
-from gateway.telemetry import Observer, log_event
+from gateway.telemetry import Log, Observer
 
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
@@ -51,7 +51,7 @@ MakeTransport = Callable[[int], httpx.AsyncBaseTransport]
 def create_app(
     settings: Settings,
     *,
-    observe: Observer = log_event,
+    observe: Observer | None = None,
     make_transport: MakeTransport = lambda connections: HttpTransport(connections=connections),
     graphiql_tokens: Mapping[str, str] = NO_TOKENS,
 ) -> Starlette:
@@ -72,6 +72,7 @@ def create_app(
             'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
         )
     development = settings.profile == "development"
+    observe = observe or Log()
     operations = _operations(settings, development)
     bounds = Bounds(
         default_page_size=min(settings.default_page_size, settings.max_page_size),
@@ -249,7 +250,11 @@ class _Backends:
                 upstream = Upstream("flow_retail", settings, transport, self._observe)
             case CommercetoolsSettings():
                 upstream = Upstream(
-                    "commercetools", settings, transport, self._observe, may_repeat=may_repeat
+                    "commercetools",
+                    settings,
+                    transport,
+                    self._observe,
+                    not_carried_out=not_carried_out,
                 )
         self._upstreams.append((settings, upstream))
         return upstream

@@ -52,6 +52,9 @@ class Upstream:
     """How often a failed read is sent again."""
     max_retry_after: Seconds = 2.0
     """The longest Retry-After that is waited for; a longer one is answered as RATE_LIMITED."""
+    max_tenant_pause: Seconds = 60.0
+    """Seconds for which one caller's Retry-After holds for all of its tenant; then it is tried out.
+    """
     max_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 8_000_000
     """Bytes of one answer, decompressed; a longer one is refused."""
     bearer_header: BearerHeader = "Authorization"

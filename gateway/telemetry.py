@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
 from gateway.errors import LimitExceeded
 
 log = logging.getLogger("gateway")
+CALLERS_OWN: Final = frozenset({401, 403})
+"""Statuses that are about a token, and nothing that an operator could mend."""
+MAX_CAUSES: Final = 256
 
 
 class UpstreamCall(Struct, frozen=True, kw_only=True):
     """One REST request that was sent. `status` is None where no answer came; `seconds` is the time
-    it took.
+    it took. `cause` says in a few words why it failed, if it did.
     """
 
     backend: str
+    tenant: str
     method: str
     template: str
     status: int | None
+    cause: str | None = None
     seconds: float
     attempt: int
     request_id: str
@@ -33,19 +41,19 @@ class UpstreamCall(Struct, frozen=True, kw_only=True):
 class Meter:
     """What one operation has cost so far, and the most that it may.
 
-    A REST call counts once, however often it is sent again after a failure. While `planned` was no
-    more than `limit` when it was set, ``rest_calls <= planned <= limit`` holds.
+    What is sent again after a failure counts again. While `planned` was no more than `limit` when
+    it was set, ``rest_calls <= limit`` and ``rest_calls - repeats <= planned <= limit`` hold.
     """
 
     limit: int | None = None
     """The most REST calls; None for any number."""
     planned: int = 0
-    """The most REST calls that are expected: what was bounded ahead, or what was made, where that
-    is more.
+    """The most REST calls that are expected if none is sent again: what was bounded ahead, or what
+    was made, where that is more.
     """
     rest_calls: int = 0
     repeats: int = 0
-    """How often calls were sent again."""
+    """How many of them were sent again after a failure."""
 
     def allows(self, calls: int) -> bool:
         """Whether so many more REST calls fit."""
@@ -68,15 +76,19 @@ class Meter:
             found=self.rest_calls + calls,
         )
 
-    def spend(self) -> None:
+    def spend(self, *, repeat: bool = False) -> None:
         """Count a call that is about to be sent; raises LimitExceeded where none is left."""
         self.require(1)
         self.rest_calls += 1
-        self.planned = max(self.planned, self.rest_calls)
+        if repeat:
+            self.repeats += 1
+        else:
+            self.planned = max(self.planned, self.rest_calls - self.repeats)
 
-    def give_back(self) -> None:
+    def give_back(self, *, repeat: bool = False) -> None:
         """Take off a call that was counted and then not sent at all."""
         self.rest_calls -= 1
+        self.repeats -= repeat
 
 
 class OperationDone(Struct, frozen=True, kw_only=True):
@@ -86,7 +98,7 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     seconds: float
     rest_calls: int
     repeats: int = 0
-    """How often those calls were sent again after a failure."""
+    """How many of those calls were sent again after a failure."""
     error_codes: Sequence[str]
     request_id: str
 
@@ -107,7 +119,19 @@ class LimitReached(Struct, frozen=True, kw_only=True):
     limit: str
 
 
-Event = UpstreamCall | OperationDone | UntrustedDocument | LimitReached
+class BreakerChanged(Struct, frozen=True, kw_only=True):
+    """Whether a tenant's REST calls are sent: `state` is closed, as usual; open, and none is; or
+    half-open, and one in a second is. `limited` says that it is so because the backend has asked to
+    wait.
+    """
+
+    backend: str
+    tenant: str
+    state: str
+    limited: bool
+
+
+Event = UpstreamCall | BreakerChanged | OperationDone | UntrustedDocument | LimitReached
 Observer = Callable[[Event], None]
 
 
@@ -117,11 +141,12 @@ def log_event(event: Event) -> None:
     match event:
         case UpstreamCall():
             log.debug(
-                "rest %s %s %s status=%s ms=%.1f attempt=%d request=%s",
+                "rest %s %s %s status=%s%s ms=%.1f attempt=%d request=%s",
                 event.backend,
                 event.method,
                 event.template,
                 event.status,
+                "" if event.cause is None else f" cause={event.cause!r}",
                 event.seconds * 1000,
                 event.attempt,
                 event.request_id,
@@ -136,6 +161,15 @@ def log_event(event: Event) -> None:
                 _counted(event.error_codes),
                 event.request_id,
             )
+        case BreakerChanged():
+            log.log(
+                logging.DEBUG if event.state == "half-open" else logging.WARNING,
+                "breaker %s tenant=%s %s%s",
+                event.backend,
+                event.tenant,
+                event.state,
+                " because the backend asks to wait" if event.limited else "",
+            )
         case LimitReached():
             log.debug("limit reached: %s", event.limit)
         case UntrustedDocument():
@@ -145,6 +179,51 @@ def log_event(event: Event) -> None:
                 event.sha256,
                 event.request_id,
             )
+
+
+class Log:
+    """An observer that writes those lines, and a WARNING of what fails: one a second at most for
+    each cause, with how many there were since the last one.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[tuple[str, str], _Failures] = {}
+
+    def __call__(self, event: Event) -> None:
+        log_event(event)
+        if isinstance(event, UpstreamCall) and event.cause and event.status not in CALLERS_OWN:
+            self._warn(event, event.cause)
+
+    def _warn(self, event: UpstreamCall, cause: str) -> None:
+        now = self._clock()
+        failures = self._failures.get((event.backend, cause))
+        if failures is None:
+            if len(self._failures) == MAX_CAUSES:
+                del self._failures[next(iter(self._failures))]
+            failures = self._failures[event.backend, cause] = _Failures()
+        failures.untold += 1
+        if now < failures.told_at + 1:
+            return
+        log.warning(
+            "rest call failed: %s backend=%s tenant=%s %s %s count=%d request=%s",
+            cause,
+            event.backend,
+            event.tenant,
+            event.method,
+            event.template,
+            failures.untold,
+            event.request_id,
+        )
+        failures.told_at, failures.untold = now, 0
+
+
+@dataclass(slots=True)
+class _Failures:
+    """Of one backend, for one cause."""
+
+    told_at: float = -math.inf
+    untold: int = 0
 
 
 def _counted(codes: Sequence[str]) -> str:

@@ -20,9 +20,8 @@ FIELDS: Final[Mapping[str, Sequence[str]]] = {
 """Its fields, and the input fields that they come from."""
 
 
-def may_repeat(status: int, body: bytes) -> bool:
-    """Whether a 5xx says that the request was not carried out, so that even a write may be sent
-    again.
+def not_carried_out(status: int, body: bytes) -> bool:
+    """Whether a 5xx says that nothing was done, so that what became of a write is known.
 
     503 with OverCapacity or PendingOperation (vendor's API reference, "Errors").
     """

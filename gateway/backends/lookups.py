@@ -25,8 +25,10 @@ from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
     LimitExceeded,
+    Overloaded,
     RateLimited,
     Unauthenticated,
+    Unavailable,
 )
 from gateway.records import CustomerGroup
 
@@ -190,5 +192,12 @@ class GroupDirectory:
         self._read.add(index)
 
 
-FINAL: Final = (Unauthenticated, RateLimited, DeadlineExceeded, LimitExceeded)
+FINAL: Final = (
+    Unauthenticated,
+    LimitExceeded,
+    Unavailable,
+    RateLimited,
+    Overloaded,
+    DeadlineExceeded,
+)
 """What a GET for each group would meet just as a page does."""

@@ -42,15 +42,23 @@ class Connections:
         self._closed = False
 
     async def exchange(
-        self, origin: Origin, request: bytes, *, collect: int, connect_timeout: float | None
+        self,
+        origin: Origin,
+        request: bytes,
+        *,
+        collect: int,
+        connect_timeout: float | None,
+        fresh: bool = False,
     ) -> Exchange:
-        """Send `request`; the answer, once its head is there.
+        """Send `request`, over a new connection if it is to be `fresh`; the answer, once its head
+        is there.
 
         Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the answer was lost.
         """
         await self._slots.acquire()
         try:
-            connection = self._used(origin) or await self._connect(origin, connect_timeout)
+            used = None if fresh else self._used(origin)
+            connection = used or await self._connect(origin, connect_timeout)
         except BaseException:
             self._slots.release()
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from typing import Final
 
 import httpx
@@ -16,6 +16,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest.retry_after import retry_after
 
 NOT_YET: Final = frozenset({408, 425})
 """The server did not wait for the request, or does not take it this early."""
@@ -63,11 +64,15 @@ def judge(
         raise Unauthenticated("The backend does not accept this token.")
     if status == 403:
         raise Forbidden("This token has no right to do that.")
-    if status == 429:
-        after = _retry_after(response.headers.get("Retry-After"))
-        limited = RateLimited("The backend asks to slow down.", retry_after=after)
-        # A refused request was not carried out, so a write may be sent again as well.
-        raise Again(limited, after=after)
+    if status == 429 or (safe and status == 503):
+        after = retry_after(response.headers)
+        if status == 429 or after is not None:
+            limited = RateLimited(
+                "The backend asks to slow down.",
+                retry_after=None if after is None else float(math.ceil(after)),
+            )
+            # A write is sent once, for there are upstreams that had done it already.
+            raise Again(limited, after=after) if safe else limited
     if safe and (status in TRANSIENT or status in NOT_YET):
         raise Again(Unavailable("The backend is not available."))
     if 400 <= status < 500:
@@ -81,6 +86,6 @@ def judge(
     raise InvalidAnswer("The backend answered with a status that its contract does not have.")
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds; None for an absent or a date form, which would need the upstream's clock."""
-    return float(value) if value and re.fullmatch(r"\d{1,6}", value) else None
+def fails(status: int) -> bool:
+    """Whether it is a failure for any API, and not an adapter's to read."""
+    return not 200 <= status < 500 or status in (401, 403, 408, 425, 429)

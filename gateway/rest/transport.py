@@ -23,6 +23,8 @@ FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 COLLECT: Final = "collect"
 """The extension of a request that says up to how many bytes of the body are to be waited for, so
 that they come in one piece, with the head; without it each piece is handed over as it comes."""
+FRESH: Final = "fresh"
+"""The extension of a request, true where it must not go over a connection that was used before."""
 
 
 class HttpTransport(httpx.AsyncBaseTransport):
@@ -52,6 +54,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
             origin,
             _spelt(request, body),
             collect=request.extensions.get(COLLECT, -1),
+            fresh=request.extensions.get(FRESH, False),
             connect_timeout=timeouts.get("connect"),
         )
         response = httpx.Response(

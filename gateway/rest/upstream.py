@@ -8,31 +8,50 @@ here; any other 4xx is the adapter's to read.
 from __future__ import annotations
 
 import asyncio
-import random
+import hashlib
+import math
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 import httpx
 
-from gateway.backends.port import Caller
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
+    InvalidAnswer,
+    Overloaded,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest import causes
 from gateway.rest.answer import Answer
 from gateway.rest.bodies import read, stream
+from gateway.rest.breaker import Breaker, State
+from gateway.rest.caller import RestCaller
+from gateway.rest.places import Flow, Full, Place, Places
 from gateway.rest.requests import Requests
-from gateway.rest.statuses import Again, judge, unknown
-from gateway.rest.transport import COLLECT
+from gateway.rest.retries import backoff
+from gateway.rest.retry_after import retry_after
+from gateway.rest.statuses import Again, fails, judge, unknown
+from gateway.rest.transport import COLLECT, FRESH
+from gateway.rest.troubles import Troubles
 from gateway.rest.urls import BaseUrl, Query, Target
 from gateway.settings import Upstream as UpstreamSettings
-from gateway.telemetry import Observer, UpstreamCall
+from gateway.telemetry import BreakerChanged, Observer, UpstreamCall
 from gateway.time_limits import TimeLimits
 
 SAFE_METHODS: Final = frozenset({"GET"})
+REFUSED: Final = frozenset({401, 403})
+NOBODYS: Final = REFUSED | {429}
+"""Statuses that are about one caller, and say nothing of how the API is."""
+SLOW: Final = 0.2
+"""The part of the timeout after which a call is slow."""
+TICK: Final = 0.25
+"""Seconds after which those who wait are looked at again, though nothing has happened."""
 
 
 class Upstream:
@@ -45,13 +64,13 @@ class Upstream:
         transport: httpx.AsyncBaseTransport,
         observe: Observer,
         *,
-        may_repeat: Callable[[int, bytes], bool] = lambda _status, _body: False,
+        not_carried_out: Callable[[int, bytes], bool] = lambda _status, _body: False,
     ) -> None:
-        """`may_repeat(status, body)` says of a 5xx whether this API means by it that the request
-        was not carried out, so that even a write may be sent again.
+        """`not_carried_out(status, body)` says of a 5xx whether this API means by it that nothing
+        was done, so that what became of a write is known.
         """
         self.name = name
-        self._may_repeat = may_repeat
+        self._not_carried_out = not_carried_out
         self._settings = settings
         self._base = BaseUrl(settings.url or "")
         # A body that is not too long comes whole, in one turn of the event loop.
@@ -60,12 +79,32 @@ class Upstream:
             COLLECT: settings.max_body,
         }
         self._transport = transport
-        self._gate = asyncio.Semaphore(settings.concurrency)
+        self._places = Places(
+            settings.concurrency, slow=settings.timeout * SLOW, clock=time.monotonic
+        )
+        self._ticking = False
+        self._troubles = Troubles()
         self._time_limits = TimeLimits()
+        self._secret = secrets.token_bytes(16)
         self._observe = observe
 
-    def connect(self, caller: Caller) -> CallerUpstream:
+    def connect(self, caller: RestCaller) -> CallerUpstream:
         return CallerUpstream(self, caller)
+
+    def _digest(self, token: str) -> bytes:
+        """What a token is known by here."""
+        return hashlib.blake2b(token.encode(), key=self._secret, digest_size=16).digest()
+
+    def _keep_time(self) -> None:
+        """While calls wait, look at them now and then."""
+        if not self._ticking and self._places.waiting:
+            self._ticking = True
+            asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        self._places.tick()
+        self._keep_time()
 
 
 class CallerUpstream:
@@ -73,9 +112,10 @@ class CallerUpstream:
     only these.
     """
 
-    def __init__(self, upstream: Upstream, caller: Caller) -> None:
+    def __init__(self, upstream: Upstream, caller: RestCaller) -> None:
         self._upstream = upstream
         self._caller = caller
+        self._flow = Flow(caller.tenant_uid, upstream._digest(caller.token or ""))
         self._requests = Requests(
             upstream._base,
             caller.token,
@@ -97,9 +137,9 @@ class CallerUpstream:
         query: Query | None = None,
         body: object = None,
     ) -> Answer:
-        """One REST call, and its repetition where that is safe.
+        """One REST call; a read may be sent again, and a write if it has not left.
 
-        Raises Unauthenticated, Forbidden, RateLimited, Unavailable, InvalidAnswer,
+        Raises Unauthenticated, Forbidden, RateLimited, Overloaded, Unavailable, InvalidAnswer,
         DeadlineExceeded; for a write of which it can't be told whether it was made,
         OutcomeUnknown; LimitExceeded, and sends nothing, where the operation's calls are used up.
         What was answered to a GET is answered again, if the caller has answers kept.
@@ -117,24 +157,43 @@ class CallerUpstream:
 
     async def _sent(self, method: str, template: str, target: Target, body: object) -> Answer:
         request = self._requests.make(method, self._upstream._base.url(target), body)
-        settings = self._upstream._settings
-        # Here and not where it is sent: calls side by side must not wait at the gate to be refused,
-        # and what is sent again is the same call.
-        self._caller.meter.spend()
-        attempt = 0
+        meter = self._caller.meter
+        trouble = self._upstream._troubles.of(self._flow.tenant)
+        if trouble is not None:
+            trouble.retries.add()
+        # Here and not where it is sent: calls side by side must not queue up to be refused.
+        meter.spend()
+        attempt = 1
         while True:
-            attempt += 1
             try:
                 return await self._attempt(request, template, attempt)
             except Again as again:
-                wait = again.after if again.after is not None else 0.05 * 2**attempt
-                if attempt > settings.retries or wait > settings.max_retry_after:
-                    raise again.failure from None
-                # Jitter, so that callers which failed together do not come back together.
-                wait *= random.uniform(1.0, 1.2)  # noqa: S311  # no secret
-                if wait > self._caller.deadline - asyncio.get_running_loop().time():
-                    raise again.failure from None
-                await asyncio.sleep(wait)
+                wait = self._pause(again, attempt)
+                failure = again.failure
+                if wait is None:
+                    raise failure from None
+            await asyncio.sleep(wait)
+            if not meter.allows(1):
+                raise failure
+            meter.spend(repeat=True)
+            attempt += 1
+            # Where servers reset connections that were kept, the next one is as dead as the first.
+            request.extensions = {**request.extensions, FRESH: True}
+
+    def _pause(self, again: Again, attempt: int) -> float | None:
+        """Seconds until the call is sent again; None where it is not to be."""
+        upstream, caller = self._upstream, self._caller
+        settings = upstream._settings
+        wait = backoff(attempt, at_least=again.after)
+        if (
+            attempt > settings.retries
+            or (again.after or 0.0) > settings.max_retry_after
+            or wait > caller.deadline - asyncio.get_running_loop().time()
+            or not caller.meter.allows(1)
+            or not upstream._troubles.begin(self._flow.tenant).retries.take()
+        ):
+            return None
+        return wait
 
     async def _attempt(self, request: httpx.Request, template: str, attempt: int) -> Answer:
         loop = asyncio.get_running_loop()
@@ -145,16 +204,20 @@ class CallerUpstream:
         ends = deadline
         sent = False
         status: int | None = None
+        cause: str | None = None
         try:
             if loop.time() >= deadline:
                 raise DeadlineExceeded("The operation's time is over.")
-            await self._pass(upstream._gate)
+            if upstream._troubles:
+                self._require_admission(trial=False)  # none waits only to be refused
+            place = upstream._places.take(self._flow, template) or await self._wait(template)
             try:
+                if upstream._troubles:
+                    self._require_admission(trial=True)
                 began = loop.time()
                 ends = min(deadline, began + upstream._settings.timeout)
                 with upstream._time_limits.until(ends):
                     sent = True
-                    caller.meter.repeats += attempt > 1
                     response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
@@ -164,42 +227,160 @@ class CallerUpstream:
                     finally:
                         await stream(response).aclose()
             finally:
-                upstream._gate.release()
+                upstream._places.leave(
+                    place, answered=status is not None, accepted=status not in REFUSED
+                )
+            if status >= 300 or unreadable is not None or upstream._troubles:
+                cause = self._learn(response, unreadable)
         except TimeoutError:
             if ends == deadline:
+                cause = "timeout: deadline"
                 failure: GatewayError = DeadlineExceeded("The operation's time is over.")
             else:
+                cause = "timeout: answer"
                 failure = Unavailable("The backend did not answer in time.")
             raise failure if safe or not sent else unknown() from None
-        except httpx.ConnectError:
+        except httpx.ConnectError as unconnected:
+            cause = causes.unconnected(unconnected)
+            self._failed()
             # Nothing was sent, so even a write may be tried again.
             raise Again(Unavailable("The backend can't be reached.")) from None
-        except httpx.TransportError:
-            lost = Unavailable("The connection to the backend was lost.")
-            raise (Again(lost) if safe else unknown()) from None
+        except httpx.TransportError as lost:
+            cause = causes.lost(lost)
+            self._failed()
+            again = Again(Unavailable("The connection to the backend was lost."))
+            raise (again if safe else unknown()) from None
         finally:
             if sent:
                 upstream._observe(
                     UpstreamCall(
                         backend=upstream.name,
+                        tenant=caller.tenant_uid,
                         method=request.method,
                         template=template,
                         status=status,
+                        cause=cause,
                         seconds=loop.time() - began,
                         attempt=attempt,
                         request_id=caller.request_id,
                     )
                 )
-            elif attempt == 1:
-                caller.meter.give_back()
-        if upstream._may_repeat(status, content):
-            raise Again(Unavailable("The backend is not available."))
+            else:
+                caller.meter.give_back(repeat=attempt > 1)
+        if not safe and upstream._not_carried_out(status, content):
+            raise Unavailable("The backend is not available.")
         return Answer(judge(safe, response, unreadable), content, self._private)
 
-    async def _pass(self, gate: asyncio.Semaphore) -> None:
-        """Through the gate; raises TimeoutError where the deadline comes first."""
-        if gate.locked():
-            with self._upstream._time_limits.until(self._caller.deadline):
-                await gate.acquire()
-        else:
-            await gate.acquire()  # at once
+    async def _wait(self, template: str) -> Place:
+        """A place, once it is our turn; raises Overloaded where too many wait already, TimeoutError
+        where the deadline comes first.
+        """
+        upstream = self._upstream
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        given: list[Place] = []
+
+        def grant(place: Place) -> None:
+            given.append(place)
+            if not turn.done():  # else we have been cancelled, and leave it below
+                turn.set_result(None)
+
+        try:
+            ticket = upstream._places.wait(self._flow, template, grant)
+        except Full as full:
+            raise Overloaded(
+                "Too many calls to the backend wait already.", retry_after=full.seconds
+            ) from None
+        upstream._keep_time()
+        try:
+            with upstream._time_limits.until(self._caller.deadline):
+                await turn
+        except BaseException:
+            if given:
+                upstream._places.leave(given[0], answered=False, accepted=False)
+            else:
+                upstream._places.withdraw(ticket)
+            raise
+        return given[0]
+
+    # -- what goes wrong
+
+    def _require_admission(self, *, trial: bool) -> None:
+        """Raises RateLimited or Unavailable where nothing is sent for the moment, with this token
+        or for this tenant; `trial` says whether the call is sent otherwise.
+        """
+        upstream, flow = self._upstream, self._flow
+        now = time.monotonic()
+        paused = upstream._troubles.paused(flow.token, now)
+        if paused:
+            raise _limited(paused)
+        trouble = upstream._troubles.of(flow.tenant)
+        if trouble is None:
+            return
+        breaker = trouble.breaker
+        before = breaker.state
+        admitted = breaker.admits(now) if trial else not breaker.refuses(now)
+        self._tell_of(breaker, before)
+        if admitted:
+            return
+        if breaker.limited:
+            raise _limited(breaker.until - now)
+        raise Unavailable("The backend is not available.")
+
+    def _learn(
+        self, response: httpx.Response, unreadable: InvalidAnswer | Again | None
+    ) -> str | None:
+        """Note what an answer says of those to come; why it is a failure, if it is one."""
+        upstream, flow = self._upstream, self._flow
+        status = response.status_code
+        if status == 429 or status == 503:
+            seconds = retry_after(response.headers)
+            if seconds is not None:
+                now = time.monotonic()
+                upstream._troubles.pause(flow.token, now + seconds)
+                breaker = upstream._troubles.begin(flow.tenant).breaker
+                before = breaker.state
+                breaker.wait(now, seconds, most=upstream._settings.max_tenant_pause)
+                self._tell_of(breaker, before)
+        if status >= 500 or (status < 300 and isinstance(unreadable, Again)):
+            self._failed()
+        elif status not in NOBODYS:
+            self._succeeded()
+        if fails(status):
+            return f"status {status}"
+        match unreadable:
+            case None:
+                return None
+            case Again():
+                return "reset"
+            case _:
+                return "invalid answer: body"
+
+    def _failed(self) -> None:
+        """A connection failed, or a 5xx came."""
+        breaker = self._upstream._troubles.begin(self._flow.tenant).breaker
+        before = breaker.state
+        breaker.failed(time.monotonic())
+        self._tell_of(breaker, before)
+
+    def _succeeded(self) -> None:
+        trouble = self._upstream._troubles.of(self._flow.tenant)
+        if trouble is not None:
+            before = trouble.breaker.state
+            trouble.breaker.succeeded()
+            self._tell_of(trouble.breaker, before)
+            self._upstream._troubles.end_if_over(self._flow.tenant)
+
+    def _tell_of(self, breaker: Breaker, before: State) -> None:
+        if breaker.state is not before:
+            self._upstream._observe(
+                BreakerChanged(
+                    backend=self._upstream.name,
+                    tenant=self._flow.tenant,
+                    state=breaker.state.value,
+                    limited=breaker.limited,
+                )
+            )
+
+
+def _limited(seconds: float) -> RateLimited:
+    return RateLimited("The backend asks to slow down.", retry_after=float(math.ceil(seconds)))

@@ -20,10 +20,12 @@ from gateway.backends.lookups import (
 )
 from gateway.backends.windows import AnsweredPage
 from gateway.errors import (
+    DeadlineExceeded,
     Forbidden,
     GatewayError,
     InvalidAnswer,
     LimitExceeded,
+    Overloaded,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -377,11 +379,9 @@ async def test_a_list_that_tells_no_total_proves_nothing():
 # -- what fails
 
 
-@pytest.mark.parametrize(
-    "failure", [Unavailable("It failed."), InvalidAnswer("It is too long."), Forbidden("No.")]
-)
-async def test_groups_on_a_page_that_fails_are_got(failure):
-    """The failure of a page is nobody's yet."""
+@pytest.mark.parametrize("failure", [InvalidAnswer("It is too long."), Forbidden("No.")])
+async def test_groups_on_a_page_that_can_not_be_had_are_got(failure):
+    """What is wrong with a page need not be wrong with a group."""
     shop = Shop(uids=numbered(20), total_seen=True, failing_pages={1: failure})
     wanted = ["g1", "g2", "g11", "g12"]
 
@@ -389,20 +389,28 @@ async def test_groups_on_a_page_that_fails_are_got(failure):
     assert shop.calls == ["list 0", "list 1", "get g11", "get g12"]
 
 
-async def test_where_the_first_page_fails_all_groups_are_got():
+async def test_where_the_first_page_can_not_be_used_all_groups_are_got():
     """And no further page is tried."""
-    shop = Shop(uids=numbered(50), failing_pages={0: Unavailable("It failed.")})
+    shop = Shop(uids=numbered(50), failing_pages={0: InvalidAnswer("It is too long.")})
 
     assert await look_up(["g1", "g2", "g3"], shop) == groups(["g1", "g2", "g3"])
     assert shop.calls == ["list 0", "get g1", "get g2", "get g3"]
 
 
 @pytest.mark.parametrize(
-    "failure", [Unauthenticated("No."), RateLimited("Slow down."), LimitExceeded("Used up.")]
+    "failure",
+    [
+        Unauthenticated("No."),
+        RateLimited("Slow down."),
+        LimitExceeded("Used up."),
+        Unavailable("It failed, or hung."),
+        DeadlineExceeded("It is late."),
+        Overloaded("Too many wait.", retry_after=1),
+    ],
 )
-async def test_a_refusal_that_meets_every_call_is_not_asked_for_again(failure):
-    """An upstream that does not know the token, or asks to slow down, is not sent a GET a group;
-    and where the operation's calls are used up, a GET would not be sent either.
+async def test_a_failure_that_meets_every_call_is_not_asked_for_again(failure):
+    """An upstream that fails, hangs, does not know the token or asks to slow down is not sent a GET
+    a group; and where the operation's calls are used up, a GET would not be sent either.
     """
     shop = Shop(uids=numbered(20), total_seen=True, failing_pages={1: failure})
 

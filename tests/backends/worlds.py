@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 
 from gateway.backends.commercetools import Commercetools, CommercetoolsBackend
-from gateway.backends.commercetools_refusals import may_repeat
+from gateway.backends.commercetools_refusals import not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.rest.transport import HttpTransport
@@ -141,7 +141,7 @@ class CommercetoolsWorld(Connecting):
         self.faults = faults
         self.settings = settings
         upstream = Upstream(
-            self.name, settings, transport, lambda _event: None, may_repeat=may_repeat
+            self.name, settings, transport, lambda _event: None, not_carried_out=not_carried_out
         )
         self.connector = Commercetools(upstream, settings)
 

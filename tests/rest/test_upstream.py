@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -106,12 +107,13 @@ class Script(httpx.AsyncBaseTransport):
 def caller(
     *,
     token: str | None = SECRET,
+    tenant: str = "shop",
     seconds: float = 10.0,
     limit: int | None = None,
     answers: AnswerCache | None = None,
 ) -> Caller:
     return Caller(
-        tenant_uid="shop",
+        tenant_uid=tenant,
         token=token,
         request_id="req-1",
         deadline=asyncio.get_running_loop().time() + seconds,
@@ -453,7 +455,7 @@ def meaning(status: int, *, write: bool) -> type[GatewayError] | None:
 
 @pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
 async def test_every_status_has_one_meaning(write):
-    """And only what is refused for the moment is asked again: 429, and for a read some others."""
+    """And only a read is asked again, where it may be otherwise in a moment."""
 
     async def ask(status: int) -> tuple[type | None, int]:
         connection, script = connect(Says(status, b'{"message": "x"}'))
@@ -467,7 +469,7 @@ async def test_every_status_has_one_meaning(write):
     statuses = range(200, 600)
     found = dict(zip(statuses, await asyncio.gather(*map(ask, statuses)), strict=True))
 
-    again = {429} if write else {408, 425, 429, 502, 503, 504}
+    again = set() if write else {408, 425, 429, 502, 503, 504}
     assert found == {
         status: (meaning(status, write=write), 2 if status in again else 1) for status in statuses
     }
@@ -510,15 +512,42 @@ async def test_a_write_that_may_have_been_made_is_not_repeated(lost):
 
 
 async def test_a_write_that_was_never_sent_is_repeated():
-    """A refused connection and a 429 have changed nothing."""
-    connection, script = connect(
-        httpx.ConnectError("refused"), Says(429, headers={"Retry-After": "0"}), Says(204), retries=2
-    )
+    """Where there was no connection, nothing has left."""
+    connection, script = connect(httpx.ConnectError("refused"), Says(204))
 
     answer = await put(connection)
 
     assert answer.status == 204
-    assert [b"".join(request.stream) for request in script.requests] == [b'{"name":"Gold"}'] * 3
+    assert [b"".join(request.stream) for request in script.requests] == [b'{"name":"Gold"}'] * 2
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}, {"Retry-After": "1"}], ids=str)
+async def test_a_write_that_was_answered_is_not_sent_again(status, headers):
+    """Not even one that the upstream says it has not made: some had made it already."""
+    made, script = upstream(Says(status, headers=headers), Says(204))
+
+    with contextlib.suppress(GatewayError):
+        assert not (await put(made.connect(caller()))).ok
+
+    assert len(script.requests) == 1
+
+
+async def test_a_write_that_was_not_carried_out_is_known_not_to_be():
+    """It is UPSTREAM_UNAVAILABLE, and not OUTCOME_UNKNOWN."""
+    script = Script([Says(503, b"busy")])
+    made = Upstream(
+        "commercetools",
+        UpstreamSettings(url=URL),
+        script,
+        lambda _event: None,
+        not_carried_out=lambda status, body: (status, body) == (503, b"busy"),
+    )
+
+    with pytest.raises(Unavailable):
+        await put(made.connect(caller()))
+
+    assert len(script.requests) == 1
 
 
 async def test_retry_after_is_waited_for():
@@ -931,8 +960,8 @@ async def test_each_attempt_is_one_event():
 # -- how many
 
 
-async def test_a_call_counts_once_however_often_it_is_sent():
-    """What is sent again is counted beside it."""
+async def test_a_call_counts_as_often_as_it_is_sent():
+    """What is sent again is told beside the sum of all."""
     made, script = upstream(httpx.ReadError("lost"), Says(404), Says())
     asking = caller()
 
@@ -940,17 +969,31 @@ async def test_a_call_counts_once_however_often_it_is_sent():
     await get(made.connect(asking))
 
     assert len(script.requests) == 3
-    assert (asking.meter.rest_calls, asking.meter.repeats) == (2, 1)
+    assert (asking.meter.rest_calls, asking.meter.repeats, asking.meter.planned) == (3, 1, 2)
 
 
-async def test_a_call_that_may_be_sent_again_needs_no_second_place():
-    """Also where it is the last that is left, and a write."""
-    made, script = upstream(Says(429, headers={"Retry-After": "0"}), Says())
+async def test_the_limit_holds_for_what_is_sent_again():
+    """Where no call is left, the first failure is the answer."""
+    made, script = upstream(Says(503), Says())
     asking = caller(limit=1)
 
-    assert (await put(made.connect(asking))).ok
-    assert len(script.requests) == 2
-    assert (asking.meter.rest_calls, asking.meter.repeats) == (1, 1)
+    with pytest.raises(Unavailable):
+        await get(made.connect(asking))
+
+    assert len(script.requests) == 1
+    assert (asking.meter.rest_calls, asking.meter.repeats) == (1, 0)
+
+
+async def test_calls_side_by_side_that_are_sent_again_share_what_is_left():
+    """Both fail, and pause; there is one call left for the two of them."""
+    made, script = upstream(Says(503))
+    asking = caller(limit=3)
+    connection = made.connect(asking)
+
+    failures = await asyncio.gather(get(connection), get(connection), return_exceptions=True)
+
+    assert [type(failure) for failure in failures] == [Unavailable] * 2
+    assert len(script.requests) == asking.meter.rest_calls == 3
 
 
 @pytest.mark.parametrize("send", [get, put])

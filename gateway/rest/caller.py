@@ -1,0 +1,64 @@
+"""For whom a REST call is made: as much of it as has to be known here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Protocol, TypeVar
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Budget(Protocol):
+    """How many calls an operation may make. What is sent again counts too."""
+
+    def allows(self, calls: int) -> bool:
+        """Whether so many more fit."""
+
+    def spend(self, *, repeat: bool = False) -> None:
+        """Count a call that is about to be sent; raises where none is left."""
+
+    def give_back(self, *, repeat: bool = False) -> None:
+        """Take off a call that was counted and then not sent at all."""
+
+
+class Answers(Protocol):
+    """What was answered to the reads of one operation."""
+
+    async def answer(
+        self,
+        read: Hashable,
+        send: Callable[[], Awaitable[AnswerT]],
+        *,
+        size: Callable[[AnswerT], int],
+    ) -> AnswerT:
+        """What was answered to this read, which is sent only where nobody else has sent it."""
+
+
+class RestCaller(Protocol):
+    """One operation on one tenant; the tenant is a name, and means nothing here."""
+
+    @property
+    def tenant_uid(self) -> str: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def bearer_header(self) -> str: ...
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def deadline(self) -> float:
+        """The event loop's time at which the operation's time is over."""
+
+    @property
+    def meter(self) -> Budget: ...
+
+    @property
+    def answers(self) -> Answers | None: ...
+
+    @property
+    def answered(self) -> Callable[[int], None] | None:
+        """Told the status of every answer."""

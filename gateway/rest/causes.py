@@ -1,0 +1,59 @@
+"""Why a call failed, in a few words for those who run the gateway: never a value, a URL or a host,
+of which TLS errors are fond.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from typing import Final
+
+import httpx
+
+HOSTNAME_MISMATCH: Final = frozenset({62, 64})
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and its sibling for IP addresses."""
+WORDS: Final = re.compile(r"[A-Za-z0-9 _-]{1,80}")
+CLOSED: Final = frozenset(
+    {"ServerDisconnected", "ConnectionResetError", "BrokenPipeError", "NoneType"}
+)
+
+
+def unconnected(failure: httpx.ConnectError) -> str:
+    """Why there was no connection."""
+    match failure.__cause__:
+        case socket.gaierror() | UnicodeError():
+            return "dns"
+        case ssl.SSLError() as tls:
+            return f"tls: {_tls(tls)}"
+        case TimeoutError():
+            return "timeout: connect"
+        case ConnectionRefusedError():
+            return "refused"
+        case ConnectionResetError():
+            return "reset"
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return f"unreachable: {errno.errorcode[number]}"
+        case httpx.ConnectError() as inner:
+            return unconnected(inner)
+        case _:
+            return "unreachable"
+
+
+def _tls(failure: ssl.SSLError) -> str:
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        if failure.verify_code in HOSTNAME_MISMATCH:
+            return "the certificate is for another name"
+        said = failure.verify_message
+    else:
+        said = (failure.reason or "").replace("_", " ").lower()
+    return said if WORDS.fullmatch(said) else "handshake"
+
+
+def lost(failure: httpx.TransportError) -> str:
+    """Why an answer was lost. Our transport names the exception that was met."""
+    said = str(failure)
+    if said in CLOSED:
+        return "reset"
+    return "invalid answer: HTTP" if said.startswith("HttpParser") or "Head" in said else "lost"
