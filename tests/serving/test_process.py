@@ -1,0 +1,163 @@
+"""`gateway serve` as a process over a simulator: how it ends, and what it does without means."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import NO_TLS, TENANT, TOKEN, Flow, codes
+from tests.http.test_disconnects import until
+from tests.test_command_line import begin
+
+pytestmark = pytest.mark.slow
+LIST = "{ customerGroups { nodes { uid } } }"
+CREATE = 'mutation { createCustomerGroup(input: {name: "Gold"}) { customerGroup { name } } }'
+
+
+@dataclass
+class Served:
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+    url: str
+
+    async def ask(self, query: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return await self.client.post(f"{self.url}/graphql", json={"query": query}, headers=headers)
+
+
+@asynccontextmanager
+async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[Served]:
+    process = await begin(
+        directory,
+        "serve",
+        GATEWAY_PORT="0",
+        GATEWAY_FLOW_RETAIL_URL=flow.url,
+        GATEWAY_FLOW_RETAIL_TIMEOUT="60",
+        GATEWAY_DEADLINE="60",
+        GATEWAY_DEFAULT_TENANT=TENANT,
+        **environ,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(60):
+            line = ""
+            while "listening on" not in line:
+                line = (await process.stderr.readline()).decode()
+        [url] = re.findall(r"http://\S+", line)
+        async with httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS) as client:
+            yield Served(process, client, url)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def stopped(served: Served) -> tuple[int | None, str]:
+    """Its exit code, and what it has written."""
+    async with asyncio.timeout(60):
+        _, written = await served.process.communicate()
+    return served.process.returncode, written.decode()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_what_is_under_way_is_answered(tmp_path, flow: Flow, how, times):
+    """However often the gateway is told to stop; it stops after that, without a complaint."""
+    flow.add_group("gold")
+    flow.switches.latency = 1.5
+    async with serving(tmp_path, flow) as served:
+        asked = asyncio.create_task(served.ask(LIST))
+        await until(lambda: len(flow.calls) == 1)
+        for _ in range(times):
+            served.process.send_signal(how)
+            await asyncio.sleep(0.1)
+        answer = await asked
+        code, written = await stopped(served)
+
+    assert answer.json() == {"data": {"customerGroups": {"nodes": [{"uid": "gold"}]}}}
+    assert code == 0
+    assert "Traceback" not in written
+
+
+def told(answer: httpx.Response) -> tuple[int, list[str]]:
+    body: Any = answer.json()
+    return answer.status_code, codes(body)
+
+
+async def test_what_is_not_done_in_time_is_told_so(tmp_path, flow: Flow):
+    """By a GraphQL response, and the process ends."""
+    flow.switches.latency = 50
+    async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
+        asked = asyncio.create_task(served.ask(LIST))
+        await until(lambda: len(flow.calls) == 1)
+        served.process.send_signal(signal.SIGINT)
+        answer = await asked
+        code, written = await stopped(served)
+
+    assert told(answer) == (503, ["DEADLINE_EXCEEDED"])
+    assert answer.headers["X-Request-Id"]
+    assert (code, "Traceback" in written) == (0, False)
+
+
+async def test_a_change_that_was_sent_and_not_answered_in_time_is_told_so(tmp_path, flow: Flow):
+    """Nobody knows what became of it."""
+    flow.switches.latency = 50
+    async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
+        asked = asyncio.create_task(served.ask(CREATE))
+        await until(lambda: len(flow.calls) == 1)
+        served.process.send_signal(signal.SIGINT)
+        answer = await asked
+        code, written = await stopped(served)
+
+    assert told(answer) == (200, ["OUTCOME_UNKNOWN"])
+    assert (code, "Traceback" in written) == (0, False)
+
+
+async def test_a_change_that_was_answered_meanwhile_is_told_so(tmp_path, flow: Flow):
+    """What was begun is not cut off while there is time."""
+    flow.switches.latency = 1
+    async with serving(tmp_path, flow) as served:
+        asked = asyncio.create_task(served.ask(CREATE))
+        await until(lambda: len(flow.calls) == 1)
+        served.process.send_signal(signal.SIGINT)
+        answer = await asked
+
+    assert told(answer) == (200, [])
+    assert flow.store.count_groups(TENANT) == 1
+
+
+async def test_silent_connections_keep_nobody_out(tmp_path, flow: Flow):
+    """300 of them, where the process may have 256 descriptors: those who ask are answered, over
+    connections that they have and new ones, and a line in the log tells why others were closed.
+    """
+    flow.add_group("gold")
+    async with serving(tmp_path, flow) as served:
+        resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE, (256, 256))
+        at = httpx.URL(served.url)
+        first = await served.ask(LIST)
+        silent = []
+        answers = []
+        for _ in range(30):
+            silent += [await asyncio.open_connection(at.host, at.port) for _ in range(10)]
+            answers += await asyncio.gather(served.ask(LIST), served.ask(LIST))
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as stranger:
+                answers.append(await stranger.get(f"{served.url}/health"))
+        served.process.send_signal(signal.SIGINT)
+        _, written = await stopped(served)
+        for _, writer in silent:
+            writer.close()
+
+    assert {answer.status_code for answer in [first, *answers]} == {200}
+    warnings = [line for line in written.splitlines() if " WARNING " in line]
+    assert len([line for line in warnings if "descriptors" in line]) >= 1
+    assert len(warnings) < 10
