@@ -70,8 +70,16 @@ class Connections:
             reached = "descriptors"
         else:
             return True
-        self.reached(reached)
-        self._warn(reached)
+        return self._close_longest(reached)
+
+    def can_not_accept(self) -> None:
+        """The system has no descriptor for a connection, or no memory."""
+        self._close_longest("descriptors")
+
+    def _close_longest(self, limit: str) -> bool:
+        """Close the connection that has waited longest for a request, if any does."""
+        self.reached(limit)
+        self._warn(limit)
         longest = next(iter(self._for_request), None)
         if longest is None:
             return False

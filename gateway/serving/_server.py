@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from functools import partial
 from types import FrameType
 from typing import cast
 
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from gateway.serving._connection import Connection
 from gateway.serving._connections import Connections
+from gateway.serving._listener import Listener
 from gateway.serving._sockets import raise_descriptor_limit
 from gateway.settings import Settings
 from gateway.telemetry import Observer, log_event
@@ -30,11 +30,9 @@ def server(
 
 class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, settings: Settings, observe: Observer) -> None:
-        # uvicorn does nothing with the class but call it.
-        connection = partial(Connection, Connections(settings, observe))
+        self._connections = Connections(settings, observe)
         config = uvicorn.Config(
             app,
-            http=cast(type[asyncio.Protocol], connection),
             ws="none",
             access_log=False,
             log_config=None,
@@ -44,6 +42,16 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.shutdown_timeout,
         )
         super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        for listening in sockets or []:
+            listener = Listener(listening, self._connection, self._connections)
+            # uvicorn does nothing with it but close it.
+            self.servers.append(cast(asyncio.Server, listener))
+
+    def _connection(self) -> Connection:
+        return Connection(self._connections, self.config, self.server_state, self.lifespan.state)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         raise_descriptor_limit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from gateway.serving import listen, server
 from gateway.settings import Settings
 from gateway.telemetry import Event, LimitReached
 from tests.harness import served
@@ -298,3 +300,23 @@ async def test_where_all_are_busy_a_new_connection_is_refused():
     assert said.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nretry-after: 1\r\n" in said
     assert answered == [[(200, b"GET /last ")]] * 2
+
+
+async def test_new_connections_do_not_wait_for_one_another():
+    """160 are accepted in a few turns of the event loop: under load each turn takes long."""
+    listener = listen("127.0.0.1", 0, remedy="")
+    running = server(Echo())
+    running.config.load()
+    running.lifespan = running.config.lifespan_class(running.config)
+    await running.startup(sockets=[listener])
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(160)]
+    turns = 0
+    while len(running.server_state.connections) < len(clients):
+        await asyncio.sleep(0)
+        turns += 1
+        assert turns < 60
+    for client in clients:
+        client.close()
+    for listening in running.servers:
+        listening.close()
+    await until(lambda: not running.server_state.connections)

@@ -161,3 +161,24 @@ async def test_silent_connections_keep_nobody_out(tmp_path, flow: Flow):
     warnings = [line for line in written.splitlines() if " WARNING " in line]
     assert len([line for line in warnings if "descriptors" in line]) >= 1
     assert len(warnings) < 10
+
+
+async def test_a_connection_without_a_descriptor_left_is_not_reset(tmp_path, flow: Flow):
+    """It waits until there is one; the log tells of it once in a while."""
+    async with serving(tmp_path, flow) as served:
+        await served.ask("{ __typename }")  # by then it has raised its own limit
+        resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE, (3, 256))
+        headers = {"Connection": "close"}
+        stranger = httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS)
+        asked = asyncio.create_task(stranger.get(f"{served.url}/health", headers=headers))
+        await asyncio.sleep(1)
+        waits = not asked.done()
+        resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE, (256, 256))
+        answer = await asked
+        await stranger.aclose()
+        served.process.send_signal(signal.SIGINT)
+        _, written = await stopped(served)
+
+    assert (waits, answer.status_code) == (True, 200)
+    assert written.count(" WARNING ") == 1
+    assert "descriptors" in written
