@@ -260,6 +260,26 @@ class Customer(Record, frozen=True, kw_only=True):
     commercetools: CommercetoolsCustomer | None = None
 
 
+class Mended:
+    """A leaf that is not quite what the upstream has: whoever saves it back destroys what that is.
+    `how` says what was lost, and is shown to clients.
+    """
+
+    how = ""
+
+
+class MendedText(Mended, str):
+    """With U+FFFD in place of each character that was lost."""
+
+
+class MendedList(Mended, list[Any]):
+    """JSON of any kind, with such a text in it."""
+
+
+class MendedTable(Mended, dict[str, Any]):
+    """The same."""
+
+
 class Tenant(Record, frozen=True, kw_only=True):
     """Whose data: a Flow Retail tenantUid or a commercetools project."""
 

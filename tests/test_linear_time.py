@@ -16,6 +16,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from gateway.backends.flow_retail_wire import WHOLE
 from gateway.backends.mending import with_json_numbers, with_whole_characters
 from gateway.backends.predicates import literal
 from gateway.errors import GatewayError, InvalidInput
@@ -45,6 +46,14 @@ def _asked_by(text: str) -> object:
     return BaseUrl("https://example.org").fill("/{uid}", {"uid": text}, {})
 
 
+def _group(text: str) -> bytes:
+    return b'{"customerGroupUid":"g","name":%b}' % json.dumps(text).encode()
+
+
+def _customer(name: str, text: str) -> bytes:
+    return b'{"items":[{"customerUid":"c","%b":%b}]}' % (name.encode(), text.encode())
+
+
 READERS: dict[str, Callable[[str], object]] = {
     "a refusal's reason": _refusal,
     "whole characters": lambda text: with_whole_characters(text.encode()),
@@ -66,6 +75,10 @@ READERS: dict[str, Callable[[str], object]] = {
     "an identifier": lambda text: uid(text, ["uid"]),
     "identifiers": lambda text: distinct_uids([text], "uids", limit=1),
     "a name": group_name,
+    "a group": lambda text: WHOLE.group.one(_group(text)),
+    "a group with a finer instant": lambda text: WHOLE.group.one(_group(f".0009995{text}")),
+    "an integer": lambda text: WHOLE.customers.decode(_customer("paymentTerms", text)),
+    "an instant": lambda text: WHOLE.customers.decode(_customer("createdAt", f'"{text}"')),
 }
 PARTS = [
     *("a", ".", " ", "=", "-", "9", "\n", '"', "\\", "#", "{", "[", "/", "\0", "\ufffd", "é"),

@@ -56,7 +56,7 @@ from gateway.errors import (
     Unsupported,
 )
 from gateway.paging import Window
-from gateway.records import Customer, CustomerGroup, Page
+from gateway.records import Customer, CustomerGroup, Mended, Page
 from gateway.rest.answer import Answer
 from gateway.rest.statuses import unreadable
 from gateway.rest.upstream import CallerUpstream, Upstream
@@ -333,6 +333,8 @@ class CommercetoolsBackend:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
         found = await self._get(group)
+        if isinstance(found.uid, Mended):
+            raise InvalidAnswer("The backend has sent an id of the group that is none.")
         customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
         return await editor.edit(customers, add=add, remove=remove)

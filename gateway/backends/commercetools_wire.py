@@ -27,6 +27,8 @@ from gateway.records import (
     CustomerGroup,
     Instant,
     Int64,
+    Mended,
+    MendedText,
     Record,
 )
 from gateway.selection import Selection
@@ -307,16 +309,26 @@ def _usable(value: ValueT | None) -> ValueT | None:
 
 
 def _display_name(company: str | None, first: str | None, last: str | None) -> str | None:
-    if type(company) is str and company:
+    if isinstance(company, str) and company:
         return company
-    return _usable(company) or _joined(first, last) or company or None
+    return _joined(first, last) or company or None
 
 
 def _joined(first: str | None, second: str | None) -> str | None:
     """The usable parts; where there are none, the error that is the value of one."""
-    if type(first) is str and type(second) is str and first and second:
-        return f"{first} {second}"
+    if isinstance(first, str) and isinstance(second, str) and first and second:
+        return _as_mended(f"{first} {second}", first, second)
     return _usable(first) or _usable(second) or first or second or None
+
+
+def _as_mended(text: str, *parts: str) -> str:
+    """`text`, marked if one of its parts is."""
+    for part in parts:
+        if isinstance(part, Mended):
+            made = MendedText(text)
+            made.how = part.how
+            return made
+    return text
 
 
 def _version(given: int | None) -> int:

@@ -13,7 +13,8 @@ each row looked at on its own, and in a broken row each field:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -24,11 +25,11 @@ from gateway.backends.salvage import (
     NO_JSON,
     NULL,
     Exhausted,
-    Findings,
     Kind,
     TooMany,
     Unusable,
     elements,
+    has_finer_instants,
     readable,
 )
 from gateway.errors import InvalidAnswer
@@ -46,15 +47,18 @@ class RowDecoder(Generic[RecordT]):
     def __init__(self, row: type[RecordT]) -> None:
         self._strict = msgspec.json.Decoder(row)
         self._row = Kind(row)
+        self._instants = holds_instants(row)
 
     def one(self, body: bytes) -> RecordT:
         """The record in `body`; raises InvalidAnswer where it has no identifier or is no object."""
+        if not (self._instants and has_finer_instants(body)):
+            try:
+                return self._strict.decode(body)
+            except _NOT_AS_AGREED:
+                pass
         try:
-            return self._strict.decode(body)
-        except _NOT_AS_AGREED:
-            pass
-        try:
-            return self._row.read(readable(body), "$", Findings())
+            given, found = readable(body)
+            return self._row.read(given, "$", found)
         except Unusable as unusable:
             raise InvalidAnswer(f"The backend's answer can't be used: {unusable.problem}") from None
         except Exhausted:
@@ -79,6 +83,7 @@ class ListingDecoder(Generic[RecordT]):
         self._row = Kind(row)
         names = {field.name: field.encode_name for field in structs.fields(listing)}
         self._where = names["rows"]
+        self._instants = holds_instants(row)
 
     def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
         """The listing itself, its rows (None for one that can't be kept), and what was left out.
@@ -86,15 +91,16 @@ class ListingDecoder(Generic[RecordT]):
         A leaf of the listing may hold its InvalidAnswer. Its rows are None where it has null for
         them, which is no flaw as long as there should be none.
         """
-        try:
-            listing = self._strict.decode(body)
-        except _NOT_AS_AGREED:
-            pass
-        else:
-            rows = listing.rows or []
-            if len(rows) > LONGEST:
-                raise InvalidAnswer(_TOO_MANY)
-            return listing, rows, []
+        if not (self._instants and has_finer_instants(body)):
+            try:
+                listing = self._strict.decode(body)
+            except _NOT_AS_AGREED:
+                pass
+            else:
+                rows = listing.rows or []
+                if len(rows) > LONGEST:
+                    raise InvalidAnswer(_TOO_MANY)
+                return listing, rows, []
         try:
             return self._row_by_row(body)
         except RecursionError:
@@ -102,18 +108,18 @@ class ListingDecoder(Generic[RecordT]):
 
     def _row_by_row(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
         try:
-            shell = self._listing.shell(readable(body))
-            given = [] if shell.rows == NULL else elements(shell.rows)
+            given, found = readable(body)
+            shell = self._listing.shell(given)
+            parts = [] if shell.rows == NULL else elements(shell.rows)
         except (msgspec.ValidationError, TypeError):  # it is no object, or has none of that name
             raise InvalidAnswer("The backend's answer is not a page of a list.") from None
         except TooMany:
             raise InvalidAnswer(_TOO_MANY) from None
-        found = Findings()
-        if given:
+        if parts:
             shell.rows = EMPTY_LIST  # they are not the listing's to look into
         listing = self._listing.made_of(shell, "", found)
         rows: list[RecordT | None] = []
-        for number, row in enumerate(given):
+        for number, row in enumerate(parts):
             where = f"{self._where}[{number}]"
             try:
                 rows.append(self._row.read(row, where, found))
@@ -124,6 +130,13 @@ class ListingDecoder(Generic[RecordT]):
                 found.leave_out(where, "it is one of too many that are broken.")
             rows.append(None)
         return listing, rows, found.flaws
+
+
+def holds_instants(kind: Any) -> bool:
+    """Whether a type, or one that is part of it, is that of an instant."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return any(holds_instants(field.type) for field in structs.fields(kind))
+    return kind is datetime or any(map(holds_instants, get_args(kind)))
 
 
 _NOT_AS_AGREED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

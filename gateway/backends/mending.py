@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 MOST_MENDED: Final = 10_000
 """Halves of pairs, or words for no number, looked at in one text; with more it is no JSON."""
@@ -27,19 +27,58 @@ _NO_UTF_8: Final = b"\xff\xff"
 """As long as the two above, and in no text."""
 
 
-def with_whole_characters(body: bytes) -> bytes:
-    r"""
-    >>> with_whole_characters(b'"J\xf8rgen \\ud83d"').decode()
-    '"J\ufffdrgen ?"'
+BYTES: Final = "bytes that are not UTF-8"
+HALVES: Final = "half of a surrogate pair"
+UNKNOWN: Final = "\ufffd"
+_MARKS: Final = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+"""Noncharacters: no text has them, or if one does, not all of them."""
+
+
+class Lost(NamedTuple):
+    """What stands for characters that a body has lost."""
+
+    mark: str
+    """In place of each; nothing else in the body is like it."""
+    how: str
+    """How they were lost."""
+
+
+def with_whole_characters(body: bytes) -> tuple[bytes, Lost | None]:
+    r"""`body` with a mark for each character that is not whole; None where all are.
+
+    >>> body, lost = with_whole_characters(b'"J\xf8rgen \\ud83d"')
+    >>> body.decode().replace(lost.mark, "#"), lost.how
+    ('"J#rgen #"', 'bytes that are not UTF-8 and half of a surrogate pair')
     """
+    how: list[str] = []
+    mark = known = UNKNOWN
     try:
         body.decode()
     except UnicodeDecodeError:
-        body = body.decode(errors="replace").encode()
-    if not _PERHAPS_HALF.search(body):
-        return body
-    escapes = body.replace(_BACKSLASH, _NO_UTF_8)
-    return _HALF.sub(b"?", escapes, count=MOST_MENDED).replace(_NO_UTF_8, _BACKSLASH)
+        how.append(BYTES)
+        mark, known = _marks(body)
+        # What the backend itself shows as unknown was not lost here.
+        body = body.replace(UNKNOWN.encode(), known.encode())
+        text = body.decode(errors="replace").replace(UNKNOWN, mark)
+        body = text.replace(known, UNKNOWN).encode()
+    if _PERHAPS_HALF.search(body):
+        if not how:
+            mark, _ = _marks(body)
+        escapes = body.replace(_BACKSLASH, _NO_UTF_8)
+        escapes, found = _HALF.subn(mark.encode(), escapes, count=MOST_MENDED)
+        if found:
+            how.append(HALVES)
+            body = escapes.replace(_NO_UTF_8, _BACKSLASH)
+    return body, Lost(mark, " and ".join(how)) if how else None
+
+
+def _marks(body: bytes) -> tuple[str, str]:
+    """Two characters that are not in the body; U+FFFD where there are none."""
+    text = body.lower()
+    unused = (
+        mark for mark in _MARKS if mark.encode() not in body and b"\\u%04x" % ord(mark) not in text
+    )
+    return next(unused, UNKNOWN), next(unused, UNKNOWN)
 
 
 def with_json_numbers(body: bytes) -> bytes:

@@ -7,18 +7,31 @@ neither time nor memory.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, structs
-from msgspec.inspect import DateTimeType, DictType, StructType, UnionType, VarTupleType, type_info
+from msgspec.inspect import (
+    DateTimeType,
+    DictType,
+    IntType,
+    StructType,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
 
-from gateway.backends.mending import with_json_numbers, with_whole_characters
+from gateway.backends.mending import UNKNOWN, Lost, with_json_numbers, with_whole_characters
 from gateway.errors import InvalidAnswer
-from gateway.records import Flaw, Record
+from gateway.records import Flaw, Mended, MendedList, MendedTable, MendedText, Record
 
 StructT = TypeVar("StructT", bound=Struct)
+MendedT = TypeVar("MendedT", bound=Mended)
 
 LONGEST: Final = 10_000
 """Rows of one page: no setting asks for more, but an upstream may ignore what it is asked for. No
@@ -38,14 +51,32 @@ EMPTY_LIST: Final = Raw(b"[]")
 EMPTY_TEXT: Final = Raw(b'""')
 
 
-def readable(body: bytes) -> Raw:
-    """`body`, made such that any part of it can be decoded by itself; raises InvalidAnswer where it
-    is not JSON.
+FINE: Final = re.compile(rb"\.\d{7}")
+"""Of an instant that is told to more than microseconds."""
+ENOUGH_TO_TELL: Final = 4_096
+"""Bytes of a body: an API that writes such instants writes them everywhere."""
+ROUNDED_UP: Final = rb"\.\d{3}999[5-9]"
+"""Of one that msgspec, which rounds it to microseconds, makes one of the next millisecond."""
+_ROUNDED_UP: Final = re.compile(ROUNDED_UP)
+_INSTANT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_NUMBER: Final = re.compile(rb"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?")
+
+
+def has_finer_instants(body: bytes) -> bool:
+    """Whether there are instants in it that msgspec would round up."""
+    return FINE.search(body, 0, ENOUGH_TO_TELL) is not None and _ROUNDED_UP.search(body) is not None
+
+
+def readable(body: bytes) -> tuple[Raw, Findings]:
+    """`body`, made such that any part of it can be decoded by itself, and where to note what is
+    found in it; raises InvalidAnswer where it is not JSON.
     """
-    body = with_whole_characters(body)
+    body, lost = with_whole_characters(body)
     for mend in (with_json_numbers, None):
         try:
-            return msgspec.json.decode(body, type=Raw)
+            return msgspec.json.decode(body, type=Raw), Findings(lost)
         except msgspec.DecodeError:
             if mend is None:
                 break
@@ -72,9 +103,41 @@ class TooMany(Exception):
 class Findings:
     """What was found wrong in one answer, and how much more may be looked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Lost | None = None) -> None:
         self.flaws: list[Flaw] = []
         self._left = MOST_LOOKS
+        self._lost = lost
+        odd = ROUNDED_UP if lost is None else b"%b|%b" % (lost.mark.encode(), ROUNDED_UP)
+        self._odd = re.compile(odd)
+
+    def odd(self, given: Raw) -> bool:
+        """Whether there may be something in it that msgspec makes the wrong value of."""
+        return self._odd.search(given) is not None
+
+    def text(self, value: str) -> str:
+        """It with U+FFFD for what was lost of it."""
+        if self._lost is None or self._lost.mark not in value:
+            return value
+        return self._mended(MendedText(value.replace(self._lost.mark, UNKNOWN)))
+
+    def json(self, given: Raw) -> object:
+        """Any JSON, the same; raises ValidationError."""
+        mark = None if self._lost is None else self._lost.mark.encode()
+        content = bytes(given)
+        if mark is None or mark not in content:
+            return _ANY.decode(content)
+        match _ANY.decode(content.replace(mark, UNKNOWN.encode())):
+            case str() as text:
+                return self._mended(MendedText(text))
+            case list() as parts:
+                return self._mended(MendedList(parts))
+            case table:
+                return self._mended(MendedTable(table))
+
+    def _mended(self, value: MendedT) -> MendedT:
+        assert self._lost is not None  # noqa: S101  # or there would be nothing to mend
+        value.how = f"The backend sent {self._lost.how}; U+FFFD stands for each."
+        return value
 
     def spend(self, looks: int) -> None:
         """Raises Exhausted where so many are not left."""
@@ -133,10 +196,10 @@ class Kind(Generic[StructT]):
 
     def read(self, given: Raw, where: str, found: Findings) -> StructT:
         """Raises Unusable."""
-        try:
-            return self._strict.decode(given)
-        except msgspec.ValidationError:
-            found.spend(FAILURE)
+        if not found.odd(given):
+            with suppress(msgspec.ValidationError):
+                return self._strict.decode(given)
+        found.spend(FAILURE)
         try:
             shell = self.shell(given)
         except msgspec.ValidationError:
@@ -156,11 +219,17 @@ class Kind(Generic[StructT]):
                 if member.required:
                     raise Unusable(where, f"`{member.called}` is missing.")
                 continue
+            path = f"{where}.{member.called}" if where else member.called
             try:
-                fields[member.name] = member.decode(given)
-                continue
+                kept = member.decode(given)
             except msgspec.ValidationError as mistake:
                 problem = f"{mistake}."
+            else:
+                if found.odd(given):
+                    kept = member.look_closer(kept, given, path, found)
+                sound = sound and _is_sound(kept)
+                fields[member.name] = kept
+                continue
             found.spend(FAILURE)
             if given == NULL:
                 if member.required:
@@ -168,7 +237,6 @@ class Kind(Generic[StructT]):
                 continue
             if member.required:
                 raise Unusable(where, f"`{member.called}` is {_name(given)}.")
-            path = f"{where}.{member.called}" if where else member.called
             kept = member.look_into(given, problem, path, found)
             sound = sound and _is_sound(kept)
             fields[member.name] = kept
@@ -184,7 +252,7 @@ class _Member:
         self.required = field.required
         self.decode = msgspec.json.Decoder(field.type).decode
         self._nested: Kind[Any] | None = None
-        self._is_list = self._is_instant = self._is_table = False
+        self._is_list = self._is_instant = self._is_integer = self._is_table = False
         match type_info(field.type):
             case VarTupleType(item_type=item):
                 self._is_list = True
@@ -193,10 +261,23 @@ class _Member:
                 parts = [part.cls for part in union.types if isinstance(part, StructType)]
                 self._nested = Kind(parts[0]) if parts else None
                 self._is_instant = any(isinstance(part, DateTimeType) for part in union.types)
+                self._is_integer = any(isinstance(part, IntType) for part in union.types)
             case DictType():
                 self._is_table = True
             case _:
                 pass
+
+    def look_closer(self, value: object, given: Raw, where: str, found: Findings) -> object:
+        """What is to be kept in place of `value`, which msgspec has made of something odd."""
+        match value:
+            case str():
+                return found.text(value)
+            case datetime():
+                return self._instant(given) or value
+            case tuple() | dict() | Struct():
+                return self.look_into(given, "", where, found)
+            case _:
+                return value
 
     def look_into(self, given: Raw, problem: str, where: str, found: Findings) -> object:
         """What can be kept of a value with this problem; the leaf's error where nothing can."""
@@ -209,9 +290,32 @@ class _Member:
                 return self._nested.read(given, where, found)
             except Unusable as unusable:
                 problem = unusable.problem
-        elif self._is_instant and given == EMPTY_TEXT:
-            return None  # no instant is written so; it can only mean "none"
+        elif self._is_instant:
+            if given == EMPTY_TEXT:
+                return None  # no instant is written so; it can only mean "none"
+            if (instant := self._instant(given)) is not None:
+                return instant
+        elif self._is_integer and (integer := _integer(given)) is not None:
+            with suppress(msgspec.ValidationError):
+                return self.decode(integer)
         return _not_shown(problem)
+
+    def _instant(self, given: Raw) -> object | None:
+        """Any instant of RFC 3339 that Python can hold: cut to microseconds, and a leap second as
+        the last microsecond ahead of it.
+        """
+        text = _TEXT.decode(given) if _name(given) == "a string" else ""
+        written = _INSTANT.fullmatch(text)
+        if written is None:
+            return None
+        day, minute, second, fraction, offset = written.groups("0")
+        if second == "60":
+            second, fraction = "59", "999999"
+        cut = f'"{day}T{minute}{second}.{fraction[:6]}{offset}"'
+        with suppress(msgspec.ValidationError):
+            instant: object = self.decode(cut.encode())
+            return instant
+        return None
 
     def _list(self, given: Raw, where: str, found: Findings) -> tuple[object, ...]:
         try:
@@ -230,7 +334,7 @@ class _Member:
                 if self._nested is not None:
                     kept.append(self._nested.read(element, path, found))
                 else:
-                    kept.append(_TEXT.decode(element))
+                    kept.append(found.text(_TEXT.decode(element)))
                 continue
             except Unusable as unusable:
                 path, problem = unusable.where, unusable.problem
@@ -280,11 +384,20 @@ def _table(given: Raw, found: Findings) -> object:
     kept: dict[str, object] = {}
     for name, value in members.items():
         try:
-            kept[name] = _ANY.decode(value)
+            kept[found.text(name)] = found.json(value)
         except msgspec.ValidationError as mistake:
             found.spend(FAILURE)
-            kept[name] = _not_shown(f"{mistake}.")
+            kept[found.text(name)] = _not_shown(f"{mistake}.")
     return kept
+
+
+def _integer(given: Raw) -> bytes | None:
+    """The integer that is written as another number, such as `1000.0` or `1e3`."""
+    content = bytes(given)
+    if not _NUMBER.fullmatch(content):
+        return None
+    number = Decimal(content.decode())
+    return b"%d" % int(number) if number == number.to_integral_value() else None
 
 
 def _not_shown(problem: str) -> InvalidAnswer:
@@ -293,14 +406,14 @@ def _not_shown(problem: str) -> InvalidAnswer:
 
 def _is_sound(value: object) -> bool:
     match value:
-        case InvalidAnswer():
+        case InvalidAnswer() | Mended():
             return False
         case Record():
             return value.sound
         case tuple():
             return all(map(_is_sound, value))
         case dict():
-            return all(map(_is_sound, value.values()))
+            return all(map(_is_sound, (*value, *value.values())))
         case _:
             return True
 

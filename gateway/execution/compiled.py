@@ -46,6 +46,7 @@ from gateway.execution.prepared import PreparedPlan
 from gateway.execution.repeats import Repeats
 from gateway.execution.shapes import Shapes, bare_size, place
 from gateway.execution.turns import Turns
+from gateway.records import Mended
 
 MANY: Final = 100
 """Objects; longer lists are encoded at once: their bytes take a fraction of the room."""
@@ -65,6 +66,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """An executor to which `use` has given shapes; without them, it is graphql-core's."""
 
     collected_errors: Collected
+    mended = False
+    """Whether the answer shows a value that was mended."""
     _kept: PreparedPlan | None = None
 
     @classmethod
@@ -229,6 +232,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         self, return_type: GraphQLLeafType, result: Any
     ) -> Any:
         completed = super().complete_leaf_value(return_type, result)
+        if isinstance(completed, Mended):
+            self.mended = True
         if self._kept:
             self._context.weigh(json_size(completed))
         return completed

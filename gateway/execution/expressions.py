@@ -348,7 +348,7 @@ WIDTHS: Final[Mapping[str, int]] = {"DateTime": 26}
 
 def json_size(value: Any) -> int:
     """The characters or bytes that JSON takes."""
-    return len(value) + 2 if type(value) is str else len(ENCODED.encode(value))
+    return len(value) + 2 if isinstance(value, str) else len(ENCODED.encode(value))
 
 
 HELD: Final[Mapping[str, Collection[Any]]] = {
@@ -417,7 +417,7 @@ def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
 
 def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def shown(value: Any) -> Any:
-        if isinstance(value, Exception):
+        if isinstance(value, Exception | records.Mended):
             raise Surprise
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:

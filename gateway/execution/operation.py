@@ -28,6 +28,7 @@ from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Document, Documents, Refused
 from gateway.execution.expressions import Surprise
 from gateway.execution.looked_at import looked_at
+from gateway.execution.mended import warnings
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Planner, conditions
 from gateway.execution.preloading import Preloader
@@ -54,6 +55,7 @@ class Operation:
     """Reads what graphql-core is to show; without it, resolvers read as they are called."""
     executor: Callable[[Tally], CompiledExecutor]
     """Makes graphql-core's executor for it."""
+    turns: Turns
     untrusted: str | None = None
     """The SHA-256 of its document, where that runs although no manifest has it."""
     tally: Tally = field(default_factory=Tally)
@@ -64,8 +66,8 @@ class Operation:
         return self.node.operation is OperationType.MUTATION
 
     async def execute(self) -> ExecutionResult:
-        """Run it; what fails in it is in the result's errors, in the order of its fields. Its data
-        may have parts that are encoded already.
+        """Run it; what fails in it is in the result's errors, in the order of its fields, and what
+        was mended in its extensions. Its data may have parts that are encoded already.
         """
         if self.run is not None:
             try:
@@ -84,13 +86,17 @@ class Operation:
                 self.context.loaders.ask_ahead(self.ahead)
             if inspect.isawaitable(result):
                 result = await result
-            collected = executor.collected_errors
+            collected, mended = executor.collected_errors, executor.mended
         finally:
             executor.let_go()
         assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
         self.context.unlisted += collected.more()
         errors = [error for error, _ in collected.since(0)]
-        return ExecutionResult(result.data, sorted(errors, key=_place) or None)
+        extensions = None
+        if mended:
+            most = self.context.bounds.max_errors
+            extensions = {"warnings": await warnings(result.data, self.turns, most=most)}
+        return ExecutionResult(result.data, sorted(errors, key=_place) or None, extensions)
 
 
 def _place(error: GraphQLError) -> tuple[int, Sequence[tuple[bool, str | int]]]:
@@ -201,6 +207,7 @@ class Operations:
             run=Run(plan, arguments, context, ahead) if runs else None,
             preloader=preloader,
             executor=executor,
+            turns=self._turns,
             untrusted=meant.unknown,
         )
 

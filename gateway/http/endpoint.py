@@ -291,7 +291,9 @@ class Endpoint:
         finally:
             await context.close()
         errors = [*(result.errors or ()), *reports]
-        return self._content(wanted, context, result.data, errors, executed=True)
+        return self._content(
+            wanted, context, result.data, errors, executed=True, extensions=result.extensions
+        )
 
     def _content(
         self,
@@ -301,6 +303,7 @@ class Endpoint:
         errors: Sequence[GraphQLError],
         *,
         executed: bool,
+        extensions: Mapping[str, Any] | None = None,
     ) -> bytes:
         """The encoded body: one that is larger than was estimated becomes an error, unless it tells
         of a change.
@@ -314,8 +317,11 @@ class Endpoint:
             request_id=asker.request_id,
             executed=executed,
         )
+        shown = dict(extensions or {})
         if asker.shows_cost:
-            body["extensions"] = {"cost": _cost(asker.meter)}
+            shown["cost"] = _cost(asker.meter)
+        if shown:
+            body["extensions"] = shown
         content = answers.encoded(body)
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from gateway.backends.flow_retail_wire import WHOLE
 from gateway.backends.wire import camel
 from gateway.errors import InvalidAnswer
 from gateway.records import Customer, CustomerGroup, Flaw
+from gateway.schema.scalars import rfc3339
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
@@ -131,7 +133,9 @@ def test_what_is_no_page_is_an_invalid_answer(body):
     [
         ("total_count", b'{"totalCount":"5"}'),
         ("total_count", b'{"totalCount":-1}'),
-        ("total_count", b'{"totalCount":1.0}'),
+        ("total_count", b'{"totalCount":1.01}'),
+        ("total_count", b'{"totalCount":1e10}'),
+        ("total_count", b'{"totalCount":-1.0}'),
         ("total_count", b'{"totalCount":2147483648}'),
         ("total_count", b'{"totalCount":' + b"9" * 5000 + b"}"),
         ("total_count", b'{"totalCount":NaN}'),
@@ -211,9 +215,9 @@ def test_a_row_that_can_not_be_kept_leaves_its_neighbours(broken, problem):
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        (b'"\\ud83d"', "?"),
-        (b'"Ada \\ud83d"', "Ada ?"),
-        (b'"\\ude00\\ud83d"', "??"),
+        (b'"\\ud83d"', "\ufffd"),
+        (b'"Ada \\ud83d"', "Ada \ufffd"),
+        (b'"\\ude00\\ud83d"', "\ufffd\ufffd"),
         (b'"\\ud83d\\ude00"', "\U0001f600"),
         (b'"J\xf8rgen"', "J\ufffdrgen"),
         (b'"\\u0000\\u202e"', "\x00\u202e"),
@@ -304,6 +308,147 @@ def test_what_stands_for_nothing_or_something_new_is_no_mistake(member, value, s
     snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in member)
 
     assert found[names.get(member, snake)] == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1000.0", 1000),
+        ("1e3", 1000),
+        ("1E+3", 1000),
+        ("-1.25e2", -125),
+        ("1000e-3", 1),
+        ("-0.0", 0),
+        ("2147483647.000", 2**31 - 1),
+        ("2147483648.0", None),
+        ("1.5", None),
+        ("1e-1", None),
+        ("1e99", None),
+        ("1e999999999", None),
+        ("1" + "0" * 5000 + ".0", None),
+    ],
+)
+def test_an_integer_may_be_written_as_another_number(written, meant):
+    """JSON knows only numbers; one that has a fraction, or is too large, is its leaf's error."""
+    rows, _ = customers(f'{{"customerUid":"ada","paymentTerms":{written}}}'.encode())
+
+    shown = rows[0].payment_terms if rows[0] else None
+    assert (None if isinstance(shown, InvalidAnswer) else shown) == meant
+    assert rows[0] is not None
+    assert rows[0].sound is (meant is not None)
+
+
+def test_a_long_integer_loses_nothing():
+    """As it would on its way through a float."""
+    rows, _ = customers(b'{"customerUid":"ada","credit":{"limit":9007199254740993.0}}')
+
+    assert rows[0] is not None
+    assert rows[0].credit.limit == 9007199254740993
+
+
+# -- instants
+
+
+def instant_of(text: str) -> object:
+    """As a customer's row among others has it; as the group's record, too."""
+    other = b'{"customerUid":"bob"}'
+    rows, _ = customers(f'{{"customerUid":"ada","createdAt":"{text}"}}'.encode(), other)
+    assert rows[0] is not None
+    found = group(f'{{"customerGroupUid":"g","name":"G","createdAt":"{text}"}}'.encode())
+    if not isinstance(found.created_at, InvalidAnswer):
+        assert rows[0].created_at == found.created_at
+    return found.created_at
+
+
+@given(
+    when=st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31)),
+    fraction=st.from_regex(r"[0-9]{1,12}|999999[0-9]{1,4}|[0-9]{3}999[5-9]{1,3}", fullmatch=True),
+    offset=st.sampled_from(["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+23:59"]),
+    between=st.sampled_from("Tt "),
+)
+@settings(max_examples=300, deadline=None)
+def test_every_instant_of_rfc_3339_is_read_and_never_rounded_up(when, fraction, offset, between):
+    """Cut to milliseconds, it is what it was when it came."""
+    second = when.replace(microsecond=0)
+    text = f"{second:%H:%M:%S}.{fraction}{offset}"
+
+    found = instant_of(f"{second.date().isoformat()}{between}{text}")
+
+    known = offset.upper().replace("Z", "+00:00")
+    expected = datetime.fromisoformat(f"{second.isoformat()}.{fraction[:3]:0<3}000{known}")
+    assert isinstance(found, datetime)
+    assert found.replace(microsecond=found.microsecond // 1000 * 1000) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999Z"),
+        ("2025-07-30T20:10:06.9999999+02:00", "2025-07-30T18:10:06.999Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+        ("2016-12-31T23:59:60.5Z", "2016-12-31T23:59:59.999Z"),
+        ("1990-12-31T15:59:60-08:00", "1990-12-31T23:59:59.999Z"),
+        ("2025-07-30t20:10:06z", "2025-07-30T20:10:06.000Z"),
+    ],
+)
+def test_an_instant_is_cut_and_not_rounded(text, shown):
+    """The last of all of them, too; a leap second is the end of its minute."""
+    found = instant_of(text)
+
+    assert isinstance(found, datetime)
+    assert rfc3339(found) == shown
+
+
+def test_a_finer_instant_is_found_wherever_it_is():
+    """In a nested object, behind many rows that have none to be cut."""
+    contact = '"contacts":[{"customerContactUid":"c","createdAt":"2025-01-01T00:00:00.%s"}]'
+    plain = f'{{"customerUid":"a",{contact % "1234567Z"}}}'.encode()
+    finer = f'{{"customerUid":"b",{contact % "1239999Z"}}}'.encode()
+
+    rows, flaws = customers(*[plain] * 500, finer)
+
+    assert flaws == []
+    assert rows[-1] is not None
+    found = rows[-1].contacts[0].created_at
+    assert isinstance(found, datetime)
+    assert rfc3339(found) == "2025-01-01T00:00:00.123Z"
+    assert rows[-1].sound
+
+
+# -- what was mended
+
+
+def test_a_text_that_has_lost_something_says_so():
+    """It is a text like any other; the record is not sound, so that who shows it looks."""
+    rows, flaws = customers(
+        b'{"customerUid":"a\xff","displayName":"J\xf8rgen","city":"Oslo \xef\xbf\xbd","email":null,'
+        b'"customerGroupUids":["x","\\ud83d"],"addresses":[{"customerAddressUid":"h","city":"\xe6"}]}',
+        b'{"customerUid":"bob","displayName":"Bob","city":"\xc3\xb8 \\ufffd"}',
+    )
+
+    ada, bob = rows
+    assert ada is not None
+    assert (ada.uid, ada.display_name, ada.city) == ("a\ufffd", "J\ufffdrgen", "Oslo \ufffd")
+    marked = [ada.uid, ada.display_name, ada.customer_group_uids[1], ada.addresses[0].city]
+    assert [type(text) for text in marked] == [records.MendedText] * 4
+    assert [type(text) for text in (ada.city, ada.customer_group_uids[0])] == [str, str]
+    assert (ada.sound, ada.addresses[0].sound, gc.is_tracked(ada)) == (False, False, True)
+    assert bob is not None
+    assert (bob.sound, bob.city, type(bob.city)) == (True, "\u00f8 \ufffd", str)
+    assert flaws == []
+    assert marked[0].how == (  # type: ignore[union-attr]
+        "The backend sent bytes that are not UTF-8 and half of a surrogate pair; "
+        "U+FFFD stands for each."
+    )
+
+
+def test_a_revision_does_not_depend_on_how_a_name_was_mended():
+    """It is that of what is shown."""
+    mended = group(b'{"customerGroupUid":"g","name":"J\xf8rgen"}')
+    sent = group('{"customerGroupUid":"g","name":"J\ufffdrgen"}'.encode())
+
+    assert type(mended.name) is records.MendedText
+    assert mended.revision == sent.revision
 
 
 def test_a_list_goes_without_what_can_not_be_kept():
