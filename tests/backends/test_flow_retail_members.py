@@ -613,7 +613,7 @@ GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
         (faults.Answer(401), "FAILED", "UNAUTHENTICATED", 2),
         (faults.Answer(403), "FAILED", "FORBIDDEN", 2),
         (faults.Answer(429, headers={"Retry-After": "9"}), "FAILED", "RATE_LIMITED", 2),
-        (faults.Answer(429, headers={"Retry-After": "0"}), "FAILED", "RATE_LIMITED", 3),
+        (faults.Answer(429, headers={"Retry-After": "0"}), "FAILED", "RATE_LIMITED", 2),
         (faults.Delay(5), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
     ],
     ids=str,
