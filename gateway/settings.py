@@ -219,7 +219,7 @@ class Settings:
     """Rows that one operation may show; a row is counted each time that it stands in the answer."""
     max_values: Count = 200_000
     """Fields of all objects that one operation may show."""
-    max_response_body: Memory = 20_000_000
+    max_response_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 20_000_000
     """Bytes of one response, counted while it is made; 1,000,000 at most while no backend has
     accepted the request's token.
     """

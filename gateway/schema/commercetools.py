@@ -52,7 +52,8 @@ class CommercetoolsCustomFields:
     def fields(
         custom: strawberry.Parent[records.CommercetoolsCustomFields],
         names: Annotated[
-            list[str] | None, strawberry.argument(description="Only these; absent or null: all.")
+            list[str] | None,
+            strawberry.argument(description="Only these, 500 at most; absent or null: all."),
         ] = strawberry.UNSET,
     ) -> list[CommercetoolsCustomField]:
         wanted: Collection[str] | None = names  # as Names has made it

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
+from graphql import ExecutionResult
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from gateway.context import STRANGERS
-from gateway.simulator.faults import Answer
-from tests.harness import Flow, Gateway, codes, running_gateway, settings
+from gateway.context import STRANGERS, Tenants
+from gateway.http.endpoint import Endpoint, EndpointSettings
+from gateway.paging import Bounds
+from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings
 from tests.two_backends import Commercetools, both, running_commercetools
 
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on Tenant {
@@ -106,6 +112,7 @@ async def test_text_of_the_upstream_counts_wherever_it_is_shown(flow: Flow, quer
     assert len(too_much.content) < 150_000
 
 
+@pytest.mark.slow
 async def test_an_estimate_is_about_what_the_response_has(flow: Flow):
     """Of an answer of many fields, most of them null: not twice as much, nor half."""
     flow.add_group("gold")
@@ -159,6 +166,7 @@ async def test_what_takes_more_bytes_than_characters_is_found_in_the_end(flow: F
     assert error["extensions"]["found"] > 6_000
 
 
+@pytest.mark.slow
 async def test_introspection_counts_too(flow: Flow):
     """Under many names it is as large as anything."""
     types = "{ types { name description fields { name description } } }"
@@ -227,14 +235,53 @@ async def test_a_change_has_a_bound_for_what_is_asked_for_many_times(flow: Flow)
     assert codes(body) == ["LIMIT_EXCEEDED"]
 
 
-async def test_what_can_not_be_encoded_is_an_answer_all_the_same(gateway: Gateway, flow: Flow):
-    """The client gets a GraphQL error, and the operator the reason."""
-    flow.fail(Answer(200, body=b'{"customerGroupUid": "gold", "name": "\\ud83d"}'))
+class Unencodable:
+    """Operations that come to half of a character, which no encoder takes."""
 
-    answer = await gateway.post('{ customerGroup(by: {uid: "gold"}) { name } }')
+    changes = False
+    untrusted = None
 
-    assert re.match(r"application/json", answer.headers["content-type"])
-    assert answer.json()["data"] is not None
+    def operation(self, *_given: object, **_more: object) -> Unencodable:
+        return self
+
+    def knows(self, *_given: object, **_more: object) -> bool:
+        return True
+
+    async def execute(self) -> ExecutionResult:
+        return ExecutionResult(data={"name": "\ud83d"})
+
+
+async def test_what_can_not_be_encoded_is_a_graphql_answer_all_the_same():
+    """The client hears of a failure, and nothing is left of the connection's good order."""
+    endpoint = Endpoint(
+        Unencodable(),  # type: ignore[arg-type]
+        Tenants(connectors={}),
+        Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100),
+        EndpointSettings(
+            default_tenant=None,
+            deadline=10,
+            max_request_body=1_000,
+            max_variables=1_000,
+            max_rest_calls=10,
+            max_requests=10,
+            get=True,
+            show_cost=False,
+            bearer_headers=["Authorization"],
+            stranger_share=1,
+        ),
+        observe=lambda _event: None,
+        graphiql=None,
+    )
+
+    async def graphql(request: Request) -> Response:
+        return await endpoint(request)
+
+    app = Starlette(routes=[Route("/graphql", graphql)])
+    async with served(app) as url, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
+        answer = await client.get(f"{url}/graphql?query={{name}}")
+
+    assert answer.status_code == 500
+    assert codes(answer.json()) == ["INTERNAL_SERVER_ERROR"]
 
 
 NAMES = """query ($uid: ID!, $names: [String!]) {
@@ -261,6 +308,7 @@ async def test_more_names_than_any_type_has_are_refused_ahead(wien: Commercetool
     assert wien.calls == []
 
 
+@pytest.mark.slow
 async def test_names_are_made_a_set_once_a_request(wien: Commercetools):
     """A hundred customers under seventy names, each with 500 names to look for."""
     uid = wien.add_group("Gold", key="gold")
