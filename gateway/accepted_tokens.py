@@ -34,13 +34,19 @@ class AcceptedTokens:
     def standing(self, token: str) -> Standing:
         """What is remembered of `token`. A token that nobody has accepted takes no room."""
         digest = hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
-        return self._remembered.get(digest) or Standing(self, digest)
+        try:
+            standing = self._remembered[digest]
+        except KeyError:
+            return Standing(self, digest)
+        standing.accepted = standing.until > time.monotonic()
+        return standing
 
-    def remember(self, digest: bytes, standing: Standing) -> float:
-        """Keep the standing of a token that was just accepted; until when it counts."""
-        if digest not in self._remembered:
-            self._remembered[digest] = standing
+    def until(self) -> float:
+        """How long a token counts that is accepted now."""
         return time.monotonic() + self._lately
+
+    def remember(self, digest: bytes, standing: Standing) -> None:
+        self._remembered[digest] = standing
 
     def forget(self, digest: bytes) -> None:
         self._remembered.pop(digest, None)
@@ -49,16 +55,14 @@ class AcceptedTokens:
 class Standing:
     """What backends have said of one token."""
 
-    __slots__ = ("_digest", "_tokens", "_until")
+    __slots__ = ("_digest", "_tokens", "accepted", "until")
 
     def __init__(self, tokens: AcceptedTokens, digest: bytes) -> None:
         self._tokens = tokens
         self._digest = digest
-        self._until = 0.0
-
-    @property
-    def accepted(self) -> bool:
-        return self._until > time.monotonic()
+        self.accepted = False
+        """Whether one has lately accepted it."""
+        self.until = 0.0
 
     def answered(self, status: int) -> None:
         """Take note of the status that a backend has answered to a REST call with this token.
@@ -67,7 +71,10 @@ class Standing:
         who asks. 403 is said to a token that is good for something else, so it changes nothing.
         """
         if 200 <= status < 300:
-            self._until = self._tokens.remember(self._digest, self)
+            self.until = self._tokens.until()
+            if not self.accepted:
+                self.accepted = True
+                self._tokens.remember(self._digest, self)
         elif status == 401:
-            self._until = 0.0
+            self.accepted = False
             self._tokens.forget(self._digest)

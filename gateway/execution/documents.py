@@ -134,19 +134,16 @@ class Documents:
         it asks for, else its validity. `accepted` says whether a backend knows the caller.
         """
         cache = self._cache(text, accepted=accepted)
-        document = cache.get(text) or self._accepted.get(text)
+        try:
+            return cache[text]
+        except KeyError:
+            document = self._accepted.get(text)
         if document is not None:
             return document
         read = self._strangers.pop(text, None) or self._read(text)
         if isinstance(read, Document):
             _put(cache, text, read)
         return read
-
-    def may_prepare(self, text: str, *, accepted: bool) -> bool:
-        """Whether what is made for this caller may be kept with the document: nobody's plans make
-        room for a stranger's.
-        """
-        return accepted or not self.knows(text)
 
     def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
         """More was made of the document: others may have to make room."""

@@ -173,7 +173,8 @@ class Operations:
         self._persisted.keep(meant, accepted=accepted)
         node = _chosen(document, name)
         values = self._values(node, variables)
-        keep = self._documents.may_prepare(meant.text, accepted=accepted)
+        # Nobody's plans make room for a stranger's.
+        keep = accepted or not self._documents.knows(meant.text)
         kept = self._prepared(document, node, keep=keep)
         context.selected = kept.selection
         made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
@@ -260,7 +261,11 @@ class Operations:
         caller.
         """
         choice = tuple([values.coerced.get(each) for each in kept.conditions])
-        made = kept.plans.get(choice)
+        made: PreparedPlan | None
+        try:
+            made = kept.plans[choice]
+        except KeyError:
+            made = None
         if made is None or (accepted and not made.plan.lasting):
             lasting = made is not None
             try:

@@ -117,9 +117,11 @@ class Rehearsals:
         # What a header says of the tenant may have any length before a field asks for it.
         short = tenant_uid is None or len(tenant_uid) <= SHORT
         asked = (tenant_uid, values) if short and values is not None else None
-        known = None if asked is None else self._known.get(asked)
-        if known is not None:
-            return known
+        if asked is not None:
+            try:
+                return self._known[asked]
+            except KeyError:
+                pass
         rehearsed = rehearse(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
         worth_it = plan.lasting and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT

@@ -211,7 +211,7 @@ class Endpoint:
         try:
             wanted = await self._read(request, headers, asker)
             name = wanted.operation_name
-            if not asker.accepted and not self._strangers.open:
+            if account is not None and not self._strangers.open:
                 known = self._operations.knows(
                     wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
                 )
