@@ -5,13 +5,15 @@ each, drawn by a seed.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import Tenant
 from gateway.simulator.faults import RandomDelay
-from tests.harness import TENANT, Flow, Gateway
-from tests.two_backends import Commercetools
+from tests.harness import TENANT, Flow, Gateway, running_gateway, settings
+from tests.two_backends import PROJECT, Commercetools
 
 pytestmark = pytest.mark.slow
 SEEDS = 12
@@ -32,6 +34,26 @@ MEMBERS: dict[str, Further] = {
     ),
     "in two that the others are in": lambda draw, _: [100, 239],
 }
+
+
+PATIENT = {"timeout": 60.0, "connect_timeout": 60.0}
+"""A page that comes too late for a busy machine would be replaced by GETs."""
+
+
+@pytest.fixture
+async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
+    chosen = settings(flow.url, flow_retail=PATIENT, deadline=120.0)
+    async with running_gateway(chosen) as running:
+        yield running
+
+
+@pytest.fixture
+async def wide(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
+    patient = CommercetoolsSettings(url=commercetools.url, **PATIENT)
+    tenants = {"wien": Tenant(upstream=patient, project=PROJECT)}
+    chosen = settings(flow.url, commercetools=patient, tenants=tenants, deadline=120.0)
+    async with running_gateway(chosen) as running:
+        yield running
 
 
 @pytest.mark.parametrize("members", MEMBERS)
