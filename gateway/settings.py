@@ -95,8 +95,9 @@ class FlowRetail(Upstream):
     """Customers in one membership request."""
     membership_atomic: bool = False
     """Whether a refused membership request has changed nothing at all."""
-    membership_conflict_is_unchanged: bool = True
-    """Whether 409 to a single customer's membership means that it is as wanted already."""
+    membership_conflict_is_unchanged: bool = False
+    """Whether 409 to a single customer's membership is known to mean that it is as wanted already;
+    else the members are read to find out."""
     membership_isolation: Annotated[int, Meta(ge=0, le=10_000)] = 64
     """Further requests an edit may spend on finding the customers that were refused."""
 

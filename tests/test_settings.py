@@ -95,7 +95,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "flow_retail.mirrored_sorts": ("true", True),
     "flow_retail.membership_chunk": ("5", 5),
     "flow_retail.membership_atomic": ("true", True),
-    "flow_retail.membership_conflict_is_unchanged": ("false", False),
+    "flow_retail.membership_conflict_is_unchanged": ("true", True),
     "flow_retail.membership_isolation": ("0", 0),
     "commercetools.url": ("https://api.example", "https://api.example"),
     "commercetools.timeout": ("0.5", 0.5),

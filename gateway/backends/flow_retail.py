@@ -10,12 +10,14 @@ from typing import Any, Final, assert_never
 
 from msgspec.structs import force_setattr
 
+from gateway.backends.confirming import PROMISED, contradicted, same_name
 from gateway.backends.contradictions import believed
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail_capabilities import capabilities
 from gateway.backends.flow_retail_costs import FlowRetailCosts
-from gateway.backends.flow_retail_members import edit_members
+from gateway.backends.flow_retail_members import Roll, edit_members
 from gateway.backends.flow_retail_refusals import (
+    confirms,
     no_custom_fields,
     no_keys,
     refuse,
@@ -210,11 +212,11 @@ class FlowRetailBackend:
             answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
             if answer.status == 409:
                 raise Duplicate("The uid or the name is in use." + answer.reason())
-            return self._made(answer, draft.uid)
+            return self._made(answer, draft.name, uid=draft.uid)
         except OutcomeUnknown:
             # Without a chosen uid a second look could find another's group.
             made = await self._look(draft.uid) if draft.uid is not None else None
-            if isinstance(made, CustomerGroup) and made.name == draft.name:
+            if isinstance(made, CustomerGroup) and same_name(made.name, draft.name):
                 return made
             raise
 
@@ -226,7 +228,7 @@ class FlowRetailBackend:
         expected_revision: str | None = None,
     ) -> CustomerGroup:
         uid = uid_of(group)
-        body: dict[str, object] = {}
+        body: dict[str, str] = {}
         for change in changes:
             match change:
                 case Rename(name):
@@ -247,10 +249,10 @@ class FlowRetailBackend:
             answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
             if answer.status == 409:
                 raise Duplicate("The name is in use." + answer.reason(), field=["name"])
-            return self._made(answer, uid)
+            return self._made(answer, body.get("name"), uid=uid)
         except OutcomeUnknown:
             now = await self._look(uid)
-            if isinstance(now, CustomerGroup) and now.name == body.get("name"):
+            if isinstance(now, CustomerGroup) and same_name(now.name, body.get("name", "")):
                 return now
             raise
 
@@ -266,11 +268,15 @@ class FlowRetailBackend:
             await self._require_revision(uid, expected_revision)
         if only_if_empty:
             members = await self.list_members(group, Window(size=1))
-            if members.rows or members.total != 0:  # None: nobody says that it is empty
+            # No total, or something that can't be read: nobody says that it is empty.
+            if members.rows or members.flaws or members.total != 0:
                 raise GroupNotEmpty("The group has members, or may have: it was kept.")
         try:
             answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
+            if answer.ok and not confirms(answer, uid):
+                raise contradicted()
         except OutcomeUnknown:
+            # Gone is what it was to be; whether it was there before, nobody can tell any more.
             if await self._look(uid) is None:
                 return uid
             raise
@@ -291,14 +297,22 @@ class FlowRetailBackend:
                 for name, uids in (("addCustomerUids", added), ("removeCustomerUids", removed))
                 if uids
             }
-            return await self._upstream.send("PUT", MEMBERS, self._path(uid), body=body)
+            answer = await self._upstream.send("PUT", MEMBERS, self._path(uid), body=body)
+            if answer.ok and not confirms(answer, uid):
+                raise contradicted()
+            return answer
 
-        async def exists() -> bool:
-            return isinstance(await self._look(uid), CustomerGroup | GatewayError)
+        async def exists() -> bool | None:
+            found = await self._look(uid)
+            return None if isinstance(found, GatewayError) else found is not None
+
+        async def look(calls: int) -> Roll:
+            return await self._roll(group, calls)
 
         return await edit_members(
             put,
             exists,
+            look,
             add=add,
             remove=remove,
             chunk=self._settings.membership_chunk,
@@ -307,6 +321,25 @@ class FlowRetailBackend:
             isolation=self._settings.membership_isolation,
             allows=self._upstream.allows,
         )
+
+    async def _roll(self, group: GroupRef, calls: int) -> Roll:
+        """The group's members, as far as they can be read in so many calls."""
+        size = self._settings.max_page_size
+        if calls < 1:
+            return Roll()
+        try:
+            page = await self.list_members(group, Window(size=size))
+            seen, total, made = {row.record.uid for row in page.rows}, page.total, 1
+            rest = Window(size=max(0, (total or 0) - size), offset=size)
+            if page.has_next and total is not None:
+                made += self.most.list_members(group, rest)
+                if made > calls:
+                    return Roll(seen, calls=1)
+                page = await self.list_members(group, rest)
+                seen |= {row.record.uid for row in page.rows}
+            return Roll(seen, whole=len(seen) == total == page.total, calls=made)
+        except GatewayError:
+            return Roll(calls=calls)
 
     async def _require_revision(self, uid: str, expected: str) -> None:
         current = await self._get(uid)
@@ -393,16 +426,18 @@ class FlowRetailBackend:
         force_setattr(group, "tenant_uid", self._tenant)
         return group
 
-    def _made(self, answer: Answer, uid: str | None) -> CustomerGroup:
-        """The group in a write's answer; where it can't be read, or is another than that of `uid`,
-        the write's outcome is unknown.
+    def _made(self, answer: Answer, name: str | None, *, uid: str | None) -> CustomerGroup:
+        """The group in a write's answer; where it can't be read, or is not the one of this name and
+        `uid` that was asked for, the write's outcome is unknown.
         """
         try:
             group = self._group(answer)
         except InvalidAnswer:
             raise unreadable() from None
-        if uid is not None and not _is(group, uid):
-            raise unreadable()
+        meant = bool(group.uid) if uid is None else _is(group, uid)
+        named = name is None or same_name(group.name, name)
+        if answer.status == PROMISED or not (meant and named):
+            raise contradicted()
         return group
 
 

@@ -1,13 +1,15 @@
 """Flow Retail's membership edit: long lists in chunks, and what became of each customer.
 
-One PUT adds and removes any number of customers and answers nothing (204). So all that is known of
-a customer follows from how the PUT that named it ended; what is not known is called UNKNOWN.
+One PUT adds and removes any number of customers and answers nothing (204). So what is known of a
+customer follows from how the PUT that named it ended, and where that tells nothing, from a look at
+the group's members; what is not known then is called UNKNOWN.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
@@ -17,9 +19,41 @@ Edit = tuple[MemberAction, str]
 Put = Callable[[Sequence[str], Sequence[str]], Awaitable[Answer]]
 
 
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Who is in the group, as far as it was read."""
+
+    members: Collection[str] = frozenset()
+    whole: bool = False
+    """Whether these are all of them."""
+    calls: int = 0
+    """The REST calls that it took."""
+
+    def has(self, uid: str) -> bool | None:
+        """Whether the customer is a member; None where that can't be told."""
+        if uid in self.members:
+            return True
+        # An upstream of another mind takes no notice of letters' case.
+        alike = uid.casefold() in {member.casefold() for member in self.members}
+        return False if self.whole and not alike else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What became of a customer, where no answer tells and a look at the members may."""
+
+    met: MemberStatus
+    """Where it is as wanted."""
+    unmet: MemberStatus
+    """Where it is not."""
+    error: GatewayError | None = None
+    """Why not."""
+
+
 async def edit_members(
     put: Put,
-    exists: Callable[[], Awaitable[bool]],
+    exists: Callable[[], Awaitable[bool | None]],
+    look: Callable[[int], Awaitable[Roll]],
     *,
     add: Sequence[str],
     remove: Sequence[str],
@@ -31,23 +65,44 @@ async def edit_members(
 ) -> MembershipEdit:
     """Send `add` and `remove` in chunks, one after another, and tell what became of each.
 
-    A refused chunk is sent again in halves until the customers at fault stand alone, at most
-    `isolation` more times, and only with calls that the operation `allows` beyond those of the
-    chunks still to be sent. A failure that is not about the customers ends the edit: it comes back
-    as `failure`, and what was never sent is FAILED. Raises NotFound where the group does not exist.
+    A refused chunk is sent again in halves until the customers at fault stand alone. 409 to one of
+    them may mean that it is as wanted already, or anything else; after a lost answer, the change
+    may have been made: `look` reads who is a member, in as many calls as it is given. All of this
+    takes at most `isolation` more calls, and only those that the operation `allows` beyond those of
+    the chunks still to be sent. A failure that is not about the customers ends the edit: it comes
+    back as `failure`, and what was never sent is FAILED. Raises NotFound where the group does not
+    exist; `exists` answers None where that can't be told.
     """
     edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
     edits += [(MemberAction.REMOVE, uid) for uid in remove]
     todo = deque(edits[at : at + chunk] for at in range(0, len(edits), chunk))
     in_doubt: set[Edit] = set()  # sent in a refused request, which may have made some changes
     ended: dict[Edit, MemberOutcome] = {}
+    open_: dict[Edit, _Open] = {}
     failure: GatewayError | None = None
-    group_seen = False
+    group_seen, asked = False, False
 
     def end(part: Sequence[Edit], status: MemberStatus, error: GatewayError | None = None) -> None:
         for edit in part:
             action, uid = edit
             ended[edit] = MemberOutcome(uid, action, status, error)
+
+    async def settle() -> None:
+        """Tell of those that are open what a look at the members tells."""
+        nonlocal isolation
+        calls = isolation
+        while calls and not allows(calls + len(todo)):
+            calls -= 1
+        roll = await look(calls)
+        isolation = max(0, isolation - roll.calls)
+        for edit, way in open_.items():
+            action, uid = edit
+            member = roll.has(uid)
+            if member is (action is MemberAction.ADD):
+                end([edit], way.met)
+            elif member is not None:
+                end([edit], way.unmet, way.error)
+        open_.clear()
 
     while todo:
         part = todo.popleft()
@@ -55,8 +110,13 @@ async def edit_members(
             answer = await put(_uids(part, MemberAction.ADD), _uids(part, MemberAction.REMOVE))
         except OutcomeUnknown as lost:
             end(part, MemberStatus.UNKNOWN)
-            failure = lost
-            break
+            # Where it was not made by now, it may still be on its way.
+            open_ |= dict.fromkeys(part, _Open(MemberStatus.ACCEPTED, MemberStatus.UNKNOWN))
+            await settle()
+            if any(ended[edit].status is MemberStatus.UNKNOWN for edit in part):
+                failure = lost
+                break
+            continue
         except GatewayError as stopped:
             todo.appendleft(part)
             failure = stopped
@@ -71,20 +131,24 @@ async def edit_members(
             left = [edit for each in (part, *todo) for edit in each]
             todo = deque(left[at : at + chunk] for at in range(0, len(left), chunk))
             continue
-        if answer.status == 404 and not group_seen and allows(1 + len(todo)):
+        if answer.status == 404 and not group_seen and not asked and allows(1 + len(todo)):
             # 404 is about the group or about a customer; only the group can be asked for.
-            if not await exists():
+            asked, found = True, await exists()
+            if found is False:
                 raise NotFound("There is no such customer group.", field=["customerGroup"])
-            group_seen = True
+            group_seen = found is True
         if len(part) == 1:
+            refused = _refusal(answer, part[0][0], group_seen)
             doubt = not in_doubt.isdisjoint(part)
-            if answer.status == 409 and conflict_is_unchanged:
-                # As wanted now; but in doubt, it may be so by the request that was refused.
-                end(part, MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED)
-            elif answer.status == 409 and doubt:
-                end(part, MemberStatus.UNKNOWN, _refusal(answer, part[0][0], group_seen))
+            # In doubt, it may be so by the request that was refused.
+            so = MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED
+            if answer.status != 409:
+                end(part, MemberStatus.FAILED, refused)
+            elif conflict_is_unchanged:
+                end(part, so)
             else:
-                end(part, MemberStatus.FAILED, _refusal(answer, part[0][0], group_seen))
+                end(part, MemberStatus.UNKNOWN if doubt else MemberStatus.FAILED, refused)
+                open_[part[0]] = _Open(so, MemberStatus.FAILED, refused)
         elif isolation >= 2 and allows(2 + len(todo)):
             isolation -= 2
             if not atomic:
@@ -92,9 +156,14 @@ async def edit_members(
             middle = len(part) // 2
             todo.extendleft((part[middle:], part[:middle]))
         else:
-            status = MemberStatus.FAILED if atomic else MemberStatus.UNKNOWN
-            end(part, status, _shared_refusal(answer, len(part)))
+            refused = _shared_refusal(answer, len(part))
+            end(part, MemberStatus.FAILED if atomic else MemberStatus.UNKNOWN, refused)
+            if not atomic:
+                way = _Open(MemberStatus.ACCEPTED, MemberStatus.FAILED, refused)
+                open_ |= dict.fromkeys(part, way)
 
+    if open_ and failure is None:
+        await settle()
     for part in todo:
         if in_doubt.isdisjoint(part):
             end(part, MemberStatus.FAILED, Rejected("Not sent: the edit ended before its turn."))

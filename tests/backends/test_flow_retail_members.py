@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.flow_retail_members import edit_members
+from gateway.backends.flow_retail_members import Roll, edit_members
 from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
     DeadlineExceeded,
@@ -93,6 +93,13 @@ class Upstream:
 
     async def exists(self) -> bool:
         return True
+
+    async def look(self, calls: int) -> Roll:
+        """One call reads all members."""
+        if not calls:
+            return Roll()
+        members = frozenset(self.store.member_uids("shop", "gold"))
+        return Roll(members, whole=True, calls=1)
 
     def now(self) -> set[str]:
         members = set(self.store.member_uids("shop", "gold"))
@@ -180,6 +187,7 @@ def test_no_outcome_claims_more_than_happened(
         edit_members(
             upstream.put,
             upstream.exists,
+            upstream.look,
             add=add,
             remove=remove,
             chunk=chunk,
@@ -212,9 +220,10 @@ def test_no_outcome_claims_more_than_happened(
         assert len(upstream.sizes) <= chunk.bit_length() + len(edits) + isolation
     else:
         assert len(upstream.sizes) <= -(-len(edits) // chunk) + isolation
-    broke_off = fails_at is not None and len(upstream.sizes) >= fails_at
-    assert edit.failure is (FAILURES[failure] if broke_off else None)
-    if broke_off:
+    failed = fails_at is not None and len(upstream.sizes) >= fails_at
+    settled = failed and failure.startswith("the request was") and edit.failure is None
+    assert edit.failure is (FAILURES[failure] if failed and not settled else None)
+    if failed and not settled:
         assert len(upstream.sizes) == fails_at
 
 
@@ -233,6 +242,7 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
         edit_members(
             upstream.put,
             upstream.exists,
+            upstream.look,
             add=add,
             remove=remove,
             chunk=chunk,
@@ -278,10 +288,16 @@ def test_what_an_operation_has_left_ends_the_search_and_not_the_edit(
         meter.spend()
         return True
 
+    async def look(calls: int) -> Roll:
+        if calls:
+            meter.spend()
+        return await upstream.look(calls)
+
     edit = asyncio.run(
         edit_members(
             put,
             exists,
+            look,
             add=[uid for uid, action in edits.items() if action is MemberAction.ADD],
             remove=[uid for uid, action in edits.items() if action is MemberAction.REMOVE],
             chunk=chunk,
@@ -313,11 +329,12 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
         return Answer(404, b"")
 
-    async def never() -> bool:
+    async def never(*_: object) -> Any:
         raise AssertionError
 
     edit = await edit_members(
         put,
+        never,
         never,
         add=["a"],
         remove=[],
@@ -333,6 +350,10 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     assert outcome.error.message == "There is no such customer, or no such customer group."
 
 
+async def nobody_looks(_calls: int) -> Roll:
+    return Roll()
+
+
 async def edited(
     put: Callable[..., Awaitable[Answer]], action: str, uids: Sequence[str], *, atomic: bool
 ) -> MembershipEdit:
@@ -344,6 +365,7 @@ async def edited(
     return await edit_members(
         put,
         exists,
+        nobody_looks,
         **{"add": [], "remove": [], action: uids},
         chunk=2,
         atomic=atomic,
@@ -407,6 +429,7 @@ async def test_a_group_that_is_not_there_ends_the_edit():
         await edit_members(
             put,
             exists,
+            nobody_looks,
             add=["a", "b"],
             remove=[],
             chunk=1,
@@ -427,6 +450,7 @@ async def test_nothing_to_do_is_nothing_sent():
         raise AssertionError
 
     edit = await edit_members(
+        never,
         never,
         never,
         add=[],
@@ -556,16 +580,139 @@ async def test_what_is_as_wanted_already_is_a_success(flow, gateway, people, ato
     assert flow.members("gold") == ["old", people[0], people[2]]
 
 
-async def test_409_can_be_set_to_mean_a_refusal(flow, people):
-    """Then the customer FAILED, with what the upstream says."""
+async def test_what_409_means_can_be_set(flow, people):
+    """Then it is believed, and nobody reads the members."""
     flow.switches.already_member = "conflict"
 
-    async with tuned(flow, membership_conflict_is_unchanged=False) as gateway:
+    async with tuned(flow, membership_conflict_is_unchanged=True) as gateway:
         body = await edit(gateway, add=["old"])
 
-    assert statuses(body) == {"old": "FAILED"}
-    (result,) = body["data"]["updateCustomerGroupMembers"]["results"]
-    assert result["error"]["message"].endswith("It says: A customer is in the group already.")
+    assert statuses(body) == {"old": "UNCHANGED"}
+    assert flow.calls == ["PUT customer-groups/gold/customers"]
+
+
+@pytest.mark.parametrize("others", [[], ["c0000", "old"]], ids=["alone", "among others"])
+async def test_409_may_mean_anything(flow, gateway, people, others):
+    """To each membership request, as of a group that is locked: who is a member is so already, and
+    who is none was refused, whether or not the store has such a customer.
+    """
+    flow.fail(faults.Answer(409, b'{"message": "Locked"}'), method="PUT", times=None)
+
+    body = await edit(
+        gateway, add=["nobody", *others], remove=[people[1], "old"][: 2 - len(others)]
+    )
+
+    added = {"nobody": "FAILED", **({"c0000": "FAILED", "old": "ACCEPTED"} if others else {})}
+    removed = {} if others else {people[1]: "ACCEPTED", "old": "FAILED"}
+    assert statuses(body) == added | removed
+    assert set(reasons(body)) == {
+        uid for uid, status in statuses(body).items() if status == "FAILED"
+    }
+    (result, *_) = body["data"]["updateCustomerGroupMembers"]["results"]
+    assert result["error"]["message"].endswith("It says: Locked.")
+    assert flow.calls[-1] == "GET customer-groups/gold/customers"
+    assert sum(call.startswith("GET") for call in flow.calls) == 1
+
+
+async def test_what_409_means_stays_open_where_nobody_can_look(flow, gateway, people):
+    """Who was refused alone was not changed; who may have been before, nobody knows."""
+    flow.fail(faults.Answer(409), method="PUT", times=None)
+    flow.fail(faults.Answer(500), method="GET", times=None)
+
+    alone = await edit(gateway, add=["old"])
+    together = await edit(gateway, add=["old", "nobody"])
+
+    assert statuses(alone) == {"old": "FAILED"}
+    assert statuses(together) == {"old": "UNKNOWN", "nobody": "UNKNOWN"}
+    assert "errors" not in together
+
+
+async def test_a_long_list_of_members_is_looked_through(flow, people):
+    """Page by page, as far as further requests may be spent."""
+    everyone = flow.add_customers(250, "gold", prefix="m")
+    flow.switches.already_member = flow.switches.absent_member = "conflict"
+
+    async with tuned(flow, membership_isolation=2) as gateway:
+        first, last = [await edit(gateway, add=[uid]) for uid in (everyone[0], everyone[-1])]
+    async with tuned(flow, membership_isolation=3) as gateway:
+        flow.journal.clear()
+        found = await edit(gateway, add=[everyone[-1]])
+
+    assert statuses(first) == {everyone[0]: "UNCHANGED"}  # it is on the first page
+    assert statuses(last) == {everyone[-1]: "FAILED"}
+    assert statuses(found) == {everyone[-1]: "UNCHANGED"}
+    assert [call.split()[0] for call in flow.calls] == ["PUT", "GET", "GET", "GET"]
+
+
+async def test_a_customer_under_another_spelling_is_not_told_to_be_one(flow, gateway, people):
+    """Whether "OLD" is "old", only the backend knows."""
+    flow.fail(faults.Answer(409), method="PUT", times=None)
+
+    assert statuses(await edit(gateway, add=["OLD"])) == {"OLD": "FAILED"}
+    assert statuses(await edit(gateway, add=["OLD", "Old"])) == {"OLD": "UNKNOWN", "Old": "UNKNOWN"}
+
+
+@dataclass
+class Says:
+    """An effect: the app does what was asked for, or not, and this is answered."""
+
+    status: int
+    body: bytes = b""
+    done: bool = True
+
+    async def play(self, exchange: faults.Exchange) -> None:
+        if self.done:
+            await exchange.answer()
+        await faults.Answer(self.status, self.body).play(exchange)
+
+
+ANSWERED = {
+    "nothing": (200, b"", True),
+    "an object": (200, b"{}", True),
+    "the group": (200, b'{"customerGroupUid": "gold"}', True),
+    "a promise": (202, b"", False),
+    "a page": (200, b"<h1>Welcome</h1>", False),
+    "half": (200, b"{", False),
+    "a list": (200, b"[]", False),
+    "another group": (200, b'{"customerGroupUid": "blue"}', False),
+}
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+@pytest.mark.parametrize(("status", "said", "believed"), ANSWERED.values(), ids=ANSWERED)
+async def test_what_confirms_a_request_that_is_answered_without_content(
+    flow, people, status, said, believed, done
+):
+    """204, or a success that says no other thing. Else a look tells whether it was done; where it
+    was not, it may still be.
+    """
+    flow.fail(Says(status, said, done), method="PUT")
+
+    async with tuned(flow, membership_chunk=2) as gateway:
+        body = await edit(gateway, add=people[:2], remove=["old"])
+
+    went_on = believed or done
+    known = "ACCEPTED" if went_on else "UNKNOWN"
+    assert statuses(body) == {
+        **dict.fromkeys(people[:2], known),
+        "old": "ACCEPTED" if went_on else "FAILED",
+    }
+    assert codes(body) == ([] if went_on else ["OUTCOME_UNKNOWN"])
+    looks = [call for call in flow.calls if call.startswith("GET")]
+    assert len(looks) == (not believed)
+
+
+async def test_a_chunk_whose_answer_was_lost_is_looked_into(flow, people):
+    """The members tell that it was done, and the edit goes on."""
+    flow.fail(faults.LoseAnswer(), method="PUT", times=None)
+
+    async with tuned(flow, membership_chunk=4) as gateway:
+        body = await edit(gateway, add=people, remove=["old"])
+
+    assert set(statuses(body).values()) == {"ACCEPTED"}
+    assert "errors" not in body
+    assert flow.members("gold") == people
+    assert [call.split()[0] for call in flow.calls] == ["PUT", "GET"] * 2
 
 
 @pytest.mark.parametrize("too_many", ["bad_request", "too_large"])
@@ -608,7 +755,6 @@ GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
         (faults.Answer(503), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Answer(500), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Answer(303), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
-        (faults.LoseAnswer(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Close(), "UNKNOWN", "OUTCOME_UNKNOWN", 2),
         (faults.Answer(401), "FAILED", "UNAUTHENTICATED", 2),
         (faults.Answer(403), "FAILED", "FORBIDDEN", 2),
@@ -621,8 +767,10 @@ GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
 async def test_a_failure_in_the_middle_tells_who_went_through(
     flow, people, effect, second, code, calls
 ):
-    """The chunk ahead was ACCEPTED, the one behind not sent; the failure is an error as well."""
-    flow.fail(effect, path="/customers", skip=1, times=None)
+    """The chunk ahead was ACCEPTED, the one behind not sent; the failure is an error as well. That
+    a look does not find those in the middle does not tell that they will not come.
+    """
+    flow.fail(effect, method="PUT", skip=1, times=None)
 
     async with tuned(flow, membership_chunk=2, timeout=0.8) as gateway:
         body = await edit(gateway, add=people)
@@ -635,7 +783,8 @@ async def test_a_failure_in_the_middle_tells_who_went_through(
     }
     assert codes(body) == [code]
     assert paths(body) == [["updateCustomerGroupMembers"]]
-    assert flow.calls == ["PUT customer-groups/gold/customers"] * calls
+    looks = ["GET customer-groups/gold/customers"] if second == "UNKNOWN" else []
+    assert flow.calls == ["PUT customer-groups/gold/customers"] * calls + looks
     done = flow.members("gold")
     assert set(before) <= set(done)
     assert not set(behind) & set(done)
@@ -697,6 +846,18 @@ async def test_a_reader_can_not_change_members(flow, gateway, people):
 
     assert codes(body) == ["FORBIDDEN"]
     assert len(flow.calls) == 1
+
+
+async def test_where_the_look_for_the_group_fails_both_may_be_missing(flow, gateway, people):
+    """404 to the PUT, and no answer of use to the look: it is asked for once."""
+    flow.fail(faults.Answer(500), method="GET", times=None)
+
+    body = await edit(gateway, add=["nobody", "nobody2"])
+
+    results = body["data"]["updateCustomerGroupMembers"]["results"]
+    said = "There is no such customer, or no such customer group."
+    assert [result["error"]["message"] for result in results] == [said] * 2
+    assert [call.split()[0] for call in flow.calls] == ["PUT", "GET", "PUT", "PUT"]
 
 
 async def test_a_group_that_is_not_there_is_a_mistake_in_the_input(flow, gateway):
