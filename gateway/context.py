@@ -173,29 +173,36 @@ class Context:
                 )
             self._tenant_uids.add(uid)
 
-    def backend(self, tenant_uid: str) -> Backend:
-        """The tenant's backend, speaking for this request's caller."""
+    def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
+        """The tenant's backend, speaking for this request's caller.
+
+        It reads what the operation looks at; for `reading` something else, it is one of its own.
+        """
+        if reading is not None:
+            return self._connect(tenant_uid, reading)
         backend = self._backends.get(tenant_uid)
         if backend is None:
-            connector = self.tenants.connector(tenant_uid)
-            header = connector.bearer_header.lower()
-            standing = self.asker.standings.get(header)
-            caller = Caller(
-                tenant_uid=tenant_uid,
-                # No other: it would let one vendor act as the caller at the other.
-                token=self.asker.tokens.get(header),
-                bearer_header=connector.bearer_header,
-                request_id=self.asker.request_id,
-                deadline=self.asker.deadline,
-                meter=self.asker.meter,
-                selected=self.selected,
-                answers=self.answers,
-                answered=None if standing is None else standing.answered,
-                accepted=standing is not None and standing.accepted,
-            )
-            backend = connector.connect(caller)
-            self._backends[tenant_uid] = backend
+            backend = self._backends[tenant_uid] = self._connect(tenant_uid, self.selected)
         return backend
+
+    def _connect(self, tenant_uid: str, selected: Selection | None) -> Backend:
+        connector = self.tenants.connector(tenant_uid)
+        header = connector.bearer_header.lower()
+        standing = self.asker.standings.get(header)
+        caller = Caller(
+            tenant_uid=tenant_uid,
+            # No other: it would let one vendor act as the caller at the other.
+            token=self.asker.tokens.get(header),
+            bearer_header=connector.bearer_header,
+            request_id=self.asker.request_id,
+            deadline=self.asker.deadline,
+            meter=self.asker.meter,
+            selected=selected,
+            answers=self.answers,
+            answered=None if standing is None else standing.answered,
+            accepted=standing is not None and standing.accepted,
+        )
+        return connector.connect(caller)
 
     async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, most: int) -> ChangedT:
         """The change's answer; whatever it came to, what was read ahead of it is read anew.

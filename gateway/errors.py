@@ -24,7 +24,7 @@ GatewayError
     ├── Overloaded           OVERLOADED                more waits here already than is let in
     ├── InvalidAnswer        UPSTREAM_INVALID_ANSWER   an answer came that is not what was agreed
     ├── DeadlineExceeded     DEADLINE_EXCEEDED         the operation's time is over
-    └── OutcomeUnknown       OUTCOME_UNKNOWN           a change was sent and no answer came
+    └── OutcomeUnknown       OUTCOME_UNKNOWN           a change was sent; was it made?
 
 Mutations answer every CallerError as a `userErrors` entry; all else, and everything in a query, is
 a GraphQL error with `extensions.code`. Messages are for people; they name neither tokens nor hosts
@@ -249,6 +249,6 @@ class DeadlineExceeded(UpstreamError):
 
 
 class OutcomeUnknown(UpstreamError):
-    """A change was sent and no answer came: it may or may not have been made."""
+    """A change was sent, and neither an answer nor a look tells whether it was made."""
 
     code = "OUTCOME_UNKNOWN"

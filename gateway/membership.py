@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.backends.port import (
     Backend,
@@ -17,7 +18,11 @@ from gateway.backends.port import (
 )
 from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
 from gateway.paging import Position, Window
-from gateway.records import CustomerGroup, Flaw
+from gateway.records import Customer, CustomerGroup, Flaw
+from gateway.selection import Selection
+
+READ: Final = Selection.looking_at({Customer: ["customer_group_uids"], CustomerGroup: []})
+"""What has to be read of members so that they can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ async def difference(
     miss one: a count that does not add up is read once more, and then the later reading holds.
     Raises LimitExceeded for a group of more than `most` members, NotFound, and InvalidAnswer where
     the backend does not tell who all the members are: those it hides could not be removed, and
-    nobody would hear of it.
+    nobody would hear of it. `backend` reads `READ` of a customer at least.
     """
     if isinstance(group, ByKey):
         group = await _by_id(backend, group)
@@ -103,9 +108,10 @@ class _Reading:
     """Whether they are as many as the backend counts, too."""
 
 
-async def _members(backend: Backend, group: GroupRef, *, most: int) -> _Reading:
+async def _members(backend: Backend, group: ById, *, most: int) -> _Reading:
     size = backend.capabilities.max_page_size or 100
     exact = backend.capabilities.total_count is CountPrecision.EXACT
+    on_customer = not backend.capabilities.atomic_membership_updates
     found: dict[str, None] = {}
     counted, fell = 0, False
     window = Window(size=size)
@@ -116,7 +122,9 @@ async def _members(backend: Backend, group: GroupRef, *, most: int) -> _Reading:
                 raise InvalidAnswer(
                     f"A member can't be read, so nothing was sent: {flaw.where}: {flaw.problem}"
                 )
-        found |= dict.fromkeys(row.record.uid for row in page.rows)
+        for row in page.rows:
+            _require_member(row.record, group, on_customer=on_customer)
+            found[row.record.uid] = None
         seen = max(page.total or 0, len(found))
         if seen > most:
             raise LimitExceeded(
@@ -129,10 +137,26 @@ async def _members(backend: Backend, group: GroupRef, *, most: int) -> _Reading:
         fell = fell or (exact and total < counted)
         counted = total
         if not page.has_next or not page.rows:
-            ended = not page.has_next and not fell
-            return _Reading(found, ended, ended and page.total in (None, len(found)))
+            ended, count = not page.has_next and not fell, page.total
+            if ended and not exact and page.has_previous:
+                # What such a page estimates is how many follow: of who came or went behind it, only
+                # a count of all knows.
+                count = (await backend.list_members(group, Window(size=0))).total
+            return _Reading(found, ended, ended and count in (None, len(found)))
         last = page.rows[-1]
         window = Window(size=size, after=Position(last.offset, last.record.uid))
+
+
+def _require_member(customer: Customer, group: ById, *, on_customer: bool) -> None:
+    """Raises InvalidAnswer for a customer that is listed, and whose own groups do not show it; they
+    need not be told where membership is not kept `on_customer`.
+    """
+    groups = {uid.casefold() for uid in customer.customer_group_uids}
+    if (groups or on_customer) and group.uid.casefold() not in groups:
+        raise InvalidAnswer(
+            "A customer is listed as a member, and its own groups do not show that: nothing was "
+            "sent."
+        )
 
 
 def _costs_a_row(flaw: Flaw) -> bool:

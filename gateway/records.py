@@ -18,6 +18,8 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.errors import GatewayError
+
 Instant = Annotated[datetime, Meta(tz=True)]
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -136,8 +138,10 @@ class CustomerGroup(Record, frozen=True, kw_only=True):
     )
     def revision(self) -> str:
         """The opaque token of this state: the backend's version, else a fingerprint of all that can
-        be seen.
+        be seen. Where the version can't be read, its error.
         """
+        if isinstance(self.version, GatewayError):
+            return self.version
         if self.version is not None:
             return f"v{self.version}"
         times = (self.created_at, self.last_modified_at)

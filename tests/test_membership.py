@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,8 +17,9 @@ from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.membership import difference
 from gateway.paging import Window
 from gateway.records import Customer, Flaw, Page, Row
-from gateway.simulator.faults import Answer, Exchange
+from gateway.simulator.faults import Answer, Body, Exchange
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
+from tests.two_backends import PROJECT, Commercetools
 
 SET = """mutation ($input: SetCustomerGroupMembersInput!) {
   setCustomerGroupMembers(input: $input) {
@@ -269,7 +270,9 @@ class Listed:
     def __init__(
         self, *pages: Page[Customer], precision: CountPrecision = CountPrecision.EXACT
     ) -> None:
-        self.capabilities: Any = SimpleNamespace(max_page_size=2, total_count=precision)
+        self.capabilities: Any = SimpleNamespace(
+            max_page_size=2, total_count=precision, atomic_membership_updates=True
+        )
         self.pages = list(pages)
 
     async def list_members(self, group: GroupRef, window: Window) -> Page[Customer]:
@@ -313,10 +316,44 @@ async def test_who_joins_while_the_members_are_read_costs_no_second_reading():
 
 
 async def test_an_estimate_may_fall():
-    """It says nothing of members who left."""
-    pages = page("ab", 9, more=True), page("c", 3, first=2)
+    """It says nothing of members who left, if the count of all is that of those listed."""
+    pages = page("ab", 9, more=True), page("c", 3, first=2), page("", 3)
 
     assert await removed(Listed(*pages, precision=CountPrecision.ESTIMATED)) == ["a", "b", "c"]
+
+
+async def test_who_comes_behind_the_reading_is_found_by_the_count_of_all():
+    """The last page estimates only how many follow; so the members are read once more."""
+    first = page("ac", 9, more=True), page("d", 3, first=2), page("", 4)
+    second = page("ab", 9, more=True), page("cd", 4, first=2), page("", 4)
+
+    reading = Listed(*first, *second, precision=CountPrecision.ESTIMATED)
+
+    assert await removed(reading) == ["a", "b", "c", "d"]
+    assert reading.pages == []
+
+
+@pytest.mark.parametrize("groups", [["gold"], ["GOLD", "blue"], []], ids=str)
+async def test_a_customer_whose_groups_show_the_membership_is_a_member(groups):
+    """Whatever others it is in, and in whatever case; they need not be told."""
+    row = Row(0, Customer(uid="a", customer_group_uids=tuple(groups)))
+
+    listed = Listed(Page(rows=[row], total=1, has_next=False, has_previous=False))
+
+    assert await removed(listed) == ["a"]
+
+
+@pytest.mark.parametrize(("groups", "on_customer"), [(["blue"], False), ([], True)], ids=str)
+async def test_a_customer_whose_groups_do_not_show_the_membership_keeps_all_as_it_is(
+    groups, on_customer
+):
+    """Those of another group, or none to be read where membership is kept on the customer."""
+    row = Row(0, Customer(uid="a", customer_group_uids=tuple(groups)))
+    listed = Listed(Page(rows=[row], total=1, has_next=False, has_previous=False))
+    listed.capabilities.atomic_membership_updates = not on_customer
+
+    with pytest.raises(InvalidAnswer):
+        await removed(listed)
 
 
 async def test_an_estimate_may_be_off_for_good():
@@ -343,7 +380,9 @@ async def test_a_flaw_within_a_row_is_none_of_the_members():
 class Endless:
     """A backend that lists members for ever, and never says how many there are."""
 
-    capabilities = SimpleNamespace(max_page_size=10, total_count=CountPrecision.EXACT)
+    capabilities = SimpleNamespace(
+        max_page_size=10, total_count=CountPrecision.EXACT, atomic_membership_updates=True
+    )
 
     async def list_members(self, group: GroupRef, window: Window) -> Page[Customer]:
         start = window.after.offset + 1 if window.after else 0
@@ -355,3 +394,50 @@ async def test_a_group_without_a_total_is_read_no_further_than_is_allowed():
     """What was seen counts where nobody says how many there are."""
     with pytest.raises(LimitExceeded):
         await difference(Endless(), ById("gold"), [], most=35)  # type: ignore[arg-type]
+
+
+class Behind:
+    """An effect: once the first page is read, a customer joins whose place is on it."""
+
+    def __init__(self, shop: Commercetools, joins: str, gold: str) -> None:
+        self.shop, self.joins, self.gold = shop, joins, gold
+
+    async def play(self, exchange: Exchange) -> None:
+        customer = self.shop.store.customer(PROJECT, self.joins)
+        self.shop.store.save_customer(replace(customer, groups=(self.gold,)))
+        await exchange.forward()
+
+
+@pytest.mark.slow
+async def test_who_joins_behind_the_reading_is_removed_too(wide, commercetools):
+    """In commercetools' lists by the last id: only a count of all tells."""
+    gold = commercetools.add_group("Gold")
+    with commercetools.store.transaction():
+        everyone = sorted(commercetools.add_customer(gold) for _ in range(520))
+        joins = min(commercetools.add_customer() for _ in range(20))
+    commercetools.fail(Behind(commercetools, joins, gold), path="/customers$", skip=1)
+    given = {"tenantUid": "wien", "customerGroup": {"uid": gold}, "customerUids": everyone}
+
+    body = await wide.ask(SET, {"input": {**given, "dryRun": True}})
+
+    results = body["data"]["setCustomerGroupMembers"]["results"]
+    assert [(each["customerUid"], each["status"]) for each in results] == [(joins, "PLANNED")]
+
+
+async def test_a_member_whose_groups_can_not_be_read_keeps_all_as_it_is(wide, commercetools):
+    """Whether it is one, its own groups would have to show: it may have been left out of them."""
+    gold = commercetools.add_group("Gold")
+    ada, bob = commercetools.add_customer(gold), commercetools.add_customer(gold)
+    rows = [
+        {"id": ada, "version": 1, "customerGroupAssignments": [{"customerGroup": {"id": 5}}]},
+        {"id": bob, "version": 1, "customerGroupAssignments": [{"customerGroup": {"id": gold}}]},
+    ]
+    said = {"limit": 500, "offset": 0, "count": 2, "total": 2, "results": rows}
+    commercetools.fail(Body(json.dumps(said).encode()), method="GET", path="/customers$")
+    given = {"tenantUid": "wien", "customerGroup": {"uid": gold}, "customerUids": [ada, bob]}
+
+    body = await wide.ask(SET, {"input": given})
+
+    assert body["data"] == {"setCustomerGroupMembers": None}
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"]
+    assert not [call for call in commercetools.calls if call.startswith("POST")]

@@ -11,20 +11,22 @@ from gateway.backends import predicates
 from gateway.backends.commercetools_changes import (
     action,
     custom_draft,
-    holds,
+    is_newer,
     known_version,
-    may_be,
     version_of,
+    wanted_by,
+    wanted_of,
 )
 from gateway.backends.commercetools_costs import CommercetoolsCosts
 from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
 from gateway.backends.commercetools_members import MemberEditor, read_customers
-from gateway.backends.commercetools_refusals import code, refuse
+from gateway.backends.commercetools_refusals import code, current_version, refuse
 from gateway.backends.commercetools_wire import (
     WHOLE,
     CommercetoolsDecoders,
     MembershipMode,
 )
+from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.lookups import GroupDirectory
 from gateway.backends.port import (
     BackendKind,
@@ -42,6 +44,7 @@ from gateway.backends.port import (
     GroupOrder,
     GroupRef,
     MembershipEdit,
+    SetKey,
 )
 from gateway.backends.side_by_side import side_by_side
 from gateway.backends.windows import AnsweredPage
@@ -200,7 +203,8 @@ class CommercetoolsBackend:
 
     async def _get(self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
         template, path = self._address(ref)
-        group = self._group(await self._upstream.send("GET", template, path), decoders)
+        answer = await self._upstream.send("GET", template, path)
+        group = self._group(answer, decoders, by_key=isinstance(ref, ByKey))
         if not _is(group, ref):
             raise InvalidAnswer("The backend has answered with another group.")
         return group
@@ -239,14 +243,18 @@ class CommercetoolsBackend:
             body["key"] = draft.key
         if draft.custom is not None:
             body["custom"] = custom_draft(draft.custom)
+        wanted = wanted_of(draft)
         try:
-            return self._made(await self._upstream.send("POST", GROUPS, self._path(), body=body))
+            made = self._made(await self._upstream.send("POST", GROUPS, self._path(), body=body))
+            if not made.uid or wanted.denied_by(made):
+                raise contradicted()
+            return made
         except OutcomeUnknown:
             # A key tells whether the group was made; without one a second look could find
             # another's.
-            made = None if draft.key is None else await self._look(ByKey(draft.key))
-            if isinstance(made, CustomerGroup) and may_be(made, draft):
-                return made
+            found = None if draft.key is None else await self._look(ByKey(draft.key))
+            if isinstance(found, CustomerGroup) and wanted.shown_by(found):
+                return found
             raise
 
     async def update_group(
@@ -256,25 +264,27 @@ class CommercetoolsBackend:
         *,
         expected_revision: str | None = None,
     ) -> CustomerGroup:
-        actions = [action(change) for change in changes]
-        template, path = self._address(group)
+        actions, wanted = [action(change) for change in changes], wanted_by(changes)
+        ref, version = await self._meant(group, expected_revision)
+        template, path = self._address(ref)
 
         async def update(version: int) -> Answer:
             body = {"version": version, "actions": actions}
             return await self._upstream.send("POST", template, path, body=body)
 
+        after = _after(ref, changes)
         try:
-            made = self._made(await self._versioned(group, update, expected_revision))
-            if not _is(made, group):
-                raise unreadable()
+            made = self._made(await self._versioned(ref, version, update, expected_revision))
+            older = isinstance(made.version, int) and made.version < version
+            other = not made.uid if after is None else not _is(made, after)
+            if older or other or wanted.denied_by(made):
+                raise contradicted()
             return made
         except OutcomeUnknown:
-            now = await self._look(group)
-            if not isinstance(now, CustomerGroup):
-                raise
-            if not all(holds(now, change) for change in changes):
-                raise
-            return now
+            now = None if after is None else await self._look(after)
+            if isinstance(now, CustomerGroup) and wanted.shown_by(now):
+                return now
+            raise
 
     async def delete_group(
         self,
@@ -283,49 +293,71 @@ class CommercetoolsBackend:
         expected_revision: str | None = None,
         only_if_empty: bool = False,
     ) -> str:
-        template, path = self._address(group)
+        ref, version = await self._meant(group, expected_revision)
+        if only_if_empty:
+            ref = ById(await self._uid(ref))
+            # Not the total alone, which is an estimate.
+            members = await self.list_members(ref, Window(size=1))
+            if members.rows or members.flaws or members.total != 0:
+                raise GroupNotEmpty("The group has members, or may have: it was kept.")
+        template, path = self._address(ref)
 
         async def delete(version: int) -> Answer:
             return await self._upstream.send("DELETE", template, path, query={"version": version})
 
-        if only_if_empty:
-            # Not the total alone, which is an estimate.
-            members = await self.list_members(group, Window(size=1))
-            if members.total != 0:
-                raise GroupNotEmpty("The group has members, so it was kept.")
         try:
-            answer = await self._versioned(group, delete, expected_revision)
+            answer = await self._versioned(ref, version, delete, expected_revision)
+            if answer.status == 204 and isinstance(ref, ById):
+                return ref.uid
+            gone = self._made(answer)
+            if not _is(gone, ref):
+                raise contradicted()
+            return gone.uid
         except OutcomeUnknown:
-            if isinstance(group, ById) and await self._look(group) is None:
-                return group.uid
+            if isinstance(ref, ById) and await self._look(ref) is None:
+                return ref.uid
             raise
-        return group.uid if isinstance(group, ById) else self._made(answer).uid
+
+    async def _meant(self, group: GroupRef, expected_revision: str | None) -> tuple[GroupRef, int]:
+        """The group that is meant, and the version that its change has to name: the expected one.
+
+        Without one, the group is read; from then on its uid says which it is, for its key may be
+        another's by the time it is changed.
+        """
+        if expected_revision is not None:
+            return group, version_of(expected_revision)
+        found = await self._get(group)
+        return ById(found.uid), known_version(found)
 
     async def _versioned(
         self,
-        group: GroupRef,
+        ref: GroupRef,
+        version: int,
         write: Callable[[int], Awaitable[Answer]],
         expected_revision: str | None,
     ) -> Answer:
-        """The answer to a write under a version: the expected one, else the one that is read first.
-
-        A conflict with a version that was only just read is tried once more; with an expected one
-        it is a RevisionConflict that carries the state that won.
+        """The answer to a write under a version. A conflict with one that was only just read is
+        tried once more; with an expected one it is a RevisionConflict, which carries the state that
+        won where a look shows it.
         """
-        if expected_revision is None:
-            attempts, field, version = 2, [], known_version(await self._get(group))
-        else:
-            attempts, field, version = 1, ["expectedRevision"], version_of(expected_revision)
+        again = expected_revision is None
+        field = [] if again else ["expectedRevision"]
         while True:
             answer = await write(version)
             if code(answer) != "ConcurrentModification":
                 return self._accepted(answer)
-            current = await self._get(group)
-            attempts -= 1
-            if not attempts:
-                message = "The group has changed since it was read."
-                raise RevisionConflict(message, current=current, field=field)
-            version = known_version(current)
+            now = await self._look(ref)
+            if now is None:
+                raise NotFound("There is no such customer group.")
+            if not (again and isinstance(now, CustomerGroup)):
+                break
+            again, version = False, known_version(now)
+        message = "The group has changed since it was read."
+        won = now if isinstance(now, CustomerGroup) else None
+        current = current_version(answer)
+        if won is not None and not is_newer(won.version, refused=version, current=current):
+            won = None
+        raise RevisionConflict(message, current=won, field=field)
 
     async def edit_members(
         self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
@@ -355,13 +387,24 @@ class CommercetoolsBackend:
         """The id, which costs a read where only the key is known."""
         return ref.uid if isinstance(ref, ById) else (await self._get(ref)).uid
 
-    def _group(self, answer: Answer, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
-        row = decoders.group.one(self._accepted(answer).body)
+    def _group(
+        self,
+        answer: Answer,
+        decoders: CommercetoolsDecoders = WHOLE,
+        *,
+        by_key: bool = False,
+    ) -> CustomerGroup:
+        decoder = decoders.group_by_key if by_key else decoders.group
+        row = decoder.one(self._accepted(answer).body)
         return decoders.group_record(row, self._tenant)
 
     def _made(self, answer: Answer) -> CustomerGroup:
-        """The group in a write's answer; where it can't be read, the write's outcome is unknown."""
+        """The group in a write's answer; where it can't be read, or was only promised, the write's
+        outcome is unknown.
+        """
         answer = self._accepted(answer)
+        if answer.status == PROMISED:
+            raise contradicted()
         try:
             return self._group(answer)
         except InvalidAnswer:
@@ -374,10 +417,22 @@ class CommercetoolsBackend:
 
 
 def _is(group: CustomerGroup, ref: GroupRef) -> bool:
-    """Whether the answer is about the group that was asked for. (A key may not have been read, and
-    is another after a change.)
+    """Whether the answer is about the group that was asked for, as far as it can be read."""
+    match ref:
+        case ById(uid):
+            return group.uid == uid
+        case ByKey(key):
+            return bool(group.uid) and (isinstance(group.key, GatewayError) or group.key == key)
+
+
+def _after(ref: GroupRef, changes: Sequence[GroupChange]) -> GroupRef | None:
+    """How the group can be asked for once it is changed; None where it has lost the key that was
+    all to go by.
     """
-    return isinstance(ref, ByKey) or group.uid == ref.uid
+    keys = [change.key for change in changes if isinstance(change, SetKey)]
+    if isinstance(ref, ById) or not keys:
+        return ref
+    return None if keys[-1] is None else ByKey(keys[-1])
 
 
 def _member_predicate(uid: str, mode: MembershipMode) -> str:

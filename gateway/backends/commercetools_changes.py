@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import assert_never
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, assert_never
 
+from msgspec import UNSET, UnsetType
+
+from gateway.backends.confirming import same_name
 from gateway.backends.port import (
     CustomFieldsDraft,
     GroupChange,
@@ -16,6 +21,9 @@ from gateway.backends.port import (
 )
 from gateway.errors import GatewayError, InvalidAnswer, InvalidInput
 from gateway.records import CommercetoolsCustomFields, CustomerGroup
+
+TIME: Final = re.compile(r"[\d-]{0,11}T?\d\d:\d\d")
+"""How a time begins, with a date or without."""
 
 
 def action(change: GroupChange) -> dict[str, object]:
@@ -35,42 +43,119 @@ def action(change: GroupChange) -> dict[str, object]:
             assert_never(change)
 
 
-def holds(group: CustomerGroup, change: GroupChange) -> bool:
-    """Whether the group is as the change would have it, as far as can be seen."""
-    match change:
-        case Rename(name):
-            return group.name == name
-        case SetKey(key):
-            return group.key == key
-        case SetCustomField() | SetCustomType():
-            return group.commercetools is not None and _has(group.commercetools.custom, change)
-        case _:
-            assert_never(change)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a group is to be after some changes; what they do not mention is UNSET."""
+
+    name: str | UnsetType = UNSET
+    key: str | UnsetType | None = UNSET
+    custom: CustomFieldsDraft | UnsetType | None = UNSET
+    """The Type, and that there are no other fields."""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Custom fields by name; None: none of that name."""
+
+    def shown_by(self, group: CustomerGroup) -> bool:
+        """Whether the group is so, as far as can be seen: for a look after a lost answer, which has
+        to prove it.
+        """
+        return (
+            (self.name is UNSET or same_name(group.name, self.name))
+            and (self.key is UNSET or group.key == self.key)
+            and self._custom_shown_by(group)
+        )
+
+    def _custom_shown_by(self, group: CustomerGroup) -> bool:
+        if self.custom is UNSET and not self.fields:
+            return True
+        custom = _custom(group)
+        if isinstance(custom, GatewayError):
+            return False  # what can't be read may be anything
+        shown = {} if custom is None else custom.fields
+        if self.custom is UNSET:
+            return all(shown.get(name) == value for name, value in self.fields.items())
+        if self.custom is None or custom is None:
+            return custom is None and self.custom is None
+        # A Type that was named by its key can't be told from another.
+        fields = {name: value for name, value in self.fields.items() if value is not None}
+        return custom.type_id == self.custom.type_id and shown == fields
+
+    def denied_by(self, group: CustomerGroup) -> bool:
+        """Whether an answer to the changes shows a group that is not so. What it does not show, or
+        may show in another form, denies nothing.
+        """
+        return (
+            (self.name is not UNSET and not same_name(group.name, self.name))
+            or (self.key is not UNSET and not _may_be_key(group.key, self.key))
+            or self._custom_denied_by(group)
+        )
+
+    def _custom_denied_by(self, group: CustomerGroup) -> bool:
+        custom = _custom(group)
+        if isinstance(custom, GatewayError):
+            return False
+        if self.custom is None:
+            return custom is not None
+        if self.custom is not UNSET and custom is None:
+            return True
+        if self.custom is not UNSET and self.custom.type_id not in (
+            None,
+            custom and custom.type_id,
+        ):
+            return True
+        shown = {} if custom is None else custom.fields
+        return any(_differs(value, shown.get(name)) for name, value in self.fields.items())
 
 
-def _has(custom: CommercetoolsCustomFields | None, change: SetCustomField | SetCustomType) -> bool:
-    if isinstance(custom, GatewayError):
-        return False  # what can't be read may be anything
-    match change:
-        case SetCustomField(name, value):
-            return (None if custom is None else custom.fields.get(name)) == value
-        case SetCustomType(None):
-            return custom is None
-        case SetCustomType(draft):
-            # A Type that was named by its key can't be told from another.
-            wanted = draft and (draft.type_id, draft.fields)
-            return custom is not None and (custom.type_id, custom.fields) == wanted
+def wanted_by(changes: Iterable[GroupChange]) -> Wanted:
+    """What they come to, one after another."""
+    wanted = Wanted()
+    for change in changes:
+        match change:
+            case Rename(name):
+                wanted = replace(wanted, name=name)
+            case SetKey(key):
+                wanted = replace(wanted, key=key)
+            case SetCustomField(name, value):
+                wanted = replace(wanted, fields={**wanted.fields, name: value})
+            case SetCustomType(custom):
+                fields = {} if custom is None else custom.fields
+                wanted = replace(wanted, custom=custom, fields=fields)
+            case _:
+                assert_never(change)
+    return wanted
 
 
-def may_be(group: CustomerGroup, draft: GroupDraft) -> bool:
-    """Whether the group is just what was to be made, and has nothing beside it.
-
-    A group that was only now made without custom fields has none, so one that has some is older,
-    or has been changed since. One that is the same in all of this is taken for it: no answer tells
-    them apart, and it is what was asked for.
+def wanted_of(draft: GroupDraft) -> Wanted:
+    """Just what is to be made, and nothing beside it: a group that has more is older, or has been
+    changed since. One that is the same in all of this is taken for it: no answer tells them apart,
+    and it is what was asked for.
     """
-    wanted = Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)
-    return all(holds(group, change) for change in wanted)
+    return wanted_by((Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)))
+
+
+def _custom(group: CustomerGroup) -> CommercetoolsCustomFields | GatewayError | None:
+    return None if group.commercetools is None else group.commercetools.custom
+
+
+def _may_be_key(shown: str | None, wanted: str | UnsetType | None) -> bool:
+    return isinstance(shown, GatewayError) or shown == wanted
+
+
+def _differs(sent: object, shown: object) -> bool:
+    """Whether a custom field can't have been set to `sent`. Times may come back with more digits,
+    and objects and lists in another form: of those it is known that there is a value.
+    """
+    match sent:
+        case None:
+            return shown is not None
+        case list() | dict() if not sent:
+            return False  # a field may go with its last element
+        case bool() | int() | float():
+            return shown != sent
+        case str() if not TIME.match(sent):
+            return shown != sent
+        case _:
+            return shown is None
 
 
 def custom_draft(custom: CustomFieldsDraft) -> dict[str, object]:
@@ -90,6 +175,18 @@ def version_of(revision: str) -> int:
 
 def known_version(group: CustomerGroup) -> int:
     """The version that the next change has to name; raises InvalidAnswer where it was not told."""
+    if isinstance(group.version, GatewayError):
+        raise group.version
     if group.version is None:
         raise InvalidAnswer("The backend does not tell the group's version.")
     return group.version
+
+
+def is_newer(version: object, *, refused: int, current: int | None) -> bool:
+    """Whether a read after a conflict is of the state that won: not of the version that was refused
+    (a cache or a replica may still have it), and not of one before the `current` one that the
+    conflict named.
+    """
+    if not isinstance(version, int) or version == refused:
+        return False
+    return current is None or version >= current

@@ -2,8 +2,9 @@
 
 Membership is on the customer: in `customerGroupAssignments`, or in the older `customerGroup`,
 which holds one group only. Which of them counts is a setting. The customers' versions are read in
-as few queries as possible; a customer that changed meanwhile is read again and tried once more,
-where that leaves calls enough for those whose turn is still to come.
+as few queries as possible; a customer that changed meanwhile is read again and tried once more, and
+one whose answer was lost, or does not show the change, is looked at: where that leaves calls enough
+for those whose turn is still to come.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.backends import predicates
-from gateway.backends.commercetools_refusals import code
+from gateway.backends.commercetools_changes import is_newer
+from gateway.backends.commercetools_refusals import code, current_version
 from gateway.backends.commercetools_wire import CommercetoolsListing
+from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
@@ -143,7 +146,8 @@ class MemberEditor:
     async def _apply(
         self, action: MemberAction, customer: Member | GatewayError
     ) -> tuple[MemberStatus, GatewayError | None]:
-        for last in (False, True):
+        refused: Answer | None = None
+        while True:
             self._due -= 1
             if not isinstance(customer, Member):
                 return MemberStatus.FAILED, customer
@@ -151,23 +155,60 @@ class MemberEditor:
             if actions is None:
                 unread = InvalidAnswer("The backend does not tell which groups the customer is in.")
                 return MemberStatus.FAILED, unread
-            if not actions:
+            if not actions and refused is None:
                 return MemberStatus.UNCHANGED, None
+            if not actions:
+                # It was not so before the edit, and who has made it so since, nobody tells.
+                return MemberStatus.ACCEPTED, None
             if not isinstance(customer.version, int):
                 untold = InvalidAnswer("The backend does not tell the customer's version.")
                 return MemberStatus.FAILED, untold
             path = {**self._path, "id": customer.id}
             body = {"version": customer.version, "actions": actions}
-            answer = await self._upstream.send("POST", CUSTOMER, path, body=body)
+            try:
+                answer = await self._upstream.send("POST", CUSTOMER, path, body=body)
+                if answer.ok and not self._shows(answer, action, customer):
+                    raise contradicted()
+            except OutcomeUnknown:
+                if await self._is_so(action, customer.id):
+                    return MemberStatus.ACCEPTED, None
+                raise
             if answer.ok:
                 return MemberStatus.ACCEPTED, None
-            if code(answer) != "ConcurrentModification" or last or self._failure is not None:
+            conflict = code(answer) == "ConcurrentModification"
+            if not conflict or refused is not None or self._failure is not None:
                 break
             if not self._upstream.allows(2 + self._due):
                 break
             self._due += 1
-            customer = await self._again(customer.id)
+            refused = answer
+            now = await self._again(customer.id)
+            if isinstance(now, Member) and self._actions(action, now) == []:
+                # What a look shows that is no newer than what was refused is no state to go by.
+                newest = current_version(answer)
+                if not is_newer(now.version, refused=customer.version, current=newest):
+                    break
+            customer = now
         return MemberStatus.FAILED, _refusal(answer)
+
+    def _shows(self, answer: Answer, action: MemberAction, customer: Member) -> bool:
+        """Whether the answer to a change is the customer, and in the wanted state."""
+        try:
+            shown = MEMBER.one(answer.body)
+        except InvalidAnswer:
+            return False
+        meant = answer.status != PROMISED and shown.id == customer.id
+        return meant and self._actions(action, shown) == []
+
+    async def _is_so(self, action: MemberAction, uid: str) -> bool:
+        """Whether a look shows the customer in the wanted state; False where it can't be told."""
+        if not self._upstream.allows(1 + self._due):
+            return False
+        try:
+            customer = await self._again(uid)
+        except GatewayError:
+            return False
+        return isinstance(customer, Member) and self._actions(action, customer) == []
 
     async def _again(self, uid: str) -> Member | GatewayError:
         """The customer as it is now, or why this one can't be changed."""

@@ -28,11 +28,12 @@ def not_carried_out(status: int, body: bytes) -> bool:
     return status == 503 and any(mistake.code in NOT_CARRIED_OUT for mistake in _mistakes(body))
 
 
-class _Mistake(Struct, frozen=True):
+class _Mistake(Struct, frozen=True, rename="camel"):
     """One of the errors of a refusal."""
 
     code: str = ""
     field: Any = None
+    current_version: Any = None
 
 
 class _Refusal(Struct, frozen=True):
@@ -76,3 +77,9 @@ def code(answer: Answer) -> str | None:
     if not mistakes and answer.status == 409:
         return "ConcurrentModification"
     return mistakes[0].code if mistakes else None
+
+
+def current_version(answer: Answer) -> int | None:
+    """The version that a conflict names as the current one, where it names one."""
+    named = next((mistake.current_version for mistake in _mistakes(answer.body)), None)
+    return named if isinstance(named, int) else None

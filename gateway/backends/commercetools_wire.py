@@ -177,6 +177,14 @@ class CommercetoolsDecoders:
         return RowDecoder(_GROUP.reading(self._rows))
 
     @cached_property
+    def group_by_key(self) -> RowDecoder[_Group]:
+        """With its key, whatever is selected: that tells whether it is the one asked for."""
+        selected = self._rows.of(_Group)
+        if selected is None:
+            return self.group
+        return RowDecoder(_GROUP.reading(Selection.looking_at({_Group: [*selected, "key"]})))
+
+    @cached_property
     def groups(self) -> ListingDecoder[_Group]:
         return ListingDecoder(CommercetoolsListing, _GROUP.reading(self._rows))
 
@@ -199,7 +207,7 @@ class CommercetoolsDecoders:
             uid=row.id,
             name=row.name,
             key=row.key,
-            version=_usable(row.version),
+            version=_version(row.version) if "version" in self._groups_show else None,
             created_at=row.created_at,
             created_by=_actor(row.created_by),
             last_modified_at=row.last_modified_at,

@@ -29,6 +29,7 @@ from gateway.context import Context
 from gateway.paging import Window
 from gateway.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
+from gateway.selection import Selection
 
 UNKNOWN: Final = "?"
 """What the uid of a stand-in begins with; no backend's uid can."""
@@ -114,7 +115,7 @@ class Rehearsal(Context):
         self._answers: dict[Key, Any] = {}
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
 
-    def backend(self, tenant_uid: str) -> Backend:
+    def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
         return _Understudy(self._real.backend(tenant_uid), tenant_uid, self._notes)
 
     async def changing(self, change: Callable[[], Awaitable[AnswerT]], *, most: int) -> AnswerT:
@@ -276,7 +277,8 @@ class _Understudy:
     ) -> Page[Customer]:
         self._notes.add(self.most.list_members(group, window, order=order))
         uid = self._notes.unknown_uid(None)
-        return page(Customer(tenant_uid=self._tenant, uid=uid))
+        groups = (group.uid,) if isinstance(group, ById) else ()
+        return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
         self._notes.add(self.most.create_group(draft))

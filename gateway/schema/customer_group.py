@@ -40,8 +40,9 @@ class CustomerGroup(Node):
     key: str | None = strawberry.field(
         description="User-defined key; null where the backend has none."
     )
-    revision: str = strawberry.field(
-        description="Opaque token of this state; send it back as `expectedRevision`."
+    revision: str | None = strawberry.field(
+        description="Opaque token of this state; send it back as `expectedRevision`. Null, with an "
+        "error, where the backend does not tell the group's version."
     )
     created_at: datetime | None = strawberry.field(description="When it was created.")
     created_by: str | None = strawberry.field(

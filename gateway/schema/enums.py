@@ -148,11 +148,12 @@ _show(
     MemberStatus,
     "What became of one customer's change.",
     {
-        "ACCEPTED": "The backend accepted the change, or says that it is so already, which this "
+        "ACCEPTED": "The backend accepted the change, or shows that it is so by now, which this "
         "edit may have brought about.",
         "UNCHANGED": "In the wanted state before the edit; nothing was changed.",
         "PLANNED": "dryRun: would be sent.",
         "FAILED": "Refused, or not sent; see `error`.",
-        "UNKNOWN": "Sent, but no answer tells what became of it: call again with the same input.",
+        "UNKNOWN": "Sent, but no answer tells what became of it, nor does a look at the members: "
+        "call again with the same input.",
     },
 )

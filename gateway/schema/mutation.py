@@ -26,7 +26,7 @@ from gateway.errors import (
     LimitExceeded,
     RevisionConflict,
 )
-from gateway.membership import difference, hold_apart
+from gateway.membership import READ, difference, hold_apart
 from gateway.reads import GroupOf
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
@@ -98,7 +98,7 @@ class CreateCustomerGroupPayload:
 
 @strawberry.type(
     description="After REVISION_CONFLICT, `customerGroup` is the state that won, so that a form "
-    "can show both."
+    "can show both; null where a look did not show it."
 )
 class UpdateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(
@@ -107,7 +107,10 @@ class UpdateCustomerGroupPayload:
     user_errors: list[UserError] = strawberry.field(description="Empty when it was changed.")
 
 
-@strawberry.type(description="The group that is gone, or why it is not.")
+@strawberry.type(
+    description="The group that is gone, or why it is not. Where the answer to the deletion was "
+    "lost, a group that is not there now is gone; whether it ever was there, nobody can tell then."
+)
 class DeleteCustomerGroupPayload:
     deleted_id: strawberry.ID | None = strawberry.field(description="Its former `id`.")
     deleted_uid: strawberry.ID | None = strawberry.field(description="Its former `uid`.")
@@ -282,7 +285,8 @@ class Mutation:
             most = input.max_removals if given(input.max_removals) else None
             if most is not None and most < 0:
                 raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
-            differs = await difference(context.backend(tenant_uid), ref, wanted, most=limit)
+            backend = context.backend(tenant_uid, reading=READ)
+            differs = await difference(backend, ref, wanted, most=limit)
             if most is not None and len(differs.remove) > most:
                 raise LimitExceeded(
                     f"{len(differs.remove)} customers would be removed, and at most {most} may be.",

@@ -42,6 +42,7 @@ from gateway.errors import (
 )
 from gateway.paging import Position, Window
 from gateway.records import CustomerAddressType, CustomerGroup
+from gateway.selection import Selection
 from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal
@@ -52,6 +53,7 @@ from gateway.simulator.faults import (
     Effect,
     InvalidJson,
     LoseAnswer,
+    Meanwhile,
     Truncate,
 )
 from tests.backends.worlds import CommercetoolsWorld, shop
@@ -476,6 +478,191 @@ async def test_a_deletion_that_was_not_made_is_not_claimed(world, backend, gold,
     assert isinstance(await failure(backend.delete_group(ById(gold))), OutcomeUnknown)
 
 
+# -- the group that is meant
+
+
+def moving(world: CommercetoolsWorld, gold: str) -> tuple[str, Effect]:
+    """Another group, and an effect: the key goes from the one to the other."""
+    blue = world.add_group("Blue")
+
+    def move() -> None:
+        for uid, key in ((gold, None), (blue, "gold")):
+            group = world.store.group(TENANT, uid)
+            world.store.save_group(replace(group, key=key, version=group.version - 1))
+
+    return blue, Meanwhile(move)
+
+
+async def test_the_group_that_had_the_key_is_deleted(world, backend, gold):
+    """Though the key is another's by then, which has the same version."""
+    blue, move = moving(world, gold)
+    world.faults.add(move, method="DELETE")
+
+    assert await backend.delete_group(ByKey("gold")) == gold
+    assert [group.id for group in world.store.groups(TENANT)] == [blue]
+    assert world.calls[-1] == f"DELETE customer-groups/{gold}"
+
+
+async def test_the_group_that_had_the_key_is_changed(world, backend, gold):
+    """And, as its answer was lost, looked at."""
+    blue, move = moving(world, gold)
+    world.faults.add(move, method="POST")
+    world.faults.add(LoseAnswer(), method="POST")
+    backend = world.connect()
+
+    first = await backend.update_group(ByKey("gold"), [Rename("Au")])
+
+    assert (first.uid, first.name) == (gold, "Au")
+    assert world.store.group(TENANT, blue).name == "Blue"
+
+
+async def test_the_group_that_was_empty_is_deleted(world, backend, gold):
+    """By its key and revision: the members of one group do not speak for another."""
+    blue, move = moving(world, gold)
+    world.add_customer(blue)
+    world.faults.add(move, method="GET", path="/customers$")
+    world.switches.delete_referenced = "dangle"
+
+    deleted = await backend.delete_group(ByKey("gold"), expected_revision="v1", only_if_empty=True)
+
+    assert deleted == gold
+    assert [group.id for group in world.store.groups(TENANT)] == [blue]
+
+
+@pytest.mark.parametrize("key", ["blue", None, ""])
+async def test_an_answer_without_the_key_is_about_another_group(world, gold, key):
+    """To a look-up, whatever is selected; and to a change, after which the look finds the same."""
+    row = {"id": gold, "version": 2, "name": "Au", "key": key}
+    backend = world.connect(selected=Selection.looking_at({CustomerGroup: ["uid"]}))
+
+    world.faults.add(Answer(200, json.dumps(row).encode()), times=2)
+    found = await backend.get_groups([ByKey("gold")])
+    deleted = await failure(backend.delete_group(ByKey("gold")))
+    world.faults.add(Answer(200, json.dumps(row).encode()), times=2)
+    change = backend.update_group(ByKey("gold"), [Rename("Au")], expected_revision="v1")
+    changed = await failure(change)
+
+    assert isinstance(found[ByKey("gold")], InvalidAnswer)
+    assert isinstance(deleted, InvalidAnswer)  # nothing was sent
+    assert isinstance(changed, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("key", ["au", None])
+async def test_a_group_is_known_by_its_new_key(world, gold, key):
+    """After a change of the key by which it was named, with a revision, and so without a look
+    ahead. Once it has none, nobody can look for it.
+    """
+    changes = [SetKey(key)]
+    backend = world.connect()
+
+    first = await backend.update_group(ByKey("gold"), changes, expected_revision="v1")
+    world.store.save_group(replace(world.store.group(TENANT, gold), key="gold"))
+    world.faults.add(LoseAnswer(), method="POST")
+    again = backend.update_group(ByKey("gold"), changes, expected_revision="v3")
+
+    assert (first.uid, first.key) == (gold, key)
+    if key is None:
+        assert isinstance(await failure(again), OutcomeUnknown)
+        assert not world.calls[-1].startswith("GET")
+    else:
+        assert (await again).key == "au"
+
+
+async def test_an_answer_of_an_older_version_is_none(world, backend, gold):
+    """As of a cache: the name would be right, and the change is not in it."""
+    row = {"id": gold, "version": 4, "name": "Gold", "key": "gold"}
+    for name in ("Tin", "Lead", "Iron", "Gold"):
+        await backend.update_group(ById(gold), [Rename(name)])
+    world.faults.add(Answer(200, json.dumps(row).encode()), method="POST")
+    world.faults.add(Close(), method="GET", skip=1, times=None)
+
+    assert isinstance(
+        await failure(backend.update_group(ById(gold), [Rename("Gold")])), OutcomeUnknown
+    )
+
+
+FIELDS = {"tier": 1, "colour": "red", "since": "2025-01-01T10:00Z", "price": {"centAmount": 5}}
+TYPED = CustomFieldsDraft(type_id="t", fields=FIELDS)
+SHOWN = {"type": {"id": "t"}, "fields": {**FIELDS, "since": "2025-01-01T10:00:00.000Z"}}
+DENIED: dict[str, dict[str, Any]] = {
+    "another uid": {"id": ""},
+    "another name": {"name": "Au"},
+    "another key": {"key": "au"},
+    "no key": {"key": None},
+    "no fields": {"custom": None},
+    "another type": {"custom": {**SHOWN, "type": {"id": "u"}}},
+    "another number": {"custom": {**SHOWN, "fields": {**FIELDS, "tier": 2}}},
+    "another text": {"custom": {**SHOWN, "fields": {**FIELDS, "colour": "blue"}}},
+    "a time less": {"custom": {**SHOWN, "fields": FIELDS | {"since": None}}},
+    "an object less": {"custom": {**SHOWN, "fields": FIELDS | {"price": None}}},
+}
+TAKEN: dict[str, dict[str, Any]] = {
+    "in another form": {"custom": SHOWN},
+    "more of an object": {
+        "custom": {
+            **SHOWN,
+            "fields": FIELDS | {"price": {"centAmount": 5, "type": "centPrecision"}},
+        }
+    },
+    "unreadable fields": {"custom": 5},
+    "an unreadable key": {"key": 5},
+    "an unreadable version": {"version": "x"},
+}
+
+
+@pytest.mark.parametrize("broken", [*DENIED, *TAKEN])
+async def test_what_an_answer_to_a_creation_may_say(world, backend, broken):
+    """All that can be read of it has to be what was asked for; values may have another form."""
+    row = {"id": "new", "version": 1, "name": "Gold", "key": "gold", "custom": SHOWN}
+    said = row | {**DENIED, **TAKEN}[broken]
+    world.faults.add(Answer(201, json.dumps(said).encode()), method="POST")
+
+    made = backend.create_group(GroupDraft(name="Gold", key="gold", custom=TYPED))
+
+    if broken in TAKEN:
+        assert (await made).uid == "new"
+    else:
+        assert isinstance(await failure(made), OutcomeUnknown)
+        assert world.calls == ["POST customer-groups", "GET customer-groups/key=gold"]
+
+
+async def test_changes_are_held_against_their_sum(world, backend, gold):
+    """A Type and its fields, of which one is set anew and one is removed in the same request."""
+    changes = [
+        SetCustomType(CustomFieldsDraft(type_id="t", fields={"a": 1, "b": 2, "c": []})),
+        SetCustomField("a", 5),
+        SetCustomField("b", None),
+    ]
+
+    answered = await backend.update_group(ById(gold), changes)
+    world.faults.add(LoseAnswer(), method="POST")
+    looked_at = await backend.update_group(ById(gold), changes)
+
+    assert answered.commercetools.custom.fields == {"a": 5, "c": []}
+    assert looked_at.commercetools.custom == answered.commercetools.custom
+
+
+@pytest.mark.parametrize(
+    ("custom", "change"),
+    [
+        (SHOWN, SetCustomType(None)),
+        (None, SetCustomField("tier", 1)),
+        (SHOWN, SetCustomField("tier", 2)),
+        (SHOWN, SetCustomField("tier", None)),
+        ({**SHOWN, "type": {"id": "u"}}, SetCustomType(TYPED)),
+    ],
+)
+async def test_an_answer_to_a_change_that_does_not_show_it_is_none(
+    world, backend, gold, custom, change
+):
+    """Custom fields as they were, or others; nor does a look that shows the same."""
+    row = {"id": gold, "version": 9, "name": "Gold", "key": "gold", "custom": custom}
+    world.faults.add(Answer(200, json.dumps(row).encode()), method="POST")
+    world.faults.add(Answer(200, json.dumps(row).encode()), method="GET", skip=1)
+
+    assert isinstance(await failure(backend.update_group(ById(gold), [change])), OutcomeUnknown)
+
+
 # -- versions
 
 
@@ -542,7 +729,7 @@ async def test_a_conflict_with_a_version_just_read_is_tried_once_more(
 )
 @pytest.mark.parametrize("name", ["update", "delete"])
 async def test_endless_conflicts_end_after_the_second(world, backend, gold, name, effect):
-    """And carry the state of then."""
+    """And carry no state: the one that a look shows is the one that was refused."""
     world.faults.add(effect, method=METHODS[name], times=None)
     write = (
         backend.update_group(ById(gold), [Rename("Au")])
@@ -554,7 +741,7 @@ async def test_endless_conflicts_end_after_the_second(world, backend, gold, name
 
     assert isinstance(conflict, RevisionConflict)
     assert conflict.field == ()
-    assert conflict.current.uid == gold
+    assert conflict.current is None
     kind = METHODS[name]
     assert [call.split()[0] for call in world.calls] == ["GET", kind, "GET", kind, "GET"]
 
@@ -578,6 +765,58 @@ async def test_the_state_that_won_is_the_last_one(world, backend, gold):
     assert isinstance(conflict, RevisionConflict)
     assert conflict.current.name == "Lead"
     assert conflict.current == (await backend.get_groups([ById(gold)]))[ById(gold)]
+
+
+@pytest.mark.parametrize(
+    ("refused", "named", "shown", "known"),
+    [
+        (1, 3, 3, True),
+        (1, 3, 4, True),
+        (1, 3, 2, False),
+        (1, None, 2, True),
+        (1, None, 1, False),
+        (99, None, 2, True),
+        (99, 2, 2, True),
+        (1, 3, None, False),
+        (1, "3", 2, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["update", "delete"])
+async def test_a_state_that_is_not_the_current_one_is_not_shown(
+    world, backend, gold, name, refused, named, shown, known
+):
+    """As of a cache or a replica: older than the version that the conflict names, or the very one
+    that was refused.
+    """
+    row = {"id": gold, "version": shown, "name": "Gold"}
+    world.faults.add(fault_answers.concurrent_modification(named), method=METHODS[name])
+    world.faults.add(Body(json.dumps(row).encode()), method="GET")
+    revision = f"v{refused}"
+
+    conflict = await failure(
+        backend.update_group(ById(gold), [Rename("Au")], expected_revision=revision)
+        if name == "update"
+        else backend.delete_group(ById(gold), expected_revision=revision)
+    )
+
+    assert isinstance(conflict, RevisionConflict)
+    assert (conflict.current is not None) is known
+
+
+@pytest.mark.parametrize("effect", [Close(), fault_answers.general(), Body(b"{}")], ids=str)
+@pytest.mark.parametrize("revision", ["v9", None])
+async def test_a_conflict_stays_one_where_the_look_fails(world, backend, gold, effect, revision):
+    """It was refused, and that is known."""
+    skip = 0 if revision else 1
+    world.faults.add(fault_answers.concurrent_modification(3), method="POST")
+    world.faults.add(effect, method="GET", skip=skip, times=None)
+
+    conflict = await failure(
+        backend.update_group(ById(gold), [Rename("Au")], expected_revision=revision)
+    )
+
+    assert isinstance(conflict, RevisionConflict)
+    assert conflict.current is None
 
 
 async def test_a_group_that_is_deleted_while_it_is_changed_is_not_found(world, backend, gold):
@@ -903,7 +1142,9 @@ def listing(row: dict[str, Any]) -> Effect:
 @pytest.mark.parametrize("given", ["absent", None, "wrong", "extra"])
 @pytest.mark.parametrize("broken", GROUP_LEAVES)
 async def test_a_broken_field_of_a_group_is_one_broken_leaf(world, backend, broken, given):
-    """Its siblings stay. A version can't be null: where there is none, its leaf is an error too."""
+    """Its siblings stay. A version can't be null: where there is none, its leaf is an error too,
+    and so is the revision, for there is none that could be sent back.
+    """
     gold = world.add_group("Gold")
     row = {**GROUP, "id": gold}
     if given == "absent":
@@ -930,7 +1171,8 @@ async def test_a_broken_field_of_a_group_is_one_broken_leaf(world, backend, brok
                 assert isinstance(value, InvalidAnswer)
             else:
                 assert value is None
-        assert isinstance(group.revision, str)
+        told = broken != "version" or given == "extra"
+        assert group.revision == "v3" if told else isinstance(group.revision, InvalidAnswer)
 
 
 @pytest.mark.parametrize("fields", [7, [], "x", {"x": 1}, {}, None])
@@ -1183,13 +1425,14 @@ async def test_broken_leaves_as_graphql(world, gateway, gold):
 
     body = await gateway.ask(
         '{ customerGroup(by: {key: "gold"}) { name createdBy lastModifiedBy key'
-        " commercetools { custom { fields { name } } } } }"
+        " revision commercetools { custom { fields { name } } } } }"
     )
 
     group = body["data"]["customerGroup"]
     assert (group["name"], group["createdBy"], group["lastModifiedBy"]) == ("Gold", None, "u")
+    assert group["revision"] is None
     assert group["commercetools"] == {"custom": None}
-    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"] * 2
+    assert codes(body) == ["UPSTREAM_INVALID_ANSWER"] * 3
 
 
 async def test_an_order_that_is_not_there_is_refused_before_any_call(world, backend, gold):
