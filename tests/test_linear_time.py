@@ -16,6 +16,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from gateway.backends.decoding import RowDecoder
 from gateway.backends.flow_retail_wire import WHOLE
 from gateway.backends.mending import with_json_numbers, with_whole_characters
 from gateway.backends.predicates import literal
@@ -26,6 +27,7 @@ from gateway.http.endpoint import _loggable
 from gateway.http.requests import response_type, wants_page
 from gateway.limits import DocumentLimits, text_refusals
 from gateway.paging import decode_cursor
+from gateway.records import CustomerGroup
 from gateway.rest.answer import Answer
 from gateway.rest.bodies import read
 from gateway.rest.urls import BaseUrl
@@ -54,7 +56,18 @@ def _customer(name: str, text: str) -> bytes:
     return b'{"items":[{"customerUid":"c","%b":%b}]}' % (name.encode(), text.encode())
 
 
+def _row(text: str) -> object:
+    body = json.dumps({"uid": "a", "name": text, "created_at": text, "version": "no number"})
+    return RowDecoder(CustomerGroup).one(body.encode())
+
+
+def _row_as_sent(text: str) -> object:
+    return RowDecoder(CustomerGroup).one(b'{"uid": "a", "name": "' + text.encode())
+
+
 READERS: dict[str, Callable[[str], object]] = {
+    "a row": _row,
+    "a row that is cut off": _row_as_sent,
     "a refusal's reason": _refusal,
     "whole characters": lambda text: with_whole_characters(text.encode()),
     "numbers of JSON": lambda text: with_json_numbers(text.encode()),
@@ -83,7 +96,21 @@ READERS: dict[str, Callable[[str], object]] = {
 PARTS = [
     *("a", ".", " ", "=", "-", "9", "\n", '"', "\\", "#", "{", "[", "/", "\0", "\ufffd", "é"),
     *("a.", "a ", ". ", "a=", '\\"', '" ', "\\ud83d", "NaN", "NaN,", '"NaN" ', "a:", "...", ", "),
-    *("...on ", "a{", "a(", "$a ", "text/html,", ";q=", "a;", "1.", "1e", "localhos", "http:/"),
+    *(
+        "...on ",
+        "a{",
+        "a(",
+        "$a ",
+        "text/html,",
+        ";q=",
+        "a;",
+        "1.",
+        "1e",
+        ".123",
+        ".9999",
+        "localhos",
+        "http:/",
+    ),
 ]
 
 
