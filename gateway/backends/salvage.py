@@ -76,7 +76,8 @@ def readable(body: bytes) -> tuple[Raw, Findings]:
     body, lost = with_whole_characters(body)
     for mend in (with_json_numbers, None):
         try:
-            return msgspec.json.decode(body, type=Raw), Findings(lost)
+            found = Findings(lost, finer=has_finer_instants(body))
+            return msgspec.json.decode(body, type=Raw), found
         except msgspec.DecodeError:
             if mend is None:
                 break
@@ -103,16 +104,17 @@ class TooMany(Exception):
 class Findings:
     """What was found wrong in one answer, and how much more may be looked for."""
 
-    def __init__(self, lost: Lost | None = None) -> None:
+    def __init__(self, lost: Lost | None, *, finer: bool) -> None:
+        """`finer`: there are instants that msgspec would round up."""
         self.flaws: list[Flaw] = []
         self._left = MOST_LOOKS
         self._lost = lost
-        odd = ROUNDED_UP if lost is None else b"%b|%b" % (lost.mark.encode(), ROUNDED_UP)
-        self._odd = re.compile(odd)
+        odd = [*([lost.mark.encode()] if lost else ()), *([ROUNDED_UP] if finer else ())]
+        self._odd = re.compile(b"|".join(odd)) if odd else None
 
     def odd(self, given: Raw) -> bool:
         """Whether there may be something in it that msgspec makes the wrong value of."""
-        return self._odd.search(given) is not None
+        return self._odd is not None and self._odd.search(given) is not None
 
     def text(self, value: str) -> str:
         """It with U+FFFD for what was lost of it."""
