@@ -106,7 +106,7 @@ class GroupDirectory:
             return
         rows = [row for row in page.rows if row is not None]
         if len(self._seen) + len(rows) <= MOST_KEPT:
-            self._seen.update((row.uid, row) for row in rows)
+            self._seen |= {row.uid: row for row in rows}
             whole = page.index == 0 and page.total == len(rows) and not page.flaws
             self._whole = self._whole or whole
         if own_order and page.size == self._page_size:
