@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from gateway.errors import GatewayError
 
 Instant = Annotated[datetime, Meta(tz=True)]
+Uid = Annotated[str, Meta(min_length=1)]
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
@@ -122,7 +123,7 @@ class CustomerGroup(Record, frozen=True, kw_only=True):
     """A named set of customers of one tenant."""
 
     tenant_uid: str = ""  # from the request, not from the answer; set by the adapter
-    uid: str
+    uid: Uid
     name: str
     key: str | None = None
     version: int | None = None
@@ -227,7 +228,7 @@ class Customer(Record, frozen=True, kw_only=True):
     """A person or company of one tenant."""
 
     tenant_uid: str = ""  # from the request, not from the answer; set by the adapter
-    uid: str
+    uid: Uid
     customer_type: CustomerType | None = None
     display_name: str | None = None
     firstname: str | None = None

@@ -33,7 +33,7 @@ from tests.two_backends import both, running_commercetools
 
 Path = tuple[str | int, ...]
 
-UID, TEXT, OPTIONAL_UID, TIME = "uid", "text", "optional uid", "time"
+UID, OWN_UID, TEXT, OPTIONAL_UID, TIME = "uid", "own uid", "text", "optional uid", "time"
 INT, LONG, FLOAT, BOOL = "int", "long", "float", "bool"
 ENUMS = {
     "customer type": ("COMPANY", "PERSON", "B2B"),
@@ -80,7 +80,7 @@ CONSENT = {
     "createdAt": ("createdAt", TIME),
 }
 CUSTOMER: dict[str, tuple[str, Any]] = {
-    "customerUid": ("uid", UID),
+    "customerUid": ("uid", OWN_UID),
     "customerType": ("customerType", "customer type"),
     "displayName": ("displayName", TEXT),
     "firstname": ("firstname", TEXT),
@@ -123,7 +123,7 @@ CUSTOMER: dict[str, tuple[str, Any]] = {
     "customerGroupUids": ("customerGroupUids", [UID]),
 }
 GROUP = {
-    "customerGroupUid": ("uid", UID),
+    "customerGroupUid": ("uid", OWN_UID),
     "name": ("name", UID),  # as little as its uid can it be missing
     "createdAt": ("createdAt", TIME),
     "createdBy": ("createdBy", TEXT),
@@ -133,6 +133,7 @@ GROUP = {
 
 SAMPLES = {
     UID: "u1",
+    OWN_UID: "u1",
     TEXT: "Blåbær",
     OPTIONAL_UID: "o1",
     TIME: "2025-07-30T18:10:06.447Z",
@@ -174,7 +175,7 @@ class Told:
 def seen(kind: Any, value: Any, told: Told, at: Path, where: str) -> Any:
     """What a client sees of `value`; raises Unusable where null can't stand for it."""
     if value is None:
-        if kind == UID:
+        if kind in (UID, OWN_UID):
             raise Unusable(where)
         return [] if isinstance(kind, list) else None
     match kind:
@@ -194,6 +195,8 @@ def seen(kind: Any, value: Any, told: Told, at: Path, where: str) -> Any:
             return kept
     if value == "" and kind in (OPTIONAL_UID, TIME):
         return None
+    if value == "" and kind == OWN_UID:
+        raise Unusable(where)
     if kind in ENUMS and isinstance(value, str):
         return value if value in ENUMS[kind] else "UNRECOGNIZED"
     types: dict[str, tuple[type, ...]] = {
@@ -205,7 +208,7 @@ def seen(kind: Any, value: Any, told: Told, at: Path, where: str) -> Any:
     fits = type(value) in types.get(kind, (str,)) and (kind != TIME or value == SAMPLES[TIME])
     if fits:
         return value
-    if kind == UID:
+    if kind in (UID, OWN_UID):
         raise Unusable(where)
     told.errors.append(at)
     return None

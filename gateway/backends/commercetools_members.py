@@ -22,7 +22,7 @@ from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.side_by_side import side_by_side
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
-from gateway.records import Int64, Record
+from gateway.records import Int64, Record, Uid
 from gateway.rest.answer import Answer
 from gateway.rest.upstream import CallerUpstream
 from gateway.rest.urls import Query
@@ -49,7 +49,7 @@ class Member(Record, frozen=True, kw_only=True, rename="camel"):
     not left out, but makes the leaf an InvalidAnswer.
     """
 
-    id: str
+    id: Uid
     version: Int64 | None = None
     customer_group: _Reference | None = None
     customer_group_assignments: tuple[_Assignment, ...] | None = None

@@ -30,6 +30,7 @@ from gateway.records import (
     Mended,
     MendedText,
     Record,
+    Uid,
 )
 from gateway.selection import Selection
 
@@ -57,7 +58,7 @@ class _Custom(Record, frozen=True, kw_only=True):
 
 
 class _Resource(Record, frozen=True, kw_only=True, rename="camel"):
-    id: str
+    id: Uid
     version: Int64 | None = None
     key: str | None = None
     created_at: Instant | None = None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway import records
+from gateway.backends.commercetools_wire import WHOLE as COMMERCETOOLS
 from gateway.backends.flow_retail_wire import WHOLE
 from gateway.backends.wire import camel
 from gateway.errors import InvalidAnswer
@@ -43,6 +44,25 @@ def customer(**members: object) -> Customer:
     assert row is not None
     assert flaws == []
     return row
+
+
+def test_a_row_with_an_empty_uid_is_one_without():
+    """Nothing can be asked of it, and a list of such rows would look as if all were well."""
+    rows, flaws = customers(b'{"customerUid":""}', b'{"customerUid":"bob"}')
+
+    assert [row and row.uid for row in rows] == [None, "bob"]
+    assert [flaw.where for flaw in flaws] == ["items[0]"]
+
+
+def test_a_group_with_an_empty_uid_is_none_in_commercetools_either():
+    body = (
+        b'{"limit":2,"offset":0,"count":2,"results":[{"id":"","name":"A"},{"id":"b","name":"B"}]}'
+    )
+
+    _, rows, flaws = COMMERCETOOLS.groups.decode(body)
+
+    assert [row and row.id for row in rows] == [None, "b"]
+    assert [flaw.where for flaw in flaws] == ["results[0]"]
 
 
 def test_names_are_in_camel_case():
