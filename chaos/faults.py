@@ -906,13 +906,15 @@ def _doubled_row(document: Json, _exchange: Exchange) -> None:
 
 
 def _too_many_rows(document: Json, _exchange: Exchange) -> None:
-    """More than the page has room for: those that were asked for are not at its beginning."""
+    """More than the page has room for, from the list's beginning, whatever was asked for."""
     rows = rows_of(document)
     kind = uid_member(rows[0])
-    if len(rows) + 40 <= document.get("paging", {}).get("pageSize", document.get("limit", 0)):
+    paging = document.get("paging", {})
+    if len(rows) + 40 <= paging.get("pageSize", document.get("limit", 0)):
         raise NotHere
     others = [{**rows[0], kind: f"wrong{number}"} for number in range(40)]
-    document[rows_member(document)] = others + rows
+    at_start = paging.get("pageNumber", document.get("offset", 0) + 1) == 1
+    document[rows_member(document)] = rows + others if at_start else others + rows
 
 
 def _rows_missing(document: Json, _exchange: Exchange) -> None:
@@ -996,6 +998,8 @@ def _memberships(value: object) -> Change:
 
 
 def _no_groups(notes: Notes) -> None:
+    """Which is how customers without groups are told of, too."""
+    notes.lied = True
     notes.allowed.append(lambda name, _right, shown: name == "customerGroups" and shown == [])
 
 
