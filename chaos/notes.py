@@ -32,6 +32,12 @@ class Notes:
     """Whether the upstream itself did a write twice."""
     written: str = ""
     """The paths and bodies of the writes that arrived: what is not there was lost on its way."""
+    conflicts: str = ""
+    """The bodies of requests for one customer that were answered with 409, which says that all is
+    as wanted already.
+    """
+    estimates: bool = False
+    """Whether the backend's totals are estimates."""
     elsewhere: bool = False
     """Whether somebody else changed the data meanwhile."""
     allowed: list[Allowed] = field(default_factory=list)

@@ -141,6 +141,8 @@ class _Comparison:
                 self.mended.append(f"{path}: {shown!r}")
             case _ if right == shown and type(right) is type(shown):
                 pass
+            case int(), int() if self._estimated(name, shown):
+                pass
             case _ if self._of_a_page(name) and self._covered(path[:-2]):
                 pass  # where the window stands is not known, and an error says so
             case _:
@@ -174,6 +176,9 @@ class _Comparison:
 
     def _mended(self, right: str, shown: str) -> bool:
         return self._notes.mended and shown != right and _unmended(right) == _unmended(shown)
+
+    def _estimated(self, name: str, shown: int) -> bool:
+        return name == "totalCount" and shown > 0 and self._notes.estimates
 
     @staticmethod
     def _of_a_page(name: str) -> bool:
@@ -320,6 +325,8 @@ def _edited(
         match result["status"]:
             case "ACCEPTED" if not is_so and not notes.lied:
                 yield f"{uid} is ACCEPTED, and it is not so"
+            case "UNCHANGED" if uid in notes.conflicts:
+                pass
             case "UNCHANGED" if (not was_so or not is_so) and not notes.lied:
                 yield f"{uid} is UNCHANGED, and it was {was_so}, is {is_so}"
             case "FAILED" if is_so != was_so and not notes.lied:

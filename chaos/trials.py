@@ -172,8 +172,15 @@ class Trial:
             outcome.leaked.append("the token is in the response")
         verdict = Verdict()
         body = read(response, verdict)
+        self.notes.estimates = operation.backend == COMMERCETOOLS and not self.notes.harmless
         if body is not None:
             self.notes.written = "".join(f"{path} {sent!r}" for _, path, sent in self._writes)
+            self.notes.conflicts = "".join(
+                exchange.request.body.decode()
+                for exchange in self._writes.values()
+                if exchange.status == 409 and exchange.request.path.endswith("/customers")
+                if not _names_several(exchange)
+            )
             if not self._writes:
                 self.notes.unsure = True  # a write that is not here was lost on its way
                 self.notes.harmless = self.notes.harmless and operation.change is None
@@ -287,6 +294,11 @@ def _in_doubt(exchange: Exchange) -> bool:
     have made some of the changes: its documents do not say.
     """
     request, status = exchange.request, exchange.status or 0
-    several = request.body.count(b'"c') + request.body.count(b'"nobody') > 1
+    several = _names_several(exchange)
     refused = 400 <= status < 500 and status not in (401, 403, 429)
     return refused and several and request.method == "PUT" and request.path.endswith("/customers")
+
+
+def _names_several(exchange: Exchange) -> bool:
+    body = exchange.request.body
+    return body.count(b'"c') + body.count(b'"nobody') > 1
