@@ -93,15 +93,20 @@ async def test_each_place_is_named(flow: Flow, gateway: Gateway):
 async def test_what_a_change_answers_is_warned_of(flow: Flow, gateway: Gateway):
     """Beside the payload."""
     flow.add_group("gold")
-    flow.fail(faults.Body(b'{"customerGroupUid":"gold","name":"\\udc00"}'), method="PUT")
+    flow.fail(
+        faults.Body(b'{"customerGroupUid":"gold","name":"x","createdBy":"\\udc00"}'), method="PUT"
+    )
 
     body = await gateway.ask(
         'mutation { updateCustomerGroup(input: {customerGroup: {uid: "gold"}, name: "x"})'
-        " { customerGroup { name } } }"
+        " { customerGroup { name createdBy } } }"
     )
 
-    assert body["data"]["updateCustomerGroup"]["customerGroup"] == {"name": "\ufffd"}
-    assert told(body) == [(HALF, ["updateCustomerGroup", "customerGroup", "name"])]
+    assert body["data"]["updateCustomerGroup"]["customerGroup"] == {
+        "name": "x",
+        "createdBy": "\ufffd",
+    }
+    assert told(body) == [(HALF, ["updateCustomerGroup", "customerGroup", "createdBy"])]
 
 
 @pytest.mark.parametrize("cost", [True, False])
