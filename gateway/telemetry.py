@@ -131,7 +131,24 @@ class BreakerChanged(Struct, frozen=True, kw_only=True):
     limited: bool
 
 
-Event = UpstreamCall | BreakerChanged | OperationDone | UntrustedDocument | LimitReached
+class UnusableAnswer(Struct, frozen=True, kw_only=True):
+    """A REST call was answered by a body that can't be used; `cause` names the member."""
+
+    backend: str
+    tenant: str
+    template: str
+    cause: str
+    request_id: str
+
+
+Event = (
+    UpstreamCall
+    | UnusableAnswer
+    | BreakerChanged
+    | OperationDone
+    | UntrustedDocument
+    | LimitReached
+)
 Observer = Callable[[Event], None]
 
 
@@ -161,6 +178,8 @@ def log_event(event: Event) -> None:
                 _counted(event.error_codes),
                 event.request_id,
             )
+        case UnusableAnswer():
+            log.debug("rest %s %s %s", event.backend, event.template, event.cause)
         case BreakerChanged():
             log.log(
                 logging.DEBUG if event.state == "half-open" else logging.WARNING,
@@ -192,10 +211,15 @@ class Log:
 
     def __call__(self, event: Event) -> None:
         log_event(event)
-        if isinstance(event, UpstreamCall) and event.cause and event.status not in CALLERS_OWN:
-            self._warn(event, event.cause)
+        match event:
+            case UpstreamCall() if event.cause and event.status not in CALLERS_OWN:
+                self._warn(event, event.cause)
+            case UnusableAnswer():
+                self._warn(event, event.cause)
+            case _:
+                pass
 
-    def _warn(self, event: UpstreamCall, cause: str) -> None:
+    def _warn(self, event: UpstreamCall | UnusableAnswer, cause: str) -> None:
         now = self._clock()
         failures = self._failures.get((event.backend, cause))
         if failures is None:
@@ -206,11 +230,10 @@ class Log:
         if now < failures.told_at + 1:
             return
         log.warning(
-            "rest call failed: %s backend=%s tenant=%s %s %s count=%d request=%s",
+            "rest call failed: %s backend=%s tenant=%s %s count=%d request=%s",
             cause,
             event.backend,
             event.tenant,
-            event.method,
             event.template,
             failures.untold,
             event.request_id,

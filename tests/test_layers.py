@@ -130,7 +130,20 @@ def test_the_schema_sees_the_port_and_no_adapter():
 @pytest.mark.parametrize(
     ("lower", "higher"),
     [
-        ("rest", ("context", "loaders", "schema", "http", "execution", "limits", "app")),
+        (
+            "rest",
+            (
+                "backends",
+                "answer_cache",
+                "context",
+                "loaders",
+                "schema",
+                "http",
+                "execution",
+                "limits",
+                "app",
+            ),
+        ),
         ("backends", ("context", "loaders", "schema", "http", "execution", "limits", "app")),
         ("loaders", ("context", "schema", "http", "execution", "app")),
         ("context", ("schema", "http", "execution", "app")),

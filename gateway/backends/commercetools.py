@@ -395,7 +395,7 @@ class CommercetoolsBackend:
         by_key: bool = False,
     ) -> CustomerGroup:
         decoder = decoders.group_by_key if by_key else decoders.group
-        row = decoder.one(self._accepted(answer).body)
+        row = self._accepted(answer).decoded(decoder.one)
         return decoders.group_record(row, self._tenant)
 
     def _made(self, answer: Answer) -> CustomerGroup:

@@ -60,7 +60,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         answer = await self.upstream.send("GET", self.template, self.path, query=query)
         if not answer.ok:
             refuse(answer)
-        listing, rows, flaws = self.decoder.decode(answer.body)
+        listing, rows, flaws = answer.decoded(self.decoder.decode)
         records = [None if row is None else self.record(row) for row in rows]
         total, untold = listing.total, None
         if isinstance(total, InvalidAnswer):

@@ -75,7 +75,7 @@ async def read_customers(
         answer = await upstream.send("GET", CUSTOMERS, path, query=query)
         if not answer.ok:
             raise Rejected("The backend refused to look the customers up." + answer.reason())
-        _, rows, _ = MEMBERS.decode(answer.body)
+        _, rows, _ = answer.decoded(MEMBERS.decode)
         found: dict[str, Member | InvalidAnswer] = {row.id: row for row in rows if row is not None}
         if None in rows:
             untold = InvalidAnswer("The backend does not tell whether there is such a customer.")
@@ -194,7 +194,7 @@ class MemberEditor:
     def _shows(self, answer: Answer, action: MemberAction, customer: Member) -> bool:
         """Whether the answer to a change is the customer, and in the wanted state."""
         try:
-            shown = MEMBER.one(answer.body)
+            shown = answer.decoded(MEMBER.one)
         except InvalidAnswer:
             return False
         meant = answer.status != PROMISED and shown.id == customer.id
@@ -216,7 +216,7 @@ class MemberEditor:
         if not answer.ok:
             return _refusal(answer)
         try:
-            customer = MEMBER.one(answer.body)
+            customer = answer.decoded(MEMBER.one)
         except InvalidAnswer as unusable:
             return unusable
         if customer.id != uid:

@@ -397,7 +397,7 @@ class FlowRetailBackend:
             return AnsweredPage(index, size, (), None)
         if not answer.ok:
             refuse(answer)
-        listing, rows, flaws = decoder.decode(answer.body)
+        listing, rows, flaws = answer.decoded(decoder.decode)
         paging: Paging = listing.paging or Paging()
         untold, unplaced = None, False
         if type(paging) is not Paging:
@@ -422,7 +422,7 @@ class FlowRetailBackend:
     def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         if not answer.ok:
             refuse(answer)
-        group = decoders.group.one(answer.body)
+        group = answer.decoded(decoders.group.one)
         force_setattr(group, "tenant_uid", self._tenant)
         return group
 

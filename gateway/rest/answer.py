@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
+
+from gateway.errors import InvalidAnswer
 
 MAX_REASON: Final = 200
 MAX_MESSAGE: Final = 1_000
 """Characters of a message that are looked at: it may have millions."""
 ADDRESS: Final = re.compile(r"\S[.:@]\w|//|localhost", re.IGNORECASE)
+
+
+DecodedT = TypeVar("DecodedT")
 
 
 class _Refusal(msgspec.Struct):
@@ -26,6 +32,18 @@ class Answer:
     body: bytes = field(repr=False)
     private: tuple[str, ...] = field(default=(), repr=False)
     """What is never to be shown, were the upstream to say it: the token, the host."""
+
+    tell: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+    """Who is to hear that the body can't be used, and what is wrong with it."""
+
+    def decoded(self, decode: Callable[[bytes], DecodedT]) -> DecodedT:
+        """What `decode` makes of the body; where that raises InvalidAnswer, it is told of."""
+        try:
+            return decode(self.body)
+        except InvalidAnswer as unusable:
+            if self.tell is not None:
+                self.tell(unusable.message)
+            raise
 
     def size(self) -> int:
         """Of its body, in bytes."""

@@ -47,7 +47,7 @@ def _tls(failure: ssl.SSLError) -> str:
             return "the certificate is for another name"
         said = failure.verify_message
     else:
-        said = (failure.reason or "").replace("_", " ").lower()
+        said = (getattr(failure, "reason", None) or "").replace("_", " ").lower()
     return said if WORDS.fullmatch(said) else "handshake"
 
 

@@ -88,4 +88,4 @@ def judge(
 
 def fails(status: int) -> bool:
     """Whether it is a failure for any API, and not an adapter's to read."""
-    return not 200 <= status < 500 or status in (401, 403, 408, 425, 429)
+    return status // 100 not in (2, 4) or status in (401, 403, 408, 425, 429)

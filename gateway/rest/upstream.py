@@ -41,13 +41,14 @@ from gateway.rest.transport import COLLECT, FRESH
 from gateway.rest.troubles import Troubles
 from gateway.rest.urls import BaseUrl, Query, Target
 from gateway.settings import Upstream as UpstreamSettings
-from gateway.telemetry import BreakerChanged, Observer, UpstreamCall
+from gateway.telemetry import BreakerChanged, Observer, UnusableAnswer, UpstreamCall
 from gateway.time_limits import TimeLimits
 
 SAFE_METHODS: Final = frozenset({"GET"})
 REFUSED: Final = frozenset({401, 403})
 NOBODYS: Final = REFUSED | {429}
 """Statuses that are about one caller, and say nothing of how the API is."""
+MAX_PROBLEM: Final = 200
 SLOW: Final = 0.2
 """The part of the timeout after which a call is slow."""
 TICK: Final = 0.25
@@ -269,7 +270,8 @@ class CallerUpstream:
                 caller.meter.give_back(repeat=attempt > 1)
         if not safe and upstream._not_carried_out(status, content):
             raise Unavailable("The backend is not available.")
-        return Answer(judge(safe, response, unreadable), content, self._private)
+        status = judge(safe, response, unreadable)
+        return Answer(status, content, self._private, partial(self._tell_unusable, template))
 
     async def _wait(self, template: str) -> Place:
         """A place, once it is our turn; raises Overloaded where too many wait already, TimeoutError
@@ -369,6 +371,17 @@ class CallerUpstream:
             trouble.breaker.succeeded()
             self._tell_of(trouble.breaker, before)
             self._upstream._troubles.end_if_over(self._flow.tenant)
+
+    def _tell_unusable(self, template: str, problem: str) -> None:
+        self._upstream._observe(
+            UnusableAnswer(
+                backend=self._upstream.name,
+                tenant=self._flow.tenant,
+                template=template,
+                cause=f"invalid answer: {problem[:MAX_PROBLEM]}",
+                request_id=self._caller.request_id,
+            )
+        )
 
     def _tell_of(self, breaker: Breaker, before: State) -> None:
         if breaker.state is not before:
