@@ -430,7 +430,10 @@ def status(code: int, body: str = "json", *headers: tuple[str, str]) -> Play:
             answer = await exchange.real()
             if answer.status >= 300:
                 raise AlreadyDone(answer)
-            if not (exchange.api.name == "flow_retail" and tells_by_status(request)):
+            # A page for people is no answer of an API's, whatever its status.
+            if body == "html" or not (
+                exchange.api.name == "flow_retail" and tells_by_status(request)
+            ):
                 lose(exchange, notes)
         elif code >= 500 or code in (300, 303, 304, 408):
             # "See other" may be said of what was done; 304 says nothing of a write.

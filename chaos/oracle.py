@@ -216,7 +216,7 @@ def judge_change(
     claim = _claim(payload, errors)
     warned = bool(body.get("extensions", {}).get("warnings"))
     if notes.mended and warned:
-        payload = _unmended_names(payload)
+        payload = _unmended_names(payload, after)
     if claim == "unknown" and not notes.unsure:
         verdict.wrong.append(f"OUTCOME_UNKNOWN though the answer was definite: {_said(errors)}")
     right = change.must_refuse is None and not change.unknown
@@ -225,11 +225,12 @@ def judge_change(
     verdict.wrong += _contradictions(change, claim, payload, before, after, notes)
 
 
-def _unmended_names(payload: Any) -> Any:
-    """The payload with a mended name, of which a warning tells, as the one that was asked for."""
+def _unmended_names(payload: Any, after: State) -> Any:
+    """The payload with a mended name, of which a warning tells, as the one that the store has."""
     shown = (payload or {}).get("customerGroup")
-    if shown is not None and _unmended(shown["name"]) == _unmended(NEW_NAME):
-        return {**payload, "customerGroup": {**shown, "name": NEW_NAME}}
+    name = after.names.get(shown["uid"]) if shown is not None else None
+    if name is not None and _unmended(shown["name"]) == _unmended(name):
+        return {**payload, "customerGroup": {**shown, "name": name}}
     return payload
 
 
