@@ -227,8 +227,8 @@ def judge_change(
 
 def _unmended_names(payload: Any, after: State) -> Any:
     """The payload with a mended name, of which a warning tells, as the one that the store has."""
-    shown = (payload or {}).get("customerGroup")
-    name = after.names.get(shown["uid"]) if shown is not None else None
+    shown = (payload or {}).get("customerGroup") or {}
+    name = after.names.get(shown.get("uid", ""))
     if name is not None and _unmended(shown["name"]) == _unmended(name):
         return {**payload, "customerGroup": {**shown, "name": name}}
     return payload
