@@ -96,6 +96,17 @@ class Upstream:
         """What a token is known by here."""
         return hashlib.blake2b(token.encode(), key=self._secret, digest_size=16).digest()
 
+    def _tell_unusable(self, tenant: str, template: str, request_id: str, problem: str) -> None:
+        self._observe(
+            UnusableAnswer(
+                backend=self.name,
+                tenant=tenant,
+                template=template,
+                cause=f"invalid answer: {problem[:MAX_PROBLEM]}",
+                request_id=request_id,
+            )
+        )
+
     def _keep_time(self) -> None:
         """While calls wait, look at them now and then."""
         if not self._ticking and self._places.waiting:
@@ -271,7 +282,9 @@ class CallerUpstream:
         if not safe and upstream._not_carried_out(status, content):
             raise Unavailable("The backend is not available.")
         status = judge(safe, response, unreadable)
-        return Answer(status, content, self._private, partial(self._tell_unusable, template))
+        # Bound to the API and not to this: answers are kept by the caller, whom this holds.
+        tell = partial(upstream._tell_unusable, self._flow.tenant, template, caller.request_id)
+        return Answer(status, content, self._private, tell)
 
     async def _wait(self, template: str) -> Place:
         """A place, once it is our turn; raises Overloaded where too many wait already, TimeoutError
@@ -371,17 +384,6 @@ class CallerUpstream:
             trouble.breaker.succeeded()
             self._tell_of(trouble.breaker, before)
             self._upstream._troubles.end_if_over(self._flow.tenant)
-
-    def _tell_unusable(self, template: str, problem: str) -> None:
-        self._upstream._observe(
-            UnusableAnswer(
-                backend=self._upstream.name,
-                tenant=self._flow.tenant,
-                template=template,
-                cause=f"invalid answer: {problem[:MAX_PROBLEM]}",
-                request_id=self._caller.request_id,
-            )
-        )
 
     def _tell_of(self, breaker: Breaker, before: State) -> None:
         if breaker.state is not before:

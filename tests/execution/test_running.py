@@ -622,7 +622,6 @@ CHANGE = """mutation ($uid: ID!) { updateCustomerGroup(
 
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("query", [QUERY, CHANGE], ids=["query", "mutation"])
-@pytest.mark.xfail(strict=False, reason="a cycle holds a request's CallerUpstream: to be mended")
 async def test_nothing_is_left_for_the_garbage_collector(query, fails):
     """All of a request is freed as it ends: what was read, who asked, and the token."""
     async with stage() as here:
@@ -639,7 +638,6 @@ async def test_nothing_is_left_for_the_garbage_collector(query, fails):
     assert not OURS & set(found), found
 
 
-@pytest.mark.xfail(strict=False, reason="a cycle holds a request's CallerUpstream: to be mended")
 async def test_a_surprise_leaves_no_page_for_the_garbage_collector():
     """A flaw ends the run, and is told of; the page that it is in goes with the request."""
     row = {"customerUid": None}
