@@ -23,7 +23,7 @@ from aiodataloader import DataLoader
 
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, ById, ByKey, GroupRef
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidAnswer
 from gateway.reads import (
     GroupOf,
     GroupsOf,
@@ -301,9 +301,15 @@ class Loaders:
     ) -> None:
         """Answer those whose read is done, ahead of the others in their batch."""
         for key, future in waiting:
-            if future.done() or (empty(key) and untold(answer) and read != key.counted()):
+            if future.done():
+                continue
+            if empty(key) and untold(answer) and read != key.counted():
+                if isinstance(answer, Page) and answer.rows:
+                    known.shown[key] = answer.rows[-1].offset + 1
                 continue
             found = answer if key.window == read.window else part(answer, key.window)
+            if known.shown:
+                found = _not_less(found, known.shown.get(key, 0))
             if isinstance(found, Exception):
                 _fail(future, found)
             elif lets_go and key in known.listeners and known.let_go(key):
@@ -318,6 +324,13 @@ class Loaders:
             return (self._backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
         except GatewayError:
             return 0  # the read itself will fail with it
+
+
+def _not_less(found: Page[Any] | Exception, rows: int) -> Page[Any] | Exception:
+    """The list's total, unless it is less than the rows that were shown of it."""
+    if isinstance(found, Page) and found.total is not None and found.total < rows:
+        return InvalidAnswer("The backend's total is less than the rows that it has answered.")
+    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -370,6 +383,8 @@ class _Known:
     """Groups that need not be fetched; `groups` is told of them when one is asked for."""
     gathered: dict[str, _Gathered] = field(default_factory=dict)
     """By tenant, groups that wait for others."""
+    shown: dict[ListOf, int] = field(default_factory=dict)
+    """For totals that are asked for alone: the rows that there are, by the read that told none."""
     answered: bool = False
     """Whether any list was. What is asked for ahead of that comes from no list."""
 
@@ -398,7 +413,7 @@ class _Known:
         for answer in self.answers.values():
             answer.cancel()  # whoever still waits for it would wait for ever
         self.groups = self.lists = None
-        for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen):
+        for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen, self.shown):
             kept.clear()
         self.gathered.clear()
         self.answers.clear()

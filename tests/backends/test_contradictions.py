@@ -312,6 +312,21 @@ async def test_the_end_of_a_list_is_where_its_page_ends_though_the_total_is_none
     assert len(body["errors"]) == 1
 
 
+async def test_a_total_that_is_asked_for_alone_is_held_against_the_rows(
+    gateway: Gateway, flow: Flow
+):
+    """Of one row, 1 contradicts nothing; beside the five that were shown before, it does."""
+    flow.add_groups(ROWS)
+    flow.fail(Lying(paging(totalCount=1)), times=None)
+
+    body = await gateway.ask("{ customerGroups(first: 5) { totalCount nodes { uid } } }")
+
+    assert len(flow.calls) == 2
+    assert len(body["data"]["customerGroups"]["nodes"]) == 5
+    assert body["data"]["customerGroups"]["totalCount"] is None
+    assert ["customerGroups", "totalCount"] in [error["path"] for error in body["errors"]]
+
+
 async def test_a_total_that_is_less_than_the_rows_is_an_error_where_it_is_asked_for(
     gateway: Gateway, flow: Flow
 ):
