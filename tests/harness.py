@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -20,6 +21,7 @@ from gateway.app import create_app
 from gateway.backends.port import Connector
 from gateway.context import Asker, Context, Tenants
 from gateway.paging import Bounds
+from gateway.schema import create_schema
 from gateway.settings import FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
@@ -29,6 +31,8 @@ from gateway.simulator.journal import Journal
 from gateway.telemetry import Event, Meter, Observer, log_event
 
 TENANT = "shop"
+schema = functools.cache(create_schema)
+"""One for all gateways of a worker."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TOKEN = "token-of-ada"  # noqa: S105  # it opens nothing but the simulator
 READER = "token-of-a-reader"  # may read only
@@ -189,7 +193,7 @@ async def running_flow(flow: Flow, *, keep: bool = False) -> AsyncIterator[Flow]
 @asynccontextmanager
 async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
     events: list[Event] = []
-    app = create_app(chosen, observe=events.append)
+    app = create_app(chosen, make_schema=schema, observe=events.append)
     # A client would load the machine's certificates, for a tenth of each test's time.
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     async with served(app, chosen, observe=events.append) as url, client:
