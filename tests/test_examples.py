@@ -101,6 +101,7 @@ def test_there_are_no_variables_without_an_example():
     assert {path.stem for path in (ROOT / "examples").glob("*.json")} == with_variables
 
 
+@pytest.mark.slow
 async def test_the_members_page_can_be_followed_to_its_end(gateway: Gateway):
     """As its comment says: each answer's endCursor is the next one's `after`."""
     text, given = text_of("03_paging"), variables_of("03_paging")

@@ -154,6 +154,7 @@ def test_what_is_too_long_to_be_ours_is_not_decoded(decode):
     assert time.thread_time() - began < ALLOWED / 3
 
 
+@pytest.mark.slow
 async def test_a_body_of_many_gzip_members_is_read_once():
     """And not again from each member on, which took a second."""
     content = os.urandom(7_000_000)

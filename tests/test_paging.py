@@ -55,6 +55,7 @@ def test_a_cover_is_exact_and_the_fewest_pages_with_the_least_rows(offset, size,
     assert (pages.count, pages.size) == best(offset, size, max_page_size)
 
 
+@pytest.mark.slow
 @given(st.integers(0, MAX_OFFSET), st.integers(0, 250), st.integers(1, 10_000))
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_a_cover_is_found_at_any_offset(offset, size, max_page_size):
@@ -67,6 +68,7 @@ def test_a_cover_is_found_at_any_offset(offset, size, max_page_size):
     assert pages.count <= -(-max(size, 1) // max_page_size) + 1
 
 
+@pytest.mark.slow
 @given(st.integers(0, 100_000_000), st.integers(0, 50))
 @settings(deadline=None, derandomize=True, max_examples=500)
 def test_half_the_largest_page_is_one_page(offset, size):
@@ -272,6 +274,7 @@ def test_a_cursor_of_another_order_is_refused(position, made_under, asked_under)
     assert refused.value.field == ("before",)
 
 
+@pytest.mark.slow
 @given(positions, orders, marks, marks)
 @settings(derandomize=True)
 def test_a_cursor_of_another_list_is_refused(position, order, made_in, asked_in):

@@ -485,6 +485,7 @@ async def test_a_token_that_only_one_backend_takes_opens_that_one(
     assert codes(body) == ["UNAUTHENTICATED"]
 
 
+@pytest.mark.slow
 async def test_a_tenants_limits_are_its_own(flow: Flow, commercetools: Commercetools):
     """One that is in a hurry fails alone; its neighbour at the same API waits."""
     chosen = both(flow.url, commercetools.url)
@@ -503,6 +504,7 @@ async def test_a_tenants_limits_are_its_own(flow: Flow, commercetools: Commercet
     assert body["data"] == {"wien": {"totalCount": 0}, "graz": {"totalCount": None}}
 
 
+@pytest.mark.slow
 async def test_a_gate_that_is_full_holds_up_no_other_backend(
     flow: Flow, commercetools: Commercetools
 ):

@@ -247,6 +247,7 @@ async def test_one_failed_reference_fails_alone(world, backend, gold):
 BUSY = [fault_answers.over_capacity(), fault_answers.pending_operation()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", BUSY, ids=["OverCapacity", "PendingOperation"])
 @pytest.mark.parametrize("name", READS)
 async def test_a_read_that_was_not_carried_out_is_sent_again(world, backend, gold, name, effect):

@@ -98,6 +98,7 @@ async def backward(read: List, size: int, before: Position | None = None) -> lis
 # -- long lists
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", TOTALS)
 async def test_cursors_lead_past_the_largest_offset(world, total, cost):
     """10 600 groups and no offset above 10 000: by the last id, from either end."""
@@ -130,6 +131,7 @@ async def test_members_past_the_largest_offset(world):
     assert await backward(read, 499) == everyone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", TOTALS)
 async def test_the_last_reachable_rows_by_offset(world, total):
     """The largest offset is 10 000; a window from there has rows behind it, and that is told."""
@@ -357,6 +359,7 @@ def test_any_window_is_a_slice_of_the_list(names, total, order, size, ends, from
     assert shelf.calls <= 2
 
 
+@pytest.mark.slow
 @given(
     names=st.lists(st.sampled_from("abc"), max_size=60),
     total=st.sampled_from(TOTALS),
@@ -558,6 +561,7 @@ async def test_a_part_that_fails_fails_the_window(world):
     await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(offset=st.integers(0, 60), size=st.integers(0, 60), order=st.none() | st.just("name"))
 def test_plain_windows_over_http_are_slices(offset, size, order):

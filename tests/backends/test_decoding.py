@@ -380,6 +380,7 @@ def instant_of(text: str) -> object:
     return found.created_at
 
 
+@pytest.mark.slow
 @given(
     when=st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31)),
     fraction=st.from_regex(r"[0-9]{1,12}|999999[0-9]{1,4}|[0-9]{3}999[5-9]{1,3}", fullmatch=True),
@@ -536,6 +537,7 @@ def test_whatever_a_row_is_the_others_stay(row: Any):
         msgspec.json.encode(rows[1], enc_hook=str)
 
 
+@pytest.mark.slow
 @given(body=st.binary() | st.text().map(str.encode), cut=st.integers(0, 200))
 @settings(max_examples=200, deadline=None)
 def test_bytes_that_are_no_answer_are_an_invalid_answer(body, cut):
@@ -547,6 +549,7 @@ def test_bytes_that_are_no_answer_are_an_invalid_answer(body, cut):
                 decode(said)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(row=st.fixed_dictionaries({"customerUid": st.just("ada")}, optional={}), data=st.data())
 def test_a_row_reads_the_same_beside_a_broken_one(row, data):

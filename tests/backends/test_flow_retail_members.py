@@ -749,6 +749,7 @@ async def test_when_no_more_requests_may_be_spent_the_rest_is_told_together(
 GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("effect", "second", "code", "calls"),
     [
@@ -792,6 +793,7 @@ async def test_a_failure_in_the_middle_tells_who_went_through(
         assert not set(middle) & set(done)
 
 
+@pytest.mark.slow
 async def test_a_deadline_in_the_middle_tells_who_went_through(flow, people):
     """The operation's time is over while the second chunk is under way."""
     flow.switches.latency = 0.6

@@ -174,6 +174,7 @@ async def test_a_clamped_list_is_swept_in_the_pages_that_it_has():
         assert shop.calls == ["list 0", "list 1", "list 2", "list 3"]
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 60),
     st.sets(st.integers(0, 59), max_size=25),
@@ -218,6 +219,7 @@ async def test_the_groups_are_right_and_the_calls_are_few(
 # -- at most
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 60),
     st.sets(st.integers(0, 90), max_size=30),
@@ -332,6 +334,7 @@ async def test_a_group_that_slips_to_a_page_already_read_is_found():
     assert shop.calls == ["list 0", "list 1", "get g10"]
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 40),
     st.sets(st.integers(0, 39), min_size=1, max_size=20),
@@ -453,6 +456,7 @@ class Slow(Shop):
         return found
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 60),
     st.integers(1, 20),

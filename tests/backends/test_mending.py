@@ -73,6 +73,7 @@ def test_a_mark_is_like_nothing_else_in_the_body(escaped: bool):
     assert (last.mark, none.mark) == ("\ufdef", "\ufffd")
 
 
+@pytest.mark.slow
 @given(value=JSON, before=TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_only_what_stands_for_a_number_becomes_one(value: Any, before: str):

@@ -714,6 +714,7 @@ def test_no_window_costs_more_than_is_said_ahead(reading, count, steps):
     asyncio.run(check())
 
 
+@pytest.mark.slow
 @READING
 @quick
 @given(
@@ -896,6 +897,7 @@ async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
         assert type(failure.value) is (OutcomeUnknown if written else LimitExceeded)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 40)))
 def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
     """What was kept as long as all was, stays."""

@@ -146,6 +146,7 @@ def lists_and_windows(draw: st.DrawFn) -> tuple[int, int, Window]:
 # -- an unchanged list
 
 
+@pytest.mark.slow
 @given(lists_and_windows(), st.booleans(), st.sampled_from(["empty", "last"]))
 @quick
 async def test_a_window_is_a_slice_of_the_list(scenario, turns, past_the_end):
@@ -162,6 +163,7 @@ async def test_a_window_is_a_slice_of_the_list(scenario, turns, past_the_end):
     assert all(size <= max_page_size for size in api.turned_calls)
 
 
+@pytest.mark.slow
 @given(lists_and_windows(), st.booleans())
 @quick
 async def test_a_window_costs_no_more_than_its_rows_do(scenario, turns):
@@ -263,6 +265,7 @@ async def test_the_end_of_a_long_list_behind_a_cursor_is_two_calls():
     assert api.cost == 2
 
 
+@pytest.mark.slow
 @given(st.integers(0, 40), st.data(), st.integers(1, 12), st.booleans(), st.booleans())
 @quick
 async def test_who_follows_cursors_between_two_rows_comes_to_an_end(
@@ -297,6 +300,7 @@ async def test_who_follows_cursors_between_two_rows_comes_to_an_end(
 # -- an upstream with a mind of its own
 
 
+@pytest.mark.slow
 @given(lists_and_windows(), st.integers(1, 30), st.booleans(), st.sampled_from(["empty", "last"]))
 @quick
 async def test_a_clamped_page_size_changes_no_rows(scenario, clamp, turns, past_the_end):
@@ -333,6 +337,7 @@ async def test_a_clamped_window_costs_its_rows_in_smaller_pages_and_the_surprise
         assert api.cost <= plan.count + cover(offset, size, clamp).count
 
 
+@pytest.mark.slow
 @given(lists_and_windows(), st.integers(1, 30), st.booleans())
 @quick
 async def test_an_upstream_that_takes_no_page_size_is_read_all_the_same(scenario, fixed, turns):
@@ -345,6 +350,7 @@ async def test_an_upstream_that_takes_no_page_size_is_read_all_the_same(scenario
     assert seen(page) == sliced(wanted, api.uids)
 
 
+@pytest.mark.slow
 @given(lists_and_windows())
 @quick
 async def test_without_a_total_the_rows_are_the_same(scenario):
@@ -576,6 +582,7 @@ async def test_reading_backward_skips_and_repeats_no_row_that_was_there_througho
     assert not page.has_previous
 
 
+@pytest.mark.slow
 @given(st.integers(2, 60), st.integers(1, MAX // 2 - 1), st.booleans())
 @quick
 async def test_a_cursor_whose_row_is_gone_still_marks_its_place(total, size, backward):
@@ -597,6 +604,7 @@ async def test_a_cursor_whose_row_is_gone_still_marks_its_place(total, size, bac
     assert [row.record.uid for row in page.rows] == api.uids[max(0, stop - size) : stop]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.integers(0, 59), st.integers(1, 8), st.integers(1, 12))
 @example(total=40, at=5, moved=4, size=10)
 @quick
@@ -641,6 +649,7 @@ async def test_rows_ahead_of_a_lower_cursor_are_not_shown_where_rows_between_wer
     assert [row.record.uid for row in backward.rows] == between[-size:]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.data())
 @quick
 async def test_a_moved_row_costs_two_more_calls_at_most(total, data):

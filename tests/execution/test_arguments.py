@@ -40,6 +40,7 @@ assert isinstance(OPERATION, OperationDefinitionNode)
 FIELDS = [node for node in OPERATION.selection_set.selections if isinstance(node, FieldNode)]
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {
@@ -107,6 +108,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {}, optional={name: st.sampled_from(texts) for name, texts in VALUES.items()}

@@ -349,6 +349,7 @@ BY_HAND += [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how_broken", [0.0, 0.3])
 async def test_both_ways_give_the_same_answer_to_what_is_written_by_hand(how_broken):
     """Entities, bad ids, variables that are absent or null, several operations, odd names: the same

@@ -174,6 +174,7 @@ def test_comparing_fields_has_a_limit():
     assert read(documents(max_comparisons=6), text)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["a: uid", "a: name", "a: uid", "b: key", "tenant { uid }"])))
 def test_within_the_limit_fields_are_compared_as_ever(selections: list[str]):
     """The verdict is graphql-core's own."""
@@ -248,6 +249,7 @@ PADDED = st.tuples(OPERATIONS, st.sampled_from([0, 1, 3_000])).map(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PADDED, max_size=30), st.integers(0, 60_000))
 @example(["query Q0 { __typename }"], 0)
 def test_the_bound_holds_and_no_text_gets_anothers_document(texts: list[str], memory: int):

@@ -221,6 +221,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @made_up
 @given(st.lists(PIECES, max_size=20).map("".join))
 @example("")

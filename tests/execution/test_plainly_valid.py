@@ -482,6 +482,7 @@ def test_repeated_arguments_have_to_be_there_as_text():
     assert not plainly_valid(SCHEMA, parse(text, no_location=True), LIMITS)
 
 
+@pytest.mark.slow
 def test_a_proof_takes_a_fraction_of_the_time():
     """A tenth and less, measured generously."""
     document, chosen = parse(workloads.NEW_TEXT), rules(LIMITS, introspection=False)

@@ -154,6 +154,7 @@ def test_it_becomes_an_accepted_callers_when_one_sends_it():
     assert read(reader, MINE, accepted=False) is first
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=30),
     st.integers(0, 60_000),
@@ -185,6 +186,7 @@ async def test_what_is_made_of_a_document_goes_with_it():
         assert stage.documents.taken <= 200_000
 
 
+@pytest.mark.slow
 async def test_a_new_text_leaves_the_plans_of_others():
     """A thousand new texts used to throw everybody's plans away."""
     stage = Stage()

@@ -210,6 +210,7 @@ def test_what_comes_again_is_bounded_as_if_it_had_not(data):
         assert _planned(same, *asked) == _planned(new_operations(), *asked)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_request_is_kept_with_its_bound():
     same = new_operations()
     for name in "AD":  # D has a mistake, which is an exception and has been raised somewhere

@@ -104,6 +104,7 @@ async def settled() -> None:
 # -- reading ahead
 
 
+@pytest.mark.slow
 async def test_the_members_of_a_group_that_is_named_do_not_wait_for_the_group(gateway, flow):
     """One hop: both calls are under way at once, so that the operation takes as long as one."""
     flow.add_group("gold")
@@ -128,6 +129,7 @@ async def test_what_is_shown_does_not_wait_for_members_that_nobody_needs(gateway
     assert asyncio.get_running_loop().time() - began < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
 async def test_a_missing_group_costs_one_call_more_and_no_word(gateway, flow, caplog, status):
     """Whatever is answered for its members, neither the client nor the log hears of it."""
@@ -279,6 +281,7 @@ async def test_what_was_shown_and_let_go_is_not_called_for_again(gateway, flow):
     }
 
 
+@pytest.mark.slow
 async def test_one_surprise_within_another_is_one(gateway, flow):
     """What is told at once may end a run before that which asked for it ends it too; lists that are
     under way meanwhile are none of its business.
@@ -588,6 +591,7 @@ async def test_what_is_made_once_counts_as_often_as_it_is_shown(flow, limit, fou
         assert ("LIMIT_EXCEEDED" not in codes(body)) is fits
 
 
+@pytest.mark.slow
 async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
     """What came in time is shown; no call is begun after it."""
     flow.add_group("gold")

@@ -26,6 +26,7 @@ def put(store: DocumentStore, text: str) -> None:
     store.put(digest(text), text, accepted=True)
 
 
+@pytest.mark.slow
 @given(
     max_bytes=st.integers(0, 5 * OVERHEAD),
     steps=st.lists(st.tuples(st.booleans(), TEXTS), max_size=60),
@@ -83,6 +84,7 @@ def test_a_text_larger_than_the_store_moves_nothing():
     assert store.get(digest("{ ab }")) is None
 
 
+@pytest.mark.slow
 def test_memory_is_counted_in_full():
     """With all that an entry takes beside its text, and with characters of four bytes."""
     tracemalloc.start()

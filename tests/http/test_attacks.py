@@ -234,6 +234,7 @@ async def test_rows_that_can_not_be_shown_in_many_places_keep_nobody_waiting(
     assert seconds <= BY_VARIABLES_ALLOWED
 
 
+@pytest.mark.slow
 async def test_few_rows_with_many_fields_are_not_all_shown(flow: Flow):
     """Each of a few thousand rows under 75 names of a dozen fields: refused when it is too much."""
     groups = flow.add_groups(30)

@@ -54,6 +54,7 @@ async def test_a_query_whose_client_left_ends_its_rest_calls(gateway: Gateway, f
     assert (done.rest_calls, tuple(done.error_codes)) == (1, ("CLIENT_GONE",))
 
 
+@pytest.mark.slow
 async def test_a_query_beside_it_is_answered(gateway: Gateway, flow: Flow):
     """One client's leaving is nothing to another that asks for the same."""
     flow.add_group("gold")
@@ -66,6 +67,7 @@ async def test_a_query_beside_it_is_answered(gateway: Gateway, flow: Flow):
     assert sorted(rest(gateway), key=str) == [200, None]
 
 
+@pytest.mark.slow
 async def test_a_change_that_was_sent_is_never_cancelled(gateway: Gateway, flow: Flow):
     """Its answer is read to the end, though nobody is there to hear of it."""
     flow.switches.latency = 0.3

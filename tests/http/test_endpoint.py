@@ -103,6 +103,7 @@ NO_OPERATIONS = [
 ]
 
 
+@pytest.mark.slow
 async def test_an_operation_that_can_not_run_is_no_http_error_for_old_clients(gateway, flow):
     """application/json is always 200, as the specification says; the new type tells by 400. It has
     no `data`: nothing was executed.

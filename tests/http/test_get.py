@@ -169,6 +169,7 @@ async def test_a_token_in_a_header_of_its_own_stands_for_a_preflight_too(
 SAFELISTED = ("accept", "accept-language", "content-language", "content-type", "range")
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(SAFELISTED), st.just("en"), max_size=5))
 def test_no_safelisted_header_stands_for_a_preflight(given):
     """Whatever a page can send by itself does not help it."""

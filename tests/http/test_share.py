@@ -25,6 +25,7 @@ async def begun(share: Share, *ranks: Sequence[int]) -> list[asyncio.Task[None]]
     return tasks
 
 
+@pytest.mark.slow
 async def test_who_comes_first_goes_ahead():
     """As long as there is time left, nobody waits."""
     share = Share(0.1)

@@ -16,6 +16,7 @@ from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 TWO = '{ fast: customerGroup(by: {uid: "gold"}) { name } slow: customerGroups { totalCount } }'
 
 
+@pytest.mark.slow
 async def test_what_is_done_is_answered_when_the_time_is_over(gateway: Gateway, flow: Flow):
     """At about the time that the client asked for, not when the upstream comes round."""
     flow.add_group("gold")
@@ -30,6 +31,7 @@ async def test_what_is_done_is_answered_when_the_time_is_over(gateway: Gateway, 
     assert paths(body) == [["slow", "totalCount"]]
 
 
+@pytest.mark.slow
 async def test_a_client_can_not_ask_for_more_than_the_setting(flow: Flow):
     """Its deadline is a wish; the gateway's is the rule."""
     flow.switches.latency = 100
@@ -43,6 +45,7 @@ async def test_a_client_can_not_ask_for_more_than_the_setting(flow: Flow):
     assert codes(body) == ["DEADLINE_EXCEEDED"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("dribbles", [False, True])
 async def test_a_body_that_does_not_come_is_not_waited_for(flow: Flow, framing, dribbles):

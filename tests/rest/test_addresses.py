@@ -212,6 +212,7 @@ async def test_an_address_is_not_looked_up(resolver):
 # -- a resolver that hangs
 
 
+@pytest.mark.slow
 async def test_hosts_whose_dns_hangs_hold_up_nobody_else(resolver):
     """More of them than the event loop has threads, and each asked for again and again; also
     after the calls to them have failed.

@@ -385,6 +385,7 @@ async def test_cancelled_requests_of_the_simulator_leak_nothing(flow: Flow):
     assert all(b'"gold"' in body for body in bodies)
 
 
+@pytest.mark.slow
 async def test_requests_that_time_out_leak_nothing():
     """A timeout is a cancellation, here of servers that never answer, and of broken ones."""
     transport = HttpTransport(connections=3)
@@ -416,6 +417,7 @@ async def test_requests_that_time_out_leak_nothing():
 # -- connecting
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no 127.0.0.2")
 @pytest.mark.parametrize("silent", [False, True], ids=["refuses", "is silent"])
 async def test_the_next_address_of_a_name_is_tried(silent):

@@ -254,6 +254,7 @@ def test_cuts_change_nothing(said, behind, cuts):
     assert (whole and whole[:2]) == (cut and cut[:2])
 
 
+@pytest.mark.slow
 @given(said=st.binary(max_size=300))
 def test_noise_is_refused_or_an_answer_but_never_a_failure_of_its_own(said):
     """Behind a head and without one."""

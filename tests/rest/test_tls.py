@@ -218,6 +218,7 @@ async def test_an_answer_that_is_cut_off_is_a_read_error(trusted, transport):
                 await fetch(transport, named(server.url))
 
 
+@pytest.mark.slow
 async def test_cancelled_requests_leak_nothing(trusted):
     """In the handshake, while waiting, in the middle of an answer."""
     tls = trusted("DNS:localhost")

@@ -149,6 +149,7 @@ async def put(connection: CallerUpstream) -> Answer:
 # -- what is not sent twice
 
 
+@pytest.mark.slow
 async def test_a_read_whose_answer_is_kept_is_not_sent_again():
     """It is answered after the deadline too, and takes no other's place; other reads are sent."""
     answers = AnswerCache()
@@ -416,6 +417,7 @@ async def test_a_hostile_uid_never_leaves(uid, name):
     assert "evil" not in refusal.value.message
 
 
+@pytest.mark.slow
 @given(uid=st.text(max_size=140) | st.from_regex(r"[A-Za-z0-9_.%/-]{1,10}"))
 @settings(max_examples=150, deadline=None)
 def test_a_uid_is_one_path_segment_or_refused(uid):
@@ -453,6 +455,7 @@ def meaning(status: int, *, write: bool) -> type[GatewayError] | None:
     return Unavailable if status >= 500 else InvalidAnswer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
 async def test_every_status_has_one_meaning(write):
     """And only a read is asked again, where it may be otherwise in a moment."""
@@ -485,6 +488,7 @@ async def test_a_read_whose_connection_broke_is_repeated():
     assert len(script.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 2])
 async def test_a_read_that_keeps_failing_is_given_up(retries):
     """After as many repetitions as the settings say."""
@@ -835,6 +839,7 @@ async def test_a_body_that_never_ends_is_cut_off_as_soon_as_it_is_too_long(start
 # -- what is told
 
 
+@pytest.mark.slow
 @given(
     message=st.text(max_size=400)
     | st.lists(
@@ -1160,6 +1165,7 @@ async def test_a_redirect_is_not_followed(flow, gateway):
     assert flow.calls == ["GET customer-groups"]
 
 
+@pytest.mark.slow
 async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
     """81 bytes, one every 30 ms."""
     flow.add_group("gold")
@@ -1175,6 +1181,7 @@ async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
     assert seconds < 1.5  # to its end it would take 2.4
 
 
+@pytest.mark.slow
 async def test_the_operations_deadline_holds_over_its_calls(flow):
     """What was answered in time is shown; the rest says why not."""
     flow.add_group("gold")

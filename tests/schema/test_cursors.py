@@ -199,6 +199,7 @@ def test_a_cursor_says_nothing_that_its_reader_does_not_know():
     assert cursor == "Ny5FTUFJTF9BU0MuMWYzYS5hZGE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", ["flow_retail", "commercetools"])
 @pytest.mark.parametrize("order", ["", ", orderBy: {field: CREATED_AT, direction: DESC}"])
 async def test_who_pages_between_two_cursors_comes_to_an_end(

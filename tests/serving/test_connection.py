@@ -111,6 +111,7 @@ OFFERS = ["h2c", "websocket", "TLS/1.2", "foo", "h2c, websocket", "", "HTTP/2.0,
 CONNECTIONS = ["Upgrade", "upgrade, HTTP2-Settings", "keep-alive, Upgrade", "close, UPGRADE"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("connection", CONNECTIONS)

@@ -143,6 +143,7 @@ async def test_a_large_body_in_many_segments_is_no_large_head():
     assert [status for status, _ in said] == [200] * 7
 
 
+@pytest.mark.slow
 async def test_a_head_that_does_not_come_is_waited_for_so_long():
     """408, however often another byte comes."""
     async with serving(head_timeout=SOON) as server, connected(server) as (reader, writer):
@@ -163,6 +164,7 @@ async def test_a_head_that_does_not_come_is_waited_for_so_long():
     assert reached(server) == ["head_timeout"]
 
 
+@pytest.mark.slow
 async def test_a_further_head_has_its_own_time():
     """From its first byte, or the end of the answer before it."""
     async with serving(head_timeout=SOON) as server, connected(server) as (reader, writer):
@@ -172,6 +174,7 @@ async def test_a_further_head_has_its_own_time():
     assert [status for status, _ in answers(said)] == [200, 408]
 
 
+@pytest.mark.slow
 async def test_a_connection_that_sends_nothing_is_closed():
     """Without a word: there was no request."""
     async with serving(silent_timeout=SOON) as server, connected(server) as (reader, _):
@@ -180,6 +183,7 @@ async def test_a_connection_that_sends_nothing_is_closed():
     assert reached(server) == ["silent_timeout"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [GET, post(b"x" * 100_000)])
 async def test_a_connection_without_a_further_request_is_closed(sent):
     """After its answer."""
@@ -191,6 +195,7 @@ async def test_a_connection_without_a_further_request_is_closed(sent):
     assert reached(server) == ["keep_alive_timeout"]
 
 
+@pytest.mark.slow
 async def test_a_body_that_nobody_waits_for_keeps_no_connection():
     """An app may answer before it has come; what still comes of it is not another request."""
 

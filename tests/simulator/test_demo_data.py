@@ -61,6 +61,7 @@ def test_groups_have_believable_sizes_and_distinct_names(demo):
     assert [g.created_at for g in groups] == sorted(g.created_at for g in groups)
 
 
+@pytest.mark.slow
 def test_customers_are_in_no_group_to_eight(demo):
     """And there are as many as asked for."""
     counts = {len(demo.group_uids("demo", f"c{number:05d}")) for number in range(1, 4001)}
@@ -70,6 +71,7 @@ def test_customers_are_in_no_group_to_eight(demo):
     assert 5 <= max(counts) <= 8
 
 
+@pytest.mark.slow
 def test_every_customer_has_all_that_the_schema_requires(customers):
     """At every level, with the two deprecated fields beside."""
     for customer in customers:

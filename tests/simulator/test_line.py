@@ -59,6 +59,7 @@ async def test_a_body_stops_short_of_its_promised_length(line, faults, caplog):
     assert caplog.messages == []
 
 
+@pytest.mark.slow
 async def test_a_body_drips(line, faults):
     """In as many pieces as it has bytes, or nearly."""
     faults.add(Drip(0.0005))

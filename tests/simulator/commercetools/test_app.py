@@ -104,6 +104,7 @@ async def test_a_parameter_that_cant_be_used_is_refused(api, shop, params):
     assert code(answer) == (400, "InvalidInput")
 
 
+@pytest.mark.slow
 async def test_a_filtered_total_stops_at_ten_thousand(api, store):
     """Of all rows it is more."""
     with store.transaction():

@@ -31,6 +31,7 @@ def customers(demo) -> list[dict]:
     return [json.loads(customer_json(each, Switches())) for each in demo.customers("demo-ct")]
 
 
+@pytest.mark.slow
 def test_groups_have_believable_sizes_and_distinct_names(demo):
     """A few are big, and some are empty; nearly all have a key, and some have custom fields."""
     groups = demo.groups("demo-ct")

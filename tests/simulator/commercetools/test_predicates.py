@@ -196,6 +196,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(HOSTILE, min_size=1, max_size=6, unique=True), st.booleans())
 def test_a_value_matches_itself_and_nothing_else(values, escaped):
     """As a literal, as a variable and in a list of either, with and without \\u escapes."""
@@ -217,6 +218,7 @@ def test_a_value_matches_itself_and_nothing_else(values, escaped):
         assert [group.name for group in store.groups("shop", where)] == values[1:]
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40) | st.text(st.sampled_from('name id=<>!in("\\a,):or and'), max_size=40))
 def test_any_text_is_a_predicate_or_refused(text):
     """And never anything worse."""
