@@ -22,7 +22,7 @@ simulate: .venv/runtime ## serve one simulated REST API alone: make simulate arg
 
 graphiql: $(assets) ## build the GraphiQL page that the gateway serves itself (needs node)
 
-test: .venv/dev ## run the tests but the slow ones, in a minute; a few of them: make test args="-k paging"
+test: .venv/dev ## run the tests but the slow ones; a few of them: make test args="-k paging"
 	$(python) -m pytest -n auto -m "not slow" $(args)
 
 test-all: .venv/dev ## run all tests

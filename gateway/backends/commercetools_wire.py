@@ -325,6 +325,8 @@ def _display_name(company: str | None, first: str | None, last: str | None) -> s
 
 def _joined(first: str | None, second: str | None) -> str | None:
     """The usable parts; where there are none, the error that is the value of one."""
+    if type(first) is str and type(second) is str and first and second:
+        return f"{first} {second}"  # as nearly all are, and there are a thousand in an answer
     if isinstance(first, str) and isinstance(second, str) and first and second:
         return _as_mended(f"{first} {second}", first, second)
     return _usable(first) or _usable(second) or first or second or None

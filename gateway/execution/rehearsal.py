@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from cachetools import LRUCache
 from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
 from msgspec.structs import replace
@@ -105,7 +104,7 @@ class Rehearsals:
     """What a plan has come to, for the requests that come again."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[Hashable, Rehearsed] = LRUCache(KEPT)
+        self._known: dict[Hashable, Rehearsed] = {}
         self.size = 0
         """About the bytes that they take."""
 
@@ -117,15 +116,14 @@ class Rehearsals:
         # What a header says of the tenant may have any length before a field asks for it.
         short = tenant_uid is None or len(tenant_uid) <= SHORT
         asked = (tenant_uid, values) if short and values is not None else None
-        if asked is not None:
-            try:
-                return self._known[asked]
-            except KeyError:
-                pass
+        if asked is not None and asked in self._known:
+            return self._known[asked]
         rehearsed = rehearse(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
         worth_it = plan.lasting and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT
         if keep and asked is not None and worth_it:
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
             self._known[asked] = rehearsed
             self.size = BYTES_PER_REHEARSAL * len(self._known)
         return rehearsed

@@ -12,7 +12,6 @@ Answer(status=503, body=b'', headers={})
 
 import asyncio
 import gzip
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -180,20 +179,6 @@ class Body:
         headers["content-length"] = str(len(self.body))
         await exchange.start(status, headers)
         await exchange.write(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """Let the app do what was asked, and send its answer, which is an object, with these members
-    instead of, or beside, its own.
-    """
-
-    members: Mapping[str, object]
-
-    async def play(self, exchange: Exchange) -> None:
-        status, headers, body = await exchange.answer()
-        changed = json.dumps({**json.loads(body), **self.members}).encode()
-        await Answer(status, changed, headers).play(exchange)
 
 
 @dataclass(frozen=True, slots=True)
