@@ -420,7 +420,9 @@ def message(exchange: Exchange) -> bytes:
 
 
 def status(code: int, body: str = "json", *headers: tuple[str, str]) -> Play:
-    """Instead of doing anything, this status; 2xx once it is done."""
+    """Instead of doing anything, this status; 2xx once it is done. A body that "stalls" is promised
+    and does not come.
+    """
 
     async def play(exchange: Exchange, notes: Notes) -> None:
         request = exchange.request
@@ -444,7 +446,12 @@ def status(code: int, body: str = "json", *headers: tuple[str, str]) -> Play:
         texts = {"json": message(exchange), "html": b"<html><h1>Sorry</h1></html>"}
         kind = [("Content-Type", kinds[body])] if body in kinds and code != 304 else []
         text = texts.get(body, b"") if code not in (204, 304) else b""
-        await exchange.send(Answer(code, (*kind, *headers), text))
+        answer = Answer(code, (*kind, *headers), text)
+        if body == "stalls":
+            exchange.status = code
+            await exchange.write(answer.head(("Content-Length", "20")))
+            await exchange.hang()
+        await exchange.send(answer)
 
     return play
 
@@ -460,6 +467,8 @@ for _code in (200, 201, 202, 204, 205, 206, 400, 401, 403, 404, 409, 429, 500, 5
     add(f"status-{_code}-empty", "status", status(_code, "empty"))
 for _code in (200, 400, 401, 403, 404, 500, 502, 503):
     add(f"status-{_code}-html", "status", status(_code, "html"))
+for _code in (200, 204, 303, 400, 401, 403, 404, 409, 429, 500, 503):
+    add(f"status-{_code}-stalls", "status", status(_code, "stalls"), slow=True)
 for _code in (200, 204, 400, 401, 403, 404, 409, 429, 500, 503):
     for _encoding in ("gzip", "br", ""):
         _name = f"encoding-{_encoding or 'empty'}-{_code}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 EARLY: Final = 0.001
 """Seconds by which uvloop's timers, in whole milliseconds, may fire too soon."""
@@ -64,12 +64,13 @@ class _TimeLimit:
         self._limits = limits
         self._expired = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # who waits is a task
         self._task = task
         self._before = task.cancelling()
         self._limits.begin(self)
+        return self
 
     def __exit__(
         self,
@@ -85,6 +86,13 @@ class _TimeLimit:
             and kind is asyncio.CancelledError
         ):
             raise TimeoutError from failure
+
+    def hasten(self, when: float) -> float:
+        """End at `when` if that is sooner; when it ends."""
+        if when < self.when and not self._expired:
+            self.when = when
+            self._limits.begin(self)
+        return self.when
 
     def expire(self) -> None:
         self._expired = True

@@ -80,11 +80,12 @@ async def running_commercetools() -> AsyncIterator[Commercetools]:
             yield shop
 
 
-def both(flow_url: str, commercetools_url: str, **more: Any) -> Settings:
+def both(flow_url: str, commercetools_url: str, *, timeout: float = 5.0, **more: Any) -> Settings:
     """Settings for a gateway over both; tenants that are not listed are Flow Retail's."""
-    commercetools = CommercetoolsSettings(url=commercetools_url)
+    commercetools = CommercetoolsSettings(url=commercetools_url, timeout=timeout)
     tenants = {
         "wien": Tenant(upstream=commercetools, project=PROJECT),
         "graz": Tenant(upstream=commercetools),
     }
-    return settings(flow_url, **{"commercetools": commercetools, "tenants": tenants, **more})
+    chosen = {"flow_retail": {"timeout": timeout}, "commercetools": commercetools}
+    return settings(flow_url, **{**chosen, "tenants": tenants, **more})

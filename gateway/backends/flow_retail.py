@@ -272,7 +272,9 @@ class FlowRetailBackend:
             if members.rows or members.flaws or members.total != 0:
                 raise GroupNotEmpty("The group has members, or may have: it was kept.")
         try:
-            answer = await self._upstream.send("DELETE", GROUP, self._path(uid))
+            answer = await self._upstream.send(
+                "DELETE", GROUP, self._path(uid), told_by_status=True
+            )
             if answer.ok and not confirms(answer, uid):
                 raise contradicted()
         except OutcomeUnknown:
@@ -297,7 +299,9 @@ class FlowRetailBackend:
                 for name, uids in (("addCustomerUids", added), ("removeCustomerUids", removed))
                 if uids
             }
-            answer = await self._upstream.send("PUT", MEMBERS, self._path(uid), body=body)
+            answer = await self._upstream.send(
+                "PUT", MEMBERS, self._path(uid), body=body, told_by_status=True
+            )
             if answer.ok and not confirms(answer, uid):
                 raise contradicted()
             return answer

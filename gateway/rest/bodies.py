@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import httpx
 
-from gateway.errors import InvalidAnswer, Unavailable
+from gateway.errors import GatewayError, InvalidAnswer, Unavailable
 from gateway.rest.statuses import Again
 
 PLAIN: Final = frozenset({"", "identity"})
@@ -26,7 +26,7 @@ def stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast(httpx.AsyncByteStream, response.stream)  # an asynchronous transport's
 
 
-async def read(response: httpx.Response, limit: int) -> tuple[bytes, InvalidAnswer | Again | None]:
+async def read(response: httpx.Response, limit: int) -> tuple[bytes, GatewayError | Again | None]:
     """The body, decompressed, of at most `limit` bytes, without a byte order mark; b"" and the
     reason where it can't be read: it is longer, or broken.
 

@@ -32,8 +32,9 @@ class _Refused(Exception):
 class Exchange(httpx.AsyncByteStream):
     """The answer to one request; as a stream, its body.
 
-    Up to `collect` bytes of the body are waited for before anything is handed over, so that a body
-    of usual size costs one turn of the event loop; with -1 all is handed over as it comes.
+    Of a success, up to `collect` bytes of the body are waited for before anything is handed over,
+    so that a body of usual size costs one turn of the event loop. With -1, and of any other answer,
+    all is handed over as it comes: its status may tell enough.
     """
 
     def __init__(
@@ -148,6 +149,8 @@ class Exchange(httpx.AsyncByteStream):
                         raise _Refused
                     framed = True
         self._until_closed = not framed
+        if status >= 300:
+            self._collect = -1
         self.status = status
 
     def on_body(self, data: bytes) -> None:
@@ -162,8 +165,8 @@ class Exchange(httpx.AsyncByteStream):
     # -- what the caller asks
 
     async def answered(self) -> None:
-        """Until the body is there, or more of it than is collected; raises ReadError where not even
-        a head came.
+        """Until the body is there, or as much of the answer as is handed over; raises ReadError
+        where not even a head came.
         """
         while not self._ready:
             await self._more()

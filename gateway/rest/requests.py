@@ -21,10 +21,7 @@ class Requests:
         base: BaseUrl,
         token: str | None,
         request_id: str,
-        *,
-        extensions: dict[str, object],
     ) -> None:
-        self._extensions = extensions
         self._headers = httpx.Headers(
             {
                 "Host": base.netloc,
@@ -35,9 +32,11 @@ class Requests:
             }
         )
 
-    def make(self, method: str, url: httpx.URL, body: object) -> httpx.Request:
+    def make(
+        self, method: str, url: httpx.URL, body: object, *, extensions: dict[str, object]
+    ) -> httpx.Request:
         """The request; `body` is sent as JSON."""
-        headers, extensions = self._headers, self._extensions
+        headers = self._headers
         if body is None and method in BODILESS:
             return _Bodiless(method, url, headers, extensions)
         content = None if body is None else msgspec.json.encode(body)

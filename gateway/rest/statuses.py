@@ -48,7 +48,7 @@ def unreadable() -> OutcomeUnknown:
 
 
 def judge(
-    safe: bool, response: httpx.Response, unreadable: InvalidAnswer | Again | None = None
+    safe: bool, response: httpx.Response, unreadable: GatewayError | Again | None = None
 ) -> int:
     """The status, where it is an adapter's to read; else raises what it means for any API.
 

@@ -21,8 +21,8 @@ UNREADABLE: Final = frozenset({"HEAD", "CONNECT"})
 """Methods whose answers have no body, whatever their headers say."""
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 COLLECT: Final = "collect"
-"""The extension of a request that says up to how many bytes of the body are to be waited for, so
-that they come in one piece, with the head; without it each piece is handed over as it comes."""
+"""The extension of a request that says up to how many bytes of a success's body are to be waited
+for, so that they come in one piece, with the head; else each piece is handed over as it comes."""
 FRESH: Final = "fresh"
 """The extension of a request, true where it must not go over a connection that was used before."""
 

@@ -74,11 +74,10 @@ class Upstream:
         self._not_carried_out = not_carried_out
         self._settings = settings
         self._base = BaseUrl(settings.url or "")
+        # What became of a write is told by the status, so that is not to wait for the body.
+        self._writing: dict[str, object] = {"timeout": {"connect": settings.connect_timeout}}
         # A body that is not too long comes whole, in one turn of the event loop.
-        self._extensions = {
-            "timeout": {"connect": settings.connect_timeout},
-            COLLECT: settings.max_body,
-        }
+        self._reading = self._writing | {COLLECT: settings.max_body}
         self._transport = transport
         self._places = Places(
             settings.concurrency, slow=settings.timeout * SLOW, clock=time.monotonic
@@ -132,7 +131,6 @@ class CallerUpstream:
             upstream._base,
             caller.token,
             caller.request_id,
-            extensions=upstream._extensions,
         )
         self._private = (caller.token or "", upstream._base.host)
 
@@ -148,8 +146,13 @@ class CallerUpstream:
         *,
         query: Query | None = None,
         body: object = None,
+        told_by_status: bool = False,
     ) -> Answer:
         """One REST call; a read may be sent again, and a write if it has not left.
+
+        A body that does not come leaves the answer without one, whose status counts all the same.
+        It is not waited for long where a refusal has it, or where it is `told_by_status` alone
+        whether a write was made.
 
         Raises Unauthenticated, Forbidden, RateLimited, Overloaded, Unavailable, InvalidAnswer,
         DeadlineExceeded; for a write of which it can't be told whether it was made,
@@ -161,16 +164,22 @@ class CallerUpstream:
                 f"This needs a bearer token: send the header {self._caller.bearer_header}."
             )
         target = self._upstream._base.fill(template, path, query or {})
-        send = partial(self._sent, method, template, target, body)
+        send = partial(self._sent, method, template, target, body, told_by_status)
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
             return await send()
         return await answers.answer((self._upstream, target), send, size=Answer.size)
 
-    async def _sent(self, method: str, template: str, target: Target, body: object) -> Answer:
-        request = self._requests.make(method, self._upstream._base.url(target), body)
+    async def _sent(
+        self, method: str, template: str, target: Target, body: object, told_by_status: bool
+    ) -> Answer:
+        upstream = self._upstream
+        extensions = upstream._reading if method in SAFE_METHODS else upstream._writing
+        request = self._requests.make(
+            method, upstream._base.url(target), body, extensions=extensions
+        )
         meter = self._caller.meter
-        trouble = self._upstream._troubles.of(self._flow.tenant)
+        trouble = upstream._troubles.of(self._flow.tenant)
         if trouble is not None:
             trouble.retries.add()
         # Here and not where it is sent: calls side by side must not queue up to be refused.
@@ -178,7 +187,7 @@ class CallerUpstream:
         attempt = 1
         while True:
             try:
-                return await self._attempt(request, template, attempt)
+                return await self._attempt(request, template, attempt, told_by_status)
             except Again as again:
                 wait = self._pause(again, attempt)
                 failure = again.failure
@@ -207,7 +216,9 @@ class CallerUpstream:
             return None
         return wait
 
-    async def _attempt(self, request: httpx.Request, template: str, attempt: int) -> Answer:
+    async def _attempt(
+        self, request: httpx.Request, template: str, attempt: int, told_by_status: bool
+    ) -> Answer:
         loop = asyncio.get_running_loop()
         upstream = self._upstream
         caller = self._caller
@@ -228,13 +239,15 @@ class CallerUpstream:
                     self._require_admission(trial=True)
                 began = loop.time()
                 ends = min(deadline, began + upstream._settings.timeout)
-                with upstream._time_limits.until(ends):
+                with upstream._time_limits.until(ends) as limit:
                     sent = True
                     response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
                         if caller.answered is not None:
                             caller.answered(status)
+                        if status >= 300 or told_by_status:
+                            ends = limit.hasten(loop.time() + upstream._settings.timeout * SLOW)
                         content, unreadable = await read(response, upstream._settings.max_body)
                     finally:
                         await stream(response).aclose()
@@ -247,11 +260,14 @@ class CallerUpstream:
         except TimeoutError:
             if ends == deadline:
                 cause = "timeout: deadline"
-                failure: GatewayError = DeadlineExceeded("The operation's time is over.")
+                late: GatewayError = DeadlineExceeded("The operation's time is over.")
             else:
                 cause = "timeout: answer"
-                failure = Unavailable("The backend did not answer in time.")
-            raise failure if safe or not sent else unknown() from None
+                late = Unavailable("The backend did not answer in time.")
+            if status is None:
+                raise late if safe or not sent else unknown() from None
+            content, unreadable = b"", late
+            cause = self._learn(response, late) or cause
         except httpx.ConnectError as unconnected:
             cause = causes.unconnected(unconnected)
             self._failed()
@@ -342,7 +358,7 @@ class CallerUpstream:
         raise Unavailable("The backend is not available.")
 
     def _learn(
-        self, response: httpx.Response, unreadable: InvalidAnswer | Again | None
+        self, response: httpx.Response, unreadable: GatewayError | Again | None
     ) -> str | None:
         """Note what an answer says of those to come; why it is a failure, if it is one."""
         upstream, flow = self._upstream, self._flow
@@ -358,7 +374,7 @@ class CallerUpstream:
                 self._tell_of(breaker, before)
         if status >= 500 or (status < 300 and isinstance(unreadable, Again)):
             self._failed()
-        elif status not in NOBODYS:
+        elif status not in NOBODYS and not (status < 300 and _hangs(unreadable)):
             self._succeeded()
         if fails(status):
             return f"status {status}"
@@ -367,8 +383,10 @@ class CallerUpstream:
                 return None
             case Again():
                 return "reset"
-            case _:
+            case InvalidAnswer():
                 return "invalid answer: body"
+            case _:
+                return None  # it is for places to deal with what hangs
 
     def _failed(self) -> None:
         """A connection failed, or a 5xx came."""
@@ -395,6 +413,11 @@ class CallerUpstream:
                     limited=breaker.limited,
                 )
             )
+
+
+def _hangs(unreadable: GatewayError | Again | None) -> bool:
+    """Whether that is why the body can't be read."""
+    return isinstance(unreadable, DeadlineExceeded | Unavailable)
 
 
 def _limited(seconds: float) -> RateLimited:

@@ -165,6 +165,20 @@ class Truncate:
 
 
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """Answer with this status, promise a body, and send nothing more for as long as the client
+    waits; the app never sees the request.
+    """
+
+    status: int
+
+    async def play(self, exchange: Exchange) -> None:
+        await exchange.start(self.status, {"content-length": "20"})
+        while (await exchange.receive())["type"] != "http.disconnect":
+            pass
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """Let the app do what was asked, and send its status and headers with this body."""
 
@@ -185,7 +199,7 @@ class Body:
 class Done:
     """Let the app do what was asked, and send another answer."""
 
-    answer: Answer
+    answer: Answer | Stall
 
     async def play(self, exchange: Exchange) -> None:
         await exchange.answer()

@@ -702,6 +702,19 @@ async def test_what_confirms_a_request_that_is_answered_without_content(
     assert len(looks) == (not believed)
 
 
+@pytest.mark.slow
+async def test_a_success_whose_body_does_not_come_confirms_a_request(flow, people):
+    """Its status is all that was to be told: nobody looks, and the edit goes on."""
+    flow.fail(faults.Done(faults.Stall(200)), method="PUT", times=None)
+
+    async with tuned(flow, membership_chunk=4, timeout=1.0) as gateway:
+        body = await edit(gateway, add=people, remove=["old"])
+
+    assert set(statuses(body).values()) == {"ACCEPTED"}
+    assert "errors" not in body
+    assert [call.split()[0] for call in flow.calls] == ["PUT", "PUT"]
+
+
 async def test_a_chunk_whose_answer_was_lost_is_looked_into(flow, people):
     """The members tell that it was done, and the edit goes on."""
     flow.fail(faults.LoseAnswer(), method="PUT", times=None)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
 from gateway.errors import (
+    DeadlineExceeded,
     Forbidden,
     GatewayError,
     InvalidAnswer,
@@ -17,12 +21,24 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.rest.answer import Answer
 from gateway.rest.bodies import MOST_MEMBERS
 from gateway.rest.transport import HttpTransport
 from gateway.rest.upstream import CallerUpstream, Upstream
 from gateway.settings import Upstream as UpstreamSettings
-from tests.rest.test_upstream import SECRET, Body, Says, caller, connect, get, put
-from tests.rest.wire import head, running
+from tests.rest.test_upstream import (
+    GOLD,
+    GROUP,
+    SECRET,
+    Body,
+    Says,
+    caller,
+    connect,
+    get,
+    put,
+    upstream,
+)
+from tests.rest.wire import Talk, head, reset, running
 
 
 def packed(body: bytes) -> bytes:
@@ -51,6 +67,18 @@ WAYS = {
 }
 """What an answer has behind its status line; the connection is closed after it."""
 
+STALLS = {
+    "none of the announced bytes": b"Content-Length: 20\r\n\r\n",
+    "fewer bytes than announced": b"Content-Length: 20\r\n\r\n{}",
+    "fewer bytes than are taken": b"Content-Length: 5000\r\n\r\n" + b" " * MAX_BODY,
+    "no length": b"\r\n{}",
+    "no chunk": b"Transfer-Encoding: chunked\r\n\r\n",
+    "half a chunk": b"Transfer-Encoding: chunked\r\n\r\n9\r\n{}",
+    "half of the gzip": b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(PACKED), PACKED[:12]),
+}
+"""The same, where the connection stays open and nothing more comes."""
+
 REDIRECTS = (300, 301, 302, 305, 307, 308)
 REFUSED = (400, 404, 409, 410, 413, 422)
 MEANINGS: dict[int, tuple[object, object]] = {
@@ -78,6 +106,16 @@ async def meaning(connection: CallerUpstream, method: str) -> object:
     return answer.status
 
 
+@asynccontextmanager
+async def connected(talk: Talk, **more: Any) -> AsyncIterator[Upstream]:
+    """An upstream that says what `talk` says, over a real socket."""
+    transport = HttpTransport(connections=100)
+    async with running(talk) as server:
+        chosen = UpstreamSettings(url=server.url, max_body=MAX_BODY, retries=0, **more)
+        yield Upstream("flow_retail", chosen, transport, lambda _event: None)
+        await transport.aclose()
+
+
 async def meanings(method: str, way: bytes) -> dict[int, object]:
     """What each status means to such a request, with this behind it, over a real socket."""
     statuses = iter(statuses_asked := [*MEANINGS, *DONE])
@@ -91,17 +129,12 @@ async def meanings(method: str, way: bytes) -> dict[int, object]:
         await writer.drain()
         writer.close()
 
-    transport = HttpTransport(connections=1)
-    async with running(talk) as server:
-        chosen = UpstreamSettings(url=server.url, max_body=MAX_BODY, retries=0)
-        made = Upstream("flow_retail", chosen, transport, lambda _event: None)
+    async with connected(talk) as made:
         # Each of a tenant of its own, for after many failures nothing more is sent.
-        found = {
+        return {
             status: await meaning(made.connect(caller(tenant=f"t{status}")), method)
             for status in statuses_asked
         }
-        await transport.aclose()
-    return found
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -127,6 +160,146 @@ async def test_whatever_is_behind_it_a_status_means_the_same_to_a_read(way):
         lost = way.startswith(("fewer", "none", "a chunk", "chunks"))
         assert done.pop(204) in (204, InvalidAnswer)  # its body, if any, is no part of it
         assert set(done.values()) == {Unavailable if lost else InvalidAnswer}
+
+
+async def meanings_without_end(method: str, more: Callable[[], AsyncIterator[bytes]]) -> Any:
+    """The same, where behind the status line comes this, and nothing after it; all at once."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await head(reader)
+        writer.write(b"HTTP/1.1 %b Said\r\n" % request.split(b"/t")[2][:3])
+        async for piece in more():
+            writer.write(piece)
+            await writer.drain()
+        await reader.read()
+
+    async def asked(status: int) -> object:
+        connection = made.connect(caller(tenant=f"t{status}"))
+        path = {"tenantUid": f"t{status}", "customerGroupUid": "gold"}
+        try:
+            return (await connection.send(method, GROUP, path)).status
+        except GatewayError as failure:
+            return type(failure)
+
+    statuses = [*MEANINGS, *DONE]
+    async with connected(talk, timeout=1.0) as made:
+        return dict(zip(statuses, await asyncio.gather(*map(asked, statuses)), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", STALLS)
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_a_body_that_does_not_come_hides_no_status(method, way):
+    """It is as with any other that can't be read; a read that was to show it was too slow."""
+
+    async def more() -> AsyncIterator[bytes]:
+        yield STALLS[way]
+
+    found = await meanings_without_end(method, more)
+
+    writes = method == "PUT"
+    assert found == {status: either[writes] for status, either in MEANINGS.items()} | {
+        status: status if writes or status == 204 else Unavailable for status in DONE
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_a_body_that_drips_hides_no_status(method):
+    """Though there is always some more of it; the head comes in two pieces."""
+
+    async def more() -> AsyncIterator[bytes]:
+        yield b"Content-Le"
+        await asyncio.sleep(0.01)
+        yield b"ngth: 1000\r\n\r\n"
+        for _ in range(1000):
+            yield b" "
+            await asyncio.sleep(0.02)
+
+    found = await meanings_without_end(method, more)
+
+    writes = method == "PUT"
+    assert found == {status: either[writes] for status, either in MEANINGS.items()} | {
+        status: status if writes or status == 204 else Unavailable for status in DONE
+    }
+
+
+async def test_a_connection_that_is_reset_in_the_body_hides_no_status():
+    """Neither that of a write, nor that of a read which needs no more."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await head(reader)
+        status = 200 if request.startswith(b"DELETE") else 401
+        writer.write(b"HTTP/1.1 %d Said\r\nContent-Length: 20\r\n\r\n{" % status)
+        await asyncio.sleep(0.01)
+        reset(writer)
+
+    async with connected(talk) as made:
+        connection = made.connect(caller())
+
+        assert (await connection.send("DELETE", GROUP, GOLD)).status == 200
+        with pytest.raises(Unauthenticated):
+            await get(connection)
+
+
+ENDLESS = Body(b"{", 60.0)
+
+
+async def test_a_body_of_which_only_the_status_matters_is_not_waited_for_as_long_as_others():
+    """That of a refusal, and that of a write which is answered without content."""
+    made, _ = upstream(Says(401, ENDLESS), Says(200, ENDLESS), Says(200, ENDLESS), timeout=0.5)
+    ended: list[object] = []
+
+    async def ends(name: str, sent: Awaitable[Answer]) -> None:
+        with suppress(GatewayError):
+            await sent
+        ended.append(name)
+
+    connections = [made.connect(caller(tenant=f"t{number}")) for number in range(3)]
+    await asyncio.gather(
+        ends("refused", get(connections[0])),
+        ends("made", put(connections[1])),
+        ends("told", connections[2].send("PUT", GROUP, GOLD, told_by_status=True)),
+    )
+
+    assert set(ended[:2]) == {"refused", "told"}
+
+
+async def test_a_status_that_came_before_the_deadline_counts():
+    """What was made by then, was made; what was to be read, was not."""
+    made, _ = upstream(Says(200, ENDLESS), Says(404, ENDLESS), Says(200, ENDLESS))
+    connection = made.connect(caller(seconds=0.05))
+
+    changed, missing, read = await asyncio.gather(
+        put(connection), get(connection), get(connection), return_exceptions=True
+    )
+
+    assert (changed.status, missing.status) == (200, 404)
+    assert isinstance(read, DeadlineExceeded)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}])
+@pytest.mark.parametrize("status", [429, 503, 408])
+async def test_a_read_is_repeated_whose_refusal_has_a_body_that_does_not_come(status, headers):
+    """As one with a body is."""
+    connection, script = connect(Says(status, ENDLESS, headers), Says(body=b"found"), timeout=0.25)
+
+    assert (await get(connection)).body == b"found"
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"), [(200, "timeout: answer"), (404, "timeout: answer"), (401, "status 401")]
+)
+async def test_the_status_of_a_body_that_does_not_come_is_in_the_event(status, cause):
+    """Beside why it has none."""
+    events: list[Any] = []
+    made, _ = upstream(Says(status, ENDLESS), timeout=0.1, observe=events.append)
+
+    with suppress(GatewayError):
+        await get(made.connect(caller()))
+
+    assert [(event.status, event.cause) for event in events] == [(status, cause)]
 
 
 async def test_the_body_of_an_unreadable_answer_is_empty():

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.rest.transport import COLLECT, HttpTransport
 from tests.harness import TOKEN, Flow
-from tests.rest.wire import Server, answer, fetch, head, listening, running
+from tests.rest.wire import Server, answer, fetch, head, listening, reset, running
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -202,10 +202,7 @@ async def test_a_connection_that_closes_as_it_is_used_again_loses_the_request(
             await head(reader)
         arrived.append(await reader.read(1))
         if how == "reset":
-            linger = (1).to_bytes(4, "little") + bytes(4)
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            writer.transport.abort()
+            reset(writer)
 
     async with running(talk) as server:
         for number in range(1, 4):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from gateway.simulator.faults import Answer, Close, Done, Effect, LoseAnswer
-from tests.harness import Flow, Gateway, codes
-from tests.two_backends import PROJECT, Commercetools
+from gateway.simulator.faults import Answer, Close, Done, Effect, LoseAnswer, Stall
+from tests.harness import Flow, Gateway, codes, running_gateway
+from tests.two_backends import PROJECT, Commercetools, both
 
 CREATE = """mutation ($input: CreateCustomerGroupInput!) {
   it: createCustomerGroup(input: $input) { customerGroup { uid name } userErrors { code } }
@@ -80,10 +80,12 @@ class Shop:
 
 
 @pytest.fixture(params=["flow_retail", "commercetools"])
-def shop(
-    request: pytest.FixtureRequest, wide: Gateway, flow: Flow, commercetools: Commercetools
-) -> Shop:
-    return Shop(wide, flow if request.param == "flow_retail" else commercetools)
+async def shop(
+    request: pytest.FixtureRequest, flow: Flow, commercetools: Commercetools
+) -> AsyncIterator[Shop]:
+    chosen = both(flow.url, commercetools.url, timeout=1.0)
+    async with running_gateway(chosen) as gateway:
+        yield Shop(gateway, flow if request.param == "flow_retail" else commercetools)
 
 
 Row = Mapping[str, object]
@@ -93,10 +95,13 @@ Row = Mapping[str, object]
 class Said:
     """An answer: its status, and its body, made of what would be the right one."""
 
-    body: Callable[[Row], object]
+    body: Callable[[Row], object] | None
+    """None: it does not come, and the connection stays open."""
     status: int = 200
 
-    def answer(self, row: Row) -> Answer:
+    def answer(self, row: Row) -> Answer | Stall:
+        if self.body is None:
+            return Stall(self.status)
         body = self.body(row)
         return Answer(self.status, body if isinstance(body, bytes) else json.dumps(body).encode())
 
@@ -128,6 +133,7 @@ NAMES: dict[str, Said] = {
     "an empty name": Said(instead(name="")),
     "no name": Said(instead(name=None)),
     "nothing": Said(lambda row: b""),
+    "nothing that comes": Said(None),
 }
 
 
@@ -200,7 +206,7 @@ async def test_a_renamed_group_shows_its_new_name_or_the_outcome_is_unknown(shop
 
 
 BELIEVED = {
-    "flow_retail": {"an empty uid", "a page of a list", "nothing"},
+    "flow_retail": {"an empty uid", "a page of a list", "nothing", "nothing that comes"},
     "commercetools": set(),
 }
 """Answers to a deletion that say no other thing than that it was done."""
@@ -218,7 +224,8 @@ async def test_a_deleted_group_is_gone_or_the_outcome_is_unknown(shop: Shop):
         assert (name in shop.names()) is not done
         return outcome
 
-    answers = {**OTHERS, "nothing": NAMES["nothing"], "lost": None}
+    nothing = {name: NAMES[name] for name in ("nothing", "nothing that comes")}
+    answers = {**OTHERS, **nothing, "lost": None}
     found = {
         name: (await delete(said, done=True), await delete(said, done=False))
         for name, said in answers.items()
@@ -227,6 +234,43 @@ async def test_a_deleted_group_is_gone_or_the_outcome_is_unknown(shop: Shop):
     believed = BELIEVED["flow_retail" if shop.flow else "commercetools"]
     for name, outcome in found.items():
         assert (name, outcome) == (name, (DONE, DONE if name in believed else UNKNOWN))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", [CREATE, UPDATE, DELETE], ids=["create", "update", "delete"])
+async def test_a_refusal_is_one_though_its_body_does_not_come(shop: Shop, mutation: str):
+    """It means the same as one with a body, and nothing was done."""
+
+    async def refused(effect: Effect) -> object:
+        shop.api.journal.clear()
+        shop.api.fail(effect, method="POST" if mutation is CREATE or not shop.flow else "PUT")
+        shop.api.fail(effect, method="DELETE")
+        named: dict[str, object] = {"name": shop.new_name()}
+        if mutation is not CREATE:
+            named = {"customerGroup": {"uid": uid}} | (named if mutation is UPDATE else {})
+        body = await shop.gateway.ask(mutation, {"input": {"tenantUid": shop.tenant, **named}})
+        shop.api.faults.clear()
+        return body.get("data"), codes(body), shop.api.calls
+
+    uid = shop.add_group("Gold")
+    statuses = (302, 400, 401, 403, 404, 413, 422, 429)
+
+    stalled = [await refused(Stall(status)) for status in statuses]
+
+    assert stalled == [await refused(Answer(status)) for status in statuses]
+    assert shop.names() == {"Gold"}
+
+
+async def test_a_deletion_that_is_told_by_its_status_needs_no_look(shop: Shop):
+    """Of which 204 and its like are all that Flow Retail says."""
+    uid = shop.add_group("Gold")
+
+    outcome = await shop.change(DELETE, Done(Stall(200)), customerGroup={"uid": uid})
+
+    assert (outcome, shop.names()) == (DONE, set())
+    assert [call.split()[0] for call in shop.api.calls][-2:] == (
+        ["DELETE"] if shop.flow else ["DELETE", "GET"]
+    )
 
 
 async def test_what_is_shown_in_another_form_is_no_other_name(shop: Shop):

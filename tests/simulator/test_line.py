@@ -8,7 +8,7 @@ import httpx
 import pytest
 import uvicorn
 
-from gateway.simulator.faults import Answer, Close, Drip, Faults, LoseAnswer, Truncate
+from gateway.simulator.faults import Answer, Close, Drip, Faults, LoseAnswer, Stall, Truncate
 from gateway.simulator.flow_retail.app import create_app
 
 
@@ -68,6 +68,17 @@ async def test_a_body_drips(line, faults):
 
     assert len(chunks) > 20
     assert len(b"".join(chunks)) == int(answer.headers["content-length"])
+
+
+async def test_a_body_is_promised_and_does_not_come(line, faults):
+    """Until the client leaves; the next request is answered."""
+    faults.add(Stall(403))
+    async with line.stream("GET", "customer-groups/gold") as answer:
+        assert (answer.status_code, answer.headers["content-length"]) == (403, "20")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(answer.aiter_raw()), 0.05)
+
+    assert (await line.get("customer-groups/gold")).status_code == 200
 
 
 async def test_an_answer_leaves_the_connection_usable(line, faults):
