@@ -60,6 +60,7 @@ class Exchange(httpx.AsyncByteStream):
         self._head = 0
         self._interim = 0
         self._until_closed = False
+        self._promises_more = False
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
     @property
@@ -137,18 +138,22 @@ class Exchange(httpx.AsyncByteStream):
             self.headers.clear()
             return
         framed = status in BODILESS
+        length = b"0"
         codings = 0
         for name, value in self.headers:
             match len(name):  # which is told sooner than what they are called
                 case 14 if name.lower() == b"content-length":
                     # httptools refuses two of them, one beside a coding, and one that is no number.
                     framed = True
+                    length = value
                 case 17 if name.lower() == b"transfer-encoding":
                     codings += 1
                     if codings > 1 or value.lower() != b"chunked":
                         raise _Refused
                     framed = True
         self._until_closed = not framed
+        # It has no body, and may get one all the same (RFC 9110, 8.6; of 304 it is another's).
+        self._promises_more = status == 204 and (length != b"0" or codings > 0)
         if status >= 300:
             self._collect = -1
         self.status = status
@@ -160,7 +165,7 @@ class Exchange(httpx.AsyncByteStream):
     def on_message_complete(self) -> None:
         if self.status:
             self.complete = self.over = True
-            self.reusable = self._parser.should_keep_alive()  # type: ignore[union-attr]
+            self.reusable = not self._promises_more and self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # -- what the caller asks
 

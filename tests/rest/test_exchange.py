@@ -62,6 +62,9 @@ TAKEN = {
         (200, b"ab", True),
     ),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", (204, b"", True)),
+    "204, nothing": (b"HTTP/1.1 204 None\r\nContent-Length: 0\r\n\r\n", (204, b"", True)),
+    "204, a length": (b"HTTP/1.1 204 Some\r\nContent-Length: 2\r\n\r\n", (204, b"", False)),
+    "204, chunks": (b"HTTP/1.1 204 Some\r\nTransfer-Encoding: chunked\r\n\r\n", (204, b"", False)),
     "304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", (304, b"", True)),
     "100": (
         b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nab",
