@@ -7,6 +7,8 @@ so is left out with a flaw; where nobody can tell which rows these are, the answ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from gateway.backends.windows import AnsweredPage, RowT
@@ -25,6 +27,9 @@ def believed(page: AnsweredPage[RowT], index: int, size: int) -> AnsweredPage[Ro
         return page
     if _fits(page, index, size):
         return _flawed(replace(page, index=index, size=size), "paging", _NOT_THAT_PAGE)
+    distinct = _distinct(page.rows)
+    if len(distinct) < len(page.rows):  # each but the first moves those behind it
+        return believed(_flawed(replace(page, rows=distinct), "items", _TWICE), index, size)
     count, total = len(page.rows), page.total
     if count > max(page.size, size):
         if count == total:  # all rows there are
@@ -54,6 +59,18 @@ def _fits(page: AnsweredPage[RowT], index: int, size: int) -> bool:
     return page.total is None or len(page.rows) == min(size, max(0, page.total - index * size))
 
 
+def _distinct(rows: Sequence[RowT | None]) -> Sequence[RowT | None]:
+    """The rows, each once; of those that can't be read, all."""
+    seen: set[str] = set()
+    kept: list[RowT | None] = []
+    for row in rows:
+        if row is None or row.uid not in seen:
+            kept.append(row)
+        if row is not None:
+            seen.add(row.uid)
+    return kept
+
+
 def _flawed(page: AnsweredPage[RowT], where: str, problem: str) -> AnsweredPage[RowT]:
     return replace(page, flaws=[*page.flaws, Flaw(where, problem)])
 
@@ -61,5 +78,6 @@ def _flawed(page: AnsweredPage[RowT], where: str, problem: str) -> AnsweredPage[
 _NOT_THAT_PAGE = "it can't be right beside these rows, which are taken for those asked for."
 _ALL_ROWS = "it can't be right beside these rows, which are taken for the whole list."
 _TOO_MANY = "the page has no room for it, nor for any behind it."
+_TWICE = "some come twice, which are shown once."
 _TOO_FEW = "they are fewer than the page has by its paging."
 _LOW_TOTAL = "it is less than the rows beside it, and not believed."

@@ -19,7 +19,7 @@ from gateway.backends.windows import AnsweredPage
 from gateway.errors import InvalidAnswer
 from gateway.records import CustomerGroup
 from gateway.simulator.faults import Exchange
-from tests.harness import Flow, Gateway
+from tests.harness import Flow, Gateway, running_gateway, settings
 from tests.two_backends import Commercetools
 
 ROWS = 30
@@ -125,6 +125,10 @@ def doubled(rows: str) -> Lie:
     return lambda answer: answer.update({rows: answer[rows] * 2})
 
 
+def with_one_twice(rows: str) -> Lie:
+    return lambda answer: answer[rows].insert(1, answer[rows][0])
+
+
 def honest(_: Json) -> None:
     """Nothing is changed."""
 
@@ -146,6 +150,7 @@ FLOW_RETAIL: Mapping[str, Lying] = {
     "no rows": Lying(lambda answer: answer.update({"items": []})),
     "null for rows": Lying(lambda answer: answer.update({"items": None})),
     "rows that come twice": Lying(doubled("items")),
+    "a row that comes twice": Lying(with_one_twice("items")),
     "all rows, whatever was asked for": Lying(honest, ALL),
     "all rows, and no paging": Lying(lambda answer: answer.update({"paging": None}), ALL),
     "all rows, and no total": Lying(paging(totalCount=None), ALL),
@@ -169,6 +174,7 @@ COMMERCETOOLS: Mapping[str, Lying] = {
     "no rows": Lying(lambda answer: answer.update(results=[])),
     "null for rows": Lying(lambda answer: answer.update(results=None)),
     "rows that come twice": Lying(doubled("results")),
+    "a row that comes twice": Lying(with_one_twice("results")),
     "all rows, whatever was asked for": Lying(honest, EVERYTHING),
     "what no predicate was kept to": Lying(honest, {"where": None}),
 }
@@ -282,6 +288,8 @@ async def test_a_group_that_a_cut_page_does_not_show_is_not_gone(
         ("rows that are missing", 2, "items: they are fewer than the page has by its paging"),
         ("all rows, whatever was asked for", 5, "paging: it can't be right beside these rows"),
         ("all rows, and no paging", 5, "items[5]: the page has no room for it"),
+        ("rows that come twice", 5, "items: some come twice"),
+        ("a row that comes twice", 5, "items: some come twice"),
     ],
 )
 async def test_what_is_right_of_a_page_is_shown_with_an_error(
@@ -297,6 +305,22 @@ async def test_what_is_right_of_a_page_is_shown_with_an_error(
     [error] = body["errors"]
     assert error["path"] == ["customerGroups"]
     assert error["message"].startswith(f"Left out of the backend's answer: {message}")
+
+
+@pytest.mark.parametrize("last", [3, 11, 25])
+async def test_a_row_that_comes_twice_moves_no_other(flow: Flow, last: int):
+    """On a full page, on the last one, which is not, and on both."""
+    uids = flow.add_groups(ROWS - 4)
+    flow.fail(FLOW_RETAIL["a row that comes twice"], times=None)
+
+    async with running_gateway(settings(flow.url, flow_retail={"max_page_size": 10})) as small:
+        body = await small.ask(
+            f"{{ customerGroups(last: {last}) {{ totalCount nodes {{ uid }} }} }}"
+        )
+
+    assert [node["uid"] for node in body["data"]["customerGroups"]["nodes"]] == uids[-last:]
+    assert body["data"]["customerGroups"]["totalCount"] == ROWS - 4
+    assert {error["path"][0] for error in body["errors"]} == {"customerGroups"}
 
 
 async def test_the_end_of_a_list_is_where_its_page_ends_though_the_total_is_none(
