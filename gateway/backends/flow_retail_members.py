@@ -142,13 +142,16 @@ async def edit_members(
             doubt = not in_doubt.isdisjoint(part)
             # In doubt, it may be so by the request that was refused.
             so = MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED
-            if answer.status != 409:
-                end(part, MemberStatus.FAILED, refused)
-            elif conflict_is_unchanged:
+            conflict = answer.status == 409
+            # Of who is not there, or is not in the group any more, the refusal says so.
+            may_be_so = doubt and part[0][0] is MemberAction.ADD and answer.status != 404
+            if conflict and conflict_is_unchanged:
                 end(part, so)
-            else:
+            elif conflict or may_be_so:
                 end(part, MemberStatus.UNKNOWN if doubt else MemberStatus.FAILED, refused)
                 open_[part[0]] = _Open(so, MemberStatus.FAILED, refused)
+            else:
+                end(part, MemberStatus.FAILED, refused)
         elif isolation >= 2 and allows(2 + len(todo)):
             isolation -= 2
             if not atomic:

@@ -119,13 +119,16 @@ RULES = st.builds(
     too_many_uids=st.sampled_from(["bad_request", "too_large"]),
     membership_atomic=st.booleans(),
 )
+ANY_RULES = RULES | st.builds(
+    Switches, already_member=st.just("bad_request"), membership_atomic=st.booleans()
+)
 
 
 @pytest.mark.slow
 @given(
     edits=EDITS,
     members=st.sets(st.sampled_from(PEOPLE)),
-    switches=RULES,
+    switches=ANY_RULES,
     chunk=st.integers(1, 6),
     isolation=st.integers(0, 12),
     known_atomic=st.booleans(),
@@ -160,6 +163,17 @@ RULES = st.builds(
     edits={"p0": MemberAction.ADD, "x0": MemberAction.ADD},
     members=set(),
     switches=Switches(membership_atomic=False, already_member="conflict"),
+    chunk=2,
+    isolation=9,
+    known_atomic=False,
+    conflict_is_unchanged=True,
+    fails_at=None,
+    failure=LOST,
+)
+@example(  # the same, where that is 400
+    edits={"p0": MemberAction.ADD, "x0": MemberAction.ADD},
+    members=set(),
+    switches=Switches(membership_atomic=False, already_member="bad_request"),
     chunk=2,
     isolation=9,
     known_atomic=False,
@@ -266,7 +280,7 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
 @given(
     edits=EDITS,
     members=st.sets(st.sampled_from(PEOPLE)),
-    switches=RULES,
+    switches=ANY_RULES,
     chunk=st.integers(1, 6),
     spare=st.integers(0, 6),
 )
@@ -387,12 +401,32 @@ async def test_what_an_edit_may_have_done_itself_is_not_told_as_unchanged(action
     """
 
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
-        return Answer(409 if [*add, *remove] == ["ada"] else 400, b"")
+        return Answer(409 if [*add, *remove] == ["ada"] else 404, b"")
 
     edit = await edited(put, action, ["ada", "nobody"], atomic=atomic)
 
     assert [outcome.status for outcome in edit.outcomes] == [status, MemberStatus.FAILED]
     assert edit.outcomes[0].error is None
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_who_may_have_been_added_by_a_refused_request_is_not_called_failed(
+    flow, people, atomic
+):
+    """400 alone may say that it is a member by now: whoever looks knows. One that was never named
+    before was refused, and that is all.
+    """
+    flow.switches.already_member = flow.switches.unknown_customer = "bad_request"
+    flow.switches.membership_atomic = atomic
+
+    async with tuned(flow, membership_atomic=atomic, membership_chunk=2) as gateway:
+        body = await edit(gateway, add=[people[0], "nobody"])
+        alone = await edit(gateway, add=["old"])
+
+    assert statuses(body) == {people[0]: "ACCEPTED", "nobody": "FAILED"}
+    assert reasons(body) == {"nobody": "REJECTED_BY_BACKEND"}
+    assert flow.calls.count("GET customer-groups/gold/customers") == (not atomic)
+    assert statuses(alone) == {"old": "FAILED"}
 
 
 @pytest.mark.parametrize(

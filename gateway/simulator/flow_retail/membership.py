@@ -56,8 +56,9 @@ def add_one(store: Store, tenant: str, group: str, uid: str, switches: Switches)
     except NotThere:
         refuse_unknown(switches)
         return
-    if not added and switches.already_member == "conflict":
-        raise Refusal(409, "A customer is in the group already.")
+    if not added and switches.already_member != "ok":
+        status = 409 if switches.already_member == "conflict" else 400
+        raise Refusal(status, "A customer is in the group already.")
 
 
 def remove_one(store: Store, tenant: str, group: str, uid: str, switches: Switches) -> None:

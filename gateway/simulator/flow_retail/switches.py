@@ -77,8 +77,8 @@ class Switches(Overridable):
     unknown_customer: Literal["not_found", "bad_request", "ignore"] = "not_found"
     """A uid of no customer in a membership list: 404, 400, or skipped."""
 
-    already_member: Literal["ok", "conflict"] = "ok"
-    """Adding a member again: no change, or 409."""
+    already_member: Literal["ok", "conflict", "bad_request"] = "ok"
+    """Adding a member again: no change, 409 or 400."""
 
     absent_member: Literal["ok", "conflict"] = "ok"
     """Removing a customer that is no member: no change, or 409."""
