@@ -432,10 +432,9 @@ def status(code: int, body: str = "json", *headers: tuple[str, str]) -> Play:
             answer = await exchange.real()
             if answer.status >= 300:
                 raise AlreadyDone(answer)
-            # A page for people is no answer of an API's, whatever its status.
-            if body == "html" or not (
-                exchange.api.name == "flow_retail" and tells_by_status(request)
-            ):
+            # A page for people is no answer of an API's, whatever its status; 202 is a promise.
+            told = exchange.api.name == "flow_retail" and tells_by_status(request)
+            if body == "html" or code == 202 or not told:
                 lose(exchange, notes)
         elif code >= 500 or code in (300, 303, 304, 408):
             # "See other" may be said of what was done; 304 says nothing of a write.

@@ -266,8 +266,11 @@ def _contradictions(
         if claim == "not done" and renamed:
             yield f"called not renamed, but {changed}"
         shown = (payload or {}).get("customerGroup")
-        if shown is not None and after.names.get(shown["uid"]) != shown["name"]:
-            yield f"{shown} is shown, and {after.names.get(shown['uid'])!r} is its name"
+        name = after.names.get(shown["uid"]) if shown else None
+        # A refusal shows what was read, of which nobody can know better.
+        read_so = claim == "not done" and shown and notes.allows("name", name, shown["name"])
+        if shown and shown["name"] != name and not read_so:
+            yield f"{_short(shown)} is shown, and {name!r} is its name"
     elif change.deletes is not None:
         gone = before.names.keys() - after.names.keys()
         said = (payload or {}).get("deletedUid")
