@@ -212,7 +212,7 @@ class _GraphQL:
 
 
 class _Backends:
-    """Opens each upstream once: tenants that reach it the same way share connections and gate."""
+    """Opens each upstream once: tenants that reach it the same way share connections and places."""
 
     def __init__(
         self, opened: AsyncExitStack, make_transport: MakeTransport, observe: Observer

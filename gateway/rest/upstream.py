@@ -1,4 +1,4 @@
-"""The one way to a REST API: bearer token, deadline, retry, gate and caps.
+"""The one way to a REST API: bearer token, deadline, retry, places and caps.
 
 Adapters say what to call; here it is made sure that what leaves is that and nothing else, and that
 what comes back is bounded in time and size. Failures that mean the same for every API are raised
