@@ -150,12 +150,14 @@ def _report(
     faults = {line.split(" to ")[0] for outcome in met for line in outcome.played}
     seconds = sorted(outcome.seconds for outcome in outcomes if outcome.response)
     p99 = seconds[math.ceil(0.99 * len(seconds)) - 1] if seconds else math.inf
+    slowest = max(outcomes, key=lambda outcome: outcome.seconds).plan if outcomes else "none"
     print(
         f"chaos: {len(faults)} faults, {len({o.plan.operation for o in outcomes})} operations, "
         f"{len(outcomes)} trials of which {len(met)} met a fault: "
         f"{counts['wrong']} wrong answers, {counts['leaked'] + logged} leaked tokens, "
         f"{counts['twice']} writes sent twice, {counts['malformed']} non-GraphQL bodies; "
-        f"p99 {p99:.2f} s, slowest {max(seconds, default=0):.2f} s, deadline {DEADLINE:.0f} s; "
+        f"p99 {p99:.2f} s, slowest {max(seconds, default=0):.2f} s ({slowest}), "
+        f"deadline {DEADLINE:.0f} s; "
         f"memory {memory[0]:.0f} to {memory[-1]:.0f} MB, at most {max(memory):.0f} MB"
         + ("" if alive else "; the gateway has ended")
     )

@@ -76,39 +76,6 @@ def tells_by_status(request: Request) -> bool:
 # -- the connection
 
 
-@fault("connection")
-async def reset_before_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    exchange.reset()
-
-
-@fault("connection")
-async def reset_after_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    await exchange.real()
-    exchange.reset()
-
-
-@fault("connection")
-async def close_before_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    exchange.close()
-
-
-@fault("connection")
-async def close_after_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    await exchange.real()
-    exchange.close()
-
-
-async def cut(exchange: Exchange, notes: Notes, *, at: Callable[[bytes], int]) -> None:
-    lose(exchange, notes)
-    whole = (await exchange.real()).whole()
-    await exchange.write(whole[: at(whole)])
-    await asyncio.sleep(0.01)
-
-
 def in_head(whole: bytes) -> int:
     return whole.index(b"\r\n\r\n") - 4
 
@@ -118,63 +85,48 @@ def in_body(whole: bytes) -> int:
     return (start + len(whole)) // 2
 
 
-@fault("connection")
-async def reset_in_head(exchange: Exchange, notes: Notes) -> None:
-    await cut(exchange, notes, at=in_head)
-    exchange.reset()
+def lost(how: str, *, done: bool) -> Play:
+    """No answer at all."""
+
+    async def play(exchange: Exchange, notes: Notes) -> None:
+        lose(exchange, notes)
+        if done:
+            await exchange.real()
+        await end(exchange, how)
+
+    return play
 
 
-@fault("connection")
-async def close_in_head(exchange: Exchange, notes: Notes) -> None:
-    await cut(exchange, notes, at=in_head)
-    exchange.close()
+def cut(how: str, *, at: Callable[[bytes], int]) -> Play:
+    """The beginning of the right answer."""
+
+    async def play(exchange: Exchange, notes: Notes) -> None:
+        answer = await (with_body(exchange) if at is in_body else exchange.real())
+        lose(exchange, notes)
+        whole = answer.whole()
+        await exchange.write(whole[: at(whole)])
+        await asyncio.sleep(0.01)
+        await end(exchange, how)
+
+    return play
 
 
-@fault("connection")
-async def reset_in_body(exchange: Exchange, notes: Notes) -> None:
-    answer = await with_body(exchange)
-    lose(exchange, notes)
-    whole = answer.whole()
-    await exchange.write(whole[: in_body(whole)])
-    await asyncio.sleep(0.01)
-    exchange.reset()
+async def end(exchange: Exchange, how: str) -> None:
+    match how:
+        case "reset":
+            exchange.reset()
+        case "close":
+            exchange.close()
+        case "hang":
+            await exchange.hang()
 
 
-@fault("connection")
-async def close_in_body(exchange: Exchange, notes: Notes) -> None:
-    answer = await with_body(exchange)
-    lose(exchange, notes)
-    whole = answer.whole()
-    await exchange.write(whole[: in_body(whole)])
-    exchange.close()
-
-
-@fault("connection", slow=True)
-async def hang_before_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    await exchange.hang()
-
-
-@fault("connection", slow=True)
-async def hang_after_done(exchange: Exchange, notes: Notes) -> None:
-    lose(exchange, notes)
-    await exchange.real()
-    await exchange.hang()
-
-
-@fault("connection", slow=True)
-async def hang_in_head(exchange: Exchange, notes: Notes) -> None:
-    await cut(exchange, notes, at=in_head)
-    await exchange.hang()
-
-
-@fault("connection", slow=True)
-async def hang_in_body(exchange: Exchange, notes: Notes) -> None:
-    answer = await with_body(exchange)
-    lose(exchange, notes)
-    whole = answer.whole()
-    await exchange.write(whole[: in_body(whole)])
-    await exchange.hang()
+for _how in ("reset", "close", "hang"):
+    _hangs = _how == "hang"
+    add(f"{_how}-before-done", "connection", lost(_how, done=False), slow=_hangs)
+    add(f"{_how}-after-done", "connection", lost(_how, done=True), slow=_hangs)
+    add(f"{_how}-in-head", "connection", cut(_how, at=in_head), slow=_hangs)
+    add(f"{_how}-in-body", "connection", cut(_how, at=in_body), slow=_hangs)
 
 
 @fault("connection", slow=True)
@@ -291,10 +243,7 @@ def length_of(length: Callable[[int], str], *, then: str) -> Play:
         await exchange.write(
             answer.head(("Content-Length", length(len(answer.body)))) + answer.body
         )
-        if then == "close":
-            exchange.close()
-        if then == "hang":
-            await exchange.hang()
+        await end(exchange, then)
 
     return play
 

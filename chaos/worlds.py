@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -89,6 +89,14 @@ class World(Protocol):
         """Have each other's key, as after changes of somebody else; does nothing without keys."""
 
 
+def _clear(store: FlowRetailStore | CommercetoolsStore, tenant: str, groups: Sequence[str]) -> None:
+    with store.transaction():
+        for uid in groups:
+            store.remove_group(tenant, uid)
+        for uid in CUSTOMERS:
+            store.remove_customer(tenant, uid)
+
+
 class FlowRetailWorld:
     def __init__(self, store: FlowRetailStore) -> None:
         self.store = store
@@ -111,12 +119,7 @@ class FlowRetailWorld:
                 store.add_customer(tenant, customer, groups_of(uid))
 
     def clear(self, tenant: str) -> None:
-        store = self.store
-        with store.transaction():
-            for group in store.groups(tenant):
-                store.remove_group(tenant, group.uid)
-            for uid in CUSTOMERS:
-                store.remove_customer(tenant, uid)
+        _clear(self.store, tenant, [group.uid for group in self.store.groups(tenant)])
 
     def state(self, tenant: str) -> State:
         groups = self.store.groups(tenant)
@@ -156,12 +159,7 @@ class CommercetoolsWorld:
                 store.add_customer(tenant, customer, groups_of(uid), id=uid)
 
     def clear(self, tenant: str) -> None:
-        store = self.store
-        with store.transaction():
-            for group in store.groups(tenant):
-                store.remove_group(tenant, group.id)
-            for uid in CUSTOMERS:
-                store.remove_customer(tenant, uid)
+        _clear(self.store, tenant, [group.id for group in self.store.groups(tenant)])
 
     def state(self, tenant: str) -> State:
         groups = self.store.groups(tenant)

@@ -69,24 +69,16 @@ async def stopped(served: Served) -> tuple[int | None, str]:
     return served.process.returncode, written.decode()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("times", [1, 2, 5])
-async def test_what_is_under_way_is_answered(tmp_path, flow: Flow, how, times):
-    """However often the gateway is told to stop; it stops after that, without a complaint."""
-    flow.add_group("gold")
-    flow.switches.latency = 1.5
-    async with serving(tmp_path, flow) as served:
-        asked = asyncio.create_task(served.ask(LIST))
-        await until(lambda: len(flow.calls) == 1)
-        for _ in range(times):
-            served.process.send_signal(how)
-            await asyncio.sleep(0.1)
-        answer = await asked
-        code, written = await stopped(served)
-
-    assert answer.json() == {"data": {"customerGroups": {"nodes": [{"uid": "gold"}]}}}
-    assert code == 0
-    assert "Traceback" not in written
+async def interrupted(
+    served: Served, flow: Flow, query: str, *, how: int = signal.SIGINT, times: int = 1
+) -> httpx.Response:
+    """The answer to what was under way when the gateway was told to stop."""
+    asked = asyncio.create_task(served.ask(query))
+    await until(lambda: len(flow.calls) == 1)
+    for _ in range(times):
+        served.process.send_signal(how)
+        await asyncio.sleep(0.1)
+    return await asked
 
 
 def told(answer: httpx.Response) -> tuple[int, list[str]]:
@@ -94,14 +86,26 @@ def told(answer: httpx.Response) -> tuple[int, list[str]]:
     return answer.status_code, codes(body)
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_what_is_under_way_is_answered(tmp_path, flow: Flow, how, times):
+    """However often the gateway is told to stop; it stops after that, without a complaint."""
+    flow.add_group("gold")
+    flow.switches.latency = 1.5
+    async with serving(tmp_path, flow) as served:
+        answer = await interrupted(served, flow, LIST, how=how, times=times)
+        code, written = await stopped(served)
+
+    assert answer.json() == {"data": {"customerGroups": {"nodes": [{"uid": "gold"}]}}}
+    assert code == 0
+    assert "Traceback" not in written
+
+
 async def test_what_is_not_done_in_time_is_told_so(tmp_path, flow: Flow):
     """By a GraphQL response, and the process ends."""
     flow.switches.latency = 50
     async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
-        asked = asyncio.create_task(served.ask(LIST))
-        await until(lambda: len(flow.calls) == 1)
-        served.process.send_signal(signal.SIGINT)
-        answer = await asked
+        answer = await interrupted(served, flow, LIST)
         code, written = await stopped(served)
 
     assert told(answer) == (503, ["DEADLINE_EXCEEDED"])
@@ -113,10 +117,7 @@ async def test_a_change_that_was_sent_and_not_answered_in_time_is_told_so(tmp_pa
     """Nobody knows what became of it."""
     flow.switches.latency = 50
     async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
-        asked = asyncio.create_task(served.ask(CREATE))
-        await until(lambda: len(flow.calls) == 1)
-        served.process.send_signal(signal.SIGINT)
-        answer = await asked
+        answer = await interrupted(served, flow, CREATE)
         code, written = await stopped(served)
 
     assert told(answer) == (200, ["OUTCOME_UNKNOWN"])
@@ -127,10 +128,7 @@ async def test_a_change_that_was_answered_meanwhile_is_told_so(tmp_path, flow: F
     """What was begun is not cut off while there is time."""
     flow.switches.latency = 1
     async with serving(tmp_path, flow) as served:
-        asked = asyncio.create_task(served.ask(CREATE))
-        await until(lambda: len(flow.calls) == 1)
-        served.process.send_signal(signal.SIGINT)
-        answer = await asked
+        answer = await interrupted(served, flow, CREATE)
 
     assert told(answer) == (200, [])
     assert flow.store.count_groups(TENANT) == 1
