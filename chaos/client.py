@@ -37,12 +37,19 @@ class Client:
         body = json.dumps({"query": text, "variables": variables or {}}).encode()
         return await self.post(body, _headers(token, tenant, headers), within=within)
 
+    def request(self, text: str, *, token: str, tenant: str) -> bytes:
+        """One operation, as it is sent."""
+        return self._request(json.dumps({"query": text}).encode(), _headers(token, tenant, None))
+
+    def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        lines = [f"POST {self._path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+
     async def post(
         self, body: bytes, headers: Mapping[str, str], *, within: float = 60.0
     ) -> Response:
-        lines = [f"POST {self._path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+        request = self._request(body, headers)
         began = time.perf_counter()
         kept = bool(self._kept)
         connection = self._kept.pop() if kept else await self._open()

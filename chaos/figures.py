@@ -544,6 +544,54 @@ def _p50(found: Sequence[tuple[float, bool]]) -> str:
     return f"{statistics.median(seconds for seconds, _ in found) * 1000:.1f} ms"
 
 
+# -- a crowd
+
+
+CUSTOMERS: Final = """{ customerGroups(first: 20) { nodes { uid name customers(first: 20) { nodes {
+  uid displayName firstname lastname email } } } } }"""
+
+
+async def crowd(checkout: Path, say: Say, *, clients: int = 2_000, seconds: float = 8) -> None:
+    for label, text in (("one group", LIGHT), ("20 groups with their customers", CUSTOMERS)):
+        for pause in (1.0, 0.0):
+            async with scene(checkout) as stage:
+                client = stage.client()
+                await client.ask(text, token=GOOD, tenant="shop", within=WAITS)
+                await client.ask(text, token=GOOD, tenant="shop", within=WAITS)
+                sending = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "chaos.crowd"),
+                    *map(str, (stage.process.port, clients, seconds, pause)),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    cwd=HERE,
+                )
+                asked = client.request(text, token=GOOD, tenant="shop")
+                answered = asyncio.ensure_future(sending.communicate(asked))
+                probes = []
+                while not answered.done():
+                    probes.append(asyncio.ensure_future(_healthy(stage.process)))
+                    await asyncio.sleep(0.05)
+                waits = await asyncio.gather(*probes)
+                told, _ = await answered
+                longest, most = max(wait for wait, _ in waits), max(cpu for _, cpu in waits)
+                what = f"{label}, again {'after a second' if pause else 'at once'} after 503"
+                value = f"{_ms(longest)}, of which it worked {_ms(most)}"
+                say("2,000 clients", f"{what}: longest wait for `/health`", value)
+                say("2,000 clients", f"{what}: answers", told.decode().strip())
+
+
+async def _healthy(process: Process) -> tuple[float, float]:
+    """Seconds until /health is answered on a new connection, and of the gateway's processor time
+    meanwhile.
+    """
+    began, worked = time.perf_counter(), process.worked()
+    reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b'"status":"ok"')
+    writer.close()
+    return time.perf_counter() - began, process.worked() - worked
+
+
 # -- REST calls
 
 
@@ -590,6 +638,7 @@ FIGURES: Final[Mapping[str, Callable[[Path, Say], Awaitable[None]]]] = {
     "headers": header_bomb,
     "answers": answer_bomb,
     "strangers": strangers,
+    "crowd": crowd,
     "calls": rest_calls,
 }
 

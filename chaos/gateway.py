@@ -16,6 +16,7 @@ from typing import Final
 
 START: Final = 60.0
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class DoesNotStart(Exception):
@@ -78,6 +79,14 @@ class Process:
         except (OSError, IndexError):
             return 0.0
         return int(pages) * _PAGE / 1e6
+
+    def worked(self) -> float:
+        """Seconds of processor time that it has taken; 0 where it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def descriptors(self) -> int:
         try:

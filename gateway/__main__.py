@@ -52,8 +52,9 @@ def serve(_chosen: argparse.Namespace) -> None:
         gc.collect()
         gc.freeze()
         # A response has thousands of objects and no circles: looking for those every 700 objects,
-        # as Python does by itself, took a fifth of the time of a large one.
-        gc.set_threshold(5_000, 10, 10)
+        # as Python does by itself, took a fifth of the time of a large one. And with hundreds of
+        # requests under way there are millions: to go through all of them takes half a second.
+        gc.set_threshold(20_000, 5, 20)
         serving.server(app, settings).run(sockets=[listener])
 
 

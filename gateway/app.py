@@ -94,7 +94,6 @@ def create_app(
         max_request_body=settings.max_request_body,
         max_variables=settings.max_variables,
         max_rest_calls=settings.max_rest_calls,
-        max_requests=settings.max_requests,
         get=_chosen(settings.get_queries, development),
         show_cost=development,
         bearer_headers=settings.bearer_headers,

@@ -230,7 +230,7 @@ class Settings:
     """Errors that a response lists; the others are counted."""
     max_request_body: Count = 1_000_000
     """Bytes of one GraphQL request."""
-    max_requests: Count = 500
+    max_requests: Count = 300
     """Requests under way at once; what comes beyond is answered at once, with 503."""
     max_connections: Count = 10_000
     """Connections of clients at once; for one more, the one that has waited longest is closed."""

@@ -37,12 +37,10 @@ from gateway.http.requests import (
 )
 from gateway.http.share import Account, Share
 from gateway.paging import Bounds
-from gateway.telemetry import LimitReached, Meter, Observer, OperationDone, UntrustedDocument
+from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
 KEPT_ACCEPTS: Final = 64
-COME_AGAIN: Final = 1
-"""Seconds after which a client whose request was one too many may send it again."""
 KNOWN, NEW, LAST = range(3)
 """Whose turn comes first among strangers: who sends what need not be parsed, who sends another
 document, who sends so much that it is not even decoded before.
@@ -60,7 +58,6 @@ class EndpointSettings:
     max_request_body: int
     max_variables: int
     max_rest_calls: int
-    max_requests: int
     get: bool
     """Whether queries may come by GET."""
     show_cost: bool
@@ -95,7 +92,6 @@ class Endpoint:
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
         self._strangers = Share(settings.stranger_share)
-        self._under_way = 0
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
@@ -109,15 +105,9 @@ class Endpoint:
             return page
         media_type = self._response_type(accept)
         more: Mapping[str, str] = {}
-        self._under_way += 1
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            if self._under_way > self._settings.max_requests:
-                self._observe(LimitReached(limit="max_requests"))
-                raise Overloaded(
-                    "There are too many requests; send it again later.", retry_after=COME_AGAIN
-                )
             asker = self._asker(request, headers, request_id)
             if asker.accepted:
                 answered = await self._answering(request, headers, asker, None)
@@ -139,8 +129,6 @@ class Endpoint:
             answers.log_unexpected(failure, request_id)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
-        finally:
-            self._under_way -= 1
         return Response(
             content,
             status_code=status,

@@ -64,7 +64,7 @@ def cross_origin(
             allow_credentials=credentials,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", *bearer_headers, *ASKING],
-            expose_headers=["X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
             max_age=7200,
         )
     ]

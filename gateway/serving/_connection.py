@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -22,6 +24,10 @@ MAX_PIPELINED: Final = 32
 """Requests that may wait for the answer to the one before; what comes behind them is not read."""
 READ_AT_LEAST: Final = 0.25
 """The part of what waits for a client that it has to read each time."""
+HEALTH: Final = "/health"
+"""Answered however many requests are under way."""
+COME_AGAIN: Final = 1
+"""Seconds after which a client for whom there was no room may try again."""
 HOST: Final = re.compile(rb"[!$%&'()*+,;=\[\]:._~0-9A-Za-z-]*")
 """RFC 3986's host and port, roughly."""
 
@@ -33,15 +39,36 @@ class _Refusal(Exception):
         self, status: int, message: str, code: str = "BAD_REQUEST", *, limit: str | None = None
     ) -> None:
         super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
         self.limit = limit
+        told: dict[str, Any] = {"code": code}
+        headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        if limit is not None:
+            told["limit"] = limit
+        if status == 503:
+            told["retryAfter"] = COME_AGAIN
+            headers.append((b"retry-after", str(COME_AGAIN).encode()))
+        # As a GraphQL response: what is served here is that, or close to it.
+        self.body = json.dumps({"errors": [{"message": message, "extensions": told}]}).encode()
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        self.head = STATUS_LINE[status] + _lines(headers)
 
-    def body(self) -> bytes:
-        """As a GraphQL response: what is served here is that, or close to it."""
-        told = {"code": self.code} | ({"limit": self.limit} if self.limit else {})
-        return json.dumps({"errors": [{"message": self.message, "extensions": told}]}).encode()
+
+def _is_light(cycle: RequestResponseCycle) -> bool:
+    """Whether it is a probe, or a browser that asks if a page may send a request: no page would see
+    a refusal of that.
+    """
+    return cycle.scope["path"] == HEALTH or cycle.scope["method"] == "OPTIONS"
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+
+
+TOO_MANY: Final = _Refusal(503, "There are too many requests; send it again later.", "OVERLOADED")
 
 
 class Connection(HttpToolsProtocol):
@@ -194,11 +221,9 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self._ended = True
             raise _Refusal(400, "Too many requests wait on this connection.")
-        super().on_headers_complete()
-        self._in_head, self._in_body = False, True
-        if not busy:
-            self._running = self.cycle
-            self._all.waits_no_more(self)
+        self._in_head = False
+        super().on_headers_complete()  # which may begin it
+        self._in_body = True
 
     def on_body(self, body: bytes) -> None:
         self._steps += 1
@@ -220,7 +245,33 @@ class Connection(HttpToolsProtocol):
             limit="max_head",
         )
 
-    # What uvicorn's requests call.
+    # How a request begins, and what uvicorn's requests call.
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Begin it, unless too many are under way: then it is turned away, for a sixth of what the
+        app would take to say so.
+        """
+        self._running = cycle
+        self._all.waits_no_more(self)
+        if len(self.tasks) < self._all.settings.max_requests or _is_light(cycle):
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._all.no_room("max_requests")
+            # Not now: as long as they are answered at once, the event loop would go on reading.
+            self.loop.call_soon(self._turn_away, cycle)
+
+    def _turn_away(self, cycle: RequestResponseCycle) -> None:
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        # Who does not read is not answered again and again.
+        cycle.keep_alive = cycle.keep_alive and not self.flow.write_paused
+        self._answer(TOO_MANY, cycle)
+        if cycle.keep_alive:
+            self.on_response_complete()
+        else:
+            self._ended = True
+            self._linger()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -229,8 +280,7 @@ class Connection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._running, app = self.pipeline.pop()
-            self._start_asgi_task(self._running, app)
+            self._start_asgi_task(*self.pipeline.pop())
         elif not self.flow.write_paused:
             self._wait()
 
@@ -309,26 +359,23 @@ class Connection(HttpToolsProtocol):
             last = self.pipeline[0][0] if self.pipeline else running
             last.keep_alive = False
 
-    def _answer(self, refusal: _Refusal) -> None:
-        body = refusal.body()
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json; charset=utf-8"),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"connection", b"close"),
-        ]
-        if refusal.status == 503:
-            headers.append((b"retry-after", b"1"))
-        lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body]))
+    def _answer(self, refusal: _Refusal, cycle: RequestResponseCycle | None = None) -> None:
+        """Without a `cycle` that says otherwise, the connection is closed after it."""
+        keep = cycle is not None and cycle.keep_alive
+        head_only = cycle is not None and cycle.scope["method"] == "HEAD"
+        asked = self.headers or () if cycle is None else cycle.scope["headers"]
+        headers = [*self.server_state.default_headers, *self._all.for_pages(asked)]
+        if not keep:
+            headers.append((b"connection", b"close"))
+        body = b"" if head_only else refusal.body
+        self.transport.write(b"".join([refusal.head, _lines(headers), b"\r\n", body]))
 
     def _linger(self) -> None:
         """Close, but not before the client has: to close with its bytes unread would reset the
         connection, and the answer be lost (RFC 9112, 9.6).
         """
         self._refused = True
+        self.flow.resume_reading()
         self.transport.write_eof()
         self._all.waits_no_more(self)
         self._all.waits_for_reader(self)

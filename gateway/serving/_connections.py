@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from gateway.serving._sockets import descriptor_limit
@@ -55,6 +56,7 @@ class Connections:
         self._tick = min(1.0, shortest / 4)
         rest_calls = sum({up.url: up.concurrency for up in settings.upstreams}.values())
         self._reserved = OTHER_DESCRIPTORS + rest_calls
+        self._origins = {origin.encode() for origin in settings.cors_origins}
         self._reached: Counter[str] = Counter()
         self._warn_again = 0.0
 
@@ -78,8 +80,7 @@ class Connections:
 
     def _close_longest(self, limit: str) -> bool:
         """Close the connection that has waited longest for a request, if any does."""
-        self.reached(limit)
-        self._warn(limit)
+        self.no_room(limit)
         longest = next(iter(self._for_request), None)
         if longest is None:
             return False
@@ -90,6 +91,33 @@ class Connections:
     def reached(self, limit: str) -> None:
         self._reached[limit] += 1
         self._observe(LimitReached(limit=limit))
+
+    def no_room(self, limit: str) -> None:
+        """As `reached`, for a connection or a request that had no part in it."""
+        self.reached(limit)
+        # Not each time: whoever comes by the thousand would fill the log as well.
+        now = asyncio.get_running_loop().time()
+        if now >= self._warn_again:
+            self._warn_again = now + BETWEEN_WARNINGS
+            log.warning("no room: %s reached, %d times so far", limit, self._reached[limit])
+
+    def for_pages(self, headers: Iterable[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
+        """What a browser wants to be told to show a refusal to the page that has sent the request:
+        else it hides even the status.
+        """
+        if not self._origins:
+            return ()
+        origin = next((value for name, value in headers if name == b"origin"), None)
+        if origin is None or self._origins.isdisjoint((origin, b"*")):
+            return ()
+        told = [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", b"Retry-After"),
+            (b"vary", b"Origin"),
+        ]
+        if self.settings.cors_credentials:
+            told.append((b"access-control-allow-credentials", b"true"))
+        return told
 
     def waits_for_request(self, connection: Waiting, seconds: float) -> None:
         self._for_request[connection] = self._at(seconds)
@@ -127,10 +155,3 @@ class Connections:
                 connection.abort()
         if self._for_request or self._for_reader:
             self._at(math.inf)
-
-    def _warn(self, limit: str) -> None:
-        """Not each time: whoever opens connections by the thousand would fill the log as well."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._warn_again:
-            self._warn_again = now + BETWEEN_WARNINGS
-            log.warning("no room for connections: %s, %d times so far", limit, self._reached[limit])

@@ -47,7 +47,7 @@ async def test_without_the_setting_no_page_of_another_origin_may_ask(gateway: Ga
 
 
 async def test_a_listed_origin_may_ask(flow: Flow):
-    """With our headers, and may read the request id; no other origin may."""
+    """With our headers, and may read the request id and when to come again; no other origin may."""
     flow.add_group("gold")
     async with running_gateway(settings(flow.url, cors_origins=(SHOP,))) as gateway:
         leave = await preflight(gateway, SHOP)
@@ -64,7 +64,7 @@ async def test_a_listed_origin_may_ask(flow: Flow):
     assert refused.status_code == strange.status_code == 400
     assert "Access-Control-Allow-Origin" not in refused.headers
     assert answer.headers["Access-Control-Allow-Origin"] == SHOP
-    assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-Id"
+    assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-Id, Retry-After"
     assert {name.strip() for name in answer.headers["Vary"].split(",")} == {"Accept", "Origin"}
 
 

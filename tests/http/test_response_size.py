@@ -263,7 +263,6 @@ async def test_what_can_not_be_encoded_is_a_graphql_answer_all_the_same():
             max_request_body=1_000,
             max_variables=1_000,
             max_rest_calls=10,
-            max_requests=10,
             get=True,
             show_cost=False,
             bearer_headers=["Authorization"],

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +16,7 @@ from gateway.serving import listen, server
 from gateway.settings import Settings
 from gateway.telemetry import Event, LimitReached
 from tests.harness import served
-from tests.serving.test_connection import GET, WITHIN, Echo, Server, answers, post
+from tests.serving.test_connection import GET, INNER, WITHIN, Echo, Server, answers, post
 
 SOON = 0.2
 """Seconds of a limit that is to be reached."""
@@ -36,10 +36,15 @@ def reached(server: Server) -> list[str]:
 
 @asynccontextmanager
 async def connected(
-    server: Server,
+    server: Server, *, buffer: int | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     at = urlsplit(server.url)
-    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    client = socket.socket()
+    if buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, (at.hostname, at.port))
+    reader, writer = await asyncio.open_connection(sock=client)
     try:
         async with asyncio.timeout(WITHIN):
             yield reader, writer
@@ -305,6 +310,117 @@ async def test_where_all_are_busy_a_new_connection_is_refused():
     assert said.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nretry-after: 1\r\n" in said
     assert answered == [[(200, b"GET /last ")]] * 2
+
+
+class Busy(Echo):
+    """An app that answers /wait when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/wait":
+            self.waiting += 1
+            await self.go.wait()
+        await super().__call__(scope, receive, send)
+
+
+@asynccontextmanager
+async def full(**chosen: object) -> AsyncIterator[Server]:
+    """A server with as many requests under way as there may be."""
+    async with serving(Busy(), max_requests=2, **chosen) as server:
+        app = server.app
+        assert isinstance(app, Busy)
+        wait = b"GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        under_way = [asyncio.create_task(server.raw(wait)) for _ in range(2)]
+        await until(lambda: app.waiting == 2)
+        yield server
+        app.go.set()
+        said = await asyncio.gather(*under_way)
+        assert [answers(each) for each in said] == [[(200, b"GET /wait ")]] * 2
+
+
+REQUESTS = {
+    "a body": [post(INNER)],
+    "a body in chunks": [post(INNER, chunked=True)],
+    "a body in a segment of its own": [post(INNER)[:-50], post(INNER)[-50:]],
+    "a large body": [post(b"x" * 500_000)],
+    "an upgrade": [post(INNER, "Connection: Upgrade", "Upgrade: h2c")],
+    "several ahead": [GET * 20],
+}
+
+
+@pytest.mark.parametrize("which", REQUESTS)
+async def test_a_request_that_is_turned_away_is_read_to_its_end(which):
+    """Its connection goes on, and no byte of its body is another request."""
+    async with full() as server:
+        said = await server.says(*REQUESTS[which], GET, ends=False)
+
+    requests = 20 if which == "several ahead" else 1
+    assert [status for status, _ in said] == [503] * (requests + 2)
+    assert {path for _, path, _ in server.app.asked} == {"/wait"}
+    assert json.loads(said[0][1])["errors"][0]["extensions"] == {
+        "code": "OVERLOADED",
+        "retryAfter": 1,
+    }
+    assert reached(server) == ["max_requests"] * (requests + 2)
+
+
+async def test_health_is_answered_however_many_requests_are_under_way():
+    """And a browser that asks whether a page may send a request, for it would pass no refusal on.
+    And a request to HEAD has no body even where it is turned away.
+    """
+    health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with full() as server:
+        said = await server.says(health, health.replace(b"GET", b"OPTIONS"), ends=False)
+        named = await server.raw(
+            b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", health[:-2] + b"Connection: close\r\n\r\n"
+        )
+
+    assert [status for status, _ in said] == [200, 200, 503]
+    head, _, rest = named.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert answers(rest) == [(200, b"GET /health ")]
+
+
+@pytest.mark.slow
+async def test_who_does_not_read_is_not_turned_away_again_and_again():
+    """What waits to be read stays small."""
+    async with full(unread_timeout=60) as server, connected(server, buffer=4_096) as streams:
+        reader, writer = streams
+        writer.transport.pause_reading()  # type: ignore[union-attr]
+        sent = 0
+        with suppress(TimeoutError):
+            while True:
+                writer.write(GET * 30)
+                sent += 30
+                async with asyncio.timeout(1):
+                    await until(lambda: len(server.events) >= sent)  # noqa: B023
+        writer.transport.resume_reading()  # type: ignore[union-attr]
+        said = await reader.read()
+
+    head = said.rpartition(b"HTTP/1.1 ")[2]
+    assert head.startswith(b"503 ")
+    assert b"\r\nconnection: close\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [((), None), (("https://shop.example",), b"https://shop.example"), (("*",), b"https://shop.")],
+)
+async def test_a_page_may_read_why_it_was_turned_away(origins, allowed):
+    """A browser hides even the status from it otherwise; no other page may."""
+    asked = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: %b\r\n\r\n"
+    async with full(cors_origins=origins) as server:
+        said = await server.raw(asked % b"https://shop.example")
+        other = await server.raw(asked % b"https://other.example")
+
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert (b"\r\naccess-control-expose-headers: Retry-After\r\n" in said) is bool(origins)
+    assert (allowed is None) or b"\r\naccess-control-allow-origin: " + allowed in said
+    assert (b"access-control" in other) is ("*" in origins)
 
 
 async def test_new_connections_do_not_wait_for_one_another():
