@@ -28,7 +28,7 @@ from gateway.paging import Window
 from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal
-from gateway.simulator.faults import Answer, Body, Close, Done, Exchange, LoseAnswer
+from gateway.simulator.faults import Answer, Body, Close, Done, Exchange, LoseAnswer, Stall
 from gateway.telemetry import Meter
 from tests.backends.worlds import CommercetoolsWorld, shop
 from tests.harness import READER, TENANT, running_gateway
@@ -486,6 +486,25 @@ async def test_an_answer_that_does_not_show_the_change_is_looked_into(said, done
         assert statuses(edit) == known
         assert isinstance(edit.failure, OutcomeUnknown) is not done
         assert world.calls.count(f"GET customers/{first}") == 1
+
+
+@pytest.mark.slow
+async def test_a_change_whose_answer_has_a_status_and_no_body_is_told_by_it_or_by_a_look():
+    """A success does not show the customer, so somebody looks; a refusal is one without a body."""
+    async with shop(membership_concurrency=1, timeout=1.0) as world:
+        gold = world.add_group("Gold")
+        added, refused = world.add_customer(), world.add_customer()
+        world.faults.add(Done(Stall(200)), method="POST", path=added)
+        world.faults.add(Stall(400), method="POST", path=refused)
+
+        edit = await world.connect().edit_members(ById(gold), add=[added, refused], remove=[])
+
+        assert statuses(edit) == [Status.ACCEPTED, Status.FAILED]
+        assert edit.failure is None
+        assert [call for call in world.calls if call.startswith("GET customers/")] == [
+            f"GET customers/{added}"
+        ]
+        assert len(writes(world)) == 2
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])

@@ -245,9 +245,10 @@ async def test_a_connection_that_is_reset_in_the_body_hides_no_status():
 ENDLESS = Body(b"{", 60.0)
 
 
+@pytest.mark.slow
 async def test_a_body_of_which_only_the_status_matters_is_not_waited_for_as_long_as_others():
     """That of a refusal, and that of a write which is answered without content."""
-    made, _ = upstream(Says(401, ENDLESS), Says(200, ENDLESS), Says(200, ENDLESS), timeout=0.5)
+    made, _ = upstream(Says(401, ENDLESS), Says(200, ENDLESS), Says(200, ENDLESS), timeout=2.0)
     ended: list[object] = []
 
     async def ends(name: str, sent: Awaitable[Answer]) -> None:
@@ -268,7 +269,7 @@ async def test_a_body_of_which_only_the_status_matters_is_not_waited_for_as_long
 async def test_a_status_that_came_before_the_deadline_counts():
     """What was made by then, was made; what was to be read, was not."""
     made, _ = upstream(Says(200, ENDLESS), Says(404, ENDLESS), Says(200, ENDLESS))
-    connection = made.connect(caller(seconds=0.05))
+    connection = made.connect(caller(seconds=0.2))
 
     changed, missing, read = await asyncio.gather(
         put(connection), get(connection), get(connection), return_exceptions=True
@@ -294,7 +295,7 @@ async def test_a_read_is_repeated_whose_refusal_has_a_body_that_does_not_come(st
 async def test_the_status_of_a_body_that_does_not_come_is_in_the_event(status, cause):
     """Beside why it has none."""
     events: list[Any] = []
-    made, _ = upstream(Says(status, ENDLESS), timeout=0.1, observe=events.append)
+    made, _ = upstream(Says(status, ENDLESS), timeout=0.2, observe=events.append)
 
     with suppress(GatewayError):
         await get(made.connect(caller()))
