@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 START: Final = 60.0
+_LISTENS: Final = re.compile(r"listening on http://\S+:(\d+)")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -37,9 +37,10 @@ class Process:
         hard limit of descriptors, `memory` one of the address space, in bytes.
         """
         self.log = directory / "gateway.log"
-        self.port = free_port()
+        self.port = 0
+        """Where it listens, once it is ready."""
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment |= {"GATEWAY_PORT": str(self.port), "PYTHONUNBUFFERED": "1", **settings}
+        environment |= {"GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1", **settings}
         limits = [f"ulimit -n {files}; "] if files else []
         limits += [f"ulimit -v {memory // 1024}; "] if memory else []
         command = "".join(limits) + f'exec "{sys.executable}" -m gateway serve'
@@ -65,9 +66,8 @@ class Process:
         """Wait until it listens; raises DoesNotStart."""
         until = time.monotonic() + START
         while time.monotonic() < until and self.running:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
+            if listens := _LISTENS.search(self.log.read_text(errors="replace")):
+                self.port = int(listens[1])
                 return
             await asyncio.sleep(0.05)
         raise DoesNotStart(self.log.read_text(errors="replace")[-2000:])
@@ -102,10 +102,3 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
