@@ -67,24 +67,10 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             total, untold = None, total
         if listing.rows is None and limit and (total or 0) > offset:
             flaws.append(Flaw("results", "it is null where rows are expected."))
-        said_offset = _number("offset", listing.offset, offset, flaws)
-        said_limit = _number("limit", listing.limit, limit, flaws)
-        said_count = _number("count", listing.count, len(records), flaws)
-        if records and said_offset != offset:
-            raise InvalidAnswer("The backend has answered from another offset than asked for.")
+        said = listing.offset, listing.limit, listing.count
         cut = False
-        if len(records) > limit:
-            if offset:
-                raise InvalidAnswer("The backend has answered more rows than were asked for.")
-            if limit:
-                flaws.append(Flaw(f"results[{limit}]", "no more rows than these were asked for."))
-            del records[limit:]
-        elif len(records) != said_count:
-            cut = len(records) < said_count
-            flaws.append(Flaw("count", f"it is {said_count} beside {len(records)} rows."))
-        elif said_limit <= len(records) < limit:
-            cut = True
-            flaws.append(Flaw("limit", "it is less than was asked for: rows may be missing."))
+        if said != (offset, limit, len(records)) or len(records) > limit:
+            cut = _is_cut(said, records, flaws, limit=limit, offset=offset)
         return Found(records, total, flaws, untold, cut)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
@@ -135,6 +121,37 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             has_previous=more if window.from_end else window.after is not None,
             flaws=chunk.flaws,
         )
+
+
+def _is_cut(
+    said: tuple[int | InvalidAnswer | None, ...],
+    records: list[Any],
+    flaws: list[Flaw],
+    *,
+    limit: int,
+    offset: int,
+) -> bool:
+    """Whether `records` are fewer than there are, by what their answer has `said` of its offset,
+    its limit and its count; what can't be so is noted in `flaws`, and taken off `records`.
+    """
+    said_offset = _number("offset", said[0], offset, flaws)
+    said_limit = _number("limit", said[1], limit, flaws)
+    said_count = _number("count", said[2], len(records), flaws)
+    if records and said_offset != offset:
+        raise InvalidAnswer("The backend has answered from another offset than asked for.")
+    if len(records) > limit:
+        if offset:
+            raise InvalidAnswer("The backend has answered more rows than were asked for.")
+        if limit:
+            flaws.append(Flaw(f"results[{limit}]", "no more rows than these were asked for."))
+        del records[limit:]
+    elif len(records) != said_count:
+        flaws.append(Flaw("count", f"it is {said_count} beside {len(records)} rows."))
+        return len(records) < said_count
+    elif said_limit <= len(records) < limit:
+        flaws.append(Flaw("limit", "it is less than was asked for: rows may be missing."))
+        return True
+    return False
 
 
 def _number(name: str, said: int | InvalidAnswer | None, asked: int, flaws: list[Flaw]) -> int:

@@ -318,7 +318,7 @@ def _usable(value: ValueT | None) -> ValueT | None:
 
 
 def _display_name(company: str | None, first: str | None, last: str | None) -> str | None:
-    if isinstance(company, str) and company:
+    if company and (type(company) is str or isinstance(company, str)):  # nearly always the first
         return company
     return _joined(first, last) or company or None
 

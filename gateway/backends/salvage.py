@@ -53,7 +53,7 @@ EMPTY_TEXT: Final = Raw(b'""')
 
 FINE: Final = re.compile(rb"\.\d{7}")
 """Of an instant that is told to more than microseconds."""
-ENOUGH_TO_TELL: Final = 4_096
+ENOUGH_TO_TELL: Final = 1_024
 """Bytes of a body: an API that writes such instants writes them everywhere."""
 ROUNDED_UP: Final = rb"\.\d{3}999[5-9]"
 """Of one that msgspec, which rounds it to microseconds, makes one of the next millisecond."""
