@@ -1,6 +1,8 @@
 # What the project can do: `make` lists it. demo and test need only make and Python 3.11 or newer.
 export PYTHON ?= python3
 python := .venv/bin/python
+# Else each of the processes that tests start compiles all modules again, for half of its time.
+unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 

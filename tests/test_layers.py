@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {
-    module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")
-}
+MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -41,15 +44,18 @@ def imports(tree: ast.AST) -> set[str]:
             assert statement.level == 0, "imports are absolute"
             assert statement.module is not None
             names = {f"{statement.module}.{alias.name}" for alias in statement.names}
-            found |= {name if name in TREES else statement.module for name in names}
+            found |= {name if name in MODULES else statement.module for name in names}
     return found
 
 
-IMPORTS = {module: imports(tree) for module, tree in TREES.items()}
+@cache
+def imported() -> dict[str, set[str]]:
+    """By module; read when a test asks, for to read them all would hold up every worker."""
+    return {module: imports(parsed(module)) for module in MODULES}
 
 
 def ours(module: str) -> set[str]:
-    return {name for name in IMPORTS[module] if name.partition(".")[0] == "gateway"}
+    return {name for name in imported()[module] if name.partition(".")[0] == "gateway"}
 
 
 def within(module: str, *packages: str) -> bool:
@@ -63,7 +69,7 @@ def within(module: str, *packages: str) -> bool:
 def importers(*libraries: str) -> set[str]:
     return {
         module
-        for module, names in IMPORTS.items()
+        for module, names in imported().items()
         if any(name.partition(".")[0] in libraries for name in names)
     }
 
@@ -71,8 +77,8 @@ def importers(*libraries: str) -> set[str]:
 def test_the_imports_are_seen():
     """The rules below would hold of nothing at all: the reader finds what is known to be there."""
     assert {"gateway.paging", "gateway.schema", "gateway.settings"} <= ours("gateway.app")
-    assert "strawberry" in IMPORTS["gateway.schema.node"]
-    assert "graphql" in IMPORTS["gateway.limits"]
+    assert "strawberry" in imported()["gateway.schema.node"]
+    assert "graphql" in imported()["gateway.limits"]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +116,8 @@ def test_the_http_client_is_known_to_few():
 
 def test_adapters_do_not_know_each_other():
     """One adapter can be thrown away without touching another."""
-    flow_retail = {name for name in TREES if name.startswith("gateway.backends.flow_retail")}
-    commercetools = {name for name in TREES if name.startswith("gateway.backends.commercetools")}
+    flow_retail = {name for name in MODULES if name.startswith("gateway.backends.flow_retail")}
+    commercetools = {name for name in MODULES if name.startswith("gateway.backends.commercetools")}
 
     assert [name for name in flow_retail if ours(name) & commercetools] == []
     assert [name for name in commercetools if ours(name) & flow_retail] == []
@@ -121,7 +127,7 @@ def test_the_schema_sees_the_port_and_no_adapter():
     """A resolver can't ask a particular backend, only any."""
     allowed = {"gateway.backends.port"}
 
-    for module in filter(lambda name: within(name, "schema", "context", "loaders"), TREES):
+    for module in filter(lambda name: within(name, "schema", "context", "loaders"), MODULES):
         assert {name for name in ours(module) if within(name, "backends", "rest")} <= allowed, (
             module
         )
@@ -153,13 +159,13 @@ def test_the_schema_sees_the_port_and_no_adapter():
 )
 def test_imports_go_one_way(lower, higher):
     """No layer knows the one that it serves."""
-    for module in filter(lambda name: within(name, lower), TREES):
+    for module in filter(lambda name: within(name, lower), MODULES):
         assert [name for name in ours(module) if within(name, *higher)] == [], module
 
 
 def test_the_simulator_is_not_the_gateways_twin():
     """It shares no code with the adapters, so that it can't share their mistakes."""
-    for module in filter(lambda name: within(name, "simulator"), TREES):
+    for module in filter(lambda name: within(name, "simulator"), MODULES):
         assert [name for name in ours(module) if not within(name, "simulator")] == [], module
 
 
@@ -167,7 +173,7 @@ def test_the_simulator_is_started_by_the_command_line_only():
     """What is deployed has no way to it."""
     knowing = {
         module
-        for module in TREES
+        for module in MODULES
         if not within(module, "simulator") and any(within(n, "simulator") for n in ours(module))
     }
 
@@ -185,7 +191,7 @@ def test_there_are_no_cycles():
                 visit(name, (*trail, module))
             done.add(module)
 
-    for module in TREES:
+    for module in MODULES:
         visit(module, ())
 
 
@@ -206,10 +212,10 @@ def mutables(tree: ast.Module) -> dict[str, ast.stmt]:
     return found
 
 
-@pytest.mark.parametrize("module", sorted(TREES))
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_module_has_state(module):
     """What two requests share is made by the app and handed on; a constant stays as it is."""
-    tree = TREES[module]
+    tree = parsed(module)
     names = mutables(tree)
     names.pop("__all__", None)
     changed = {

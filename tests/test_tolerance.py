@@ -6,7 +6,6 @@ client is to see of a value of each kind, and is written from the README's promi
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Iterator
@@ -26,9 +25,8 @@ from graphql import (
     is_non_null_type,
 )
 
-from gateway.schema import create_schema
 from gateway.simulator import faults
-from tests.harness import TENANT, Flow, codes, paths, running_gateway, settings
+from tests.harness import TENANT, Flow, codes, paths, running_gateway, schema, settings
 from tests.two_backends import both, running_commercetools
 
 Path = tuple[str | int, ...]
@@ -270,7 +268,7 @@ def cases(kind: Any, uid: str) -> list[tuple[str, Any]]:
     """All breaches of an object, each row with its own uid where it has any."""
     found = []
     for number, (name, row) in enumerate(broken(kind, sample(kind))):
-        row = copy.deepcopy(row)
+        row = dict(row)  # what is inside is shared, and nobody changes it
         if row.get(uid) == SAMPLES[UID]:
             row[uid] = f"c{number:04}"
         found.append((name, row))
@@ -279,7 +277,7 @@ def cases(kind: Any, uid: str) -> list[tuple[str, Any]]:
 
 # -- the response, held against the schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 
 
 def selection(kind: Any, *, without: frozenset[str] = frozenset()) -> str:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from strawberry.types.arguments import convert_arguments
 
 from gateway.execution.arguments import SCALARS, Coercion
-from gateway.schema import create_schema
+from tests.harness import schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 COERCION = Coercion(SCHEMA)
 TEXT = st.text(max_size=8)
 ALL = """query (

@@ -31,15 +31,14 @@ from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
 from gateway.rest.upstream import Upstream
-from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.execution.selections import VARIABLES, documents, text
-from tests.harness import TENANT, asking
+from tests.harness import TENANT, asking, schema
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=3, max_page_size=50, max_membership_uids=100)
 GENEROUS = DocumentLimits(
     max_tokens=20_000,

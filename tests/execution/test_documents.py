@@ -17,9 +17,9 @@ from gateway.execution.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, 
 from gateway.execution.parsing import plainly_parsed
 from gateway.execution.rules import PAGE
 from gateway.limits import DocumentLimits
-from gateway.schema import create_schema
 from tests.attacks import ATTACKS
 from tests.conftest import Stalled
+from tests.harness import schema
 from tests.stalls import longest_stall
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.graphql"))
@@ -36,7 +36,7 @@ FEDERATION = """query ($representations: [_Any!]!) {
     _entities(representations: $representations) { ... on CustomerGroup { name } __typename }
 }"""
 STALL = 0.05
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 
 
 def documents(*, memory: int = 1_000_000, production: bool = True, **limits: int) -> Documents:

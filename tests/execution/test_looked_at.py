@@ -7,10 +7,10 @@ from graphql import GraphQLObjectType, parse
 
 from gateway import records
 from gateway.execution.looked_at import looked_at
-from gateway.schema import create_schema
 from gateway.schema.node import LOOKS_AT
+from tests.harness import schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 VIEWS = {
     name: getattr(records, name)
     for name, type_ in SCHEMA.type_map.items()

@@ -31,15 +31,15 @@ from benchmarks import workloads
 from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.rules import rules
 from gateway.limits import TOKEN, DocumentLimits, document_refusals
-from gateway.schema import create_schema
 from tests.attacks import ATTACKS, LIMITS
 from tests.execution.operations import operations
 from tests.execution.selections import documents
 from tests.execution.test_compiled import ARGUMENTS, CHANGES, GROUPS
+from tests.harness import schema
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 ROOT: Final = Path(__file__).parents[2]
-SCHEMA: Final = create_schema()._schema
+SCHEMA: Final = schema()._schema
 
 
 def proved(text: str, schema: GraphQLSchema = SCHEMA, limits: DocumentLimits = LIMITS) -> bool:

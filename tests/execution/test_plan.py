@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.execution.plan import plain_fields
-from gateway.schema import create_schema
+from tests.harness import schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 PLAIN = ["a", "a", "b", "a: b", "c: a", "a { x }", "a { y }", "__typename"]
 OTHERS = ["... { a }", "... on Query { b }", "a @skip(if: true)", "b @include(if: true)"]
 

@@ -26,12 +26,11 @@ from gateway.execution.store import DocumentStore
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
 from gateway.rest.upstream import Upstream
-from gateway.schema import create_schema
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.execution.test_persisted import apq, sha256
-from tests.harness import asking
+from tests.harness import asking, schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
 MINE = "query Mine { customerGroups { nodes { name } } }"
 TRUSTED = "query Trusted { customerGroups { nodes { uid } } }"

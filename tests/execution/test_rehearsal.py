@@ -25,14 +25,13 @@ from gateway.limits import DocumentLimits
 from gateway.paging import Bounds, Position, encode_cursor, list_mark
 from gateway.rest.transport import HttpTransport
 from gateway.rest.upstream import Upstream
-from gateway.schema import create_schema
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.execution.operations import operations
-from tests.harness import TENANT, asking
+from tests.harness import TENANT, asking, schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=5, max_page_size=50, max_membership_uids=100)
 GENEROUS = DocumentLimits(max_tokens=20_000, max_fields=20_000, max_root_fields=100)
 NOBODY = "00000000-0000-4000-8000-000000000000"

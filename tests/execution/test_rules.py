@@ -7,9 +7,9 @@ from graphql import parse, validate
 
 from gateway.execution.rules import rules
 from gateway.limits import DocumentLimits
-from gateway.schema import create_schema
+from tests.harness import schema
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 FRAGMENT = "fragment F on Query { customerGroup(by: {uid: $u}) { uid } }"
 NULLABLE = "Variable 'u' must be non-nullable to be used for OneOf Input Object 'CustomerGroupBy'."
 

@@ -22,13 +22,12 @@ from gateway.execution.turns import TURN
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
-from gateway.schema import create_schema
 from gateway.schema.node import global_id
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
-from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, settings
+from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, schema, settings
 
-SCHEMA = create_schema()._schema
+SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
 NAMES = {"Gold", "Silver", "Bronze"}
 HOP = """query ($uid: ID!) {

@@ -14,12 +14,11 @@ from strawberry.types.execution import ExecutionResult
 from gateway.context import Asker, Context, Tenants
 from gateway.errors import LimitExceeded
 from gateway.paging import Bounds
-from gateway.schema import create_schema
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
-from tests.harness import TOKEN
+from tests.harness import TOKEN, schema
 
-SCHEMA = create_schema()
+SCHEMA = schema()
 
 
 @pytest.fixture(params=["flow_retail", "commercetools"])

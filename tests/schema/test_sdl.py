@@ -15,8 +15,9 @@ from graphql import (
 )
 
 from gateway.schema import create_schema
+from tests.harness import schema
 
-SCHEMA = create_schema()
+SCHEMA = schema()
 
 
 def described() -> Iterator[tuple[str, str | None]]:
