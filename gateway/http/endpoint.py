@@ -41,9 +41,9 @@ from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
 KEPT_ACCEPTS: Final = 64
-KNOWN, NEW, LAST = range(3)
-"""Whose turn comes first among strangers: who sends what need not be parsed, who sends another
-document, who sends so much that it is not even decoded before.
+KNOWN, BEGUN, NEW, LAST = range(4)
+"""Whose turn comes first among strangers: who sends what need not be parsed, who goes on with what
+takes long, who sends another document, who sends so much that it is not even decoded before.
 """
 LARGE: Final = 32_768
 """Bytes of a body."""
@@ -188,6 +188,7 @@ class Endpoint:
         try:
             return await account.charged(self._answering(request, headers, asker, account))
         finally:
+            account.end()
             if asker.accepted:  # whom a backend knows by the end of it was none
                 account.give_back()
 
@@ -204,13 +205,20 @@ class Endpoint:
                     wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
                 )
                 await self._turn(request, asker, KNOWN if known else NEW, wanted.size)
+            return await self._answered(wanted, asker, request, account)
         except Disconnected:
             self._done(name, asker, ("CLIENT_GONE",))
             return None
         except Overloaded as refusal:
             self._done(name, asker, (refusal.code,))
             raise
-        return await self._answered(wanted, asker, request, account)
+
+    @staticmethod
+    def _patience(context: Context) -> float | None:
+        """How long a stranger's operation may wait; None where it is to go on at once."""
+        if context.asker.accepted or context.changes:
+            return None
+        return context.asker.deadline - asyncio.get_running_loop().time()
 
     async def _turn(self, request: Request, asker: Asker, *rank: int) -> None:
         """Wait for a stranger's turn; raises Overloaded, and Disconnected."""
@@ -230,6 +238,7 @@ class Endpoint:
         """
         context = Context(asker, self._tenants, self._bounds)
         if account is not None:
+            account.begin(BEGUN, lambda: self._patience(context))
             context.charged = account.charged
         try:
             operation = self._operation(wanted, context)

@@ -8,7 +8,7 @@ import math
 import time
 import types
 from bisect import insort
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -38,7 +38,7 @@ class Share:
         self._left = most_saved  # less than nothing where more was taken than there was
         self._counted_at: float | None = None
         self._waiting: list[_Waiting] = []  # who goes next is the first
-        self._numbers = itertools.count()
+        self.numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -63,17 +63,20 @@ class Share:
         """Wait for a turn. Raises Overloaded where too many of lower ranks wait already, now or
         when they come.
         """
-        if self.open:
-            return
+        if not self.open:
+            await self.turn(*rank)
+
+    def turn(self, *rank: int) -> asyncio.Future[None]:
+        """Done when it is one's turn; ends as `enter` does."""
         turn = asyncio.get_running_loop().create_future()
-        insort(self._waiting, _Waiting(rank, next(self._numbers), turn))
+        insort(self._waiting, _Waiting(rank, next(self.numbers), turn))
         if len(self._waiting) > self._most_waiting:
             last = self._waiting.pop().turn
             if not last.done():  # it may have been cancelled just now
                 last.set_exception(self.overloaded())
         self._look_again()
         turn.add_done_callback(self._gone)
-        await turn
+        return turn
 
     def overloaded(self) -> Overloaded:
         """For who can't wait, or not any longer."""
@@ -98,6 +101,12 @@ class Share:
         """Somebody has no time left, or nobody who waits for the answer."""
         if turn.cancelled():
             self._waiting = [waiting for waiting in self._waiting if waiting.turn is not turn]
+        else:
+            turn.exception()  # else the event loop tells of it that nobody looked
+
+
+def _not_at_all() -> None:
+    return None
 
 
 class _Waiting(NamedTuple):
@@ -113,12 +122,27 @@ class Account:
         self._share = share
         self._taken = 0.0
         self._runs = False
+        self._rank: Sequence[int] = ()
+        self._waits: Callable[[], float | None] = _not_at_all
+        self._turn: asyncio.Future[None] | None = None
 
     async def charged(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """The result of `work`, which is charged for the processor time that it takes, step by
         step. What it does in tasks of their own has to be charged there.
         """
         return await self._steps(work)
+
+    def begin(self, rank: int, waits: Callable[[], float | None]) -> None:
+        """It had its turn. From now on it waits between two steps too, while more was taken than
+        there was: in this rank, and ahead of those who have begun later. Where it has not come on
+        after `waits()` seconds, Overloaded is raised in it; None where it is not to wait.
+        """
+        self._rank = rank, next(self._share.numbers)
+        self._waits = waits
+
+    def end(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
 
     def give_back(self) -> None:
         """It turned out to be free."""
@@ -143,10 +167,24 @@ class Account:
                     self._charge(time.thread_time() - began)
             try:
                 yield waits_for
+                if outermost and self._share.left <= 0 and (most := self._waits()) is not None:
+                    yield from self._give_way(most).__await__()
             except BaseException as thrown:
                 step = partial(work.throw, thrown)
             else:
                 step = partial(work.send, None)
+
+    async def _give_way(self, seconds: float) -> None:
+        if seconds <= 0:
+            raise self._share.overloaded()
+        # All tasks of a request wait for one turn, and none of them ends it for the others.
+        if self._turn is None or self._turn.done():
+            self._turn = self._share.turn(*self._rank)
+        turn = self._turn
+        await asyncio.wait([turn], timeout=seconds)
+        if not turn.done():
+            raise self._share.overloaded()
+        turn.result()
 
     def _charge(self, seconds: float) -> None:
         self._taken += seconds

@@ -186,3 +186,89 @@ async def test_what_is_charged_within_is_charged_once():
     await account.charged(whole())
 
     assert 0.04 <= before - share.left < 0.06
+
+
+async def test_work_that_has_begun_waits_between_its_steps():
+    """While more was taken than there was, unless it need not."""
+    share = Share(1.0, most_saved=0.01)
+    left = []
+
+    async def work() -> None:
+        for _ in range(3):
+            left.append(share.left > 0)
+            burn(0.02)
+            await asyncio.sleep(0)
+
+    account = Account(share)
+    account.begin(1, lambda: 10)
+    await account.charged(work())
+    assert left == [True] * 3
+
+    account.begin(1, lambda: None)
+    await account.charged(work())
+    assert left[3:] == [True, False, False]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+async def test_work_that_has_no_time_left_to_wait_is_told_so(seconds):
+    """It may still say what has become of it."""
+    share = Share(0.000_001, most_saved=0.001)
+
+    async def work() -> str:
+        burn(0.01)
+        try:
+            await asyncio.sleep(0)
+        except Overloaded as refusal:
+            return refusal.code
+        return "it went on"
+
+    account = Account(share)
+    account.begin(1, lambda: seconds)
+
+    assert await account.charged(work()) == "OVERLOADED"
+
+
+async def test_who_began_first_ends_first():
+    """Ahead of those who begin later, and each in one piece: all would come too late otherwise."""
+    share = Share(1.0, most_saved=0.001)
+    done = []
+
+    async def work(name: str) -> None:
+        for _ in range(3):
+            burn(0.005)
+            await asyncio.sleep(0)
+        done.append(name)
+
+    async def charged(name: str) -> None:
+        account = Account(share)
+        account.begin(1, lambda: 10)
+        await account.charged(work(name))
+
+    async with asyncio.TaskGroup() as group:
+        for name in "abc":
+            group.create_task(charged(name))
+
+    assert done == ["a", "b", "c"]
+
+
+async def test_tasks_of_one_request_wait_for_one_turn():
+    """However many there are, they keep nobody else out; and cancelled ones wait no longer."""
+    share = Share(0.000_001, most_waiting=2)
+    share.charge(1)
+    account = Account(share)
+    account.begin(1, lambda: 60)
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(account.charged(work())) for _ in range(10)]
+    [other] = await begun(share, (2,))
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    account.end()
+
+    assert {type(each) for each in ended} == {asyncio.CancelledError}
+    assert not other.done()
+    other.cancel()

@@ -110,6 +110,23 @@ async def test_what_graphql_core_makes_is_charged_too(narrow: Gateway):
 
 
 @pytest.mark.slow
+async def test_what_takes_long_waits_as_well(flow: Flow):
+    """Of requests that are all let in while there is time left: what they go on to take is held to
+    the share too, and is given up when their time is over.
+    """
+    aliases = " ".join(f"a{number}: backend {{ kind }}" for number in range(40))
+    below = f"{{ ... on Tenant {{ {aliases} }} }}"
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {below} }}"
+    tenants = [{"__typename": "Tenant", "uid": f"t{number}"} for number in range(500)]
+    async with running_gateway(settings(flow.url, stranger_share=TINY, deadline=2)) as gateway:
+        rush = [gateway.ask(query, {"r": tenants}, token="made-up") for _ in range(60)]  # noqa: S106
+        answered = await asyncio.gather(*rush)
+
+    begun = [body for body in answered if "data" in body]
+    assert codes(begun[-1]) == ["OVERLOADED"]
+
+
+@pytest.mark.slow
 async def test_those_who_wait_are_let_in(flow: Flow):
     """When what was taken is earned back."""
     async with running_gateway(settings(flow.url, stranger_share=0.5, deadline=60)) as gateway:
