@@ -33,8 +33,8 @@ test-all: .venv/dev ## run all tests
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
 	node --test --test-reporter=spec graphiql/browser.test.mjs
 
-fuzz: .venv/dev ## compare both ways of running an operation, thousands of times
-	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/execution/test_compiled.py $(args)
+fuzz: .venv/dev ## compare answers with those of graphql-core, thousands of times
+	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/execution/test_against_the_oracle.py $(args)
 
 chaos: .venv/runtime ## hold the gateway to its promises over upstreams that misbehave; roughly: make chaos args=--short
 	$(python) -m chaos $(args)

@@ -11,7 +11,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -49,8 +48,8 @@ OUTCOME_FIELDS: Final = 10
 """Of one customer in a change's payload: the schema has seven."""
 OUTCOME_BYTES: Final = 100
 """Of each of these fields."""
-AGAIN: Final = 1.0
-"""Seconds that an answer may take which is made anew."""
+TO_SHOW: Final = 1.0
+"""Seconds after the deadline in which what was read by then may be shown."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -115,11 +114,10 @@ class Context:
         self.unlisted = 0
         """How much the client is told of in number only."""
         self.bounds = bounds
-        self._ends = asker.deadline
+        self._ends = asker.deadline + TO_SHOW
         self._shown = 0
         self._named = 0
         self._told = 0, 0, 0
-        self._looks_ahead = False
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
         self.answers: AnswerCache | None = None
@@ -127,12 +125,10 @@ class Context:
         loaders let go of records that were shown.
         """
         self.filled = 0
-        """How many values were counted. Whoever makes some of them anew may put it back."""
+        """How many values were counted."""
         self.weighed = 0
         """How many bytes were. Up to `few`, whoever adds some need not ask `weigh`."""
         self.few = min(STRANGERS, bounds.max_response_body)
-        self.charged: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
-        """Charges long work for the time that it takes, if somebody has to."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -217,28 +213,6 @@ class Context:
         finally:
             self.loaders.forget()
 
-    def begin_again(self) -> None:
-        """Nothing was shown yet: the answer is made anew, of what was read."""
-        self._shown = self.filled = self.weighed = self._named = self._listed = self.unlisted = 0
-        self._reported.clear()
-        self._show_in_time()
-
-    @contextmanager
-    def looking_ahead(self) -> Iterator[None]:
-        """What is read inside is shown later, and counted then: whoever shows it knows best of what
-        there is too much.
-        """
-        self._looks_ahead = True
-        try:
-            yield
-        finally:
-            self._looks_ahead = False
-            self._show_in_time()
-
-    def _show_in_time(self) -> None:
-        """What was read in time is shown, though the time may be over by now."""
-        self._ends = max(self._ends, asyncio.get_running_loop().time() + AGAIN)
-
     def show(self, rows: int) -> None:
         """Count rows that go into the answer; raises LimitExceeded where they are too many, and
         DeadlineExceeded where there is no time left to show them.
@@ -246,8 +220,6 @@ class Context:
         A row that is read once may be shown any number of times: a hundred customers who share a
         hundred groups are ten thousand.
         """
-        if self._looks_ahead:
-            return
         self._shown += rows
         if self._shown > self.bounds.max_rows:
             raise LimitExceeded(
@@ -270,36 +242,12 @@ class Context:
             self.weigh((places - 1) * (self.weighed - weighed))
         return made
 
-    @contextmanager
-    def counting(self) -> Iterator[Callable[[], bool]]:
-        """Gives what counts once more all that is counted inside; False where it is too much."""
-        shown, filled, weighed = self._shown, self.filled, self.weighed
-
-        def again() -> bool:
-            fits = (
-                self._shown + rows <= self.bounds.max_rows
-                and self.filled + values <= self.bounds.max_values
-                and self.weighed + size <= self._max_bytes
-                and asyncio.get_running_loop().time() <= self._ends
-            )
-            if fits:
-                self._shown += rows
-                self.filled += values
-                self.weighed += size
-            return fits
-
-        yield again
-        rows, values = self._shown - shown, self.filled - filled
-        size = self.weighed - weighed
-
     def fill(self, values: int) -> None:
         """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
         `show`.
 
         Few rows have many fields, where each of them is asked for under many names.
         """
-        if self._looks_ahead:
-            return
         self.filled += values
         if self.filled > self.bounds.max_values:
             raise LimitExceeded(
@@ -312,8 +260,6 @@ class Context:
 
     def weigh(self, size: int) -> None:
         """Count about the bytes that something takes in the response; raises LimitExceeded."""
-        if self._looks_ahead:
-            return
         self.weighed += size
         if self.weighed <= self.few and self.weighed <= self.bounds.max_response_body:
             return  # most answers, for which nobody asks whose they are
@@ -328,14 +274,29 @@ class Context:
             )
 
     @property
+    def counted(self) -> tuple[int, int, int]:
+        """The rows, values and bytes so far. Whoever makes something anew may put them back."""
+        return self._shown, self.filled, self.weighed
+
+    @counted.setter
+    def counted(self, counted: tuple[int, int, int]) -> None:
+        self._shown, self.filled, self.weighed = counted
+
+    @property
     def _max_bytes(self) -> int:
         most = self.bounds.max_response_body
         return most if self.asker.accepted else min(most, STRANGERS)
 
+    def may_grow(self, failure: Exception) -> bool:
+        """Whether this is too much only as long as no backend has accepted the token."""
+        return (
+            isinstance(failure, LimitExceeded)
+            and failure.limit == "max_response_body"
+            and not self.asker.accepted
+        )
+
     def name(self, entities: int, *, field: Sequence[str]) -> None:
         """Count ids and representations; raises LimitExceeded where they are too many."""
-        if self._looks_ahead:
-            return
         self._named += entities
         if self._named > self.bounds.max_entities:
             raise LimitExceeded(
@@ -359,8 +320,8 @@ class Context:
         self._ends, self.bounds = math.inf, self._of_changes
         try:
             yield
-        finally:
             self._told = self._shown, self.filled, self.weighed
+        finally:  # what has failed is counted when it is made anew
             self._shown, self.filled, self.weighed, self._ends, self.bounds = outside
 
     @cached_property

@@ -126,6 +126,7 @@ class LimitExceeded(CallerError):
         found: int | None = None,
     ) -> None:
         super().__init__(message, field=field)
+        self.limit = limit
         self._numbers = {"limit": limit, "allowed": allowed, "found": found}
 
     @property

@@ -77,8 +77,7 @@ class Loaders:
 
     def load(self, key: Key) -> asyncio.Future[Any]:
         """What `key` asks for, once a request; raises the GatewayError that it failed with."""
-        # Cancelling one waiter would cancel every waiter of its key, and graphql-core cancels the
-        # siblings of a failed field: so each waits behind a shield of its own.
+        # Cancelling one waiter would cancel every waiter of its key: each has a shield of its own.
         shielded = asyncio.shield(self.ask(key))
         shielded.add_done_callback(_seen)
         return shielded

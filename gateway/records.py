@@ -3,8 +3,8 @@ straight into them.
 
 Every field but the identifiers, a group's name and the lists may be None: the published REST
 contracts mark fields "required" that their own examples leave out. A leaf that the upstream sent
-in the wrong type holds the InvalidAnswer that says so, which graphql-core turns into that leaf's
-error (see gateway.backends.decoding).
+in the wrong type holds the InvalidAnswer that says so, which becomes that leaf's error (see
+gateway.backends.decoding).
 """
 
 from __future__ import annotations

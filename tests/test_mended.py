@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
-from gateway.execution import mended
-from gateway.execution.mended import MOST_BYTES, warnings
-from gateway.execution.turns import Turns
-from gateway.records import MendedText
+from gateway.execution.failures import LOST, MOST_BYTES
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
 from tests.two_backends import both, running_commercetools
@@ -27,7 +23,7 @@ HALF = "The backend sent half of a surrogate pair; U+FFFD stands for each."
 def told(body: Any) -> list[tuple[str, list[str | int] | None]]:
     """The message and path of each warning."""
     found = body.get("extensions", {}).get("warnings", [])
-    assert all(warning["code"] == mended.CODE for warning in found)
+    assert all(warning["code"] == LOST for warning in found)
     return [(warning["message"], warning.get("path")) for warning in found]
 
 
@@ -215,37 +211,20 @@ async def test_a_group_whose_id_was_mended_can_not_be_edited(flow: Flow):
     assert shop.calls == ["GET customer-groups/key=gold"]
 
 
-# -- the warnings themselves
-
-
-async def test_long_paths_are_bounded_in_bytes():
+async def test_long_paths_are_bounded_in_bytes(flow: Flow):
     """Whoever writes the query names the keys."""
-    data = {"\u00f8" * 4_000: {str(number): lost() for number in range(9)}}
+    flow.add_group("gold")
+    with flow.store.transaction():
+        for number in range(100):
+            add(flow, f"c{number:03}", b'"city":"\xff"', "gold")
+    name = "n" * 100
+    query = f"""{{ {name}: customerGroup(by: {{uid: "gold"}}) {{
+        {name}: customers(first: 100) {{ {name}: nodes {{ {name}: city }} }} }} }}"""
+    async with running_gateway(settings(flow.url)) as gateway:
+        body = await gateway.ask(query)
 
-    found = await warnings(data, Turns(), most=100)
-
-    assert len(json.dumps(found, ensure_ascii=False).encode()) < MOST_BYTES + 2_000
-    assert len(found) == 3
-    assert found[-1]["message"] == "And 7 more values."
-    assert msgspec.json.encode(data)
-
-
-async def test_an_object_in_many_places_is_warned_of_in_each():
-    """It is the same object; that its text was made plain for the first place is no matter."""
-    shared = {"name": lost()}
-    data = {"a": shared, "b": [shared, None, msgspec.Raw(b"[1]"), {}], "c": [[], [shared]]}
-
-    found = await warnings(data, Turns(), most=100)
-
-    assert [warning["path"] for warning in found] == [
-        ["a", "name"],
-        ["b", 0, "name"],
-        ["c", 1, 0, "name"],
-    ]
-    assert type(shared["name"]) is str
-
-
-def lost() -> MendedText:
-    text = MendedText("\ufffd")
-    text.how = LATIN_1
-    return text
+    found = body["extensions"]["warnings"]
+    listed = MOST_BYTES // (4 * len(name))
+    assert len(json.dumps(found).encode()) < MOST_BYTES + 200 * listed
+    assert len(found) <= listed + 1
+    assert found[-1]["message"] == f"And {101 - len(found)} more values."

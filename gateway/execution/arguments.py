@@ -61,8 +61,8 @@ class _Expected:
     field: GraphQLField  # held, because it is known by its id
     always: Collection[str]
     """Those that have a value, or are a mistake, where they are not given."""
-    arguments: Mapping[str, StrawberryArgument]
-    """As Strawberry has them, by their names in GraphQL."""
+    arguments: Mapping[str, StrawberryArgument] | None
+    """As Strawberry has them, by their names in GraphQL; None for a field of introspection."""
 
 
 class Coercion:
@@ -82,6 +82,8 @@ class Coercion:
         for name, definition in field.args.items():
             if name in nodes or name in expected.always:
                 coerce_argument(values, node, name, definition, nodes.get(name), variables, None)
+        if expected.arguments is None:
+            return values
         given = convert_arguments(
             values,
             [argument for name, argument in expected.arguments.items() if name in values],
@@ -101,7 +103,8 @@ class Coercion:
             or argument.default_value is not Undefined
         ]
         name_of = self._config.name_converter.from_argument
-        arguments = {name_of(each): each for each in field.extensions[DEFINITION].arguments}
+        definition = field.extensions.get(DEFINITION)
+        arguments = definition and {name_of(each): each for each in definition.arguments}
         known = self._known[id(field)] = _Expected(field, frozenset(always), arguments)
         return known
 

@@ -1,7 +1,8 @@
 """The source of generated functions: an expression for each plain field of a record.
 
-An expression gives what graphql-core would have given or, for any surprise in the data, raises
-something. Of a sound record it looks at nothing twice: the record's type says what its fields hold.
+An expression gives what graphql-core would have given or, where the data are not as they should be,
+raises something. Of a sound record it looks at nothing twice: the record's type says what its
+fields hold.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
-from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway import records
@@ -55,8 +56,8 @@ BYTES_PER_CHARACTER: Final = 7
 """Of its source, which is kept too."""
 
 
-class Surprise(Exception):
-    """The data are not as they should be; graphql-core knows what to say of it."""
+class Unshowable(Exception):
+    """A value is not as it should be: a generated function gives up, others look more carefully."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ class Partial:
     in place of the `others`.
     """
 
+    type: GraphQLObjectType
+    fields: GroupedFieldSet
+    """All of its fields, by their response keys."""
+    below: Mapping[str, Partial]
+    """What is shown of the objects in its plain fields, by their keys."""
     shape: Shape
     others: Sequence[str]
     size: int
@@ -73,8 +79,6 @@ class Partial:
     """
     weigh: Weigh
     """Of such objects, without the values of the `others`."""
-    bare: int
-    """About the bytes of one object without any values."""
     repeats: bool
     """Whether it shows anything under several names, and so may be far larger than the record."""
 
@@ -135,6 +139,8 @@ class Code:
     names: dict[str, object] = field(default_factory=dict)
     size: int = 0
     repeats: bool = False
+    latest: Partial | None = None
+    """What is shown of the objects that the latest expression comes to."""
 
     def functions(self, body: str, weight: Weight) -> tuple[Shape, Weigh]:
         """What gives `body`, and what weighs several of those, each called `made`."""
@@ -156,7 +162,7 @@ class Code:
         definition = type_.fields.get(name)
         if definition is None or definition.args:
             return None
-        read = self.read(definition)
+        read, self.latest = self.read(definition), None
         return None if read is None else self.completed(definition.type, details, read)
 
     def sound(self, type_: GraphQLObjectType, name: str, details: FieldDetailsList) -> str | None:
@@ -199,7 +205,9 @@ class Code:
     def read(self, definition: GraphQLField) -> str | None:
         """An expression for what the field's resolver gives."""
         strawberry = definition.extensions.get(DEFINITION)
-        if strawberry is None or strawberry.is_async or strawberry.extensions:
+        if strawberry is None:
+            return f"{self.name(own_resolver(definition))}(record, info)"
+        if strawberry.is_async or strawberry.extensions:
             return None
         resolver = strawberry.base_resolver
         if resolver is None:
@@ -225,7 +233,7 @@ class Code:
         nullable = not is_non_null_type(type_)
         inner = type_.of_type if is_non_null_type(type_) else type_
         variable = f"v{read}" if item_of_list else "v"
-        otherwise = f"None if {variable} is None else surprise()" if nullable else "surprise()"
+        otherwise = f"None if {variable} is None else unshowable()" if nullable else "unshowable()"
         if is_leaf_type(inner):
             good, shown = self._leaf(inner, variable)
             good = good.format(v=f"({variable} := {read})")
@@ -245,6 +253,7 @@ class Code:
             below = self.below(inner, details)
             if below.others:
                 return None
+            self.latest = below
             self.size += below.size
             self.repeats = self.repeats or below.repeats
             good = f"({variable} := {read}) is not None"
@@ -285,7 +294,7 @@ class Code:
 
     def _leaf(self, type_: GraphQLLeafType, variable: str) -> tuple[str, str]:
         """A condition on `{v}` under which it is as it should be, and how it is shown then."""
-        if is_enum_type(type_):
+        if is_enum_type(type_) and DEFINITION in type_.extensions:
             enum: type[Enum] = type_.extensions[DEFINITION].wrapped_cls
             good = f"type({{v}}) is {self.name(enum)}"
             return good, f"{self.name(_texts(type_))}[{variable}._value_]"
@@ -418,17 +427,32 @@ def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
 def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def shown(value: Any) -> Any:
         if isinstance(value, Exception | records.Mended):
-            raise Surprise
+            raise Unshowable
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:
-            raise Surprise
+            raise Unshowable
         return coerced
 
     return shown
 
 
-def _surprise() -> None:
-    raise Surprise
+def own_resolver(definition: GraphQLField) -> Callable[[Any, Any], Any]:
+    """graphql-core's resolver of a field of its own, which is introspection's: lists are lists."""
+    resolve = definition.resolve
+    assert resolve is not None  # noqa: S101  # each of them has one
+    inner = definition.type.of_type if is_non_null_type(definition.type) else definition.type
+    if not is_list_type(inner):
+        return resolve
+
+    def listed(parent: Any, info: Any, **given: Any) -> Any:
+        found = resolve(parent, info, **given)
+        return None if found is None else list(found)
+
+    return listed
+
+
+def _unshowable() -> None:
+    raise Unshowable
 
 
 def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
@@ -447,6 +471,6 @@ GIVEN: Final[dict[str, object]] = {
     "json_size": json_size,
     "lists": (tuple, list),
     "rfc3339": rfc3339,
-    "surprise": _surprise,
+    "unshowable": _unshowable,
 }
 """What the source of every shape may refer to."""

@@ -1,4 +1,7 @@
-"""What is known of the fields of a schema, whatever the document: each is looked at once."""
+"""What is known of the fields of a schema, whatever the document: each is looked at once.
+
+Introspection's fields are fields as well: their resolvers are graphql-core's.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,17 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
+from graphql.pyutils import Path
+from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.context import Context
 from gateway.execution.arguments import Given
+from gateway.execution.expressions import own_resolver
 from gateway.schema.fetched import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+META_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,10 @@ class PlainInfo:
     """What a resolver may know of the request, wherever it is called."""
 
     context: Context
+    schema: GraphQLSchema | None = None
+    """For introspection, which costs no REST call."""
+    path: Path | None = None
+    """Of a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +50,8 @@ class Field:
     """What is known of one field."""
 
     definition: GraphQLField
-    runs: bool
-    """Whether a plan can be run that has it."""
     follow: Callable[[Any, PlainInfo, Given], Any]
-    """The resolver, of a parent and the arguments."""
+    """The resolver, of a parent and the arguments; of a change, it gives an awaitable."""
     fetched: Fetched | None
     costly: bool
     """Whether REST calls can come of it."""
@@ -57,31 +66,24 @@ class Fields:
     """What is known of the fields of one schema, each looked at once."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
+        self.schema = schema
         self._costly = Costly(schema)
-        self._known: dict[tuple[str, str], Field | None] = {}
+        self._known: dict[tuple[str, str], Field] = {}
 
-    def of(self, parent: GraphQLObjectType, name: str) -> Field | None:
-        """None for one that is graphql-core's alone."""
+    def of(self, parent: GraphQLObjectType, name: str) -> Field:
+        """The field, or one of those by which any schema tells of itself."""
         here = parent.name, name
         if here not in self._known:
-            if name not in parent.fields:
-                return None  # __schema, or __type
-            self._known[here] = self._look_at(parent.fields[name])
+            self._known[here] = self._look_at(parent.fields.get(name) or META_FIELDS[name])
         return self._known[here]
 
-    def _look_at(self, field: GraphQLField) -> Field | None:
+    def _look_at(self, field: GraphQLField) -> Field:
         definition = field.extensions.get(DEFINITION)
-        if definition is None:
-            return None
-        how = fetched(field)
-        foreign = [each for each in definition.extensions if each.has_resolver and each is not how]
         inner = _nullable(field.type)
         return Field(
             definition=field,
-            runs=not definition.is_async and not foreign,
-            follow=_follow(definition),
-            fetched=how,
+            follow=_follow(definition) if definition else _follow_own(field),
+            fetched=fetched(field),
             costly=self._costly.field(field),
             is_list=is_list_type(inner),
             nullable=not is_non_null_type(field.type),
@@ -93,7 +95,7 @@ class Fields:
         inner = _nullable(type_.of_type) if is_list_type(type_) else type_
         if is_object_type(inner):
             return [inner]
-        return list(self._schema.get_possible_types(inner)) if is_abstract_type(inner) else []
+        return list(self.schema.get_possible_types(inner)) if is_abstract_type(inner) else []
 
 
 class Costly:
@@ -135,6 +137,11 @@ def fetched(field: GraphQLField) -> Fetched | None:
 
 def _nullable(type_: Any) -> Any:
     return type_.of_type if is_non_null_type(type_) else type_
+
+
+def _follow_own(field: GraphQLField) -> Callable[[Any, PlainInfo, Given], Any]:
+    resolve = own_resolver(field)
+    return lambda parent, info, given: resolve(parent, info, **given)
 
 
 def _follow(definition: Any) -> Callable[[Any, PlainInfo, Given], Any]:

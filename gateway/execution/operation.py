@@ -6,13 +6,11 @@ coercing its variables, checking its arguments, and holding its REST calls to th
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from graphql import (
-    ExecutionResult,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -24,19 +22,14 @@ from gateway.answer_cache import AnswerCache
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget
-from gateway.execution.compiled import CompiledExecutor, Tally
 from gateway.execution.documents import Document, Documents, Refused
-from gateway.execution.expressions import Surprise
 from gateway.execution.looked_at import looked_at
-from gateway.execution.mended import warnings
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Planner, conditions
-from gateway.execution.preloading import Preloader
 from gateway.execution.prepared import PreparedOperation, PreparedPlan
 from gateway.execution.running import Run
-from gateway.execution.turns import TURN, Turns
+from gateway.execution.time_slices import SLICE, TimeSlices
 from gateway.limits import variables_refusal
-from gateway.reads import ListOf
 
 MOST_COERCION_ERRORS: Final = 50
 
@@ -47,66 +40,15 @@ class Operation:
 
     node: OperationDefinitionNode
     context: Context
-    ahead: Sequence[ListOf]
-    """Reads that need not wait for an answer."""
-    run: Run | None
-    """How it is run as long as there is no surprise; None where it is all graphql-core's."""
-    preloader: Preloader | None
-    """Reads what graphql-core is to show; without it, resolvers read as they are called."""
-    executor: Callable[[Tally], CompiledExecutor]
-    """Makes graphql-core's executor for it."""
-    turns: Turns
+    run: Run
+    """Runs it, once."""
     untrusted: str | None = None
     """The SHA-256 of its document, where that runs although no manifest has it."""
-    tally: Tally = field(default_factory=Tally)
 
     @property
     def changes(self) -> bool:
         """Whether it is a mutation."""
         return self.node.operation is OperationType.MUTATION
-
-    async def execute(self) -> ExecutionResult:
-        """Run it; what fails in it is in the result's errors, in the order of its fields, and what
-        was mended in its extensions. Its data may have parts that are encoded already.
-        """
-        if self.run is not None:
-            try:
-                return ExecutionResult(data=await self.run.data())
-            except Surprise:
-                self.tally.surprises += 1
-                self.context.begin_again()
-            finally:
-                self.tally.compiled += self.run.objects
-        if self.preloader is not None and not self.changes:
-            await self.preloader.read()
-        executor = self.executor(self.tally)
-        try:
-            result = executor.execute_operation()
-            if self.preloader is None and not self.changes:  # else it was asked for already
-                self.context.loaders.ask_ahead(self.ahead)
-            if inspect.isawaitable(result):
-                result = await result
-            collected, mended = executor.collected_errors, executor.mended
-        finally:
-            executor.let_go()
-        assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in parts
-        self.context.unlisted += collected.more()
-        errors = [error for error, _ in collected.since(0)]
-        extensions = None
-        if mended:
-            most = self.context.bounds.max_errors
-            extensions = {"warnings": await warnings(result.data, self.turns, most=most)}
-        return ExecutionResult(result.data, sorted(errors, key=_place) or None, extensions)
-
-
-def _place(error: GraphQLError) -> tuple[int, Sequence[tuple[bool, str | int]]]:
-    """Where a field's error belongs among others: as the fields are written, then by its path.
-
-    They come in the order of the answers, which no two requests have in common.
-    """
-    field_node = error.nodes[0] if error.nodes else None
-    start = field_node.loc.start if field_node is not None and field_node.loc else 0
-    return start, [(isinstance(key, str), key) for key in error.path or ()]
 
 
 class Operations:
@@ -120,21 +62,17 @@ class Operations:
         *,
         suggestions: bool,
         max_variable_values: int,
-        compiled: bool = True,
         selecting: bool = True,
-        turn: float = TURN,
+        time_slice: float = SLICE,
     ) -> None:
-        """`compiled` and `selecting` are off to see what the others do without them; with a `turn`
-        of no seconds, what is made by graphql-core gives way wherever it can.
-        """
+        """`selecting` is off to see what is answered if records are read whole."""
         self._schema = schema
         self._documents = documents
         self._persisted = persisted
         self._suggestions = suggestions
         self._planner = Planner(schema)
-        self._compiled = compiled
         self._selecting = selecting
-        self._turns = Turns(turn)
+        self._slices = TimeSlices(time_slice)
         self._max_values = max_variable_values
 
     def knows(
@@ -180,35 +118,18 @@ class Operations:
         made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
         plan = made.plan
         arguments = Arguments(self._planner.coercion, values)
-        runs = self._compiled and plan.covered
-        context.answers = AnswerCache() if runs else None
+        changes = node.operation is OperationType.MUTATION
+        context.answers = None if changes else AnswerCache()
         try:
             rehearsed = budget.hold(plan, arguments, context, node, made.rehearsals, keep=keep)
         finally:
             if keep and made.size != made.weighed:
                 made.weighed = made.size
                 self._documents.weigh(meant.text, document, accepted=accepted)
-        ahead = rehearsed.ahead
-        preloader = Preloader(plan, arguments, context, ahead) if self._compiled else None
-        # A run would end with the field that fails, with some of the others asked for and some not.
-        runs = runs and not rehearsed.errs
-
-        def executor(tally: Tally) -> CompiledExecutor:
-            executing = CompiledExecutor.of(
-                self._schema, document, node, values, context, suggestions=self._suggestions
-            )
-            if preloader is not None:
-                executing.use(made, tally, preloader, self._turns)
-            return executing
-
         return Operation(
             node=node,
             context=context,
-            ahead=ahead,
-            run=Run(plan, arguments, context, ahead) if runs else None,
-            preloader=preloader,
-            executor=executor,
-            turns=self._turns,
+            run=Run(plan, arguments, context, rehearsed.ahead, self._slices),
             untrusted=meant.unknown,
         )
 

@@ -33,7 +33,7 @@ from graphql.execution.values import VariableValues
 from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
-from gateway.execution.expressions import Compiler, Shape, Weigh, all_of
+from gateway.execution.expressions import Compiler, Partial, Shape, Weigh, all_of
 from gateway.execution.fields import Field, Fields, PlainInfo
 from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
 
@@ -53,6 +53,8 @@ class Selection(Struct, frozen=True, eq=False):
     """Whether all of these values are such objects."""
     shape: Shape
     """Gives the plain fields, in the order of all, with None in place of those of `links`."""
+    partial: Partial
+    """What `shape` is made of."""
     links: Sequence[Link]
     size: int
     """How many fields it has, those of plain objects within it included, of lists once."""
@@ -75,6 +77,8 @@ class Link(Struct, frozen=True, eq=False, kw_only=True):
     """Otherwise, what is asked of an object of each type that its value, or an item, may have."""
     types: Sequence[GraphQLObjectType]
     """Those types, as in `selections`."""
+    tells: bool
+    """Whether its value tells what has become of a change: see Context.telling."""
 
     def type_of(self, value: object, info: PlainInfo) -> GraphQLObjectType | None:
         """Which of those a value is of, or an item; None for what should not be there."""
@@ -90,16 +94,14 @@ class Plan(Struct, frozen=True, eq=False):
 
     operation: OperationType
     root: Selection
-    covered: bool
-    """Whether it can be run; else it is graphql-core's, and only rehearsed."""
+    fields: Fields
+    """What is known of the schema's."""
     size: int
     """About the bytes that it takes, rather too many than too few."""
     lasting: bool
     """Whether it was made for more than one request: see Shapes."""
     free: Sequence[Link]
     """Links that have arguments and can't lead to a REST call, so that nobody rehearses them."""
-    compiler: Compiler
-    """Compiles what else is made for it."""
 
 
 class Arguments:
@@ -177,11 +179,8 @@ class Planner:
             lasting=lasting,
         )
         selection = making.root(root)
-        covered = making.covered and operation.operation is OperationType.QUERY
         size = BYTES_PER_SHAPE * making.shapes.count + BYTES_PER_FIELD * making.shapes.fields
-        return Plan(
-            operation.operation, selection, covered, size, lasting, making.free, making.compiler
-        )
+        return Plan(operation.operation, selection, self._fields, size, lasting, making.free)
 
 
 def conditions(
@@ -220,9 +219,7 @@ class _Making:
         *,
         lasting: bool,
     ) -> None:
-        self.covered = True
         self.free: list[Link] = []
-        self.compiler = compiler
         self._coercion = coercion
         self._schema = schema
         self._fields = fields
@@ -239,31 +236,30 @@ class _Making:
             fields = collect_fields(
                 self._schema, self._fragments, self._variables, type_, self._operation
             ).grouped_field_set
-        return self._selection(type_, fields)
+        # A change's payload, and the objects in it.
+        tells = 2 if self._operation.operation is OperationType.MUTATION else 0
+        return self._selection(type_, fields, tells)
 
-    def _selection(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
+    def _selection(
+        self, type_: GraphQLObjectType, fields: GroupedFieldSet, tells: int
+    ) -> Selection:
         here = place(type_, fields)
         made = self._made.get(here)
         if made is None:
             partial = self.shapes.partial(type_, fields, here)
-            links = [self._link(type_, key, fields[key]) for key in partial.others]
-            found = tuple(link for link in links if link is not None)
+            links = [self._link(type_, key, fields[key], tells) for key in partial.others]
             made = self._made[here] = Selection(
-                type_, all_of(type_), partial.shape, found, partial.size, partial.weigh
+                type_, all_of(type_), partial.shape, partial, links, partial.size, partial.weigh
             )
         return made
 
-    def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link | None:
-        """None for what is graphql-core's alone, such as introspection."""
+    def _link(
+        self, parent: GraphQLObjectType, key: str, details: FieldDetailsList, tells: int
+    ) -> Link:
         node = details[0].node
         field = self._fields.of(parent, node.name.value)
-        if field is None:
-            self.covered = False
-            return None
         completed = self.shapes.completed(field.definition.type, details)
         types = () if completed else field.types
-        if not field.runs or not (completed or types):
-            self.covered = False
         link = Link(
             key=key,
             field=field,
@@ -271,9 +267,11 @@ class _Making:
             arguments=self._coercion.pattern(field.definition, node),
             completed=completed,
             selections={
-                type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
+                type_.name: self._selection(type_, self._below(type_, details), max(0, tells - 1))
+                for type_ in types
             },
             types=types,
+            tells=tells > 0,
         )
         if field.definition.args and not field.costly:
             self.free.append(link)

@@ -8,10 +8,8 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from gateway.execution.expressions import Partial
 from gateway.execution.plan import Plan
 from gateway.execution.rehearsal import Rehearsals
-from gateway.execution.shapes import Place
 from gateway.selection import Selection
 
 MOST_PLANS: Final = 16
@@ -27,15 +25,13 @@ class PreparedPlan:
 
     plan: Plan
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
-    partials: dict[Place, Partial] = field(default_factory=dict)
-    """Shapes for graphql-core's executor: about those of the plan, and counted with them."""
     weighed: int = 0
     """Its size when that of its document was last told."""
 
     @property
     def size(self) -> int:
         """About the bytes that it takes, rather too many than too few."""
-        return 2 * self.plan.size + self.rehearsals.size
+        return self.plan.size + self.rehearsals.size
 
 
 @dataclass(slots=True)

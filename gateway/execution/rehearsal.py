@@ -57,8 +57,6 @@ class Rehearsed(Struct, frozen=True, kw_only=True):
     """How many fields were gone through, those of each tenant counted."""
     ahead: Sequence[ListOf]
     """Reads of lists for which no answer has to be waited for."""
-    errs: bool
-    """Whether some field is sure to fail."""
 
 
 def rehearse(
@@ -76,14 +74,13 @@ def rehearse(
     notes: list[Note] = []
     mistakes: list[GraphQLError] = []
     ahead: list[ListOf] = []
-    surplus, places, longest, errs = 0, 0, Window(size=0), False
+    surplus, places, longest = 0, 0, Window(size=0)
     for part in parts:
         walk = _Walk(arguments, context, cap=cap, places=places)
         walk.tick([_Place(part, None, ())], first=True)
         looked_up, more = walk.looked_up()
         notes += [*walk.notes.calls, *looked_up]
         mistakes += walk.mistakes
-        errs = errs or walk.errs
         ahead += walk.notes.ahead
         surplus, places = surplus + more, walk.places
         if walk.notes.longest.size > longest.size:
@@ -96,7 +93,6 @@ def rehearse(
         longest=longest,
         places=places,
         ahead=ahead,
-        errs=errs,
     )
 
 
@@ -143,7 +139,6 @@ class _Walk:
     ) -> None:
         self.notes = Notes(cap=cap)
         self.mistakes: list[GraphQLError] = []
-        self.errs = False
         self.places = places
         self._arguments = arguments
         self._context = context
@@ -191,12 +186,10 @@ class _Walk:
                 try:
                     value, waited = self._follow(link, place.value)
                 except CallerError as mistake:
-                    self.errs = True
                     if not first or isinstance(mistake, LimitExceeded):
                         self.mistakes.append(_located(mistake, link, path))
                     continue
-                except Exception:  # it will be met again, and then cost this field only
-                    self.errs = True
+                except Exception:  # noqa: S112  # it will be met again, and cost this field only
                     continue
                 below = list(self._below(link, value, path))
                 if waited:

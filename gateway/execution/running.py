@@ -2,28 +2,39 @@
 
 Objects of one place are made together. What is fetched is asked for as soon as its parent is there,
 and goes into its parent's object whenever it comes; so nothing waits for what it does not need.
-Whatever is not as it should be (an error, null where none can be, an answer with flaws) is a
-surprise that ends the run: graphql-core then makes the answer from the start, of what was read
-already, for it knows what to say of it, and where.
+What fails is noted beside its object, and costs nothing else: plain values on which a generated
+function has given up are made by the careful form of the same selection, in time slices.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
+from graphql import (
+    ExecutionResult,
+    GraphQLObjectType,
+    OperationType,
+    located_error,
+)
+from graphql.pyutils import Path
 
 from gateway.context import Context
 from gateway.execution.alike import marks
-from gateway.execution.expressions import ENCODED, Surprise, Weigh
+from gateway.execution.careful import Careful, Null, null_error
+from gateway.execution.expressions import ENCODED, Weigh
+from gateway.execution.failures import Failure, Failures, Steps, Told, expected
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
+from gateway.execution.time_slices import TimeSlices
 from gateway.reads import Key
-from gateway.schema.fetched import flaws_of
+from gateway.schema.fetched import flaws_of, report
 
 Object = Any
 """An object of the response: a dict, or a struct if all of it is plain."""
@@ -31,13 +42,20 @@ Places = Sequence[int]
 """Of objects or values that are made once: how often each stands in the response, which is what
 limits count.
 """
+Followed = tuple[Selection, Sequence[Any], Sequence[Object], Places]
+"""Objects whose links are still to be followed, with the values that they are made of."""
 
 
 class Run:
-    """One run of a plan, which `covered` says can be run."""
+    """One run of a plan."""
 
     def __init__(
-        self, plan: Plan, arguments: Arguments, context: Context, ahead: Sequence[Key]
+        self,
+        plan: Plan,
+        arguments: Arguments,
+        context: Context,
+        ahead: Sequence[Key],
+        slices: TimeSlices,
     ) -> None:
         """What is `ahead` is asked for at once, whether it comes to be needed or not."""
         self.objects = 0
@@ -45,47 +63,102 @@ class Run:
         self._plan = plan
         self._arguments = arguments
         self._context = context
-        self._ahead = ahead
-        self._info = PlainInfo(context)
+        self.ahead = ahead
+        self._slices = slices
+        self._info = PlainInfo(context, plan.fields.schema)
+        self._careful = Careful(plan.fields, self._info, context, slices)
+        self._failures: dict[int, Failures] = {}
+        self._failed: set[int] = set()
+        """The parts of the plan in which something failed."""
+        self._selections: dict[int, Selection] = {}
+        """Of objects whose type their field leaves open."""
+        self._later: deque[Steps] = deque()
+        """What takes longer than others should wait."""
+        self._postponed: list[tuple[Link, Sequence[Any], Sequence[Object], Places]] = []
+        """What there is no room for before a backend has accepted the request's token."""
         self._pending = 0
-        self._over: asyncio.Future[bool] | None = None
-        """Whether all is there; False after a surprise."""
+        self._wake: asyncio.Future[None] | None = None
 
-    async def data(self) -> Object:
-        """The response's `data`, parts of it encoded already; raises Surprise."""
-        self._over = over = asyncio.get_running_loop().create_future()
-        self._pending = 1  # the root
+    async def execute(self) -> ExecutionResult:
+        """Parts of the result's data may be encoded already. Its errors come in the order of their
+        fields; `warnings` in its extensions say what is not quite the backend's.
+        """
+        root = self._plan.root
         try:
+            followed: list[Followed] = []
             try:
-                [root] = self._objects(self._plan.root, [None], [1])
-            except Exception as surprise:
-                raise Surprise from surprise
-            self._context.loaders.ask_ahead(self._ahead)
-            self._done()
-            if not await over:
-                raise Surprise
-            return root
+                [made] = self._made(root, [None], [1], followed)
+            except Exception as failure:  # nothing fits
+                return ExecutionResult(None, [located_error(failure)])
+            if self._plan.operation is OperationType.MUTATION:
+                for link in root.links:
+                    await self._change(link, made)
+            else:
+                self._follow_all(followed)
+                self._context.loaders.ask_ahead(self.ahead)
+                await self._done()
+            return await self._result(root, made) if self._failures else ExecutionResult(made)
         finally:
-            self._over = None
+            self._wake = None
+            self._pending = -1  # nobody is waiting any more
+            self._later.clear()
+
+    async def _change(self, link: Link, made: Object) -> None:
+        """One after another: what is shown of one is read before the next begins."""
+        path = Path(None, link.key, self._plan.root.type.name)
+        try:
+            given = self._arguments.of(link)
+            info = PlainInfo(self._context, self._info.schema, path)
+            payload = await link.field.follow(None, info, given)
+        except Exception as failure:
+            payload = failure
+        self._complete(link, [payload], [made], [1])
+        await self._done()
+
+    async def _result(self, root: Selection, made: Object) -> ExecutionResult:
+        told = Told(
+            self._failures,
+            self._failed,
+            self._selections,
+            self._slices,
+            most=self._context.bounds.max_errors,
+        )
+        await told.look(root, made)
+        self._context.unlisted += told.unlisted
+        for path, flaws in told.omissions:
+            report(flaws, path, self._context)
+        return ExecutionResult(
+            None if told.nothing else made,
+            told.errors or None,
+            {"warnings": told.warnings} if told.warnings else None,
+        )
 
     # -- making objects
 
-    def _objects(self, selection: Selection, values: Sequence[Any], places: Places) -> list[Object]:
+    def _made(
+        self,
+        selection: Selection,
+        values: Sequence[Any],
+        places: Places,
+        followed: list[Followed],
+        *,
+        tells: bool = False,
+    ) -> list[Object]:
         """An object for each of these, of the selection's type; what is fetched may come later.
 
         The same value gives the same object, put into several places: all below it is the same too.
+        Raises what counting them raises; then none of them is followed.
         """
         if len(values) > 1 and len(set(marked := marks(values))) < len(values):
-            return self._shared(selection, values, marked, places)
+            return self._shared(selection, values, marked, places, followed, tells=tells)
         self.objects += len(values)
-        self._context.fill(sum(places) * selection.size)
-        shape, info = selection.shape, self._info
-        if not selection.holds(values, info):
-            raise Surprise
-        made = self._each(places, shape, values, info)
-        self._weigh(selection.weigh, made, places)
-        for link in selection.links:
-            self._follow(link, values, made, places)
+        if tells:
+            with self._context.telling():
+                made = self._rows(selection, values, places, tells=True)
+        else:
+            made = self._rows(selection, values, places)
+        if selection.links:
+            followed.append((selection, values, made, places))
         return made
 
     def _shared(
@@ -94,20 +167,102 @@ class Run:
         values: Sequence[Any],
         marked: Sequence[Hashable],
         places: Places,
+        followed: list[Followed],
+        *,
+        tells: bool,
     ) -> list[Object]:
         several = dict(zip(marked, values, strict=True))
         times: Counter[Hashable] = Counter()
         for mark, count in zip(marked, places, strict=True):
             times[mark] += count
-        made = self._objects(selection, list(several.values()), [times[mark] for mark in several])
+        counts = [times[mark] for mark in several]
+        made = self._made(selection, list(several.values()), counts, followed, tells=tells)
         objects = dict(zip(several, made, strict=True))
         return [objects[mark] for mark in marked]
+
+    def _rows(
+        self,
+        selection: Selection,
+        values: Sequence[Any],
+        places: Places,
+        *,
+        tells: bool = False,
+    ) -> list[Object]:
+        self._context.fill(sum(places) * selection.size)
+        filled = self._context.filled
+        try:
+            made = self._shaped(selection.shape, values, places)
+        except Exception:  # whatever it is, who looks more carefully meets it again
+            self._context.filled = filled
+            return self._mixed_rows(selection, values, places, tells=tells)
+        self._weigh(selection.weigh, made, places)
+        return made
+
+    def _mixed_rows(
+        self, selection: Selection, values: Sequence[Any], places: Places, *, tells: bool
+    ) -> list[Object]:
+        """Of values of which some are not as they should be."""
+        context, shape, info = self._context, selection.shape, self._info
+        made: list[Object] = []
+        sound: list[Object] = []
+        counts: list[int] = []
+        for value, times in zip(values, places, strict=True):
+            filled = context.filled
+            try:
+                row = (
+                    shape(value, info)
+                    if times == 1
+                    else context.standing(times, shape, value, info)
+                )
+            except Exception:  # as above
+                context.filled = filled
+                row = dict.fromkeys(selection.partial.fields)
+                self._do_later(self._carefully(selection, value, row, times), tells=tells)
+            else:
+                sound.append(row)
+                counts.append(times)
+            made.append(row)
+        self._weigh(selection.weigh, sound, counts)
+        return made
+
+    def _shaped(
+        self, shape: Callable[..., Any], values: Sequence[Any], places: Places
+    ) -> list[Any]:
+        """What a generated function makes of each value; raises where it gives up on one."""
+        info = self._info
+        if sum(places) == len(places):
+            return [shape(value, info) for value in values]
+        standing = self._context.standing
+        return [
+            standing(times, shape, value, info) for value, times in zip(values, places, strict=True)
+        ]
+
+    def _carefully(self, selection: Selection, value: Any, blank: Object, times: int) -> Steps:
+        """The plain fields of an object that has none yet."""
+        failures = self._beside(blank, selection)
+        try:
+            made = yield from self._careful.object(selection.partial, value, failures, places=times)
+        except Null as null:
+            failures.reasons.append(null.failure)
+            return
+        for key, shown in made.items():
+            if key not in selection.partial.others:
+                blank[key] = shown
+
+    def _follow_all(self, followed: Sequence[Followed]) -> None:
+        for selection, values, made, places in followed:
+            for link in selection.links:
+                self._follow(link, values, made, places)
 
     def _follow(
         self, link: Link, parents: Sequence[Any], made: Sequence[Object], places: Places
     ) -> None:
         """Put the field into each parent's object, now or when it is there."""
-        given = self._arguments.of(link)
+        try:
+            given = self._arguments.of(link)
+        except Exception as mistake:
+            self._complete(link, [mistake] * len(made), made, places)
+            return
         found = self._each(places, link.field.follow, parents, self._info, given)
         if link.field.fetched is None:
             self._complete(link, found, made, places)
@@ -116,8 +271,8 @@ class Run:
         for wanted, into, times in zip(found, made, places, strict=True):
             if isinstance(wanted, list):
                 lists.append((wanted, into, times))
-            elif wanted is None:
-                self._complete(link, [None], [into], [times])
+            elif wanted is None or isinstance(wanted, Exception):
+                self._complete(link, [wanted], [into], [times])
             else:
                 self._pending += 1
                 self._context.loaders.tell(wanted, partial(self._told, link, wanted, into, times))
@@ -127,33 +282,40 @@ class Run:
     def _each(
         self, places: Places, make: Callable[..., Any], values: Sequence[Any], *given: Any
     ) -> list[Any]:
-        """What is made of each value; what that counts is counted for each of its places."""
-        if sum(places) == len(places):
-            return [make(value, *given) for value in values]
+        """What is made of each value, or the exception in its place; what that counts is counted
+        for each of its places.
+        """
+        made: list[Any] = []
+        once = sum(places) == len(places)
         standing = self._context.standing
-        return [
-            standing(times, make, value, *given)
-            for value, times in zip(values, places, strict=True)
-        ]
+        while len(made) < len(values):
+            try:
+                if once:
+                    for value in islice(values, len(made), None):
+                        made.append(make(value, *given))  # what is made stays
+                else:
+                    for index in range(len(made), len(values)):
+                        made.append(standing(places[index], make, values[index], *given))
+            except Exception as failure:
+                made.append(failure)
+        return made
 
     def _told(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
         """Show what was read by the key, or the exception in its place."""
-        if self._ended:
+        if self._pending < 0:
             return
-        try:
-            self._show(link, key, into, times, read)
-        except Exception:  # passed on, it would hold what was read by its frames, and so itself
-            self._surprise()
-        else:
-            self._done()
-
-    def _show(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
-        if isinstance(read, Exception) or flaws_of(read, key):
-            raise Surprise
         fetched, context = link.field.fetched, self._context
         assert fetched is not None  # noqa: S101  # or nothing would have been asked for
-        shown = context.standing(times, fetched.shown, read, key, context)
+        shown = read
+        if not isinstance(read, Exception):
+            if flaws := flaws_of(read, key):
+                self._beside(into, link).omissions = flaws
+            try:
+                shown = context.standing(times, fetched.shown, read, key, context)
+            except Exception as failure:
+                shown = failure
         self._complete(link, [shown], [into], [times])
+        self._one_less()
 
     def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]]) -> None:
         """Lists of keys, all of one place: they are one batch, or a part of one."""
@@ -163,7 +325,7 @@ class Run:
 
         def complete() -> None:
             values = [
-                [answers[item].result() if item in answers else item for item in wanted]
+                [_read(answers[item]) if item in answers else item for item in wanted]
                 for wanted, _, _ in lists
             ]
             _, made, places = zip(*lists, strict=True)
@@ -171,34 +333,59 @@ class Run:
 
         self._when(list(answers.values()), complete)
 
+    # -- completing fields
+
     def _complete(
         self, link: Link, values: Sequence[Any], made: Sequence[Object], places: Places
     ) -> None:
         """Put what the response shows of these values of a field into their parents' objects."""
-        if link.completed is not None:
-            completed = self._plain(link, values, places)
-        elif link.field.is_list:
-            completed = self._lists(link, values, places)
-        else:
-            completed = self._items(link, values, places, nullable=link.field.nullable)
+        counted = self._context.counted
+        followed: list[Followed] = []
+        try:
+            if link.completed is not None:
+                with self._context.telling() if link.tells else nullcontext():
+                    completed = self._plain(link, values, places)
+            elif link.field.is_list:
+                completed = self._lists(link, values, places, followed)
+            else:
+                nullable = link.field.nullable
+                completed = self._items(link, values, places, followed, nullable=nullable)
+        except Exception as failure:  # as above
+            self._context.counted = counted
+            if self._pending and self._context.may_grow(failure):
+                self._postponed.append((link, values, made, places))
+            elif len(values) > 1:
+                for value, into, times in zip(values, made, places, strict=True):
+                    self._complete(link, [value], [into], [times])
+            else:
+                self._alone_complete(link, values[0], made[0], places[0])
+            return
         key = link.key
         for value, into in zip(completed, made, strict=True):
             into[key] = value
+        if followed:
+            self._follow_all(followed)
 
     def _plain(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
         assert link.completed is not None  # noqa: S101  # asked by those who have looked
+        if link.field.is_list:
+            return self._plain_lists(link, values, places)
+        for value in values:
+            if isinstance(value, Exception):  # some functions look at nothing of a value
+                raise _Unsound
+        self._context.fill(sum(places) * link.completed.size)
+        completed = self._shaped(link.completed.shape, values, places)
+        self._weigh(link.completed.weigh, completed, places)
+        return completed
+
+    def _plain_lists(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
+        assert link.completed is not None  # noqa: S101  # as above
         shape, size, info = link.completed.shape, link.completed.size, self._info
         weigh, repeats = link.completed.weigh, link.completed.repeats
         context = self._context
-        if not link.field.is_list:
-            context.fill(sum(places) * size)
-            completed = self._each(places, shape, values, info)
-            self._weigh(weigh, completed, places)
-            return completed
         # One item of each list: the shape counts the others.
         there = [times if value else 0 for value, times in zip(values, places, strict=True)]
         context.fill(sum(there) * size)
-        self.objects += sum(len(value) for value in values if value)
 
         def encoded(value: Any) -> msgspec.Raw:
             """Here and now, so that neither objects nor records have to stay."""
@@ -213,7 +400,15 @@ class Run:
                 context.weigh(0)  # to call it each time would take as long as a short list
             return raw
 
-        return self._each(places, encoded, values)
+        if sum(places) == len(places):
+            completed = [encoded(value) for value in values]
+        else:
+            completed = [
+                context.standing(times, encoded, value)
+                for value, times in zip(values, places, strict=True)
+            ]
+        self.objects += sum(len(value) for value in values if value)
+        return completed
 
     def _weigh(self, weigh: Weigh, made: Sequence[Any], places: Places) -> None:
         if sum(places) == len(places):
@@ -222,51 +417,184 @@ class Run:
             times = zip(made, places, strict=True)
             self._context.weigh(sum(count * weigh((each,)) for each, count in times))
 
-    def _lists(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
+    def _lists(
+        self, link: Link, values: Sequence[Any], places: Places, followed: list[Followed]
+    ) -> list[Any]:
         there = [each for each in zip(values, places, strict=True) if each[0] is not None]
         if len(there) < len(values) and not link.field.nullable:
-            raise Surprise
+            raise _Unsound
         every = [item for value, _ in there for item in value]
         times = [count for value, count in there for _ in value]
-        items = iter(self._items(link, every, times, nullable=link.field.items_nullable))
+        items = iter(self._items(link, every, times, followed, nullable=link.field.items_nullable))
         return [None if value is None else [next(items) for _ in value] for value in values]
 
     def _items(
-        self, link: Link, values: Sequence[Any], places: Places, *, nullable: bool
+        self,
+        link: Link,
+        values: Sequence[Any],
+        places: Places,
+        followed: list[Followed],
+        *,
+        nullable: bool,
     ) -> list[Any]:
         there = [value for value in values if value is not None]
         if len(there) == len(values):
-            return self._typed(link, values, places)
+            return self._typed(link, values, places, followed)
         if not nullable:
-            raise Surprise
+            raise _Unsound
         times = [count for value, count in zip(values, places, strict=True) if value is not None]
-        objects = iter(self._typed(link, there, times))
+        objects = iter(self._typed(link, there, times, followed))
         return [None if value is None else next(objects) for value in values]
 
-    def _typed(self, link: Link, values: Sequence[Any], places: Places) -> list[Object]:
-        """Objects of values of the types that the link leads to."""
+    def _typed(
+        self, link: Link, values: Sequence[Any], places: Places, followed: list[Followed]
+    ) -> list[Object]:
+        """Objects of values of the types that the link leads to; raises where one is of none."""
         if len(link.types) == 1:
             [selection] = link.selections.values()
-            return self._objects(selection, values, places)
+            if not selection.holds(values, self._info):
+                raise _Unsound
+            return self._made(selection, values, places, followed, tells=link.tells)
         by_type: dict[str, tuple[list[Any], list[int]]] = {}
-        names = [self._type_name(link, value) for value in values]
+        names = [self._type_of(link, value).name for value in values]
         for name, value, times in zip(names, values, places, strict=True):
             of_type, counts = by_type.setdefault(name, ([], []))
             of_type.append(value)
             counts.append(times)
-        made = {
-            name: iter(self._objects(link.selections[name], *several))
-            for name, several in by_type.items()
-        }
+        made = {}
+        for name, (of_type, counts) in by_type.items():
+            selection = link.selections[name]
+            objects = self._made(selection, of_type, counts, followed, tells=link.tells)
+            self._selections |= dict.fromkeys(map(id, objects), selection)
+            made[name] = iter(objects)
         return [next(made[name]) for name in names]
 
-    def _type_name(self, link: Link, value: Any) -> str:
-        type_ = link.type_of(value, self._info)
+    def _type_of(self, link: Link, value: Any) -> GraphQLObjectType:
+        type_ = None if isinstance(value, Exception) else link.type_of(value, self._info)
         if type_ is None:
-            raise Surprise
-        return type_.name
+            raise _Unsound
+        return type_
+
+    # -- what is not as it should be
+
+    def _alone_complete(self, link: Link, value: Any, into: Object, times: int) -> None:
+        """One value, of which something is wrong."""
+        if link.completed is not None and not isinstance(value, Exception):
+            self._do_later(self._plain_carefully(link, value, into, times), tells=link.tells)
+            return
+        followed: list[Followed] = []
+        wrong = value if isinstance(value, Exception) else None
+        if value is None:
+            wrong = null_error(link.nodes)
+        try:
+            if wrong is None and link.field.is_list:
+                into[link.key] = self._sound_items(link, value, into, times, followed)
+            elif wrong is None:
+                [into[link.key]] = self._typed(link, [value], [times], followed)
+        except Null as null:
+            self._fail(link, into, null.failure)
+            return
+        except Exception as failure:
+            wrong = failure
+        if wrong is not None:
+            self._fail(link, into, Failure((link.key,), link.nodes, expected(wrong)))
+        else:
+            self._follow_all(followed)
+
+    def _sound_items(
+        self, link: Link, value: Sequence[Any], into: Object, times: int, followed: list[Followed]
+    ) -> list[Any]:
+        """The items of a list, null where one can't be shown; raises Null where that can't be."""
+        failures = self._beside(into, link)
+        sound = []
+        for index, item in enumerate(value):
+            wrong = item if isinstance(item, Exception) else None
+            if item is None and not link.field.items_nullable:
+                wrong = null_error(link.nodes)
+            if item is not None and wrong is None and link.type_of(item, self._info) is None:
+                wrong = TypeError(f"An item of {link.nodes[0].name.value} is of another type.")
+            if wrong is not None:
+                failure = Failure((link.key, index), link.nodes, expected(wrong))
+                if not link.field.items_nullable:
+                    raise Null(failure)
+                failures.add(failure)
+            sound.append(None if wrong is not None else item)
+        there = [item for item in sound if item is not None]
+        objects = iter(self._typed(link, there, [times] * len(there), followed) if there else ())
+        return [None if item is None else next(objects) for item in sound]
+
+    def _plain_carefully(self, link: Link, value: Any, into: Object, times: int) -> Steps:
+        assert link.completed is not None  # noqa: S101  # as above
+        completed, failures = link.completed, self._beside(into, link)
+        try:
+            if value is not None and (value or not link.field.is_list):
+                self._context.fill(times * completed.size)
+            into[link.key] = yield from self._careful.value(
+                link.field.definition.type,
+                link.nodes,
+                completed.below,
+                value,
+                failures,
+                (link.key,),
+                places=times,
+            )
+        except Null as null:
+            failures.reasons.append(null.failure)
+        except Exception as failure:
+            self._fail(link, into, Failure((link.key,), link.nodes, expected(failure)))
+
+    def _fail(self, link: Link, into: Object, failure: Failure) -> None:
+        into[link.key] = None
+        failures = self._beside(into, link)
+        if link.field.nullable:
+            failures.add(failure)
+        else:
+            failures.reasons.append(failure)
+
+    def _beside(self, made: Object, where: Link | Selection) -> Failures:
+        """What failed in this object: in one field, or in its plain ones."""
+        self._failed.add(id(where))
+        failures = self._failures.get(id(made))
+        if failures is None:
+            failures = Failures(made, self._context.bounds.max_errors)
+            self._failures[id(made)] = failures
+        return failures
 
     # -- waiting
+
+    def _do_later(self, steps: Steps, *, tells: bool) -> None:
+        self._later.append(self._telling_steps(steps) if tells else steps)
+        self._look_again()
+
+    def _telling_steps(self, steps: Steps) -> Steps:
+        """Counted apart, between the times at which others are counted."""
+        while True:
+            with self._context.telling():
+                try:
+                    next(steps)
+                except StopIteration:
+                    return
+            yield
+
+    async def _done(self) -> None:
+        """When all that was asked for is there and shown."""
+        while self._later or self._pending or self._postponed:
+            if self._later:
+                await self._slices.run(self._later.popleft())
+            elif self._postponed and (self._context.asker.accepted or not self._pending):
+                self._complete(*self._postponed.pop(0))
+            else:
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
+
+    def _look_again(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _one_less(self) -> None:
+        self._pending -= 1
+        if not self._pending or self._postponed:
+            self._look_again()
 
     def _when(self, answers: Sequence[asyncio.Future[Any]], then: Callable[[], None]) -> None:
         """Do it when all of these are there; at once, if they are."""
@@ -284,31 +612,19 @@ class Run:
         then: Callable[[], None],
         answer: asyncio.Future[Any],
     ) -> None:
-        # Whoever looks at a failure keeps the event loop from telling that nobody did.
-        failed = answer.cancelled() or answer.exception() is not None
-        if self._ended:
-            return
+        _read(answer)  # who looks at a failure keeps the event loop from telling that nobody did
         waiting.discard(answer)
-        if failed:
-            self._surprise()
-        elif not waiting:
-            try:
-                then()
-            except Exception:  # as above
-                self._surprise()
-            else:
-                self._done()
+        if not waiting and self._pending >= 0:
+            then()
+            self._one_less()
 
-    @property
-    def _ended(self) -> bool:
-        return self._over is None or self._over.done()
 
-    def _surprise(self) -> None:
-        # What is told at once may have ended it before whoever asked comes to an end.
-        if self._over is not None and not self._over.done():
-            self._over.set_result(False)
+class _Unsound(Exception):
+    """Values are not as they should be, and have to be looked at one by one."""
 
-    def _done(self) -> None:
-        self._pending -= 1
-        if not self._pending and self._over is not None:
-            self._over.set_result(True)
+
+def _read(answer: asyncio.Future[Any]) -> Any:
+    """What was read, or the exception in its place."""
+    if answer.cancelled():
+        return RuntimeError("A read was cancelled.")
+    return answer.exception() or answer.result()

@@ -2,9 +2,9 @@
 
 Plain is what needs neither arguments nor a REST call: attributes of records, and what a resolver
 makes of its parent. graphql-core takes some ten microseconds for each field of each row; a shape
-takes a fraction of one. It gives what graphql-core would have given or, for any surprise in the
-data (null where none can be, a leaf that holds its error, a value of another type), raises
-something: then graphql-core completes that part itself and says what is wrong, and where.
+takes a fraction of one. It gives what graphql-core would have given or, where the data are not as
+they should be (null where none can be, a leaf that holds its error, a value of another type),
+raises something: then gateway.execution.careful makes that part, value by value.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def place(type_: GraphQLObjectType, fields: GroupedFieldSet) -> Place:
 class Completed:
     """From the value of a field to what the response shows of it."""
 
+    below: Partial | None
+    """What is shown of the objects that it is, or is a list of."""
     shape: Shape
     size: int
     """How many fields an object of it has; as of a Partial."""
@@ -96,13 +98,14 @@ class Shapes:
         if value is None:
             return None
         shape, weigh = code.functions(value, code.weight(type_, details, "made"))
-        return Completed(shape, code.size, weigh, code.repeats)
+        return Completed(code.latest, shape, code.size, weigh, code.repeats)
 
     def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
         code = Code(self.below, self._compiler)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []
+        below: dict[str, Partial] = {}
         names = Counter(details[0].node.name.value for details in fields.values())
         made: set[str] = set()
         for key, details in fields.items():
@@ -124,6 +127,8 @@ class Shapes:
             value = code.value(type_, name, details)
             if value is None:
                 others.append(key)
+            elif code.latest is not None and name != "__typename":
+                below[key] = code.latest
             parts.append(str(value))
             sound.append(code.sound(type_, name, details) or str(value))
         size = len(fields) + code.size
@@ -132,8 +137,7 @@ class Shapes:
         body = source.make(parts)
         if sound != parts:
             body = f"{source.make(sound)} if record.sound else {body}"
-        bare = bare_size(fields) + WIDTH * len(others)
-        fixed, more = bare, list[str]()
+        fixed, more = bare_size(fields) + WIDTH * len(others), list[str]()
         made.clear()
         for (key, details), member in zip(fields.items(), source.members, strict=True):
             name = details[0].node.name.value
@@ -147,7 +151,7 @@ class Shapes:
             more += [f"{times} * {term}" if times > 1 else term for term in weight.more]
         shape, weigh = code.functions(body, Weight(fixed, tuple(more)))
         repeats = code.repeats or len(names) < len(fields)
-        return Partial(shape, others, size, weigh, bare, repeats)
+        return Partial(type_, fields, below, shape, others, size, weigh, repeats)
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
         """Of the fields below these."""

@@ -239,13 +239,14 @@ class Endpoint:
         context = Context(asker, self._tenants, self._bounds)
         if account is not None:
             account.begin(BEGUN, lambda: self._patience(context))
-            context.charged = account.charged
         try:
             operation = self._operation(wanted, context)
             if operation.changes and request.method == "GET":
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
             return self._content(wanted, context, None, refusal.errors, executed=False), False
+        if account is not None:
+            await asyncio.sleep(0)  # it may have to wait between any two steps: this is one
         work = self._execute(operation, wanted, context)
         if operation.changes:
             if account is not None:
@@ -280,7 +281,7 @@ class Endpoint:
         self, operation: Operation, wanted: GraphQLRequest, context: Context
     ) -> bytes:
         try:
-            result = await operation.execute()
+            result = await operation.run.execute()
             reports = [
                 GraphQLError(failure.message, path=path, original_error=failure)
                 for path, failure in context.reports()

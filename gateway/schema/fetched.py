@@ -56,7 +56,8 @@ class Fetched(FieldExtension):
 
     def _told(self, answer: Any, key: Key, info: Info) -> Any:
         if flaws := flaws_of(answer, key):
-            _report(flaws, info)
+            connection = info.path.prev
+            report(flaws, tuple(connection.as_list()) if connection else (), info.context)
         return self.shown(answer, key, info.context)
 
 
@@ -71,10 +72,9 @@ def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
     return answer.flaws if asked and isinstance(answer, Page) else ()
 
 
-def _report(flaws: Sequence[Flaw], info: Info) -> None:
-    connection = info.path.prev
-    path = tuple(connection.as_list()) if connection else ()
-    info.context.report(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
+def report(flaws: Sequence[Flaw], path: tuple[str | int, ...], context: Context) -> None:
+    """Tell of what was left out of the list at `path`."""
+    context.report(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
 
 
 def _failures(flaws: Sequence[Flaw]) -> Iterator[InvalidAnswer]:

@@ -34,7 +34,7 @@ from gateway.limits import TOKEN, DocumentLimits, document_refusals
 from tests.attacks import ATTACKS, LIMITS
 from tests.execution.operations import operations
 from tests.execution.selections import documents
-from tests.execution.test_compiled import ARGUMENTS, CHANGES, GROUPS
+from tests.execution.test_against_the_oracle import ARGUMENTS, CHANGES, GROUPS
 from tests.harness import schema
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "300"))

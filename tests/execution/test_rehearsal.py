@@ -61,7 +61,7 @@ class Stage:
         operation = self.operations.operation(query, None, variables or {}, context, extensions={})
         ahead = meter.planned
         try:
-            await operation.execute()
+            await operation.run.execute()
         finally:
             await context.close()
         return ahead, meter
@@ -232,7 +232,7 @@ def _planned(
         operation = operations.operation(AGAIN, name, variables, context, extensions={})
     except Refused as refusal:
         return [(error.message, error.path) for error in refusal.errors]
-    return context.asker.meter.planned, list(operation.ahead)
+    return context.asker.meter.planned, list(operation.run.ahead)
 
 
 def _context(tenant: str | None) -> Context:

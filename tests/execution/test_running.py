@@ -1,4 +1,4 @@
-"""How a plan is run: what it reads and when, what becomes of a surprise, what is left behind."""
+"""How a plan is run: what it reads and when, what becomes of a failure, what is left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Operation, Operations
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.turns import TURN
+from gateway.execution.time_slices import SLICE
 from gateway.http import answers
 from gateway.limits import DocumentLimits
 from gateway.paging import Bounds
@@ -38,7 +38,7 @@ HOP = """query ($uid: ID!) {
 class Stage:
     """A world, and operations on it in this process: to look at what runs them."""
 
-    def __init__(self, world: World, bounds: Bounds = BOUNDS, turn: float = TURN) -> None:
+    def __init__(self, world: World, bounds: Bounds = BOUNDS, time_slice: float = SLICE) -> None:
         self.world = world
         documents = Documents(
             SCHEMA, DocumentLimits(), memory=10_000_000, suggestions=False, introspection=False
@@ -50,7 +50,7 @@ class Stage:
             PersistedDocuments(),
             suggestions=False,
             max_variable_values=1_000,
-            turn=turn,
+            time_slice=time_slice,
         )
 
     async def run(
@@ -60,7 +60,7 @@ class Stage:
         context = asking(self.world.connector, self._bounds, limit=100)
         operation = self._operations.operation(query, None, variables or {}, context, extensions={})
         try:
-            result = await operation.execute()
+            result = await operation.run.execute()
         finally:
             await context.close()
         body = answers.body(
@@ -71,10 +71,10 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    backend: str = "flow_retail", *, bounds: Bounds = BOUNDS, turn: float = TURN
+    backend: str = "flow_retail", *, bounds: Bounds = BOUNDS, time_slice: float = SLICE
 ) -> AsyncIterator[Stage]:
     async with worlds(backend) as world:
-        yield Stage(world, bounds, turn)
+        yield Stage(world, bounds, time_slice)
 
 
 @contextmanager
@@ -186,11 +186,11 @@ async def test_each_change_is_followed_by_reads_of_its_own(gateway, flow):
     }
 
 
-# -- to its end, or not
+# -- what fails
 
 
-async def test_entities_run_compiled_to_their_end():
-    """What federation asks for is no surprise: of both types, twice the same, and below them."""
+async def test_entities_of_both_types_are_shown():
+    """Twice the same one, and what is below them."""
     async with stage() as here:
         group = here.world.add_group("Gold")
         uid = here.world.add_customer(group)
@@ -199,7 +199,7 @@ async def test_entities_run_compiled_to_their_end():
             ... on CustomerGroup { name customers { nodes { uid customerGroups { name } } } }
             ... on Tenant { uid customerGroups { totalCount } } } }"""
 
-        operation, body = await here.run(
+        _, body = await here.run(
             query, {"r": [gold, {"__typename": "Tenant", "uid": TENANT}, gold]}
         )
 
@@ -207,15 +207,13 @@ async def test_entities_run_compiled_to_their_end():
     shown = {"__typename": "CustomerGroup", "name": "Gold", "customers": members}
     tenant = {"__typename": "Tenant", "uid": TENANT, "customerGroups": {"totalCount": 1}}
     assert body == {"data": {"_entities": [shown, tenant, shown]}}
-    assert operation.run is not None
-    assert operation.tally.surprises == 0
 
 
 @pytest.mark.parametrize(
     "wrong", [3, None, [], {}, {"__typename": "Customer", "id": "x"}, {"__typename": "Query"}]
 )
 async def test_a_bad_representation_costs_itself_only(gateway, flow, wrong):
-    """The others are shown, after a surprise that has cost no call."""
+    """The others are shown, and it has cost no call."""
     flow.add_group("gold")
     gold = {"__typename": "CustomerGroup", "tenantUid": TENANT, "uid": "gold"}
 
@@ -233,7 +231,7 @@ async def test_a_bad_representation_costs_itself_only(gateway, flow, wrong):
     assert flow.calls == ["GET customer-groups/gold"]
 
 
-async def test_a_surprise_makes_no_call_again(gateway, flow):
+async def test_a_failure_makes_no_call_again(gateway, flow):
     """Half of it was read well, one part fails: what was read is shown, and nothing read twice."""
     flow.add_group("gold")
     flow.add_group("silver")
@@ -281,7 +279,7 @@ async def test_what_was_shown_and_let_go_is_not_called_for_again(gateway, flow):
 
 
 @pytest.mark.slow
-async def test_one_surprise_within_another_is_one(gateway, flow):
+async def test_one_failure_within_another_is_one(gateway, flow):
     """What is told at once may end a run before that which asked for it ends it too; lists that are
     under way meanwhile are none of its business.
     """
@@ -330,8 +328,6 @@ async def test_what_stands_in_many_places_is_made_once():
             assert len({node["uid"] for node in group["b"]["nodes"]}) == 10
             assert group["tenant"] == {"customerGroups": {"totalCount": 3}}
     assert body["data"]["_entities"] == [{"customerGroups": {"totalCount": 3}}] * 20
-    assert operation.tally.surprises == 0
-    assert operation.run is not None
     # The root, a group, a connection; the customers; groups and theirs, of which `b` has ten rows;
     # a tenant and its connection, at either place.
     assert operation.run.objects == 3 + 10 + 3 * (1 + 2 + 10) + 2 + 2
@@ -437,8 +433,8 @@ async def test_what_one_request_skips_is_nothing_to_the_next(flow, query):
 # -- limits
 
 
-async def test_values_below_one_that_is_a_surprise_are_counted_once(flow):
-    """Each row is made again field by field, and the objects in it by themselves."""
+async def test_values_beside_one_that_is_broken_are_counted_once(flow):
+    """Each row is made field by field, and the objects in it by themselves."""
     flow.add_group("gold")
     for number in range(40):
         credit = {"limit": number, "balance": 2}
@@ -475,25 +471,24 @@ async def test_values_in_lists_of_records_are_counted(flow, broken, more):
 
 
 @pytest.mark.parametrize("more", [0, -1])
-async def test_a_run_counts_what_graphql_core_counts(more):
+async def test_as_many_values_as_may_be_fit(more):
     """An answer with just as many values as may be is made once."""
     async with stage(bounds=replace(BOUNDS, max_values=12 + more)) as here:
         for number in range(5):
             here.world.add_group(f"Group {number}")
-        operation, body = await here.run("{ customerGroups(first: 5) { nodes { uid name } } }")
+        _, body = await here.run("{ customerGroups(first: 5) { nodes { uid name } } }")
 
-    assert operation.tally.surprises == (more < 0)
     assert ("errors" in body) == (more < 0)
 
 
-@pytest.mark.parametrize("turn", [0, TURN])
-async def test_the_reason_of_a_null_is_told_of_and_nothing_below_it(turn):
+@pytest.mark.parametrize("time_slice", [0, SLICE])
+async def test_the_reason_of_a_null_is_told_of_and_nothing_below_it(time_slice):
     """A cursor can't be made, so its connection is null. The same groups fail there and below a
     sound connection: there they are told of, whatever was shown first.
     """
     edges = "edges { node { customerGroups { uid customers(first: 2) { nodes { uid } } } } cursor }"
     query = f"{{ customerGroups(first: 2) {{ nodes {{ customers {{ {edges} }} }} }} }}"
-    async with stage(turn=turn) as here:
+    async with stage(time_slice=time_slice) as here:
         uids = [here.world.add_group(f"Group {number:02}") for number in range(12)]
         here.world.add_customer(*uids[1:])
         unsound = {"customerUid": "x" * 3_000, "customerGroupUids": uids[2:]}
@@ -528,7 +523,7 @@ async def test_what_is_too_much_fails_below_a_list_and_not_the_list(flow, beside
     assert set(codes(body)) == {"LIMIT_EXCEEDED"}
 
 
-async def test_values_are_counted_once_where_a_row_is_a_surprise(flow):
+async def test_values_are_counted_once_where_a_row_is_broken(flow):
     """A list whose shape fails is made again item by item, and is no larger for that."""
     flow.add_group("gold")
     flow.add_customers(60, "gold")
@@ -544,7 +539,7 @@ async def test_values_are_counted_once_where_a_row_is_a_surprise(flow):
 
 @pytest.mark.parametrize("broken", [False, True])
 async def test_rows_are_held_to_their_limit_either_way(flow, broken):
-    """Neither less nor more of them after a surprise."""
+    """Neither less nor more of them beside a failure."""
     flow.add_group("gold")
     flow.add_customers(10, "gold")
     wrong = '["bad"]' if broken else "[]"
@@ -641,8 +636,8 @@ async def test_nothing_is_left_for_the_garbage_collector(query, fails):
     assert not OURS & set(found), found
 
 
-async def test_a_surprise_leaves_no_page_for_the_garbage_collector():
-    """A flaw ends the run, and is told of; the page that it is in goes with the request."""
+async def test_a_flaw_leaves_no_page_for_the_garbage_collector():
+    """It is told of, and the page that it is in goes with the request."""
     row = {"customerUid": None}
     page = {"pageNumber": 1, "pageSize": 20, "totalCount": 21}
     answer = msgspec.json.encode(
@@ -656,11 +651,8 @@ async def test_a_surprise_leaves_no_page_for_the_garbage_collector():
         await here.run(query, {"uid": group})
         await settled()
         with left_behind() as found:
-            operation, body = await here.run(query, {"uid": group})
-            surprises = operation.tally.surprises
-            del operation
+            _, body = await here.run(query, {"uid": group})
             await settled()
 
-    assert surprises == 1
     assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 20
     assert not OURS & set(found), found

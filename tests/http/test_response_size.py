@@ -135,7 +135,7 @@ async def test_an_estimate_is_about_what_the_response_has(flow: Flow):
 
 @pytest.mark.slow
 async def test_bytes_are_held_to_their_limit_either_way(flow: Flow):
-    """Whether generated functions made the answer, or graphql-core after a surprise."""
+    """Whether anything in the answer failed or not."""
     groups = flow.add_groups(5)
     for number in range(20):
         flow.add_customer(f"c{number}", *groups, firstname="Ada")

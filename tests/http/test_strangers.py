@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 
 import pytest
 
@@ -98,11 +99,11 @@ async def test_what_costs_no_rest_call_is_charged_too(narrow: Gateway):
 
 
 @pytest.mark.slow
-async def test_what_graphql_core_makes_is_charged_too(narrow: Gateway):
-    """It makes long lists in tasks of their own."""
+async def test_introspection_is_charged_too(narrow: Gateway):
+    """Of a document that is known already."""
     types = "types { name fields { name args { name type { name kind } } } }"
     roots = " ".join(f"a{number}: __schema {{ {types} }}" for number in range(20))
-    for _ in range(5):
+    for _ in range(1_000):
         response = await narrow.post(f"{{ {roots} }}", token=None)
         if response.status_code == 503:
             return
@@ -122,8 +123,8 @@ async def test_what_takes_long_waits_as_well(flow: Flow):
         rush = [gateway.ask(query, {"r": tenants}, token="made-up") for _ in range(60)]  # noqa: S106
         answered = await asyncio.gather(*rush)
 
-    begun = [body for body in answered if "data" in body]
-    assert codes(begun[-1]) == ["OVERLOADED"]
+    told = Counter(code for body in answered for code in set(codes(body)))
+    assert told["OVERLOADED"] > 40
 
 
 @pytest.mark.slow

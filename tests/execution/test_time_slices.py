@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Generator
 
-from gateway.execution.turns import TURN, Turns
+from gateway.execution.time_slices import SLICE, TimeSlices
 from tests.stalls import longest_stall
 
 STEP = 0.001
 PARTS = 5
 
 
-async def test_others_wait_for_a_turn_and_a_step_of_each_part():
+async def test_others_wait_for_a_slice_and_a_step_of_each_part():
     """Of however many parts the work has, and in the order in which they came."""
-    turns = Turns()
+    slices = TimeSlices()
     steps: list[int] = []
 
-    async def part(number: int) -> None:
-        turns.join()
+    def part(number: int) -> Generator[None, None, None]:
         for _ in range(20):
-            if turns.over:
-                await turns.give_way()
+            if slices.over:
+                yield
             until = time.thread_time() + STEP
             while time.thread_time() < until:
                 pass
             steps.append(number)
 
     async def work() -> None:
-        await asyncio.gather(*[part(number) for number in range(PARTS)])
+        await asyncio.gather(*[slices.run(part(number)) for number in range(PARTS)])
 
     # Whose time comes during a round of the event loop has to wait for the end of the next one.
-    allowed = 2 * (TURN + PARTS * STEP) + 0.02
+    allowed = 2 * (SLICE + PARTS * STEP) + 0.02
     assert await longest_stall(work, allowed=allowed) <= allowed
     assert {steps.count(number) % 20 for number in range(PARTS)} == {0}
