@@ -4,30 +4,23 @@ loaders.
 
 from __future__ import annotations
 
-import asyncio
-import math
 import re
 from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.accepted_tokens import Standing
+from gateway.account import Account
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import (
-    DeadlineExceeded,
-    GatewayError,
     InvalidInput,
     LimitExceeded,
     Unauthenticated,
@@ -35,21 +28,13 @@ from gateway.errors import (
 from gateway.loaders import Loaders
 from gateway.paging import Bounds
 from gateway.records import CustomerGroup
+from gateway.reports import Reports
 from gateway.selection import Selection
 from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
-MadeT = TypeVar("MadeT")
-STRANGERS: Final = 1_000_000
-"""Bytes of an answer, while no backend has accepted any of the request's tokens."""
 GUESSES: Final = 100
 """Tenants that a request may name meanwhile; to read from more takes more REST calls than most."""
-OUTCOME_FIELDS: Final = 10
-"""Of one customer in a change's payload: the schema has seven."""
-OUTCOME_BYTES: Final = 100
-"""Of each of these fields."""
-TO_SHOW: Final = 1.0
-"""Seconds after the deadline in which what was read by then may be shown."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -109,26 +94,15 @@ class Context:
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
         self._tenant_uids: set[str] = set()
-        self._reported: dict[tuple[str | int, ...], Sequence[GatewayError]] = {}
-        self._listed = 0
-        self.unlisted = 0
-        """How much the client is told of in number only."""
         self.bounds = bounds
-        self._ends = asker.deadline + TO_SHOW
-        self._shown = 0
-        self._named = 0
-        self._told = 0, 0, 0
+        self.account = Account(bounds, deadline=asker.deadline, accepted=lambda: asker.accepted)
+        self.reports = Reports(bounds.max_errors)
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
         self.answers: AnswerCache | None = None
         """Where backends keep what they were answered, of an operation that changes nothing: then
         loaders let go of records that were shown.
         """
-        self.filled = 0
-        """How many values were counted."""
-        self.weighed = 0
-        """How many bytes were. Up to `few`, whoever adds some need not ask `weigh`."""
-        self.few = min(STRANGERS, bounds.max_response_body)
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -212,153 +186,6 @@ class Context:
             return await change()
         finally:
             self.loaders.forget()
-
-    def show(self, rows: int) -> None:
-        """Count rows that go into the answer; raises LimitExceeded where they are too many, and
-        DeadlineExceeded where there is no time left to show them.
-
-        A row that is read once may be shown any number of times: a hundred customers who share a
-        hundred groups are ten thousand.
-        """
-        self._shown += rows
-        if self._shown > self.bounds.max_rows:
-            raise LimitExceeded(
-                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer.",
-                limit="max_rows",
-                allowed=self.bounds.max_rows,
-                found=self._shown,
-            )
-        self._in_time()
-
-    def standing(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:
-        """What `make` makes of these, which stands in so many places: rows, values and bytes that
-        are counted meanwhile count as often.
-        """
-        shown, filled, weighed = self._shown, self.filled, self.weighed
-        made = make(*given)
-        if places > 1:
-            self.show((places - 1) * (self._shown - shown))
-            self.fill((places - 1) * (self.filled - filled))
-            self.weigh((places - 1) * (self.weighed - weighed))
-        return made
-
-    def fill(self, values: int) -> None:
-        """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
-        `show`.
-
-        Few rows have many fields, where each of them is asked for under many names.
-        """
-        self.filled += values
-        if self.filled > self.bounds.max_values:
-            raise LimitExceeded(
-                f"The answer would have more than {self.bounds.max_values} values; ask for fewer.",
-                limit="max_values",
-                allowed=self.bounds.max_values,
-                found=self.filled,
-            )
-        self._in_time()
-
-    def weigh(self, size: int) -> None:
-        """Count about the bytes that something takes in the response; raises LimitExceeded."""
-        self.weighed += size
-        if self.weighed <= self.few and self.weighed <= self.bounds.max_response_body:
-            return  # most answers, for which nobody asks whose they are
-        allowed = self._max_bytes
-        if self.weighed > allowed:
-            accepted = allowed == self.bounds.max_response_body
-            message = f"The answer would have more than {allowed} bytes; ask for less."
-            if not accepted:
-                message += " It has room for more where a backend accepts the request's token."
-            raise LimitExceeded(
-                message, limit="max_response_body", allowed=allowed, found=self.weighed
-            )
-
-    @property
-    def counted(self) -> tuple[int, int, int]:
-        """The rows, values and bytes so far. Whoever makes something anew may put them back."""
-        return self._shown, self.filled, self.weighed
-
-    @counted.setter
-    def counted(self, counted: tuple[int, int, int]) -> None:
-        self._shown, self.filled, self.weighed = counted
-
-    @property
-    def _max_bytes(self) -> int:
-        most = self.bounds.max_response_body
-        return most if self.asker.accepted else min(most, STRANGERS)
-
-    def may_grow(self, failure: Exception) -> bool:
-        """Whether this is too much only as long as no backend has accepted the token."""
-        return (
-            isinstance(failure, LimitExceeded)
-            and failure.limit == "max_response_body"
-            and not self.asker.accepted
-        )
-
-    def name(self, entities: int, *, field: Sequence[str]) -> None:
-        """Count ids and representations; raises LimitExceeded where they are too many."""
-        self._named += entities
-        if self._named > self.bounds.max_entities:
-            raise LimitExceeded(
-                f"{self._named} nodes or entities are named; at most {self.bounds.max_entities} "
-                "may be.",
-                field=field,
-                limit="max_entities",
-                allowed=self.bounds.max_entities,
-                found=self._named,
-            )
-
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """What is counted inside tells of a change itself: it is counted apart, and however late.
-
-        Nothing may come of a change and not be told, where each field of it is asked for once. What
-        is asked for under many names has its bounds here too.
-        """
-        outside = self._shown, self.filled, self.weighed, self._ends, self.bounds
-        self._shown, self.filled, self.weighed = self._told
-        self._ends, self.bounds = math.inf, self._of_changes
-        try:
-            yield
-            self._told = self._shown, self.filled, self.weighed
-        finally:  # what has failed is counted when it is made anew
-            self._shown, self.filled, self.weighed, self._ends, self.bounds = outside
-
-    @cached_property
-    def _of_changes(self) -> Bounds:
-        customers = 2 * self.bounds.max_membership_uids  # in two lists
-        return replace(
-            self.bounds,
-            max_values=OUTCOME_FIELDS * customers,
-            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
-        )
-
-    def _in_time(self) -> None:
-        if asyncio.get_running_loop().time() > self._ends:
-            raise DeadlineExceeded("The operation's time is over.")
-
-    def report(
-        self, path: tuple[str | int, ...], failures: Iterable[GatewayError], *, count: int = 1
-    ) -> None:
-        """Tell the client of so many failures that left `path` its value, or the better part of it;
-        once, however many of its fields have met them. No more are made than can be listed.
-        """
-        if path in self._reported:
-            return
-        listed = self._reported[path] = list(islice(failures, self.room_for_reports))
-        self.unlisted += count - len(listed)
-        self._listed += len(listed)
-
-    @property
-    def room_for_reports(self) -> int:
-        """How many more reports are listed."""
-        return self.bounds.max_errors - self._listed
-
-    def reports(self) -> list[tuple[tuple[str | int, ...], GatewayError]]:
-        """What was reported, with its path."""
-        return [
-            (path, failure) for path, failures in self._reported.items() for failure in failures
-        ]
 
     async def close(self) -> None:
         """End whatever is still under way for this request."""

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.backends.port import Backend, Caller
 from gateway.context import Asker, Context, Tenants
-from gateway.errors import InvalidInput, LimitExceeded, Rejected
+from gateway.errors import InvalidInput, LimitExceeded
 from gateway.paging import Bounds
 from gateway.telemetry import Meter
 
@@ -139,22 +139,6 @@ async def test_the_token_shows_in_no_repr():
     shown = repr(asked.asker) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
 
     assert "s3cret" not in shown
-
-
-async def test_a_failure_is_reported_once_for_each_place():
-    """Edges, nodes and page info of one list share a read and its flaws."""
-    asked = context(Tenants(connectors={}), max_errors=4)
-    left_out = [Rejected(f"Left out: {row}.") for row in "abc"]
-    for path in ("customerGroups", "customerGroups", "other", "another"):
-        asked.report((path,), iter(left_out), count=3)
-
-    assert [(path, failure.message) for path, failure in asked.reports()] == [
-        (("customerGroups",), "Left out: a."),
-        (("customerGroups",), "Left out: b."),
-        (("customerGroups",), "Left out: c."),
-        (("other",), "Left out: a."),
-    ]
-    assert asked.unlisted == 5
 
 
 async def test_a_change_is_begun_where_all_its_calls_fit():

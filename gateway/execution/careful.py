@@ -21,7 +21,7 @@ from graphql import (
 )
 from msgspec import Raw
 
-from gateway.context import Context
+from gateway.account import Account
 from gateway.execution.expressions import ENCODED, Partial, json_size
 from gateway.execution.failures import Failure, Failures, Path, Repair, Steps, expected
 from gateway.execution.fields import Fields, PlainInfo
@@ -45,11 +45,11 @@ class Careful:
     """Of one run."""
 
     def __init__(
-        self, fields: Fields, info: PlainInfo, context: Context, slices: TimeSlices
+        self, fields: Fields, info: PlainInfo, account: Account, slices: TimeSlices
     ) -> None:
         self._fields = fields
         self._info = info
-        self._context = context
+        self._account = account
         self._slices = slices
 
     def object(
@@ -61,7 +61,7 @@ class Careful:
         """
         if self._slices.over:
             yield
-        self._context.weigh(places * bare_size(partial.fields))
+        self._account.weigh(places * bare_size(partial.fields))
         type_ = partial.type
         made: dict[str, Any] = dict.fromkeys(partial.fields)
         for key, details in partial.fields.items():
@@ -148,7 +148,7 @@ class Careful:
             )
         if below is not None and len(value) > 1:
             try:  # one item was counted with the object that the list is in
-                self._context.fill(places * (len(value) - 1) * below.size)
+                self._account.fill(places * (len(value) - 1) * below.size)
             except Exception as failure:
                 raise Null(Failure(path, nodes, expected(failure))) from None
         items = []
@@ -168,12 +168,12 @@ class Careful:
 
     def _quickly(self, below: Partial, item: Any, places: int) -> Any:
         """An item of a list, as the serializer shows it; None if that gives up on it."""
-        counted = self._context.counted
+        counted = self._account.counted
         try:
-            shown = self._context.standing(places, below.shape, item, self._info)
-            self._context.weigh(places * below.weigh((shown,)))
+            shown = self._account.in_places(places, below.shape, item, self._info)
+            self._account.weigh(places * below.weigh((shown,)))
         except Exception:  # whatever it is, who looks more carefully meets it again
-            self._context.counted = counted
+            self._account.counted = counted
             return None
         return shown
 
@@ -187,7 +187,7 @@ class Careful:
             failures.add(Repair(path, shown.how))
             if isinstance(shown, MendedText):
                 shown = str(shown)  # the encoder takes no others
-        self._context.weigh(places * json_size(shown))
+        self._account.weigh(places * json_size(shown))
         return shown
 
 

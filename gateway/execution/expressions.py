@@ -457,10 +457,7 @@ def _unshowable() -> None:
 
 def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
     """The values, all but one of which are counted now; see Partial.size."""
-    context = info.context
-    context.filled += (len(values) - 1) * size
-    if context.filled > context.bounds.max_values:
-        context.fill(0)  # raises; asked each time, it would take as long as a short list
+    info.context.account.fill_more((len(values) - 1) * size)
     return values
 
 

@@ -63,10 +63,11 @@ class Run:
         self._plan = plan
         self._arguments = arguments
         self._context = context
+        self._account = context.account
         self.ahead = ahead
         self._slices = slices
         self._info = PlainInfo(context, plan.fields.schema)
-        self._careful = Careful(plan.fields, self._info, context, slices)
+        self._careful = Careful(plan.fields, self._info, context.account, slices)
         self._failures: dict[int, Failures] = {}
         self._failed: set[int] = set()
         """The parts of the plan in which something failed."""
@@ -124,7 +125,7 @@ class Run:
             most=self._context.bounds.max_errors,
         )
         await told.look(root, made)
-        self._context.unlisted += told.unlisted
+        self._context.reports.unlisted += told.unlisted
         for path, flaws in told.omissions:
             report(flaws, path, self._context)
         return ExecutionResult(
@@ -153,7 +154,7 @@ class Run:
             return self._shared(selection, values, marked, places, followed, tells=tells)
         self.objects += len(values)
         if tells:
-            with self._context.telling():
+            with self._account.telling():
                 made = self._rows(selection, values, places, tells=True)
         else:
             made = self._rows(selection, values, places)
@@ -188,12 +189,12 @@ class Run:
         *,
         tells: bool = False,
     ) -> list[Object]:
-        self._context.fill(sum(places) * selection.size)
-        filled = self._context.filled
+        self._account.fill(sum(places) * selection.size)
+        filled = self._account.values
         try:
             made = self._shaped(selection.shape, values, places)
         except Exception:  # whatever it is, who looks more carefully meets it again
-            self._context.filled = filled
+            self._account.values = filled
             return self._mixed_rows(selection, values, places, tells=tells)
         self._weigh(selection.weigh, made, places)
         return made
@@ -202,20 +203,20 @@ class Run:
         self, selection: Selection, values: Sequence[Any], places: Places, *, tells: bool
     ) -> list[Object]:
         """Of values of which some are not as they should be."""
-        context, shape, info = self._context, selection.shape, self._info
+        account, shape, info = self._account, selection.shape, self._info
         made: list[Object] = []
         sound: list[Object] = []
         counts: list[int] = []
         for value, times in zip(values, places, strict=True):
-            filled = context.filled
+            filled = account.values
             try:
                 row = (
                     shape(value, info)
                     if times == 1
-                    else context.standing(times, shape, value, info)
+                    else account.in_places(times, shape, value, info)
                 )
             except Exception:  # as above
-                context.filled = filled
+                account.values = filled
                 row = dict.fromkeys(selection.partial.fields)
                 self._do_later(self._carefully(selection, value, row, times), tells=tells)
             else:
@@ -232,9 +233,10 @@ class Run:
         info = self._info
         if sum(places) == len(places):
             return [shape(value, info) for value in values]
-        standing = self._context.standing
+        in_places = self._account.in_places
         return [
-            standing(times, shape, value, info) for value, times in zip(values, places, strict=True)
+            in_places(times, shape, value, info)
+            for value, times in zip(values, places, strict=True)
         ]
 
     def _carefully(self, selection: Selection, value: Any, blank: Object, times: int) -> Steps:
@@ -287,7 +289,7 @@ class Run:
         """
         made: list[Any] = []
         once = sum(places) == len(places)
-        standing = self._context.standing
+        in_places = self._account.in_places
         while len(made) < len(values):
             try:
                 if once:
@@ -295,7 +297,7 @@ class Run:
                         made.append(make(value, *given))  # what is made stays
                 else:
                     for index in range(len(made), len(values)):
-                        made.append(standing(places[index], make, values[index], *given))
+                        made.append(in_places(places[index], make, values[index], *given))
             except Exception as failure:
                 made.append(failure)
         return made
@@ -311,7 +313,7 @@ class Run:
             if flaws := flaws_of(read, key):
                 self._beside(into, link).omissions = flaws
             try:
-                shown = context.standing(times, fetched.shown, read, key, context)
+                shown = self._account.in_places(times, fetched.shown, read, key, context)
             except Exception as failure:
                 shown = failure
         self._complete(link, [shown], [into], [times])
@@ -339,11 +341,11 @@ class Run:
         self, link: Link, values: Sequence[Any], made: Sequence[Object], places: Places
     ) -> None:
         """Put what the response shows of these values of a field into their parents' objects."""
-        counted = self._context.counted
+        counted = self._account.counted
         followed: list[Followed] = []
         try:
             if link.completed is not None:
-                with self._context.telling() if link.tells else nullcontext():
+                with self._account.telling() if link.tells else nullcontext():
                     completed = self._plain(link, values, places)
             elif link.field.is_list:
                 completed = self._lists(link, values, places, followed)
@@ -351,8 +353,8 @@ class Run:
                 nullable = link.field.nullable
                 completed = self._items(link, values, places, followed, nullable=nullable)
         except Exception as failure:  # as above
-            self._context.counted = counted
-            if self._pending and self._context.may_grow(failure):
+            self._account.counted = counted
+            if self._pending and self._account.may_grow(failure):
                 self._postponed.append((link, values, made, places))
             elif len(values) > 1:
                 for value, into, times in zip(values, made, places, strict=True):
@@ -373,7 +375,7 @@ class Run:
         for value in values:
             if isinstance(value, Exception):  # some functions look at nothing of a value
                 raise _Unsound
-        self._context.fill(sum(places) * link.completed.size)
+        self._account.fill(sum(places) * link.completed.size)
         completed = self._shaped(link.completed.shape, values, places)
         self._weigh(link.completed.weigh, completed, places)
         return completed
@@ -382,29 +384,29 @@ class Run:
         assert link.completed is not None  # noqa: S101  # as above
         shape, size, info = link.completed.shape, link.completed.size, self._info
         weigh, repeats = link.completed.weigh, link.completed.repeats
-        context = self._context
+        account = self._account
         # One item of each list: the shape counts the others.
         there = [times if value else 0 for value, times in zip(values, places, strict=True)]
-        context.fill(sum(there) * size)
+        account.fill(sum(there) * size)
 
         def encoded(value: Any) -> msgspec.Raw:
             """Here and now, so that neither objects nor records have to stay."""
             completed = shape(value, info)
             if repeats:
-                context.weigh(weigh((completed,)))
+                account.weigh(weigh((completed,)))
                 return msgspec.Raw(ENCODED.encode(completed))
             # Not much more than was read: then nobody need go through it once more.
             raw = msgspec.Raw(ENCODED.encode(completed))
-            context.weighed += len(raw)
-            if context.weighed > context.few:
-                context.weigh(0)  # to call it each time would take as long as a short list
+            account.bytes += len(raw)
+            if account.bytes > account.few:
+                account.weigh(0)  # to call it each time would take as long as a short list
             return raw
 
         if sum(places) == len(places):
             completed = [encoded(value) for value in values]
         else:
             completed = [
-                context.standing(times, encoded, value)
+                account.in_places(times, encoded, value)
                 for value, times in zip(values, places, strict=True)
             ]
         self.objects += sum(len(value) for value in values if value)
@@ -412,10 +414,10 @@ class Run:
 
     def _weigh(self, weigh: Weigh, made: Sequence[Any], places: Places) -> None:
         if sum(places) == len(places):
-            self._context.weigh(weigh(made))
+            self._account.weigh(weigh(made))
         else:
             times = zip(made, places, strict=True)
-            self._context.weigh(sum(count * weigh((each,)) for each, count in times))
+            self._account.weigh(sum(count * weigh((each,)) for each, count in times))
 
     def _lists(
         self, link: Link, values: Sequence[Any], places: Places, followed: list[Followed]
@@ -528,7 +530,7 @@ class Run:
         completed, failures = link.completed, self._beside(into, link)
         try:
             if value is not None and (value or not link.field.is_list):
-                self._context.fill(times * completed.size)
+                self._account.fill(times * completed.size)
             into[link.key] = yield from self._careful.value(
                 link.field.definition.type,
                 link.nodes,
@@ -569,7 +571,7 @@ class Run:
     def _telling_steps(self, steps: Steps) -> Steps:
         """Counted apart, between the times at which others are counted."""
         while True:
-            with self._context.telling():
+            with self._account.telling():
                 try:
                     next(steps)
                 except StopIteration:

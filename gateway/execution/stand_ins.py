@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.account import Uncounted
 from gateway.backends.port import (
     Backend,
     ById,
@@ -110,6 +111,7 @@ class Rehearsal(Context):
 
     def __init__(self, real: Context, notes: Notes) -> None:
         super().__init__(real.asker, real.tenants, real.bounds)
+        self.account = Uncounted(real.bounds, deadline=real.asker.deadline)
         self._real = real
         self._notes = notes
         self._answers: dict[Key, Any] = {}
@@ -124,15 +126,6 @@ class Rehearsal(Context):
 
     def prime(self, group: CustomerGroup) -> None:
         """Each stand-in is known already."""
-
-    def show(self, rows: int) -> None:
-        """Rows are counted when they are there."""
-
-    def fill(self, values: int) -> None:
-        """Values are, too."""
-
-    def weigh(self, size: int) -> None:
-        """So are bytes."""
 
     def end_of_tick(self) -> None:
         """Note the reads that serve what was asked for since the last time, as loaders do.

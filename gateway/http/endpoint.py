@@ -284,7 +284,7 @@ class Endpoint:
             result = await operation.run.execute()
             reports = [
                 GraphQLError(failure.message, path=path, original_error=failure)
-                for path, failure in context.reports()
+                for path, failure in context.reports.listed()
             ]
         finally:
             await context.close()
@@ -311,7 +311,7 @@ class Endpoint:
             data,
             errors,
             most=self._bounds.max_errors,
-            unlisted=context.unlisted,
+            unlisted=context.reports.unlisted,
             request_id=asker.request_id,
             executed=executed,
         )

@@ -157,13 +157,13 @@ class Edge(Generic[NodeT]):
 
 
 def _edges(page: Page[Any], wanted: ListOf, context: Context) -> list[tuple[Stamp, Row[Any]]]:
-    context.show(len(page.rows))
+    context.account.show(len(page.rows))
     stamp = _stamp(wanted, context)
     return [(stamp, row) for row in page.rows]
 
 
 def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
-    context.show(len(page.rows))
+    context.account.show(len(page.rows))
     return [row.record for row in page.rows]
 
 

@@ -210,7 +210,7 @@ class Customer:
         customer: strawberry.Parent[records.Customer], info: Info
     ) -> list[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")] | None]:
         tenant_uid, uids = customer.tenant_uid, customer.customer_group_uids
-        info.context.show(len(uids))
+        info.context.account.show(len(uids))
         return [GroupOf(tenant_uid, ById(uid)) for uid in uids]  # type: ignore[misc]
 
     @classmethod

@@ -42,7 +42,7 @@ class Schema(FederationSchema):
         """The entities in order, or the keys that they are fetched by, as `resolve_reference` gives
         them; an error stands in place of one whose representation is bad.
         """
-        info.context.name(len(representations), field=["representations"])
+        info.context.account.name(len(representations), field=["representations"])
         return [self._entity(info, representation) for representation in representations]
 
     @cached_property

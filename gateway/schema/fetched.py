@@ -74,7 +74,7 @@ def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
 
 def report(flaws: Sequence[Flaw], path: tuple[str | int, ...], context: Context) -> None:
     """Tell of what was left out of the list at `path`."""
-    context.report(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
+    context.reports.add(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
 
 
 def _failures(flaws: Sequence[Flaw]) -> Iterator[InvalidAnswer]:

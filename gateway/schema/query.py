@@ -89,7 +89,7 @@ class QueryWithNode(Query):
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="The nodes' `id`s.")],
     ) -> list[Node | None]:
-        info.context.name(len(ids), field=["ids"])
+        info.context.account.name(len(ids), field=["ids"])
         return [_node_or_mistake(info, id) for id in ids]  # type: ignore[misc]
 
 

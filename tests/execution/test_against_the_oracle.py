@@ -193,7 +193,7 @@ async def answer(
         result.data,
         result.errors or (),
         most=asked.bounds.max_errors,
-        unlisted=asked.unlisted,
+        unlisted=asked.reports.unlisted,
         request_id="r",
         executed=True,
     )
@@ -202,7 +202,7 @@ async def answer(
     encoded = msgspec.json.encode(body)
     body = json.loads(encoded)
     # What is below something that has become null is not told of.
-    told = [each for each in asked.reports() if _shown(body["data"], each[0])]
+    told = [each for each in asked.reports.listed() if _shown(body["data"], each[0])]
     reports = sorted((str(path), failure.message) for path, failure in told)
     if len(reports) == asked.bounds.max_errors:  # the first, of those that came
         reports = [("any", "")] * len(reports)

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.context import STRANGERS, Tenants
+from gateway.account import STRANGERS
+from gateway.context import Tenants
 from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.paging import Bounds
 from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings

@@ -1,0 +1,187 @@
+"""What goes into an answer, counted while it is made: rows, values, bytes, names, and the time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from gateway.errors import DeadlineExceeded, LimitExceeded
+from gateway.paging import Bounds
+
+MadeT = TypeVar("MadeT")
+STRANGERS: Final = 1_000_000
+"""Bytes of an answer, while no backend has accepted any of the request's tokens."""
+OUTCOME_FIELDS: Final = 10
+"""Of one customer in a change's payload: the schema has seven."""
+OUTCOME_BYTES: Final = 100
+"""Of each of these fields."""
+TO_SHOW: Final = 1.0
+"""Seconds after the deadline in which what was read by then may be shown."""
+
+
+class Account:
+    """Of one operation. What is too much raises where it is counted, and costs its field."""
+
+    def __init__(
+        self, bounds: Bounds, *, deadline: float, accepted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`deadline` is the event loop's time at which the operation's time is over; `accepted`
+        says whether a backend has accepted one of the request's tokens by now.
+        """
+        self.values = 0
+        self.bytes = 0
+        """About those of the response so far. Up to `few`, whoever adds some need not call `weigh`.
+        """
+        self.few = min(STRANGERS, bounds.max_response_body)
+        self._bounds = bounds
+        self._accepted = accepted
+        self._ends = deadline + TO_SHOW
+        self._rows = 0
+        self._named = 0
+        self._told = 0, 0, 0
+
+    def show(self, rows: int) -> None:
+        """Count rows that go into the answer; raises LimitExceeded where they are too many, and
+        DeadlineExceeded where there is no time left to show them.
+
+        A row that is read once may be shown any number of times: a hundred customers who share a
+        hundred groups are ten thousand.
+        """
+        self._rows += rows
+        if self._rows > self._bounds.max_rows:
+            raise LimitExceeded(
+                f"The answer would have more than {self._bounds.max_rows} rows; ask for fewer.",
+                limit="max_rows",
+                allowed=self._bounds.max_rows,
+                found=self._rows,
+            )
+        self._in_time()
+
+    def fill(self, values: int) -> None:
+        """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
+        `show`.
+
+        Few rows have many fields, where each of them is asked for under many names.
+        """
+        self.values += values
+        if self.values > self._bounds.max_values:
+            raise LimitExceeded(
+                f"The answer would have more than {self._bounds.max_values} values; ask for fewer.",
+                limit="max_values",
+                allowed=self._bounds.max_values,
+                found=self.values,
+            )
+        self._in_time()
+
+    def fill_more(self, values: int) -> None:
+        """As `fill`, in less time, and without a look at the clock: for lists within rows."""
+        self.values += values
+        if self.values > self._bounds.max_values:
+            self.fill(0)
+
+    def weigh(self, size: int) -> None:
+        """Count about the bytes that something takes in the response; raises LimitExceeded."""
+        self.bytes += size
+        if self.bytes <= self.few and self.bytes <= self._bounds.max_response_body:
+            return  # most answers, for which nobody asks whose they are
+        allowed = self._max_bytes
+        if self.bytes > allowed:
+            message = f"The answer would have more than {allowed} bytes; ask for less."
+            if allowed < self._bounds.max_response_body:
+                message += " It has room for more where a backend accepts the request's token."
+            raise LimitExceeded(
+                message, limit="max_response_body", allowed=allowed, found=self.bytes
+            )
+
+    def name(self, entities: int, *, field: Sequence[str]) -> None:
+        """Count ids and representations; raises LimitExceeded where they are too many."""
+        self._named += entities
+        if self._named > self._bounds.max_entities:
+            raise LimitExceeded(
+                f"{self._named} nodes or entities are named; at most {self._bounds.max_entities} "
+                "may be.",
+                field=field,
+                limit="max_entities",
+                allowed=self._bounds.max_entities,
+                found=self._named,
+            )
+
+    def in_places(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:
+        """What `make` makes of these, which stands in so many places: rows, values and bytes that
+        are counted meanwhile count as often.
+        """
+        rows, values, size = self.counted
+        made = make(*given)
+        if places > 1:
+            self.show((places - 1) * (self._rows - rows))
+            self.fill((places - 1) * (self.values - values))
+            self.weigh((places - 1) * (self.bytes - size))
+        return made
+
+    @property
+    def counted(self) -> tuple[int, int, int]:
+        """The rows, values and bytes so far. Whoever makes something anew may put them back."""
+        return self._rows, self.values, self.bytes
+
+    @counted.setter
+    def counted(self, counted: tuple[int, int, int]) -> None:
+        self._rows, self.values, self.bytes = counted
+
+    def may_grow(self, failure: Exception) -> bool:
+        """Whether this is too much only as long as no backend has accepted the token."""
+        return (
+            isinstance(failure, LimitExceeded)
+            and failure.limit == "max_response_body"
+            and not self._accepted()
+        )
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """What is counted inside tells of a change itself: it is counted apart, and however late.
+
+        Nothing may come of a change and not be told, where each field of it is asked for once. What
+        is asked for under many names has its bounds here too.
+        """
+        outside = self.counted, self._ends, self._bounds
+        self.counted, self._ends, self._bounds = self._told, math.inf, self._of_changes
+        try:
+            yield
+            self._told = self.counted
+        finally:  # what has failed is counted when it is made anew
+            self.counted, self._ends, self._bounds = outside
+
+    @cached_property
+    def _of_changes(self) -> Bounds:
+        customers = 2 * self._bounds.max_membership_uids  # in two lists
+        return replace(
+            self._bounds,
+            max_values=OUTCOME_FIELDS * customers,
+            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
+        )
+
+    @property
+    def _max_bytes(self) -> int:
+        most = self._bounds.max_response_body
+        return most if self._accepted() else min(most, STRANGERS)
+
+    def _in_time(self) -> None:
+        if asyncio.get_running_loop().time() > self._ends:
+            raise DeadlineExceeded("The operation's time is over.")
+
+
+class Uncounted(Account):
+    """Of an operation whose cost is estimated: nothing of it is shown."""
+
+    def show(self, rows: int) -> None:
+        """Rows are counted when they are there."""
+
+    def fill(self, values: int) -> None:
+        """Values are, too."""
+
+    def weigh(self, size: int) -> None:
+        """So are bytes."""
