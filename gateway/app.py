@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.backends.commercetools import Commercetools
-from gateway.backends.commercetools_refusals import not_carried_out
+from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
 from gateway.context import Tenants

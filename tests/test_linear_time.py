@@ -16,10 +16,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from gateway.backends.commercetools.predicates import literal
 from gateway.backends.decoding import RowDecoder
-from gateway.backends.flow_retail_wire import WHOLE
+from gateway.backends.flow_retail.wire import WHOLE
 from gateway.backends.mending import with_json_numbers, with_whole_characters
-from gateway.backends.predicates import literal
 from gateway.errors import GatewayError, InvalidInput
 from gateway.execution.parsing import plainly_parsed
 from gateway.http.caller import bearer_token, request_id, seconds

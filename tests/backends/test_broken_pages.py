@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from gateway import records
-from gateway.backends import commercetools_wire
-from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders
+from gateway.backends.commercetools import wire as commercetools_wire
+from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
 from gateway.backends.salvage import LONGEST, MOST_FLAWS
 from gateway.errors import InvalidAnswer
 from gateway.records import Flaw

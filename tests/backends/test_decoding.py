@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway import records
-from gateway.backends.commercetools_wire import WHOLE as COMMERCETOOLS
-from gateway.backends.flow_retail_wire import WHOLE
+from gateway.backends.commercetools.wire import WHOLE as COMMERCETOOLS
+from gateway.backends.flow_retail.wire import WHOLE
 from gateway.backends.wire import camel
 from gateway.errors import InvalidAnswer
 from gateway.records import Customer, CustomerGroup, Flaw

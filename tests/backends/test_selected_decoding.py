@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway import records
-from gateway.backends import commercetools_wire, flow_retail_wire
-from gateway.backends.commercetools_wire import CommercetoolsDecoders
-from gateway.backends.flow_retail_wire import FlowDecoders
+from gateway.backends.commercetools import wire as commercetools_wire
+from gateway.backends.commercetools.wire import CommercetoolsDecoders
+from gateway.backends.flow_retail import wire as flow_retail_wire
+from gateway.backends.flow_retail.wire import FlowDecoders
 from gateway.errors import InvalidAnswer
 from gateway.records import Customer, CustomerGroup, Flaw, Record
 from gateway.selection import Selection

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from gateway.backends.commercetools_wire import CommercetoolsDecoders
-from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders
+from gateway.backends.commercetools.wire import CommercetoolsDecoders
+from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
 from gateway.backends.wire import KEPT_SELECTIONS, Wire, camel, per_selection
 from gateway.errors import InvalidAnswer
 from gateway.records import Customer, CustomerAddress, CustomerGroup, Record

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 
-from gateway.backends.commercetools import Commercetools, CommercetoolsBackend
-from gateway.backends.commercetools_refusals import not_carried_out
+from gateway.backends.commercetools import not_carried_out
+from gateway.backends.commercetools.adapter import Commercetools, CommercetoolsBackend
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.rest.transport import HttpTransport

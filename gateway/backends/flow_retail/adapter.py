@@ -13,17 +13,17 @@ from msgspec.structs import force_setattr
 from gateway.backends.confirming import PROMISED, contradicted, same_name
 from gateway.backends.contradictions import believed
 from gateway.backends.decoding import ListingDecoder
-from gateway.backends.flow_retail_capabilities import capabilities
-from gateway.backends.flow_retail_costs import FlowRetailCosts
-from gateway.backends.flow_retail_members import Roll, edit_members
-from gateway.backends.flow_retail_refusals import (
+from gateway.backends.flow_retail.capabilities import capabilities
+from gateway.backends.flow_retail.costs import FlowRetailCosts
+from gateway.backends.flow_retail.members import Roll, edit_members
+from gateway.backends.flow_retail.refusals import (
     confirms,
     no_custom_fields,
     no_keys,
     refuse,
     uid_of,
 )
-from gateway.backends.flow_retail_wire import WHOLE, FlowDecoders, Paging, usable
+from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lookups import GroupDirectory
 from gateway.backends.port import (
     BackendKind,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.backends import predicates
+from gateway.backends.commercetools import predicates
 from gateway.simulator.commercetools.predicates import CUSTOMER_FIELDS, GROUP_FIELDS, condition
 from gateway.simulator.commercetools.store import Store
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.backends import lookups, windows
-from gateway.backends.commercetools_lists import MAX_LIMIT, MAX_OFFSET
-from gateway.backends.commercetools_members import IDS_PER_QUERY
+from gateway.backends.commercetools.lists import MAX_LIMIT, MAX_OFFSET
+from gateway.backends.commercetools.members import IDS_PER_QUERY
 from gateway.backends.port import (
     ByKey,
     CustomerOrder,

@@ -13,10 +13,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gateway.backends import predicates
-from gateway.backends.commercetools_changes import is_newer
-from gateway.backends.commercetools_refusals import code, current_version
-from gateway.backends.commercetools_wire import CommercetoolsListing
+from gateway.backends.commercetools import predicates
+from gateway.backends.commercetools.changes import is_newer
+from gateway.backends.commercetools.refusals import code, current_version
+from gateway.backends.commercetools.wire import CommercetoolsListing
 from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from gateway.backends import predicates
-from gateway.backends.commercetools_changes import (
+from gateway.backends.commercetools import predicates
+from gateway.backends.commercetools.changes import (
     action,
     custom_draft,
     is_newer,
@@ -17,11 +17,11 @@ from gateway.backends.commercetools_changes import (
     wanted_by,
     wanted_of,
 )
-from gateway.backends.commercetools_costs import CommercetoolsCosts
-from gateway.backends.commercetools_lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
-from gateway.backends.commercetools_members import MemberEditor, read_customers
-from gateway.backends.commercetools_refusals import code, current_version, refuse
-from gateway.backends.commercetools_wire import (
+from gateway.backends.commercetools.costs import CommercetoolsCosts
+from gateway.backends.commercetools.lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
+from gateway.backends.commercetools.members import MemberEditor, read_customers
+from gateway.backends.commercetools.refusals import code, current_version, refuse
+from gateway.backends.commercetools.wire import (
     WHOLE,
     CommercetoolsDecoders,
     MembershipMode,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.commercetools import CommercetoolsBackend
+from gateway.backends.commercetools.adapter import CommercetoolsBackend
 from gateway.backends.port import (
     ById,
     ByKey,

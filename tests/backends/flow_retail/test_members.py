@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.flow_retail_members import Roll, edit_members
+from gateway.backends.flow_retail.members import Roll, edit_members
 from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
     DeadlineExceeded,

@@ -15,10 +15,10 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.commercetools import GROUP_SORTS, GROUPS
-from gateway.backends.commercetools_costs import CommercetoolsCosts
-from gateway.backends.commercetools_lists import RemoteList
-from gateway.backends.commercetools_wire import WHOLE
+from gateway.backends.commercetools.adapter import GROUP_SORTS, GROUPS
+from gateway.backends.commercetools.costs import CommercetoolsCosts
+from gateway.backends.commercetools.lists import RemoteList
+from gateway.backends.commercetools.wire import WHOLE
 from gateway.backends.port import (
     ById,
     ByKey,

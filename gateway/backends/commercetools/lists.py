@@ -8,8 +8,8 @@ from typing import Any, Final, Generic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends import predicates
-from gateway.backends.commercetools_refusals import refuse
+from gateway.backends.commercetools import predicates
+from gateway.backends.commercetools.refusals import refuse
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
 from gateway.backends.side_by_side import side_by_side
