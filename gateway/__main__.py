@@ -13,10 +13,10 @@ from pathlib import Path
 
 from gateway import VERSION, serving
 from gateway.app import create_app
-from gateway.configuration import read_settings
 from gateway.demo import demo
 from gateway.schema import create_schema
 from gateway.settings import SettingsError
+from gateway.settings.configuration import read_settings
 from gateway.simulations import NAMES, open_store, simulation
 
 

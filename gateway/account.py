@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from gateway.errors import DeadlineExceeded, LimitExceeded
-from gateway.paging import Bounds
+from gateway.settings import Bounds
 
 MadeT = TypeVar("MadeT")
 STRANGERS: Final = 1_000_000

@@ -31,14 +31,13 @@ from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.manners import SecurityHeaders, cross_origin
 from gateway.limits import DocumentLimits
-from gateway.paging import Bounds
 from gateway.rest.transport import HttpTransport
 from gateway.rest.upstream import Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
+from gateway.settings import Bounds, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
-from gateway.settings import Settings, SettingsError
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.telemetry import Log, Observer
 

@@ -25,11 +25,11 @@ from gateway.errors import (
     LimitExceeded,
     Unauthenticated,
 )
-from gateway.loaders import Loaders
-from gateway.paging import Bounds
+from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup
 from gateway.reports import Reports
 from gateway.selection import Selection
+from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
@@ -111,7 +111,7 @@ class Context:
         return Loaders(self.backend, self.answers)
 
     def prime(self, group: CustomerGroup) -> None:
-        """As gateway.loaders.Loaders.prime."""
+        """As gateway.loading.loaders.Loaders.prime."""
         self.loaders.prime(group)
 
     def tenant_uid(self, given: str | None, *, field: Sequence[str] = ("tenantUid",)) -> str:

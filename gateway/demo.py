@@ -14,8 +14,8 @@ from typing import Final
 
 from gateway import serving
 from gateway.app import create_app
-from gateway.configuration import read_settings
 from gateway.settings import Settings, Tenant
+from gateway.settings.configuration import read_settings
 from gateway.simulations import (
     NAMES,
     CommercetoolsSimulation,

@@ -15,9 +15,10 @@ from gateway.backends.port import (
     MemberAction,
     MemberOutcome,
     MemberStatus,
+    Position,
+    Window,
 )
 from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
-from gateway.paging import Position, Window
 from gateway.records import Customer, CustomerGroup, Flaw
 from gateway.selection import Selection
 

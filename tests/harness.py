@@ -20,9 +20,8 @@ from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
 from gateway.context import Asker, Context, Tenants
-from gateway.paging import Bounds
 from gateway.schema import create_schema
-from gateway.settings import FlowRetail, Settings
+from gateway.settings import Bounds, FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store

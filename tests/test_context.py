@@ -7,7 +7,7 @@ import pytest
 from gateway.backends.port import Backend, Caller
 from gateway.context import Asker, Context, Tenants
 from gateway.errors import InvalidInput, LimitExceeded
-from gateway.paging import Bounds
+from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
 

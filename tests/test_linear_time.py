@@ -26,13 +26,13 @@ from gateway.http.caller import bearer_token, request_id, seconds
 from gateway.http.endpoint import _loggable
 from gateway.http.requests import response_type, wants_page
 from gateway.limits import DocumentLimits, text_refusals
-from gateway.paging import decode_cursor
 from gateway.records import CustomerGroup
 from gateway.rest.answer import Answer
 from gateway.rest.bodies import read
 from gateway.rest.urls import BaseUrl
 from gateway.schema.inputs import distinct_uids, group_name, uid
 from gateway.schema.node import parse_global_id
+from gateway.schema.paging import decode_cursor
 
 SMALL, LARGE = 50_000, 1_000_000
 ALLOWED = 3.0

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.port import ById, CountPrecision, GroupRef
+from gateway.backends.port import ById, CountPrecision, GroupRef, Window
 from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.membership import difference
-from gateway.paging import Window
 from gateway.records import Customer, Flaw, Page, Row
 from gateway.simulator.faults import Answer, Body, Exchange
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.configuration import read_settings
 from gateway.rest.transport import HttpTransport
 from gateway.schema.node import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail, Settings, SettingsError, Tenant
+from gateway.settings.configuration import read_settings
 from gateway.simulator.faults import Answer, Close, Delay
 from tests.harness import (
     TOKEN,

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from gateway.answer_cache import AnswerCache
 from gateway.errors import GatewayError, InvalidInput
-from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Page
 from gateway.selection import Selection
 from gateway.telemetry import Meter
@@ -63,6 +62,35 @@ class ByKey(Struct, frozen=True):
 
 
 GroupRef = ById | ByKey
+
+
+class Position(Struct, frozen=True):
+    """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
+    of rows is seen.
+    """
+
+    offset: int
+    uid: str
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """The rows wanted of one list.
+
+    `size` rows from `offset` on; or, with `after`, from behind that row on; with `before`, ending
+    ahead of that row; with `from_end`, the last `size` of what the others leave. `size` 0 asks for
+    the total alone.
+    """
+
+    size: int
+    offset: int = 0
+    after: Position | None = None
+    before: Position | None = None
+    from_end: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is known ahead which rows these are."""
+        return self.after is None and self.before is None and not self.from_end
 
 
 class CustomerGroupSortField(Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
-from gateway.reads import GroupsOf, MembersOf
+from gateway.loading.reads import GroupsOf, MembersOf
 from gateway.records import Tenant
 
 SMALL: Final = frozenset({GroupsOf, MembersOf, Tenant})

@@ -15,14 +15,13 @@ from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.port import ById
+from gateway.backends.port import ById, Window
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import SHORT, Arguments, Link, Plan, Selection
 from gateway.execution.stand_ins import Note, Notes, Rehearsal
-from gateway.paging import Window
-from gateway.reads import GroupOf, Key, ListOf
+from gateway.loading.reads import GroupOf, Key, ListOf
 from gateway.schema.fetched import Fetched
 
 MOST_PLACES: Final = 500

@@ -33,7 +33,7 @@ from gateway.execution.failures import Failure, Failures, Steps, Told, expected
 from gateway.execution.fields import PlainInfo
 from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.execution.time_slices import TimeSlices
-from gateway.reads import Key
+from gateway.loading.reads import Key
 from gateway.schema.fetched import flaws_of, report
 
 Object = Any

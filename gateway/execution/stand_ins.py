@@ -25,10 +25,10 @@ from gateway.backends.port import (
     GroupOrder,
     GroupRef,
     MembershipEdit,
+    Window,
 )
 from gateway.context import Context
-from gateway.paging import Window
-from gateway.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
+from gateway.loading.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 from gateway.selection import Selection
 

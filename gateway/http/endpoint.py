@@ -36,7 +36,7 @@ from gateway.http.requests import (
     wants_page,
 )
 from gateway.http.share import Account, Share
-from gateway.paging import Bounds
+from gateway.settings import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 

@@ -16,13 +16,13 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gateway.backends.port import ById, Order, no_such_order
+from gateway.backends.port import ById, Order, Position, Window, no_such_order
 from gateway.context import IDENTIFIER, Context
 from gateway.errors import InvalidAnswer, LimitExceeded
-from gateway.paging import MAX_UID, Position, Window, encode_cursor, list_mark, window
-from gateway.reads import ListOf, MembersOf
+from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.schema.fetched import Fetched
+from gateway.schema.paging import MAX_UID, encode_cursor, list_mark, window
 
 NodeT = TypeVar("NodeT")
 

@@ -10,7 +10,7 @@ from strawberry.federation.schema_directives import Key, Tag
 
 from gateway import records
 from gateway.backends.port import ById
-from gateway.reads import GroupOf
+from gateway.loading.reads import GroupOf
 from gateway.schema.commercetools import CommercetoolsCustomer
 from gateway.schema.enums import (
     CustomerAddressType,

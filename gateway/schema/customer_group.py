@@ -9,7 +9,7 @@ import strawberry
 from gateway import records
 from gateway.backends.port import ById
 from gateway.errors import InvalidInput
-from gateway.reads import GroupOf, MembersOf
+from gateway.loading.reads import GroupOf, MembersOf
 from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer import Customer

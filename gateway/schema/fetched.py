@@ -15,7 +15,7 @@ from strawberry.extensions import FieldExtension
 
 from gateway.context import Context
 from gateway.errors import InvalidAnswer
-from gateway.reads import GroupOf, Key
+from gateway.loading.reads import GroupOf, Key
 from gateway.records import Flaw, Page
 from gateway.schema.node import Info
 

@@ -26,8 +26,8 @@ from gateway.errors import (
     LimitExceeded,
     RevisionConflict,
 )
+from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
-from gateway.reads import GroupOf
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
 from gateway.schema.fetched import Fetched

@@ -11,7 +11,7 @@ import strawberry
 
 from gateway.context import Context
 from gateway.errors import InvalidInput
-from gateway.paging import MAX_OPAQUE
+from gateway.schema.paging import MAX_OPAQUE
 
 Info = strawberry.Info[Context, None]
 LOOKS_AT: Final = "looks_at"

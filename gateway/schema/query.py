@@ -8,7 +8,7 @@ import strawberry
 
 from gateway import records
 from gateway.errors import GatewayError, Unsupported
-from gateway.reads import GroupOf, GroupsOf
+from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.fetched import Fetched

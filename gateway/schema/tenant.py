@@ -8,7 +8,7 @@ import strawberry
 
 from gateway import records
 from gateway.backends import port
-from gateway.reads import GroupOf, GroupsOf
+from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.enums import (
     BackendKind,

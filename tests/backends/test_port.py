@@ -28,11 +28,13 @@ from gateway.backends.port import (
     GroupDraft,
     MemberStatus,
     Order,
+    Position,
     Rename,
     SetCustomField,
     SetCustomType,
     SetKey,
     SortDirection,
+    Window,
 )
 from gateway.errors import (
     CallerError,
@@ -49,7 +51,6 @@ from gateway.errors import (
     Unsupported,
 )
 from gateway.membership import difference
-from gateway.paging import Position, Window
 from gateway.records import CustomerGroup
 from gateway.simulator.faults import Answer, Exchange
 from gateway.telemetry import Meter

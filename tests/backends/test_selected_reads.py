@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import structs
 
-from gateway.backends.port import ById, GroupDraft, MemberStatus, Rename
+from gateway.backends.port import ById, GroupDraft, MemberStatus, Rename, Window
 from gateway.errors import RevisionConflict
-from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup
 from gateway.selection import Selection
 from gateway.simulator.faults import LoseAnswer

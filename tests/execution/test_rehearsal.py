@@ -16,15 +16,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
+from gateway.backends.port import Position
 from gateway.context import Asker, Context, Tenants
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.limits import DocumentLimits
-from gateway.paging import Bounds, Position, encode_cursor, list_mark
 from gateway.rest.transport import HttpTransport
 from gateway.rest.upstream import Upstream
+from gateway.schema.paging import encode_cursor, list_mark
+from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLError
 
+from gateway.backends.port import Position
 from gateway.http import answers
-from gateway.paging import Position, encode_cursor
+from gateway.schema.paging import encode_cursor
 from gateway.simulator.faults import Answer
 from gateway.telemetry import OperationDone
 from tests.harness import Flow, Gateway, codes, running_gateway, settings

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from gateway.account import STRANGERS
 from gateway.context import Tenants
 from gateway.http.endpoint import Endpoint, EndpointSettings
-from gateway.paging import Bounds
+from gateway.settings import Bounds
 from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings
 from tests.two_backends import Commercetools, both, running_commercetools
 

@@ -13,7 +13,7 @@ from strawberry.types.execution import ExecutionResult
 
 from gateway.context import Asker, Context, Tenants
 from gateway.errors import LimitExceeded
-from gateway.paging import Bounds
+from gateway.settings import Bounds
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.harness import TOKEN, schema

@@ -27,7 +27,9 @@ from gateway.backends.commercetools.wire import (
     MembershipMode,
 )
 from gateway.backends.confirming import PROMISED, contradicted
-from gateway.backends.lookups import GroupDirectory
+from gateway.backends.lists.lookups import GroupDirectory
+from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists.windows import AnsweredPage
 from gateway.backends.port import (
     BackendKind,
     ById,
@@ -45,9 +47,8 @@ from gateway.backends.port import (
     GroupRef,
     MembershipEdit,
     SetKey,
+    Window,
 )
-from gateway.backends.side_by_side import side_by_side
-from gateway.backends.windows import AnsweredPage
 from gateway.backends.wire import per_selection
 from gateway.errors import (
     GatewayError,
@@ -58,7 +59,6 @@ from gateway.errors import (
     RevisionConflict,
     Unsupported,
 )
-from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Mended, Page
 from gateway.rest.answer import Answer
 from gateway.rest.statuses import unreadable

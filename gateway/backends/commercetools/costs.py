@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.backends import lookups, windows
 from gateway.backends.commercetools.lists import MAX_LIMIT, MAX_OFFSET
 from gateway.backends.commercetools.members import IDS_PER_QUERY
+from gateway.backends.lists import lookups, windows
 from gateway.backends.port import (
     ByKey,
     CustomerOrder,
@@ -15,8 +15,8 @@ from gateway.backends.port import (
     GroupDraft,
     GroupOrder,
     GroupRef,
+    Window,
 )
-from gateway.paging import Window
 
 
 class CommercetoolsCosts:
@@ -75,7 +75,7 @@ def _parts(size: int) -> int:
 
 
 class OffsetCosts:
-    """What a list by offset and limit costs; see gateway.backends.windows.ReadCosts."""
+    """What a list by offset and limit costs; see gateway.backends.lists.windows.ReadCosts."""
 
     max_page_size: Final = MAX_LIMIT
 

@@ -11,11 +11,10 @@ from msgspec.structs import replace
 from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.refusals import refuse
 from gateway.backends.decoding import ListingDecoder
-from gateway.backends.port import CustomerOrder, GroupOrder, no_such_order
-from gateway.backends.side_by_side import side_by_side
-from gateway.backends.windows import Chunk, RowT, once, read_window
+from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists.windows import Chunk, RowT, once, read_window
+from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
-from gateway.paging import Window
 from gateway.records import Flaw, Page, Row
 from gateway.rest.upstream import CallerUpstream
 
@@ -177,7 +176,7 @@ def _require_between(chunk: Chunk[RowT], window: Window) -> None:
 
 class _Offsets(Generic[RowT]):
     """A list by offset and limit, of which offsets above 10 000 can't be reached; see
-    gateway.backends.windows.RowSource.
+    gateway.backends.lists.windows.RowSource.
     """
 
     max_page_size: Final = MAX_LIMIT

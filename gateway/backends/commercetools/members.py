@@ -19,8 +19,8 @@ from gateway.backends.commercetools.refusals import code, current_version
 from gateway.backends.commercetools.wire import CommercetoolsListing
 from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.decoding import ListingDecoder, RowDecoder
+from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
-from gateway.backends.side_by_side import side_by_side
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.records import Int64, Record, Uid
 from gateway.rest.answer import Answer

@@ -11,7 +11,6 @@ from typing import Any, Final, assert_never
 from msgspec.structs import force_setattr
 
 from gateway.backends.confirming import PROMISED, contradicted, same_name
-from gateway.backends.contradictions import believed
 from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail.capabilities import capabilities
 from gateway.backends.flow_retail.costs import FlowRetailCosts
@@ -24,7 +23,9 @@ from gateway.backends.flow_retail.refusals import (
     uid_of,
 )
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
-from gateway.backends.lookups import GroupDirectory
+from gateway.backends.lists.contradictions import believed
+from gateway.backends.lists.lookups import GroupDirectory
+from gateway.backends.lists.windows import AnsweredPage, NumberedPages, RowT, read_window
 from gateway.backends.port import (
     BackendKind,
     ById,
@@ -41,9 +42,9 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
     SortDirection,
+    Window,
     no_such_order,
 )
-from gateway.backends.windows import AnsweredPage, NumberedPages, RowT, read_window
 from gateway.backends.wire import per_selection
 from gateway.errors import (
     Duplicate,
@@ -55,7 +56,6 @@ from gateway.errors import (
     OutcomeUnknown,
     RevisionConflict,
 )
-from gateway.paging import Window
 from gateway.records import Customer, CustomerGroup, Flaw, Page
 from gateway.rest.answer import Answer
 from gateway.rest.statuses import unreadable

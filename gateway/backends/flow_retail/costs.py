@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.backends import lookups, windows
-from gateway.backends.port import CustomerOrder, GroupChange, GroupDraft, GroupOrder, GroupRef
-from gateway.paging import Window
+from gateway.backends.lists import lookups, windows
+from gateway.backends.port import (
+    CustomerOrder,
+    GroupChange,
+    GroupDraft,
+    GroupOrder,
+    GroupRef,
+    Window,
+)
 from gateway.settings import FlowRetail as FlowRetailSettings
 
 

@@ -17,10 +17,12 @@ from gateway.backends.port import (
     CustomFieldsDraft,
     GroupDraft,
     Order,
+    Position,
     Rename,
     SetCustomField,
     SetCustomType,
     SetKey,
+    Window,
 )
 from gateway.backends.port import CustomerSortField as CustomerSort
 from gateway.errors import (
@@ -40,7 +42,6 @@ from gateway.errors import (
     Unavailable,
     Unsupported,
 )
-from gateway.paging import Position, Window
 from gateway.records import CustomerAddressType, CustomerGroup
 from gateway.selection import Selection
 from gateway.settings import Settings

@@ -26,10 +26,11 @@ from gateway.backends.port import (
     CustomerSortField,
     GroupDraft,
     Order,
+    Position,
     SortDirection,
+    Window,
 )
 from gateway.errors import GatewayError, InvalidAnswer, LimitExceeded, Rejected
-from gateway.paging import Position, Window
 from gateway.records import Page
 from gateway.rest.answer import Answer
 from gateway.simulator.commercetools import fault_answers

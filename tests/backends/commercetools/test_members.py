@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.port import ById, ByKey, MembershipEdit
+from gateway.backends.port import ById, ByKey, MembershipEdit, Window
 from gateway.backends.port import MemberStatus as Status
 from gateway.errors import (
     Forbidden,
@@ -24,7 +24,6 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.paging import Window
 from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal

@@ -19,13 +19,14 @@ from gateway.backends.port import (
     CustomerOrder,
     GroupOrder,
     GroupRef,
+    Position,
+    Window,
 )
 from gateway.errors import GatewayError, InvalidInput, NotFound, Unavailable
-from gateway.loaders import Loaders
-from gateway.paging import Position, Window
-from gateway.reads import GroupOf, GroupsOf, Key, MembersOf
+from gateway.loading.loaders import Loaders
+from gateway.loading.reads import GroupOf, GroupsOf, Key, MembersOf
 from gateway.records import Customer, CustomerGroup, Page, Row
-from tests.test_reads import BY_NAME, answered, group
+from tests.loading.test_reads import BY_NAME, answered, group
 
 # -- the loaders over a backend
 

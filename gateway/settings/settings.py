@@ -1,4 +1,4 @@
-"""Everything an operator can set, with its default; gateway.configuration reads it."""
+"""Everything an operator can set, with its default; gateway.settings.configuration reads it."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from gateway.backends.side_by_side import side_by_side
+from gateway.backends.lists.pages import Cover, cover, most_pages
+from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unsupported
-from gateway.paging import Cover, Position, Window, cover, most_pages
 from gateway.records import Flaw, Page, Row
 
 

@@ -12,15 +12,16 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.windows import (
+from gateway.backends.lists.pages import cover
+from gateway.backends.lists.windows import (
     AnsweredPage,
     NumberedPages,
     PageCosts,
     most_calls,
     read_window,
 )
+from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unavailable, Unsupported
-from gateway.paging import Position, Window, cover
 from gateway.records import CustomerGroup, Flaw, Page
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)

@@ -12,7 +12,6 @@ from typing import Any, get_args
 import pytest
 
 from gateway.backends.port import CustomerGroupSortField, CustomerSortField
-from gateway.configuration import read_settings
 from gateway.settings import (
     BACKENDS,
     Commercetools,
@@ -23,6 +22,7 @@ from gateway.settings import (
     SettingsError,
     Tenant,
 )
+from gateway.settings.configuration import read_settings
 
 SAMPLES: Mapping[str, tuple[str, object]] = {
     "profile": ("development", "development"),
@@ -200,7 +200,7 @@ def test_the_names_that_others_rely_on_stay():
 
 def test_the_readme_shows_settings_that_are_there(tmp_path):
     """Its example is a file that can be used as it is."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     example = readme.partition("```toml\n")[2].partition("```")[0]
 
     settings = read(example, tmp_path)
@@ -211,7 +211,7 @@ def test_the_readme_shows_settings_that_are_there(tmp_path):
 
 def test_the_readme_lists_settings_with_their_variables_and_defaults():
     """And leaves none out but those that docs/upstreams.md explains."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     readme = (root / "README.md").read_text(encoding="utf-8")
     upstreams = (root / "docs" / "upstreams.md").read_text(encoding="utf-8")
     rows = re.findall(

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.backends.lookups import (
+from gateway.backends.lists.lookups import (
     MOST_KEPT,
     PROBE_ABOVE,
     UNPAID_PAGES,
     GroupDirectory,
     most_calls,
 )
-from gateway.backends.windows import AnsweredPage
+from gateway.backends.lists.windows import AnsweredPage
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,

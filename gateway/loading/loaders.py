@@ -24,7 +24,7 @@ from aiodataloader import DataLoader
 from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, ById, ByKey, GroupRef
 from gateway.errors import GatewayError, InvalidAnswer
-from gateway.reads import (
+from gateway.loading.reads import (
     GroupOf,
     GroupsOf,
     Key,

@@ -1,21 +1,15 @@
-"""Pure arithmetic: which REST pages cover a window of rows, what Relay's arguments ask for, what
-cursors say.
-
-Rows are counted from 0 over the whole list. Page indexes here are counted from 0 too; an adapter
-adds the number its API gives to the first page.
-"""
+"""Relay's paging: the window that a connection's arguments ask for, and what cursors say."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
-from msgspec import Struct
-
+from gateway.backends.port import Position, Window
 from gateway.errors import InvalidInput, LimitExceeded
+from gateway.settings import Bounds
 
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
@@ -23,111 +17,6 @@ MAX_OPAQUE: Final = 6_000
 """Characters of a cursor or an id with such a uid, of characters of four bytes; a longer one is
 none.
 """
-
-
-class Cover(Struct, frozen=True):
-    """`count` neighbouring pages of `size` rows each, from page `first` on."""
-
-    first: int
-    count: int
-    size: int
-
-    @property
-    def pages(self) -> range:
-        return range(self.first, self.first + self.count)
-
-
-def cover(offset: int, size: int, max_page_size: int) -> Cover:
-    """The fewest equal pages that cover the rows ``[offset, offset + size)``, with the least
-    over-fetch among those.
-
-    `count` pages of P rows from page k on cover them if and only if ``k * P <= offset`` and
-    ``(k + count) * P >= offset + size``; the largest such k is ``offset // P``. For ``size <=
-    max_page_size / 2`` one page does, but for rare offsets far down a list: with pages of 100 rows
-    the first is 135 431 981, with pages of 20 rows 713. A window of no rows is covered by a page of
-    one row, which is how a total is asked for.
-
-    >>> cover(40, 20, 100)
-    Cover(first=2, count=1, size=20)
-    >>> cover(30, 20, 100)
-    Cover(first=1, count=1, size=25)
-    >>> cover(30, 90, 100)
-    Cover(first=0, count=2, size=60)
-    """
-    size = max(size, 1)
-    end = offset + size
-    count = -(-size // max_page_size)
-    while True:
-        for page_size in range(-(-size // count), max_page_size + 1):
-            first = offset // page_size
-            if (first + count) * page_size >= end:
-                return Cover(first, count, page_size)
-        count += 1
-
-
-def most_pages(size: int, max_page_size: int) -> int:
-    """The most pages that `cover` needs for up to `size` rows, wherever they stand in a list of up
-    to ten million.
-
-    >>> most_pages(1, 20), most_pages(10, 20), most_pages(50, 100), most_pages(51, 100)
-    (1, 2, 1, 2)
-    """
-    if size <= 1 or (max_page_size >= 100 and 2 * size <= max_page_size):
-        return 1
-    return -(-(size - 1) // max_page_size) + 1
-
-
-class Position(Struct, frozen=True):
-    """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
-    of rows is seen.
-    """
-
-    offset: int
-    uid: str
-
-
-class Window(Struct, frozen=True, kw_only=True):
-    """The rows wanted of one list.
-
-    `size` rows from `offset` on; or, with `after`, from behind that row on; with `before`, ending
-    ahead of that row; with `from_end`, the last `size` of what the others leave. `size` 0 asks for
-    the total alone.
-    """
-
-    size: int
-    offset: int = 0
-    after: Position | None = None
-    before: Position | None = None
-    from_end: bool = False
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is known ahead which rows these are."""
-        return self.after is None and self.before is None and not self.from_end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """How much may be asked for at once."""
-
-    default_page_size: int
-    """Rows of a connection without `first` and `last`."""
-    max_page_size: int
-    """The largest `first` and `last`."""
-    max_membership_uids: int
-    """Customers in each list of one membership edit."""
-    max_custom_fields: int = 500
-    """Custom fields in each list of one change."""
-    max_rows: int = 20_000
-    """Rows of one operation's connections, and groups of customers, each time they are shown."""
-    max_values: int = 200_000
-    """Fields of all objects of one answer."""
-    max_response_body: int = 20_000_000
-    """Bytes of one answer, about."""
-    max_entities: int = 1_000
-    """Ids and representations that one operation names."""
-    max_errors: int = 100
-    """Errors that are listed; others are counted."""
 
 
 def window(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from gateway.backends.windows import AnsweredPage, RowT
+from gateway.backends.lists.windows import AnsweredPage, RowT
 from gateway.errors import InvalidAnswer
 from gateway.records import Flaw
 

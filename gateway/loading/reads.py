@@ -12,9 +12,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.port import CustomerOrder, GroupOrder, GroupRef
+from gateway.backends.port import CustomerOrder, GroupOrder, GroupRef, Window
 from gateway.errors import CallerError, NotFound
-from gateway.paging import Window
 from gateway.records import Page
 
 TOTAL: Final = Window(size=0)

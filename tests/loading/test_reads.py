@@ -12,10 +12,11 @@ from gateway.backends.port import (
     CustomerGroupSortField,
     GroupOrder,
     Order,
+    Position,
+    Window,
 )
 from gateway.errors import Unavailable
-from gateway.paging import Position, Window
-from gateway.reads import TOTAL, GroupsOf, ListOf, MembersOf, part, plan
+from gateway.loading.reads import TOTAL, GroupsOf, ListOf, MembersOf, part, plan
 from gateway.records import CustomerGroup, Page, Row
 
 BY_NAME: GroupOrder = Order(CustomerGroupSortField.NAME)

@@ -1,0 +1,1 @@
+"""What an operation reads of its backends: keys that say it, and loaders that batch them."""
