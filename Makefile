@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/manifest.json
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose audit bench docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the dem
 peers := $(patsubst %/package.json,%/node_modules/.package-lock.json,$(wildcard benchmarks/peers/*/package.json))
 bench: .venv/runtime $(if $(findstring --smoke,$(args)),,$(peers)) ## measure the gateway and its peers; roughly: make bench args=--quick
 	$(python) -m benchmarks $(args)
+
+chart: .venv/runtime ## draw the chart of docs/performance.md; of another run: make chart args=build/bench.json
+	$(python) -m benchmarks.chart $(args)
 
 docker-lint: build/linters/done ## lint the Dockerfile
 	build/linters/bin/hadolint Dockerfile

@@ -1,4 +1,4 @@
-"""What a run found: a table for people, JSON for everything else."""
+"""What a run found: a table and a chart for people, JSON for everything else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from benchmarks import chart
 from benchmarks.measure import Series
 from benchmarks.roster import Peer
 from benchmarks.targets import Target
@@ -36,9 +37,14 @@ class Report:
     def text(self) -> str:
         return "\n".join(self._lines())
 
-    def write(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self._json(), indent=1) + "\n")
+    def write(self, folder: Path) -> None:
+        """bench.json with every round, and bench.svg with the medians."""
+        folder.mkdir(parents=True, exist_ok=True)
+        results = self._json()
+        (folder / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+        record = chart.record_of(results)
+        if record["cpu_ms"]:
+            (folder / "bench.svg").write_text(chart.draw(record))
 
     def _lines(self) -> Iterator[str]:
         yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}"

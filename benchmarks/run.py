@@ -92,7 +92,7 @@ async def run(options: Options) -> None:
             print("All answers are as the data has them, in as few REST calls as can be.")
         else:
             report = await _measured(options, chosen, ready, stub, left_out)
-            report.write(ROOT / "build" / "bench.json")
+            report.write(ROOT / "build")
             print(report.text(), flush=True)
 
 

@@ -207,5 +207,5 @@ async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Fl
     body = await gateway.ask(query, {"group": "gull"}, token=TOKEN, headers=HEADERS)
 
     assert body == shown
-    assert "Five REST calls" in readme
+    assert "five REST calls" in readme
     assert len(flow.calls) == 5

@@ -1,7 +1,8 @@
 """Broken rows, end to end: each breach of the contract costs the value it stands in and no other.
 
 The tables below are the contract, copied from the vendor's document by hand; `seen` says what a
-client is to see of a value of each kind, and is written from the README's promise, not the decoder.
+client is to see of a value of each kind, and is written from what the documents promise, not from
+the decoder.
 """
 
 from __future__ import annotations

@@ -296,7 +296,7 @@ def _url_problem(url: str) -> str | None:
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "see the README for those there are."
+    return f"did you mean {close[0]}?" if close else "docs/settings.md lists all settings."
 
 
 def _nearest_backend(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The README's table of limits, each tried: what is over one is refused before any REST call."""
+"""Each limit of docs/limits-and-errors.md: what exceeds it is refused before any REST call."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from gateway.settings import Settings
 from tests.harness import Flow, Gateway, running_gateway, settings
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("## Limits\n")[2].partition("\n## ")[0]
+PAGE = Path(__file__).parents[2] / "docs" / "limits-and-errors.md"
+SECTION = PAGE.read_text(encoding="utf-8").partition("## Limits\n")[2].partition("\n## ")[0]
 ROWS = re.findall(r"^\| `(\w+)` \| `GATEWAY_\w+` \| `(\d+)` \|", SECTION, re.M)
 WHILE_RUNNING = {"max_rows", "max_values", "max_response_body", "max_errors"}
 """Those that can be known only then; their tests are in test_bounds."""

@@ -21,8 +21,11 @@ from gateway.settings import (
     Settings,
     SettingsError,
     Tenant,
+    Upstream,
 )
 from gateway.settings.configuration import read_settings
+
+ROOT = Path(__file__).parents[2]
 
 SAMPLES: Mapping[str, tuple[str, object]] = {
     "profile": ("development", "development"),
@@ -174,7 +177,7 @@ def test_the_samples_are_all_settings():
 
 
 def test_the_names_that_others_rely_on_stay():
-    """Deployments, the image and the README name these variables."""
+    """Deployments, the image and the documents name these variables."""
     fixed = {
         "GATEWAY_HOST": "::1",
         "GATEWAY_PORT": "1",
@@ -198,10 +201,11 @@ def test_the_names_that_others_rely_on_stay():
     )
 
 
-def test_the_readme_shows_settings_that_are_there(tmp_path):
-    """Its example is a file that can be used as it is."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    example = readme.partition("```toml\n")[2].partition("```")[0]
+@pytest.mark.parametrize("page", ["README.md", "docs/settings.md"])
+def test_the_example_of_a_page_can_be_used_as_it_is(page: str, tmp_path):
+    """It names both backends and a tenant of each."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    example = text.partition("```toml\n")[2].partition("```")[0]
 
     settings = read(example, tmp_path)
 
@@ -209,24 +213,25 @@ def test_the_readme_shows_settings_that_are_there(tmp_path):
     assert {type(tenant.upstream) for tenant in settings.tenants.values()} == set(BACKENDS.values())
 
 
-def test_the_readme_lists_settings_with_their_variables_and_defaults():
-    """And leaves none out but those that docs/upstreams.md explains."""
-    root = Path(__file__).parents[2]
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    upstreams = (root / "docs" / "upstreams.md").read_text(encoding="utf-8")
-    rows = re.findall(
-        r"^\| `([\w.]+)` \| `(GATEWAY_\w+)` \| (?:`(.*?)`|none|by profile) \|", readme, re.M
-    )
+def test_the_pages_list_every_setting_with_its_variable_and_default():
+    """What commercetools has like Flow Retail is listed once; mappings only a file can set."""
+    rows = [
+        row
+        for page in ("settings.md", "limits-and-errors.md")
+        for row in re.findall(
+            r"^\| `([\w.]+)` \| `(GATEWAY_\w+)` \| (?:`(.*?)`|none|by profile) \|",
+            (ROOT / "docs" / page).read_text(encoding="utf-8"),
+            re.M,
+        )
+    ]
 
     for name, variable, default in rows:
         assert variable == f"GATEWAY_{name.replace('.', '_').upper()}"
         value = value_of(Settings(), name)
         assert ("" if value in (None, ()) else str(value)).lower() == default.lower()
     listed = {name for name, _, _ in rows}
-    for name in set(SAMPLES) - listed:
-        table, _, setting = name.partition(".")
-        same = table == "commercetools" and f"flow_retail.{setting}" in listed
-        assert same or f"`{setting}`" in upstreams, name
+    shared = {f"commercetools.{field.name}" for field in dataclasses.fields(Upstream)}
+    assert sorted(set(SAMPLES) - listed - shared) == []
 
 
 def test_a_variable_wins_over_the_file(tmp_path):
