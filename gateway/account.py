@@ -33,12 +33,12 @@ class Account:
         """`deadline` is the event loop's time at which the operation's time is over; `accepted`
         says whether a backend has accepted one of the request's tokens by now.
         """
+        self.bounds = bounds
         self.values = 0
         self.bytes = 0
         """About those of the response so far. Up to `few`, whoever adds some need not call `weigh`.
         """
         self.few = min(STRANGERS, bounds.max_response_body)
-        self._bounds = bounds
         self._accepted = accepted
         self._ends = deadline + TO_SHOW
         self._rows = 0
@@ -53,11 +53,11 @@ class Account:
         hundred groups are ten thousand.
         """
         self._rows += rows
-        if self._rows > self._bounds.max_rows:
+        if self._rows > self.bounds.max_rows:
             raise LimitExceeded(
-                f"The answer would have more than {self._bounds.max_rows} rows; ask for fewer.",
+                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer.",
                 limit="max_rows",
-                allowed=self._bounds.max_rows,
+                allowed=self.bounds.max_rows,
                 found=self._rows,
             )
         self._in_time()
@@ -69,30 +69,24 @@ class Account:
         Few rows have many fields, where each of them is asked for under many names.
         """
         self.values += values
-        if self.values > self._bounds.max_values:
+        if self.values > self.bounds.max_values:
             raise LimitExceeded(
-                f"The answer would have more than {self._bounds.max_values} values; ask for fewer.",
+                f"The answer would have more than {self.bounds.max_values} values; ask for fewer.",
                 limit="max_values",
-                allowed=self._bounds.max_values,
+                allowed=self.bounds.max_values,
                 found=self.values,
             )
         self._in_time()
 
-    def fill_more(self, values: int) -> None:
-        """As `fill`, in less time, and without a look at the clock: for lists within rows."""
-        self.values += values
-        if self.values > self._bounds.max_values:
-            self.fill(0)
-
     def weigh(self, size: int) -> None:
         """Count about the bytes that something takes in the response; raises LimitExceeded."""
         self.bytes += size
-        if self.bytes <= self.few and self.bytes <= self._bounds.max_response_body:
+        if self.bytes <= self.few and self.bytes <= self.bounds.max_response_body:
             return  # most answers, for which nobody asks whose they are
         allowed = self._max_bytes
         if self.bytes > allowed:
             message = f"The answer would have more than {allowed} bytes; ask for less."
-            if allowed < self._bounds.max_response_body:
+            if allowed < self.bounds.max_response_body:
                 message += " It has room for more where a backend accepts the request's token."
             raise LimitExceeded(
                 message, limit="max_response_body", allowed=allowed, found=self.bytes
@@ -101,13 +95,13 @@ class Account:
     def name(self, entities: int, *, field: Sequence[str]) -> None:
         """Count ids and representations; raises LimitExceeded where they are too many."""
         self._named += entities
-        if self._named > self._bounds.max_entities:
+        if self._named > self.bounds.max_entities:
             raise LimitExceeded(
-                f"{self._named} nodes or entities are named; at most {self._bounds.max_entities} "
+                f"{self._named} nodes or entities are named; at most {self.bounds.max_entities} "
                 "may be.",
                 field=field,
                 limit="max_entities",
-                allowed=self._bounds.max_entities,
+                allowed=self.bounds.max_entities,
                 found=self._named,
             )
 
@@ -147,26 +141,26 @@ class Account:
         Nothing may come of a change and not be told, where each field of it is asked for once. What
         is asked for under many names has its bounds here too.
         """
-        outside = self.counted, self._ends, self._bounds
-        self.counted, self._ends, self._bounds = self._told, math.inf, self._of_changes
+        outside = self.counted, self._ends, self.bounds
+        self.counted, self._ends, self.bounds = self._told, math.inf, self._of_changes
         try:
             yield
             self._told = self.counted
         finally:  # what has failed is counted when it is made anew
-            self.counted, self._ends, self._bounds = outside
+            self.counted, self._ends, self.bounds = outside
 
     @cached_property
     def _of_changes(self) -> Bounds:
-        customers = 2 * self._bounds.max_membership_uids  # in two lists
+        customers = 2 * self.bounds.max_membership_uids  # in two lists
         return replace(
-            self._bounds,
+            self.bounds,
             max_values=OUTCOME_FIELDS * customers,
             max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
         )
 
     @property
     def _max_bytes(self) -> int:
-        most = self._bounds.max_response_body
+        most = self.bounds.max_response_body
         return most if self._accepted() else min(most, STRANGERS)
 
     def _in_time(self) -> None:

@@ -1,1 +1,1 @@
-"""How an operation becomes REST calls: read, chosen, rehearsed, executed."""
+"""How an operation becomes REST calls: read, chosen, estimated, executed."""

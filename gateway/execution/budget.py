@@ -8,12 +8,12 @@ from graphql import GraphQLError, OperationDefinitionNode
 
 from gateway.context import Context
 from gateway.errors import LimitExceeded
+from gateway.execution.cost_estimate import CostEstimate, CostEstimates, estimate
 from gateway.execution.documents import Refused
 from gateway.execution.plan import Arguments, Plan
-from gateway.execution.rehearsal import Rehearsals, Rehearsed, rehearse
 
 FEW_PLACES: Final = 200
-"""Of an operation that is rehearsed again with shorter pages, to tell which would fit."""
+"""Of an operation whose cost is estimated again with shorter pages, to tell which would fit."""
 
 
 def hold(
@@ -21,34 +21,34 @@ def hold(
     arguments: Arguments,
     context: Context,
     node: OperationDefinitionNode,
-    rehearsals: Rehearsals,
+    estimates: CostEstimates,
     *,
     keep: bool = True,
-) -> Rehearsed:
+) -> CostEstimate:
     """What the operation comes to, of which the meter is told; `keep` says whether that is kept.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
     try:
-        rehearsed = rehearsals.rehearsed(plan, arguments, context, keep=keep)
+        estimated = estimates.of(plan, arguments, context, keep=keep)
     except LimitExceeded as refusal:
         raise Refused([GraphQLError(refusal.message, node, original_error=refusal)]) from None
     _hold_arguments(plan, arguments)
-    if rehearsed.mistakes:
-        raise Refused(rehearsed.mistakes)
-    meter, rest_calls = context.asker.meter, rehearsed.rest_calls
-    meter.planned = rest_calls + rehearsed.surplus
+    if estimated.mistakes:
+        raise Refused(estimated.mistakes)
+    meter, rest_calls = context.asker.meter, estimated.rest_calls
+    meter.planned = rest_calls + estimated.surplus
     if meter.limit is not None:
         if rest_calls > meter.limit:
             meter.planned = rest_calls
-            fitting = _fitting(rehearsed, plan, arguments, context, meter.limit)
-            raise Refused([_too_dear(rehearsed, node, meter.limit, fitting=fitting)])
+            fitting = _fitting(estimated, plan, arguments, context, meter.limit)
+            raise Refused([_too_dear(estimated, node, meter.limit, fitting=fitting)])
         meter.planned = min(meter.planned, meter.limit)
-    return rehearsed
+    return estimated
 
 
 def _hold_arguments(plan: Plan, arguments: Arguments) -> None:
-    """Raises Refused for arguments above a limit that rehearsing does not come by: each object
+    """Raises Refused for arguments above a limit that no estimate comes by: each object
     would be an error.
     """
     for link in plan.free:
@@ -62,29 +62,29 @@ def _hold_arguments(plan: Plan, arguments: Arguments) -> None:
 
 
 def _too_dear(
-    rehearsed: Rehearsed, node: OperationDefinitionNode, limit: int, *, fitting: int | None
+    estimated: CostEstimate, node: OperationDefinitionNode, limit: int, *, fitting: int | None
 ) -> GraphQLError:
-    bound = rehearsed.rest_calls
+    bound = estimated.rest_calls
     message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
     if fitting is not None:
-        argument = "last" if rehearsed.longest.from_end else "first"
+        argument = "last" if estimated.longest.from_end else "first"
         message += f" With no page of more rows than `{argument}: {fitting}` it would fit."
     refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
-    return GraphQLError(message, node, path=rehearsed.path, original_error=refusal)
+    return GraphQLError(message, node, path=estimated.path, original_error=refusal)
 
 
 def _fitting(
-    rehearsed: Rehearsed, plan: Plan, arguments: Arguments, context: Context, limit: int
+    estimated: CostEstimate, plan: Plan, arguments: Arguments, context: Context, limit: int
 ) -> int | None:
-    """The most rows that all pages may have so that `limit` holds, as rehearsals show; None where
+    """The most rows that all pages may have so that `limit` holds, as estimates show; None where
     there is no such number, or finding it would take long.
     """
-    if rehearsed.places > FEW_PLACES:
+    if estimated.places > FEW_PLACES:
         return None
-    fits, too_many = 0, rehearsed.longest.size
+    fits, too_many = 0, estimated.longest.size
     while too_many - fits > 1:
         rows = (fits + too_many) // 2
-        if rehearse(plan, arguments, context, cap=rows).rest_calls <= limit:
+        if estimate(plan, arguments, context, cap=rows).rest_calls <= limit:
             fits = rows
         else:
             too_many = rows

@@ -22,10 +22,10 @@ from graphql import (
 from msgspec import Raw
 
 from gateway.account import Account
-from gateway.execution.expressions import ENCODED, Partial, json_size
+from gateway.execution.expressions import ENCODED, ObjectSerializer, json_size
 from gateway.execution.failures import Failure, Failures, Path, Repair, Steps, expected
 from gateway.execution.fields import Fields, PlainInfo
-from gateway.execution.shapes import bare_size
+from gateway.execution.serializers import bare_size
 from gateway.execution.time_slices import TimeSlices
 from gateway.records import Mended, MendedText
 
@@ -53,7 +53,13 @@ class Careful:
         self._slices = slices
 
     def object(
-        self, partial: Partial, record: Any, failures: Failures, path: Path = (), *, places: int = 1
+        self,
+        serializer: ObjectSerializer,
+        record: Any,
+        failures: Failures,
+        path: Path = (),
+        *,
+        places: int = 1,
     ) -> Steps:
         """The plain fields of a record, with None in place of the others; raises Null.
 
@@ -61,11 +67,11 @@ class Careful:
         """
         if self._slices.over:
             yield
-        self._account.weigh(places * bare_size(partial.fields))
-        type_ = partial.type
-        made: dict[str, Any] = dict.fromkeys(partial.fields)
-        for key, details in partial.fields.items():
-            if key in partial.others:
+        self._account.weigh(places * bare_size(serializer.fields))
+        type_ = serializer.type
+        made: dict[str, Any] = dict.fromkeys(serializer.fields)
+        for key, details in serializer.fields.items():
+            if key in serializer.others:
                 continue
             nodes = [detail.node for detail in details]
             name = nodes[0].name.value
@@ -81,7 +87,7 @@ class Careful:
             made[key] = yield from self.value(
                 field.definition.type,
                 nodes,
-                partial.below.get(key),
+                serializer.below.get(key),
                 value,
                 failures,
                 (*path, key),
@@ -93,7 +99,7 @@ class Careful:
         self,
         type_: GraphQLOutputType,
         nodes: Sequence[FieldNode],
-        below: Partial | None,
+        below: ObjectSerializer | None,
         value: Any,
         failures: Failures,
         path: Path,
@@ -122,7 +128,7 @@ class Careful:
         self,
         type_: Any,
         nodes: Sequence[FieldNode],
-        below: Partial | None,
+        below: ObjectSerializer | None,
         value: Any,
         failures: Failures,
         path: Path,
@@ -166,11 +172,11 @@ class Careful:
             items.append(Raw(ENCODED.encode(shown)) if len(value) > MANY else shown)
         return items
 
-    def _quickly(self, below: Partial, item: Any, places: int) -> Any:
+    def _quickly(self, below: ObjectSerializer, item: Any, places: int) -> Any:
         """An item of a list, as the serializer shows it; None if that gives up on it."""
         counted = self._account.counted
         try:
-            shown = self._account.in_places(places, below.shape, item, self._info)
+            shown = self._account.in_places(places, below.serialize, item, self._info)
             self._account.weigh(places * below.weigh((shown,)))
         except Exception:  # whatever it is, who looks more carefully meets it again
             self._account.counted = counted

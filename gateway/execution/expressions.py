@@ -38,7 +38,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from gateway import records
 from gateway.schema.scalars import rfc3339
 
-Shape = Callable[[Any, Any], Any]
+Serialize = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
 Weigh = Callable[[Sequence[Any]], int]
 """About the bytes that such objects take in the response."""
@@ -48,8 +48,8 @@ LARGEST_INT: Final = 2**31 - 1
 KEPT_LEAVES: Final = 1_000
 """More than the schema has fields."""
 COMPILED_MEMORY: Final = 4_000_000
-"""Bytes. Compiling takes most of a shape's making, and selections that differ in their response
-keys only have the same source.
+"""Bytes. Compiling takes most of the time in which a serializer is made, and selections that differ
+in their response keys only have the same source.
 """
 BYTES_PER_FUNCTION: Final = 2_000
 BYTES_PER_CHARACTER: Final = 7
@@ -61,17 +61,17 @@ class Unshowable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
-    """An object of which some fields are plain: `shape` gives those, in the order of all, with None
-    in place of the `others`.
+class ObjectSerializer:
+    """How a record becomes an object of the response, of which some fields are plain: `serialize`
+    gives those, in the order of all, with None in place of the `others`.
     """
 
     type: GraphQLObjectType
     fields: GroupedFieldSet
     """All of its fields, by their response keys."""
-    below: Mapping[str, Partial]
+    below: Mapping[str, ObjectSerializer]
     """What is shown of the objects in its plain fields, by their keys."""
-    shape: Shape
+    serialize: Serialize
     others: Sequence[str]
     size: int
     """How many fields it gives, those of objects within it included, of each list one object: the
@@ -83,12 +83,12 @@ class Partial:
     """Whether it shows anything under several names, and so may be far larger than the record."""
 
 
-Below = Callable[[GraphQLObjectType, FieldDetailsList], Partial]
+Below = Callable[[GraphQLObjectType, FieldDetailsList], ObjectSerializer]
 
 
 class _Compiled(NamedTuple):
-    make: Callable[..., tuple[Shape, Weigh]]
-    """Makes a shape and its weighing of what the names in their source stand for."""
+    make: Callable[..., tuple[Serialize, Weigh]]
+    """Makes a serializer and its weighing of what the names in their source stand for."""
     size: int
 
 
@@ -102,7 +102,7 @@ class Compiler:
 
     def functions(
         self, names: Mapping[str, object], body: str, fixed: str, more: Sequence[str]
-    ) -> tuple[Shape, Weigh]:
+    ) -> tuple[Serialize, Weigh]:
         """What gives `body`, and what weighs several of those, where `names` stand for their
         values.
         """
@@ -119,30 +119,30 @@ def _compiled(names: Sequence[str], body: str, fixed: str, more: Sequence[str]) 
     weight = f"sum([{' + '.join((fixed, *more))} for made in objects if made is not None])"
     source = (
         f"def make({', '.join(names)}):\n"
-        f"  def shape(record, info):\n    return {body}\n"
+        f"  def serialize(record, info):\n    return {body}\n"
         f"  def weigh(objects):\n    return {weight if more else f'{fixed} * len(objects)'}\n"
-        "  return shape, weigh\n"
+        "  return serialize, weigh\n"
     )
-    made: dict[str, Callable[..., tuple[Shape, Weigh]]] = {}
+    made: dict[str, Callable[..., tuple[Serialize, Weigh]]] = {}
     exec(source, GIVEN, made)  # noqa: S102  # see Code.functions
     return _Compiled(made["make"], BYTES_PER_FUNCTION + BYTES_PER_CHARACTER * len(source))
 
 
 @dataclass(slots=True)
 class Code:
-    """The source of one shape, and what it refers to."""
+    """The source of one serializer, and what it refers to."""
 
     below: Below
-    """Gives the shape of the fields below a field."""
+    """Gives the serializer of the fields below a field."""
     compiler: Compiler
     prefix: str = ""
     names: dict[str, object] = field(default_factory=dict)
     size: int = 0
     repeats: bool = False
-    latest: Partial | None = None
+    latest: ObjectSerializer | None = None
     """What is shown of the objects that the latest expression comes to."""
 
-    def functions(self, body: str, weight: Weight) -> tuple[Shape, Weigh]:
+    def functions(self, body: str, weight: Weight) -> tuple[Serialize, Weigh]:
         """What gives `body`, and what weighs several of those, each called `made`."""
         # Its number is not in the source, so that keys of other lengths have the same.
         fixed = self.name(weight.fixed)
@@ -187,7 +187,7 @@ class Code:
             if below is None or below.others:
                 return None
             items = f"({read} if len({read}) < 2 else filled({read}, info, {below.size}))"
-            return f"[{self.name(below.shape)}(item, info) for item in {items}]"
+            return f"[{self.name(below.serialize)}(item, info) for item in {items}]"
         if not is_leaf_type(inner) or holds.items:
             return None
         if is_enum_type(inner):
@@ -259,7 +259,7 @@ class Code:
             good = f"({variable} := {read}) is not None"
             if inner.is_type_of is not None and not item_of_list:
                 good += f" and {self.name(inner.is_type_of)}({variable}, info)"
-            return f"({self.name(below.shape)}({variable}, info) if {good} else {otherwise})"
+            return f"({self.name(below.serialize)}({variable}, info) if {good} else {otherwise})"
         return None  # an abstract type
 
     def weight(self, type_: GraphQLOutputType, details: FieldDetailsList, made: str) -> Weight:
@@ -346,7 +346,7 @@ def leaf_of(type_: GraphQLObjectType, name: str) -> Leaf | None:
     return Leaf(value, code.sound(type_, name, []) or value, code.names)
 
 
-def _nothing(*_: object) -> Partial:
+def _nothing(*_: object) -> ObjectSerializer:
     raise TypeError("There is nothing below a leaf.")
 
 
@@ -415,11 +415,12 @@ def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
     is_type_of = type_.is_type_of
 
     def holds(values: Sequence[Any], info: Any) -> bool:
-        return all(
-            value is None
-            or (not issubclass(kind, Exception) and (not is_type_of or is_type_of(value, info)))
-            for kind, value in dict(zip(map(type, values), values, strict=True)).items()
-        )
+        for kind, value in dict(zip(map(type, values), values, strict=True)).items():
+            if value is None:
+                continue
+            if issubclass(kind, Exception) or (is_type_of and not is_type_of(value, info)):
+                return False
+        return True
 
     return holds
 
@@ -456,8 +457,11 @@ def _unshowable() -> None:
 
 
 def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
-    """The values, all but one of which are counted now; see Partial.size."""
-    info.context.account.fill_more((len(values) - 1) * size)
+    """The values, all but one of which are counted now; see ObjectSerializer.size."""
+    account = info.context.account
+    account.values += (len(values) - 1) * size
+    if account.values > account.bounds.max_values:
+        account.fill(0)  # raises; asked each time, it would take as long as a short list
     return values
 
 
@@ -470,4 +474,4 @@ GIVEN: Final[dict[str, object]] = {
     "rfc3339": rfc3339,
     "unshowable": _unshowable,
 }
-"""What the source of every shape may refer to."""
+"""What the source of every serializer may refer to."""

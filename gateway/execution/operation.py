@@ -23,10 +23,10 @@ from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget
 from gateway.execution.documents import Document, Documents, Refused
-from gateway.execution.looked_at import looked_at
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import Arguments, Planner, conditions
 from gateway.execution.prepared import PreparedOperation, PreparedPlan
+from gateway.execution.projecting import looked_at
 from gateway.execution.running import Run
 from gateway.execution.time_slices import SLICE, TimeSlices
 from gateway.limits import variables_refusal
@@ -121,7 +121,7 @@ class Operations:
         changes = node.operation is OperationType.MUTATION
         context.answers = None if changes else AnswerCache()
         try:
-            rehearsed = budget.hold(plan, arguments, context, node, made.rehearsals, keep=keep)
+            estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
         finally:
             if keep and made.size != made.weighed:
                 made.weighed = made.size
@@ -129,7 +129,7 @@ class Operations:
         return Operation(
             node=node,
             context=context,
-            run=Run(plan, arguments, context, rehearsed.ahead, self._slices),
+            run=Run(plan, arguments, context, estimated.ahead, self._slices),
             untrusted=meant.unknown,
         )
 

@@ -3,7 +3,7 @@
 Of each selection the plain fields are one generated function; every other field is a link. How a
 link is followed is said beside its field of the schema: by its resolver, and by `Fetched`, where
 what that gives is the key of a REST call. The plan is gone through twice for a request: in
-rehearsal, for a bound of its REST calls and the mistakes in its arguments; and when it is run.
+an estimate of its REST calls, which finds the mistakes in its arguments; and when it is run.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from graphql.execution.values import VariableValues
 from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
-from gateway.execution.expressions import Compiler, Partial, Shape, Weigh, all_of
+from gateway.execution.expressions import Compiler, ObjectSerializer, Serialize, Weigh, all_of
 from gateway.execution.fields import Field, Fields, PlainInfo
-from gateway.execution.shapes import Collect, Completed, Place, Shapes, place
+from gateway.execution.serializers import Collect, FieldSerializer, Place, Serializers, place
 
 FEW: Final = 8
 SHORT: Final = 400
 """Variables, and characters and digits of all, by which an operation can be known again."""
-BYTES_PER_SHAPE: Final = 2_000
+BYTES_PER_SERIALIZER: Final = 2_000
 BYTES_PER_FIELD: Final = 800
 """Of generated functions, with their source."""
 
@@ -51,10 +51,10 @@ class Selection(Struct, frozen=True, eq=False):
     type: GraphQLObjectType
     holds: Callable[[Sequence[Any], PlainInfo], bool]
     """Whether all of these values are such objects."""
-    shape: Shape
+    serialize: Serialize
     """Gives the plain fields, in the order of all, with None in place of those of `links`."""
-    partial: Partial
-    """What `shape` is made of."""
+    serializer: ObjectSerializer
+    """What `serialize`, `size` and `weigh` are of."""
     links: Sequence[Link]
     size: int
     """How many fields it has, those of plain objects within it included, of lists once."""
@@ -71,7 +71,7 @@ class Link(Struct, frozen=True, eq=False, kw_only=True):
     nodes: Sequence[FieldNode]
     arguments: Pattern | None
     """How they are made of a request's variables; None where they have to be coerced anew."""
-    completed: Completed | None
+    serializer: FieldSerializer | None
     """How its value is completed, where all below it is plain."""
     selections: Mapping[str, Selection]
     """Otherwise, what is asked of an object of each type that its value, or an item, may have."""
@@ -99,9 +99,9 @@ class Plan(Struct, frozen=True, eq=False):
     size: int
     """About the bytes that it takes, rather too many than too few."""
     lasting: bool
-    """Whether it was made for more than one request: see Shapes."""
+    """Whether it was made for more than one request: see Serializers."""
     free: Sequence[Link]
-    """Links that have arguments and can't lead to a REST call, so that nobody rehearses them."""
+    """Links that have arguments and can't lead to a REST call, which no estimate comes by."""
 
 
 class Arguments:
@@ -179,7 +179,10 @@ class Planner:
             lasting=lasting,
         )
         selection = making.root(root)
-        size = BYTES_PER_SHAPE * making.shapes.count + BYTES_PER_FIELD * making.shapes.fields
+        size = (
+            BYTES_PER_SERIALIZER * making.serializers.count
+            + BYTES_PER_FIELD * making.serializers.fields
+        )
         return Plan(operation.operation, selection, self._fields, size, lasting, making.free)
 
 
@@ -227,7 +230,7 @@ class _Making:
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
         self._below = _below(schema, operation, self._fragments, variables)
-        self.shapes = Shapes(self._below, compiler, lasting=lasting)
+        self.serializers = Serializers(self._below, compiler, lasting=lasting)
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:
@@ -246,10 +249,16 @@ class _Making:
         here = place(type_, fields)
         made = self._made.get(here)
         if made is None:
-            partial = self.shapes.partial(type_, fields, here)
-            links = [self._link(type_, key, fields[key], tells) for key in partial.others]
+            serializer = self.serializers.object(type_, fields, here)
+            links = [self._link(type_, key, fields[key], tells) for key in serializer.others]
             made = self._made[here] = Selection(
-                type_, all_of(type_), partial.shape, partial, links, partial.size, partial.weigh
+                type=type_,
+                holds=all_of(type_),
+                serialize=serializer.serialize,
+                serializer=serializer,
+                links=links,
+                size=serializer.size,
+                weigh=serializer.weigh,
             )
         return made
 
@@ -258,14 +267,14 @@ class _Making:
     ) -> Link:
         node = details[0].node
         field = self._fields.of(parent, node.name.value)
-        completed = self.shapes.completed(field.definition.type, details)
-        types = () if completed else field.types
+        serializer = self.serializers.field(field.definition.type, details)
+        types = () if serializer else field.types
         link = Link(
             key=key,
             field=field,
             nodes=[detail.node for detail in details],
             arguments=self._coercion.pattern(field.definition, node),
-            completed=completed,
+            serializer=serializer,
             selections={
                 type_.name: self._selection(type_, self._below(type_, details), max(0, tells - 1))
                 for type_ in types

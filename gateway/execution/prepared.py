@@ -8,8 +8,8 @@ from typing import Final
 
 from cachetools import LRUCache
 
+from gateway.execution.cost_estimate import CostEstimates
 from gateway.execution.plan import Plan
-from gateway.execution.rehearsal import Rehearsals
 from gateway.selection import Selection
 
 MOST_PLANS: Final = 16
@@ -24,14 +24,14 @@ class PreparedPlan:
     """A plan, and what was made for the requests that it is for."""
 
     plan: Plan
-    rehearsals: Rehearsals = field(default_factory=Rehearsals)
+    estimates: CostEstimates = field(default_factory=CostEstimates)
     weighed: int = 0
     """Its size when that of its document was last told."""
 
     @property
     def size(self) -> int:
         """About the bytes that it takes, rather too many than too few."""
-        return self.plan.size + self.rehearsals.size
+        return self.plan.size + self.estimates.size
 
 
 @dataclass(slots=True)

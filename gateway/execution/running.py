@@ -26,11 +26,11 @@ from graphql import (
 from graphql.pyutils import Path
 
 from gateway.context import Context
-from gateway.execution.alike import marks
 from gateway.execution.careful import Careful, Null, null_error
 from gateway.execution.expressions import ENCODED, Weigh
 from gateway.execution.failures import Failure, Failures, Steps, Told, expected
 from gateway.execution.fields import PlainInfo
+from gateway.execution.identity import identity_keys
 from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.execution.time_slices import TimeSlices
 from gateway.loading.reads import Key
@@ -150,8 +150,8 @@ class Run:
         The same value gives the same object, put into several places: all below it is the same too.
         Raises what counting them raises; then none of them is followed.
         """
-        if len(values) > 1 and len(set(marked := marks(values))) < len(values):
-            return self._shared(selection, values, marked, places, followed, tells=tells)
+        if len(values) > 1 and len(set(keys := identity_keys(values))) < len(values):
+            return self._shared(selection, values, keys, places, followed, tells=tells)
         self.objects += len(values)
         if tells:
             with self._account.telling():
@@ -166,20 +166,20 @@ class Run:
         self,
         selection: Selection,
         values: Sequence[Any],
-        marked: Sequence[Hashable],
+        keys: Sequence[Hashable],
         places: Places,
         followed: list[Followed],
         *,
         tells: bool,
     ) -> list[Object]:
-        several = dict(zip(marked, values, strict=True))
+        several = dict(zip(keys, values, strict=True))
         times: Counter[Hashable] = Counter()
-        for mark, count in zip(marked, places, strict=True):
-            times[mark] += count
-        counts = [times[mark] for mark in several]
+        for key, count in zip(keys, places, strict=True):
+            times[key] += count
+        counts = [times[key] for key in several]
         made = self._made(selection, list(several.values()), counts, followed, tells=tells)
         objects = dict(zip(several, made, strict=True))
-        return [objects[mark] for mark in marked]
+        return [objects[key] for key in keys]
 
     def _rows(
         self,
@@ -192,7 +192,7 @@ class Run:
         self._account.fill(sum(places) * selection.size)
         filled = self._account.values
         try:
-            made = self._shaped(selection.shape, values, places)
+            made = self._serialized(selection.serialize, values, places)
         except Exception:  # whatever it is, who looks more carefully meets it again
             self._account.values = filled
             return self._mixed_rows(selection, values, places, tells=tells)
@@ -203,7 +203,7 @@ class Run:
         self, selection: Selection, values: Sequence[Any], places: Places, *, tells: bool
     ) -> list[Object]:
         """Of values of which some are not as they should be."""
-        account, shape, info = self._account, selection.shape, self._info
+        account, serialize, info = self._account, selection.serialize, self._info
         made: list[Object] = []
         sound: list[Object] = []
         counts: list[int] = []
@@ -211,13 +211,13 @@ class Run:
             filled = account.values
             try:
                 row = (
-                    shape(value, info)
+                    serialize(value, info)
                     if times == 1
-                    else account.in_places(times, shape, value, info)
+                    else account.in_places(times, serialize, value, info)
                 )
             except Exception:  # as above
                 account.values = filled
-                row = dict.fromkeys(selection.partial.fields)
+                row = dict.fromkeys(selection.serializer.fields)
                 self._do_later(self._carefully(selection, value, row, times), tells=tells)
             else:
                 sound.append(row)
@@ -226,16 +226,16 @@ class Run:
         self._weigh(selection.weigh, sound, counts)
         return made
 
-    def _shaped(
-        self, shape: Callable[..., Any], values: Sequence[Any], places: Places
+    def _serialized(
+        self, serialize: Callable[..., Any], values: Sequence[Any], places: Places
     ) -> list[Any]:
         """What a generated function makes of each value; raises where it gives up on one."""
         info = self._info
         if sum(places) == len(places):
-            return [shape(value, info) for value in values]
+            return [serialize(value, info) for value in values]
         in_places = self._account.in_places
         return [
-            in_places(times, shape, value, info)
+            in_places(times, serialize, value, info)
             for value, times in zip(values, places, strict=True)
         ]
 
@@ -243,12 +243,14 @@ class Run:
         """The plain fields of an object that has none yet."""
         failures = self._beside(blank, selection)
         try:
-            made = yield from self._careful.object(selection.partial, value, failures, places=times)
+            made = yield from self._careful.object(
+                selection.serializer, value, failures, places=times
+            )
         except Null as null:
             failures.reasons.append(null.failure)
             return
         for key, shown in made.items():
-            if key not in selection.partial.others:
+            if key not in selection.serializer.others:
                 blank[key] = shown
 
     def _follow_all(self, followed: Sequence[Followed]) -> None:
@@ -344,7 +346,7 @@ class Run:
         counted = self._account.counted
         followed: list[Followed] = []
         try:
-            if link.completed is not None:
+            if link.serializer is not None:
                 with self._account.telling() if link.tells else nullcontext():
                     completed = self._plain(link, values, places)
             elif link.field.is_list:
@@ -369,29 +371,29 @@ class Run:
             self._follow_all(followed)
 
     def _plain(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
-        assert link.completed is not None  # noqa: S101  # asked by those who have looked
+        assert link.serializer is not None  # noqa: S101  # asked by those who have looked
         if link.field.is_list:
             return self._plain_lists(link, values, places)
         for value in values:
             if isinstance(value, Exception):  # some functions look at nothing of a value
                 raise _Unsound
-        self._account.fill(sum(places) * link.completed.size)
-        completed = self._shaped(link.completed.shape, values, places)
-        self._weigh(link.completed.weigh, completed, places)
+        self._account.fill(sum(places) * link.serializer.size)
+        completed = self._serialized(link.serializer.serialize, values, places)
+        self._weigh(link.serializer.weigh, completed, places)
         return completed
 
     def _plain_lists(self, link: Link, values: Sequence[Any], places: Places) -> list[Any]:
-        assert link.completed is not None  # noqa: S101  # as above
-        shape, size, info = link.completed.shape, link.completed.size, self._info
-        weigh, repeats = link.completed.weigh, link.completed.repeats
+        assert link.serializer is not None  # noqa: S101  # as above
+        serialize, size, info = link.serializer.serialize, link.serializer.size, self._info
+        weigh, repeats = link.serializer.weigh, link.serializer.repeats
         account = self._account
-        # One item of each list: the shape counts the others.
+        # One item of each list: the serializer counts the others.
         there = [times if value else 0 for value, times in zip(values, places, strict=True)]
         account.fill(sum(there) * size)
 
         def encoded(value: Any) -> msgspec.Raw:
             """Here and now, so that neither objects nor records have to stay."""
-            completed = shape(value, info)
+            completed = serialize(value, info)
             if repeats:
                 account.weigh(weigh((completed,)))
                 return msgspec.Raw(ENCODED.encode(completed))
@@ -481,7 +483,7 @@ class Run:
 
     def _alone_complete(self, link: Link, value: Any, into: Object, times: int) -> None:
         """One value, of which something is wrong."""
-        if link.completed is not None and not isinstance(value, Exception):
+        if link.serializer is not None and not isinstance(value, Exception):
             self._do_later(self._plain_carefully(link, value, into, times), tells=link.tells)
             return
         followed: list[Followed] = []
@@ -526,8 +528,8 @@ class Run:
         return [None if item is None else next(objects) for item in sound]
 
     def _plain_carefully(self, link: Link, value: Any, into: Object, times: int) -> Steps:
-        assert link.completed is not None  # noqa: S101  # as above
-        completed, failures = link.completed, self._beside(into, link)
+        assert link.serializer is not None  # noqa: S101  # as above
+        completed, failures = link.serializer, self._beside(into, link)
         try:
             if value is not None and (value or not link.field.is_list):
                 self._account.fill(times * completed.size)

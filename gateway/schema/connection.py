@@ -68,9 +68,9 @@ class Rows(Struct, frozen=True, kw_only=True):
         kind, mark = "", None
         if self.after is not None or self.before is not None:
             kind = backend.cursor_kind(self.order)
-            # By what the list is in the end, and not by how it was reached. In a rehearsal that may
-            # not be known: a group that is named by its key, or is a row of a list, has a stand-in
-            # for its uid, which can't be one. Its cursors are looked at when it is there.
+            # By what the list is in the end, and not by how it was reached. An estimate may not
+            # know that: a group that is named by its key, or is a row of a list, has the uid of a
+            # placeholder, which no group can have. Its cursors are looked at when it is there.
             if group_uid is None or IDENTIFIER.fullmatch(group_uid):
                 mark = list_mark(tenant_uid, group_uid)
         rows = window(

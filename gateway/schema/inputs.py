@@ -252,7 +252,7 @@ def hold_custom_fields(
 ) -> None:
     """Raises LimitExceeded where more of them are given at once than may be.
 
-    Not one of the change's `userErrors`: thousands are refused while the operation is rehearsed,
+    Not one of the change's `userErrors`: thousands are refused while its cost is estimated,
     and not gone through again.
     """
     lists = {"custom.fields": input.custom.fields if input.custom else ()}

@@ -24,7 +24,7 @@ from gateway.context import Context
 from gateway.execution.documents import Documents, Refused
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.plan import BYTES_PER_SHAPE
+from gateway.execution.plan import BYTES_PER_SERIALIZER
 from gateway.execution.time_slices import SLICE
 from gateway.http import answers
 from gateway.limits import DocumentLimits
@@ -392,4 +392,4 @@ async def test_what_is_below_a_plain_list_takes_room_too():
     )
     await asked.close()
 
-    assert documents.taken >= 70 * BYTES_PER_SHAPE
+    assert documents.taken >= 70 * BYTES_PER_SERIALIZER

@@ -272,11 +272,11 @@ async def test_a_long_value_is_no_key():
     for _ in range(2):
         stage.make(text, {"v": "g1"})
     [made] = read(stage.documents, text, accepted=True).prepared.operations[None].plans.values()
-    size = made.rehearsals.size
+    size = made.estimates.size
 
     stage.make(text, {"v": "x" * 100_000})
 
-    assert made.rehearsals.size == size > 0
+    assert made.estimates.size == size > 0
 
 
 @pytest.mark.slow

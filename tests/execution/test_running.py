@@ -609,7 +609,17 @@ async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
 
 # -- what is left behind
 
-OURS = {"Asker", "Caller", "Context", "Rehearsal", "Loaders", "Run", "Page", "Row", "Customer"}
+OURS = {
+    "Asker",
+    "Caller",
+    "Context",
+    "PlaceholderContext",
+    "Loaders",
+    "Run",
+    "Page",
+    "Row",
+    "Customer",
+}
 """Types of what a request is made of."""
 QUERY = """query ($uid: ID!) { customerGroup(by: {uid: $uid}) { uid
     customers { totalCount nodes { uid customerGroups { uid name } } pageInfo { endCursor } } } }"""

@@ -98,7 +98,7 @@ BY_VARIABLES = {
 
 @pytest.mark.parametrize("attack", BY_VARIABLES)
 async def test_an_attack_by_variables_keeps_nobody_waiting(flow: Flow, attack, stalled: Stalled):
-    """Short documents over long lists: counted, rehearsed or refused without going through all."""
+    """Short documents over long lists: counted, estimated or refused without going through all."""
     query, values = BY_VARIABLES[attack]
     async with running_gateway(settings(flow.url)) as gateway:
         await gateway.ask("{ customerGroups { nodes { name } } }")

@@ -1,7 +1,7 @@
-"""Stand-ins for what backends would answer: one row in place of as many as there may be.
+"""Placeholders for what backends would answer: one row in place of as many as there may be.
 
-A rehearsed operation asks these instead of loaders and backends. They answer at once, call nobody,
-and note what the real ones would have called.
+An operation whose cost is estimated asks these instead of loaders and backends. They answer at
+once, call nobody, and note what the real ones would have called.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 from gateway.selection import Selection
 
 UNKNOWN: Final = "?"
-"""What the uid of a stand-in begins with; no backend's uid can."""
+"""What the uid of a placeholder begins with; no backend's uid can."""
 MOST_AHEAD: Final = 1_000
 """More reads than that are not foreseen, but made when it is their turn."""
 AnswerT = TypeVar("AnswerT")
@@ -62,7 +62,7 @@ class Note(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Notes:
-    """What a rehearsal has come to so far."""
+    """What an estimate has come to so far."""
 
     calls: list[Note] = field(default_factory=list)
     groups: dict[GroupOf, tuple[str, ...]] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Notes:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
-        """The uid of a stand-in for the rows of each of `per`; None: nobody knows for how many."""
+        """The uid of a placeholder for the rows of each of `per`; None: nobody knows how many."""
         uid = f"{UNKNOWN}{next(self._numbers)}"
         self._per[uid] = per
         return uid
@@ -106,7 +106,7 @@ class Notes:
             self.calls.append(Note(calls, per))
 
 
-class Rehearsal(Context):
+class PlaceholderContext(Context):
     """A context like another one, in which nothing is called."""
 
     def __init__(self, real: Context, notes: Notes) -> None:
@@ -118,14 +118,14 @@ class Rehearsal(Context):
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
 
     def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
-        return _Understudy(self._real.backend(tenant_uid), tenant_uid, self._notes)
+        return _PlaceholderBackend(self._real.backend(tenant_uid), tenant_uid, self._notes)
 
     async def changing(self, change: Callable[[], Awaitable[AnswerT]], *, most: int) -> AnswerT:
         """What fits into the budget is for the whole operation to say."""
         return await change()
 
     def prime(self, group: CustomerGroup) -> None:
-        """Each stand-in is known already."""
+        """Each placeholder is known already."""
 
     def end_of_tick(self) -> None:
         """Note the reads that serve what was asked for since the last time, as loaders do.
@@ -160,7 +160,7 @@ class Rehearsal(Context):
         return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
     def answer(self, key: Key) -> Any:
-        """A stand-in for what `key` asks for."""
+        """A placeholder for what `key` asks for."""
         if not isinstance(key, GroupOf):
             if key.window.size > self._notes.longest.size:
                 self._notes.longest = key.window
@@ -172,7 +172,7 @@ class Rehearsal(Context):
         return self._answers[key]
 
     def several(self, items: Sequence[object]) -> list[object]:
-        """Some of these stand-ins for all: one for a tenant's groups, and each tenant once."""
+        """Some of these placeholders for all: one for a tenant's groups, and each tenant once."""
         distinct = list({id(item): item for item in items}.values())
         groups: dict[str, list[CustomerGroup]] = {}
         others: dict[object, object] = {}
@@ -240,7 +240,7 @@ def page(record: RowT) -> Page[RowT]:
     return Page(rows=[Row(0, record)], total=None, has_next=False, has_previous=False)
 
 
-class _Understudy:
+class _PlaceholderBackend:
     """A backend that notes what the real one would have called at most; see
     gateway.backends.port.Backend.
     """

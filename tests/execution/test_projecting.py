@@ -6,7 +6,7 @@ import pytest
 from graphql import GraphQLObjectType, parse
 
 from gateway import records
-from gateway.execution.looked_at import looked_at
+from gateway.execution.projecting import looked_at
 from gateway.schema.node import LOOKS_AT
 from tests.harness import schema
 

@@ -1,9 +1,9 @@
 """Selections of plain fields, as generated functions from a record to its part of the response.
 
 Plain is what needs neither arguments nor a REST call: attributes of records, and what a resolver
-makes of its parent. graphql-core takes some ten microseconds for each field of each row; a shape
-takes a fraction of one. It gives what graphql-core would have given or, where the data are not as
-they should be (null where none can be, a leaf that holds its error, a value of another type),
+makes of its parent. graphql-core takes some ten microseconds for each field of each row, and a
+serializer a fraction of one. It gives what graphql-core would have given or, where the data are not
+as they should be (null where none can be, a leaf that holds its error, a value of another type),
 raises something: then gateway.execution.careful makes that part, value by value.
 """
 
@@ -23,8 +23,8 @@ from gateway.execution.expressions import (
     WIDTH,
     Code,
     Compiler,
-    Partial,
-    Shape,
+    ObjectSerializer,
+    Serialize,
     Weigh,
     Weight,
     leaf_of,
@@ -45,22 +45,22 @@ def place(type_: GraphQLObjectType, fields: GroupedFieldSet) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class FieldSerializer:
     """From the value of a field to what the response shows of it."""
 
-    below: Partial | None
+    below: ObjectSerializer | None
     """What is shown of the objects that it is, or is a list of."""
-    shape: Shape
+    serialize: Serialize
     size: int
-    """How many fields an object of it has; as of a Partial."""
+    """How many fields an object of it has; as of a ObjectSerializer."""
     weigh: Weigh
     """Of what the response shows of such values."""
     repeats: bool
-    """As of a Partial."""
+    """As of a ObjectSerializer."""
 
 
-class Shapes:
-    """Makes the shapes of one operation; `collect` gives a selection's fields below another's."""
+class Serializers:
+    """Makes those of one operation; `collect` gives a selection's fields below another's."""
 
     def __init__(self, collect: Collect, compiler: Compiler, *, lasting: bool = False) -> None:
         """Those that are `lasting` take longer to make and half as long to use: objects that are
@@ -69,7 +69,7 @@ class Shapes:
         self._collect = collect
         self._compiler = compiler
         self._lasting = lasting
-        self._made: dict[Place, Partial] = {}
+        self._made: dict[Place, ObjectSerializer] = {}
 
     @property
     def count(self) -> int:
@@ -81,31 +81,31 @@ class Shapes:
         """How many fields those have together."""
         return sum(made.size for made in self._made.values())
 
-    def partial(
+    def object(
         self, type_: GraphQLObjectType, fields: GroupedFieldSet, here: Place | None = None
-    ) -> Partial:
-        """The shape of those of these fields that are plain; `here` is their place, if known."""
+    ) -> ObjectSerializer:
+        """Of an object with these fields; `here` is their place, if known."""
         here = here or place(type_, fields)
         made = self._made.get(here)
         if made is None:
-            made = self._made[here] = self._partial(type_, fields)
+            made = self._made[here] = self._object(type_, fields)
         return made
 
-    def completed(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Completed | None:
-        """How the value of a field of this type is completed; None where not all of it is plain."""
+    def field(self, type_: GraphQLOutputType, details: FieldDetailsList) -> FieldSerializer | None:
+        """Of the value of a field of this type; None where not all of it is plain."""
         code = Code(self.below, self._compiler)
         value = code.completed(type_, details, "record")
         if value is None:
             return None
-        shape, weigh = code.functions(value, code.weight(type_, details, "made"))
-        return Completed(code.latest, shape, code.size, weigh, code.repeats)
+        serialize, weigh = code.functions(value, code.weight(type_, details, "made"))
+        return FieldSerializer(code.latest, serialize, code.size, weigh, code.repeats)
 
-    def _partial(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Partial:
+    def _object(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> ObjectSerializer:
         code = Code(self.below, self._compiler)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []
-        below: dict[str, Partial] = {}
+        below: dict[str, ObjectSerializer] = {}
         names = Counter(details[0].node.name.value for details in fields.values())
         made: set[str] = set()
         for key, details in fields.items():
@@ -149,13 +149,13 @@ class Shapes:
                 times = names[name]
             fixed += times * weight.fixed
             more += [f"{times} * {term}" if times > 1 else term for term in weight.more]
-        shape, weigh = code.functions(body, Weight(fixed, tuple(more)))
+        serialize, weigh = code.functions(body, Weight(fixed, tuple(more)))
         repeats = code.repeats or len(names) < len(fields)
-        return Partial(type_, fields, below, shape, others, size, weigh, repeats)
+        return ObjectSerializer(type_, fields, below, serialize, others, size, weigh, repeats)
 
-    def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Partial:
+    def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> ObjectSerializer:
         """Of the fields below these."""
-        return self.partial(type_, self._collect(type_, details))
+        return self.object(type_, self._collect(type_, details))
 
 
 def bare_size(keys: Iterable[str]) -> int:

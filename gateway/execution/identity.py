@@ -15,18 +15,8 @@ SMALL: Final = frozenset({GroupsOf, MembersOf, Tenant})
 """What a resolver makes anew for each parent, and is quickly compared."""
 
 
-def mark(value: Any) -> Hashable:
-    """What tells a value from others of its type, as long as they are alive. Of records it is which
-    they are: to compare what they hold would take longer than to show it.
+def identity_keys(values: Sequence[Any]) -> Sequence[Hashable]:
+    """What tells these values, which are of one type, from each other as long as they are alive. Of
+    records it is their id: to compare what they hold would take longer than to show it.
     """
-    return value if type(value) in SMALL else id(value)
-
-
-def marks(values: Sequence[Any]) -> Sequence[Hashable]:
-    """The marks of values that are of one type."""
     return values if values and type(values[0]) in SMALL else list(map(id, values))
-
-
-def distinct(values: Sequence[Any]) -> Sequence[Any]:
-    """Each of these values once."""
-    return list(dict(zip(marks(values), values, strict=True)).values())

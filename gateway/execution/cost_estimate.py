@@ -1,6 +1,6 @@
-"""An operation, gone through with nobody called: which REST calls it will come to at most.
+"""Cost estimation: an upper bound of the REST calls of an operation, before any is made.
 
-The resolvers themselves are run, once for each place in the operation, over stand-ins; so how a
+The resolvers themselves are run, once for each place in the operation, over placeholders; so how a
 field is fetched is said in one place, its resolver. Fields that can't lead to a REST call are
 passed over. What nobody can know ahead, such as how many groups a customer is in, is not bounded
 here but metered while the operation runs.
@@ -19,24 +19,24 @@ from gateway.backends.port import ById, Window
 from gateway.context import Context
 from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.fields import PlainInfo
+from gateway.execution.placeholders import Note, Notes, PlaceholderContext
 from gateway.execution.plan import SHORT, Arguments, Link, Plan, Selection
-from gateway.execution.stand_ins import Note, Notes, Rehearsal
 from gateway.loading.reads import GroupOf, Key, ListOf
 from gateway.schema.fetched import Fetched
 
 MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
-has more is refused, or rehearsing it would keep all others waiting.
+has more is refused, or estimating it would keep all others waiting.
 """
 
 KEPT: Final = 8
-"""How many rehearsals are kept with a plan, and how many reads ahead each may have."""
-BYTES_PER_REHEARSAL: Final = 4_000
+"""How many estimates are kept with a plan, and how many reads ahead each may have."""
+BYTES_PER_ESTIMATE: Final = 4_000
 """With its key."""
 
 
-class Rehearsed(Struct, frozen=True, kw_only=True):
-    """What came of it."""
+class CostEstimate(Struct, frozen=True, kw_only=True):
+    """What an operation may cost, and what is wrong with it."""
 
     rest_calls: int
     """The most that can be told ahead, without the surplus."""
@@ -58,9 +58,9 @@ class Rehearsed(Struct, frozen=True, kw_only=True):
     """Reads of lists for which no answer has to be waited for."""
 
 
-def rehearse(
+def estimate(
     plan: Plan, arguments: Arguments, context: Context, *, cap: int | None = None
-) -> Rehearsed:
+) -> CostEstimate:
     """What an operation will come to, for the caller of `context`; with `cap`, if no window had
     more rows. Raises LimitExceeded for one that takes too long to go through.
     """
@@ -84,7 +84,7 @@ def rehearse(
         surplus, places = surplus + more, walk.places
         if walk.notes.longest.size > longest.size:
             longest = walk.notes.longest
-    return Rehearsed(
+    return CostEstimate(
         rest_calls=sum(note.total for note in notes),
         surplus=surplus,
         path=next((note.per[0].path for note in notes if note.per), None),
@@ -95,33 +95,31 @@ def rehearse(
     )
 
 
-class Rehearsals:
+class CostEstimates:
     """What a plan has come to, for the requests that come again."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Rehearsed] = {}
+        self._known: dict[Hashable, CostEstimate] = {}
         self.size = 0
         """About the bytes that they take."""
 
-    def rehearsed(
-        self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool
-    ) -> Rehearsed:
-        """As `rehearse`, which is the same for all callers; kept only if it may be."""
+    def of(self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool) -> CostEstimate:
+        """As `estimate`, which is the same for all callers; kept only if it may be."""
         values, tenant_uid = arguments.values, context.asker.tenant_uid
         # What a header says of the tenant may have any length before a field asks for it.
         short = tenant_uid is None or len(tenant_uid) <= SHORT
         asked = (tenant_uid, values) if short and values is not None else None
         if asked is not None and asked in self._known:
             return self._known[asked]
-        rehearsed = rehearse(plan, arguments, context)
+        estimated = estimate(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
-        worth_it = plan.lasting and not rehearsed.mistakes and len(rehearsed.ahead) <= KEPT
+        worth_it = plan.lasting and not estimated.mistakes and len(estimated.ahead) <= KEPT
         if keep and asked is not None and worth_it:
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]
-            self._known[asked] = rehearsed
-            self.size = BYTES_PER_REHEARSAL * len(self._known)
-        return rehearsed
+            self._known[asked] = estimated
+            self.size = BYTES_PER_ESTIMATE * len(self._known)
+        return estimated
 
 
 class _Place(Struct, frozen=True):
@@ -141,8 +139,8 @@ class _Walk:
         self.places = places
         self._arguments = arguments
         self._context = context
-        self._rehearsal = Rehearsal(context, self.notes)
-        self._info = PlainInfo(self._rehearsal)
+        self._placeholders = PlaceholderContext(context, self.notes)
+        self._info = PlainInfo(self._placeholders)
 
     def looked_up(self) -> tuple[list[Note], int]:
         """A call for each group that is looked up, and how many more there may be."""
@@ -195,13 +193,13 @@ class _Walk:
                     answered.append(below)
                 else:
                     places.extend(below)
-        self._rehearsal.end_of_tick()
+        self._placeholders.end_of_tick()
         for below in answered:
             if below:
                 self.tick(below)
 
     def _follow(self, link: Link, parent: object) -> tuple[object, bool]:
-        """The field's value over stand-ins, and whether it has to be waited for."""
+        """The field's value over placeholders, and whether it has to be waited for."""
         value = link.field.follow(parent, self._info, self._arguments.of(link))
         if link.field.fetched is not None:
             return self._fetched(link.field.fetched, value), True
@@ -210,17 +208,17 @@ class _Walk:
         return value, False
 
     def _fetched(self, how: Fetched, wanted: Any) -> object:
-        answer = self._rehearsal.answer
+        answer = self._placeholders.answer
         if isinstance(wanted, list):
             return [answer(item) if isinstance(item, Key) else item for item in wanted]
-        return None if wanted is None else how.shown(answer(wanted), wanted, self._rehearsal)
+        return None if wanted is None else how.shown(answer(wanted), wanted, self._placeholders)
 
     def _below(self, link: Link, value: object, path: tuple[str, ...]) -> Iterator[_Place]:
         if not link.selections:
             return
         items = value if isinstance(value, list | tuple) else [value]
         there = [item for item in items if not (item is None or isinstance(item, Exception))]
-        for item in self._rehearsal.several(there) if len(there) > 1 else there:
+        for item in self._placeholders.several(there) if len(there) > 1 else there:
             for type_ in _types(link, item):
                 yield _Place(link.selections[type_.name], item, path)
 
@@ -246,4 +244,4 @@ def _finished(value: Awaitable[Any]) -> Any:
         next(waiting)
     except StopIteration as finished:
         return finished.value
-    raise RuntimeError("A resolver has waited for something that is not rehearsed.")
+    raise RuntimeError("A resolver has waited for something that has no placeholder.")
