@@ -139,7 +139,8 @@ def _elements(results: Results) -> Iterator[str]:
                 size = 8 if peer == "ours" else 6
                 yield (
                     f'<circle cx="{x(row[peer])}" cy="{y}" r="{size}" fill="{colour}" '
-                    f'fill-opacity="0.85"><title>{escape(title)}: {row[peer]:.3g} ms</title></circle>'
+                    f'fill-opacity="0.85"><title>{escape(title)}: {row[peer]:.3g} ms</title>'
+                    "</circle>"
                 )
     yield "</svg>"
 
