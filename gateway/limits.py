@@ -20,7 +20,7 @@ from graphql import (
     Source,
 )
 
-from gateway import counts
+from gateway.counts import COUNTED, counts, fragment_counts
 from gateway.errors import LimitExceeded
 
 
@@ -88,6 +88,9 @@ NOUNS: Final[Mapping[str, str]] = {
     "max_comparisons": "comparisons of fields",
 }
 
+SATURATED: Final = 2**31 - 1
+"""Counts are told no further: fragments double them thirty times over, and clients read 32 bits."""
+
 LINE_END: Final = re.compile(r"\r\n|[\n\r]")
 
 # Possessive quantifiers: what does not match in one way is not tried in another.
@@ -152,25 +155,22 @@ def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequenc
     """The limits that the document's operations exceed, each once: where the first operation that
     exceeds it does so, and by how much in the end.
     """
-    # Of a document without definitions there are no counts.
-    most = zip(counts.COUNTED, counts.most(document), strict=False)
-    if all(count <= getattr(limits, limit) for limit, count in most):
-        return ()
-    parts: dict[str, Sequence[counts.Part]] = {
-        definition.name.value: list(counts.parts_of(definition))
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
-    fragments = counts.fragment_counts(parts)
+    fragments = fragment_counts(
+        {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+    )
     found: dict[str, GraphQLError] = {}
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            operation = list(counts.parts_of(definition))
-            for index, count in enumerate(counts.total(operation, fragments)):
-                limit = counts.COUNTED[index]
-                allowed = getattr(limits, limit)
+            whole, _ = counts(definition, fragments)
+            for name, limit in COUNTED.items():
+                count, allowed = getattr(whole, name), getattr(limits, limit)
                 if count > allowed and limit not in found:
-                    node = counts.place(operation, fragments, index, allowed)
+                    _, node = counts(definition, fragments, **{name: allowed})
+                    count = min(count, SATURATED)
                     found[limit] = refused(limit, node, allowed=allowed, found=count)
     return list(found.values())
 

@@ -23,10 +23,10 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.counts import SATURATED
 from gateway.errors import LimitExceeded
 from gateway.limits import (
     NOUNS,
+    SATURATED,
     TOKEN,
     DocumentLimits,
     document_refusals,

@@ -22,7 +22,6 @@ from graphql import (
     validate,
 )
 
-from gateway.execution.parsing import plainly_parsed
 from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.prepared import Prepared
 from gateway.execution.rules import rules
@@ -39,13 +38,8 @@ MISTAKES: Final = 20
 MISTAKES_WITH_SUGGESTIONS: Final = 5
 """For each, an unknown name is compared with all of the schema's, which takes milliseconds."""
 
-BYTES_PER_PART: Final = 450
-"""Of what is plainly parsed. About 380 in most documents."""
-
 BYTES_PER_TOKEN: Final = 620
-"""Of what graphql-core has parsed, with the nodes that are made of it. About 350 in most documents;
-most where each is a field.
-"""
+"""With the nodes that are made of it. About 350 in most documents; most where each is a field."""
 
 BYTES_PER_DOCUMENT: Final = 4_000
 """Of what every document has, however small."""
@@ -166,7 +160,7 @@ class Documents:
             return [nesting_refusal(mistake, self._limits) or mistake]
         if refusals := document_refusals(node, self._limits):
             return refusals
-        if plainly_valid(self._schema, node, self._limits):
+        if plainly_valid(self._schema, node):
             return _document(node, size)
         mistakes = validate(
             self._schema,
@@ -204,10 +198,6 @@ def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:
     """The document, and about the bytes that it takes; raises GraphQLSyntaxError."""
     # The text is there as a whole and, in the values of nodes and tokens, in pieces.
     size = BYTES_PER_DOCUMENT + 2 * sys.getsizeof(text)
-    plain = plainly_parsed(text)
-    if plain is not None:
-        node, parts = plain
-        return node, size + BYTES_PER_PART * parts
     node = parse(text, max_lexical_tokens=max_tokens)
     return node, size + BYTES_PER_TOKEN * _unlinked(node)
 

@@ -1,11 +1,10 @@
 """Proves most documents valid in a tenth of the time that `validate` takes to find nothing.
 
-There is one pass, for all rules at once, over what each operation executes: a fragment is walked
-wherever it is spread. It ends at the first doubt, and then `validate` has to say what is wrong, if
-anything is: nothing is reported from here. So what is rare can stay a doubt: subscriptions,
-introspection, directives other than `@skip` and `@include`, the literal null, lists and objects for
-scalars, one object for a list, and variables of a type that is neither the expected one nor that
-one's non-null type.
+There is one pass, for all rules at once. It ends at the first doubt, and then `validate` has to say
+what is wrong, if anything is: nothing is reported from here. So what is rare can stay a doubt:
+named fragments, two fields of one object with the same response name, subscriptions, introspection,
+directives other than `@skip` and `@include`, the literal null, lists and objects for scalars, one
+object for a list, and variables of a type that is neither the expected one nor its non-null type.
 
 How it implies each of the rules is in tests/execution/test_plainly_valid.py.
 """
@@ -13,7 +12,6 @@ How it implies each of the rules is in tests/execution/test_plainly_valid.py.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, NoReturn
 
@@ -22,8 +20,6 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLArgument,
     GraphQLCompositeType,
     GraphQLField,
@@ -65,13 +61,6 @@ from graphql import (
 from graphql.utilities import validate_input_literal
 
 from gateway.execution.rules import is_one_of
-from gateway.limits import DocumentLimits
-
-MOST_STEPS: Final = 10_000
-"""However many comparisons are allowed: graphql-core bounds other work on fragments as well."""
-
-MOST_LEVELS: Final = 200
-"""Of selection sets, those of fragments included: graphql-core validates no more."""
 
 KEPT: Final = 1_000
 """More than the schema has fields."""
@@ -82,12 +71,12 @@ SHORT: Final = 10
 CONDITIONS: Final = {each.name: each for each in (GraphQLSkipDirective, GraphQLIncludeDirective)}
 
 
-def plainly_valid(schema: GraphQLSchema, document: DocumentNode, limits: DocumentLimits) -> bool:
-    """Whether a document within the limits is proved valid by all rules; if it is not, it may be
-    valid all the same.
+def plainly_valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
+    """Whether the document is proved valid by all rules; if it is not, it may be valid all the
+    same.
     """
     try:
-        _Proof(schema, document, limits)
+        _Proof(schema).document(document)
     except _Doubt:
         return False
     return True
@@ -101,75 +90,33 @@ def _doubt(*_: object) -> NoReturn:
     raise _Doubt
 
 
-@dataclass(slots=True)
-class _Merged:
-    """The fields that have one response name in one place."""
-
-    node: FieldNode  # the first of them
-    definition: GraphQLField
-    selected: GraphQLCompositeType | None
-    below: list[SelectionSetNode]
-    others: int = 0
-
-
 class _Proof:
     """That a document is valid. Each method goes through what it is given, and raises a doubt
     unless that is valid.
     """
 
-    def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, limits: DocumentLimits
-    ) -> None:
+    def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._most_steps = min(limits.max_comparisons, MOST_STEPS)
-        self._fragments: dict[str, FragmentDefinitionNode] = {}
         self._variables: dict[str, str] = {}  # the types of those of the operation at hand
         self._used: set[str] = set()  # of them
-        self._spread: set[str] = set()
-        # What there was so far; a fragment's parts count wherever it is spread.
-        self._nodes = 0  # selections and values
-        self._selection_sets = 0
-        self._spreads = 0
-        self._pair_steps = 0  # to compare each two fields of one response name in one place
-        self._pairs_of_sets = 0  # below two such fields
-        self._document(document)
 
-    def _document(self, document: DocumentNode) -> None:
-        operations: list[OperationDefinitionNode] = []
+    def document(self, document: DocumentNode) -> None:
+        names = set()
         for definition in document.definitions:
-            if isinstance(definition, OperationDefinitionNode):
-                operations.append(definition)
-            elif isinstance(definition, FragmentDefinitionNode):
-                self._fragment_definition(definition)
-            else:
+            if not isinstance(definition, OperationDefinitionNode):
                 raise _Doubt
-        names = {operation.name.value for operation in operations if operation.name}
-        if len(names) < len(operations) > 1:
+            if definition.name:
+                names.add(definition.name.value)
+            self._operation(definition)
+        if len(names) < len(document.definitions) > 1:
             raise _Doubt
-        for operation in operations:
-            self._operation(operation)
-        if len(self._spread) < len(self._fragments):
-            raise _Doubt
-        self._affordable()
-
-    def _fragment_definition(self, fragment: FragmentDefinitionNode) -> None:
-        name = fragment.name.value
-        if name in self._fragments or fragment.directives or fragment.variable_definitions:
-            raise _Doubt
-        self._fragments[name] = fragment
 
     def _operation(self, operation: OperationDefinitionNode) -> None:
         root = self._schema.get_root_type(operation.operation)
         if operation.operation is OperationType.SUBSCRIPTION or operation.directives or not root:
             raise _Doubt
         self._variable_definitions(operation.variable_definitions or ())
-        # Without recursion: through fragments it goes deeper than a document can be parsed.
-        waiting: list[tuple[GraphQLCompositeType, Sequence[SelectionSetNode]]]
-        waiting = [(root, [operation.selection_set])]
-        while waiting:
-            for merged in self._fields(*waiting.pop()):
-                if merged.selected:
-                    waiting.append((merged.selected, merged.below))
+        self._selections(root, operation.selection_set, set())
         if len(self._used) < len(self._variables):
             raise _Doubt
 
@@ -184,82 +131,34 @@ class _Proof:
                 self._value(definition.default_value, type_)
             self._variables[name] = str(type_)
 
-    def _fields(
-        self, type_: GraphQLCompositeType, selection_sets: Sequence[SelectionSetNode]
-    ) -> Collection[_Merged]:
-        """All fields of selection sets that are for the same object."""
-        found: dict[str, _Merged] = {}
-        waiting = [(type_, selection_set) for selection_set in selection_sets]
-        while waiting:
-            type_, selection_set = waiting.pop()
-            self._selection_sets += 1
-            self._nodes += len(selection_set.selections)
-            for node in selection_set.selections:
-                if node.directives:
-                    self._directives(node.directives)
-                match node:
-                    case FieldNode():
-                        self._field(type_, node, found)
-                    case InlineFragmentNode():
-                        waiting.append(self._inline_fragment(type_, node))
-                    case FragmentSpreadNode():
-                        waiting.append(self._fragment_spread(type_, node))
-                    case _:
-                        raise _Doubt
-        return found.values()
-
-    def _field(
-        self, type_: GraphQLCompositeType, node: FieldNode, found: dict[str, _Merged]
+    def _selections(
+        self, type_: GraphQLCompositeType, selection_set: SelectionSetNode, names: set[str]
     ) -> None:
+        """`names` are the response names that the object has so far."""
+        for node in selection_set.selections:
+            if node.directives:
+                self._directives(node.directives)
+            match node:
+                case FieldNode():
+                    name = (node.alias or node.name).value
+                    if name in names:
+                        raise _Doubt
+                    names.add(name)
+                    self._field(type_, node)
+                case InlineFragmentNode(type_condition=condition):
+                    inner = self._fragment_type(type_, condition.name.value) if condition else type_
+                    self._selections(inner, node.selection_set, names)
+                case _:
+                    raise _Doubt
+
+    def _field(self, type_: GraphQLCompositeType, node: FieldNode) -> None:
         definition, selected, required = _known(type_, node.name.value)
-        if (selected is None) != (node.selection_set is None):
-            raise _Doubt
         if node.arguments or required:
             self._inputs(definition.args, node.arguments or (), required)
-        key = (node.alias or node.name).value
-        merged = found.get(key)
-        if merged is None:
-            merged = found[key] = _Merged(node, definition, selected, [])
-        else:
-            self._repeated(merged, node, definition)
-        if node.selection_set:
-            merged.below.append(node.selection_set)
-
-    def _repeated(self, merged: _Merged, node: FieldNode, definition: GraphQLField) -> None:
-        """Fields of one response name are the same field, with arguments of the same text."""
-        type_ = str(definition.type)
-        if (
-            node.name.value != merged.node.name.value
-            or type_ != str(merged.definition.type)
-            or _text(node.arguments) != _text(merged.node.arguments)
-        ):
+        if selected and node.selection_set:
+            self._selections(selected, node.selection_set, set())
+        elif selected or node.selection_set:
             raise _Doubt
-        merged.others += 1
-        levels = type_.count("[") + type_.count("!")
-        self._pair_steps += merged.others * (6 * (2 + levels) + 2 * len(definition.args))
-        if node.selection_set:
-            self._pairs_of_sets += merged.others
-        self._affordable()
-
-    def _inline_fragment(
-        self, type_: GraphQLCompositeType, node: InlineFragmentNode
-    ) -> tuple[GraphQLCompositeType, SelectionSetNode]:
-        condition = node.type_condition
-        inner = self._fragment_type(type_, condition.name.value) if condition else type_
-        return inner, node.selection_set
-
-    def _fragment_spread(
-        self, type_: GraphQLCompositeType, node: FragmentSpreadNode
-    ) -> tuple[GraphQLCompositeType, SelectionSetNode]:
-        name = node.name.value
-        fragment = self._fragments.get(name)
-        if fragment is None or node.arguments:
-            raise _Doubt
-        self._spread.add(name)
-        self._spreads += 1
-        self._affordable()  # which ends circles
-        inner = self._fragment_type(type_, fragment.type_condition.name.value)
-        return inner, fragment.selection_set
 
     def _fragment_type(self, type_: GraphQLCompositeType, name: str) -> GraphQLCompositeType:
         inner = self._schema.get_type(name)
@@ -299,7 +198,6 @@ class _Proof:
             raise _Doubt
 
     def _value(self, node: ValueNode, type_: GraphQLInputType) -> None:
-        self._nodes += 1
         nullable = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         match node:
             case VariableNode():
@@ -323,33 +221,6 @@ class _Proof:
         if self._variables.get(name) not in (expected, f"{expected}!"):
             raise _Doubt
         self._used.add(name)
-
-    def _affordable(self) -> None:
-        """What graphql-core does to merge fields stays within its bounds, and so does this.
-
-        It compares each two fields of one response name. Every selection set is an operation's, a
-        fragment's or a field's. It compares two fragments, or a selection set and a fragment, at
-        the most twice (the second time with types that overlap), and two selection sets of fields
-        as often as these fields: so two fields at the most six times, if both are in fragments.
-        Its steps, rather too many than too few, are
-
-        - for each spread, two where it stands, two for each selection set that the fragment around
-          it is compared with, one for each other spread that is next to it, and four for each
-          fragment that the fragment around it is compared with;
-        - for each fragment, one for each field of a selection set that it is compared with;
-        - for two fields, two and one for each level of their type, at the most six times, and twice
-          one for each argument;
-        - for two selection sets below such, one for each field of both, and six times those for
-          spreads: one for each in either, and two for any two of them.
-        """
-        nodes, spreads = self._nodes, self._spreads
-        steps = (
-            spreads * (2 + 2 * nodes + 5 * spreads + nodes)
-            + self._pair_steps
-            + self._pairs_of_sets * (2 * nodes + 6 * spreads + 3 * spreads * spreads)
-        )
-        if steps > self._most_steps or (spreads and self._selection_sets > MOST_LEVELS):
-            raise _Doubt
 
 
 class _Known(NamedTuple):
@@ -388,13 +259,3 @@ def _required(
         if (isinstance(each, GraphQLArgument) and is_required_argument(each))
         or (isinstance(each, GraphQLInputField) and is_required_input_field(each))
     ]
-
-
-def _text(arguments: Sequence[ArgumentNode] | None) -> str:
-    """As they are written."""
-    if not arguments:
-        return ""
-    first, last = arguments[0].loc, arguments[-1].loc
-    if first is None or last is None:
-        raise _Doubt
-    return first.source.body[first.start : last.end]

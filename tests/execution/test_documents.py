@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.execution.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, Documents
-from gateway.execution.parsing import plainly_parsed
 from gateway.execution.rules import PAGE
 from gateway.limits import DocumentLimits
 from tests.attacks import ATTACKS
@@ -289,7 +288,7 @@ def test_the_memory_is_estimated_honestly(text: str):
     tracemalloc.start()
     try:
         started, _ = tracemalloc.get_traced_memory()
-        parsed = plainly_parsed(text) or parse(text)
+        parsed = parse(text)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - started + getsizeof(text)
     finally:

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.http.disconnect import Disconnected, unless_begun, while_connected
-from gateway.rest import UpstreamCall
-from gateway.telemetry import OperationDone
+from gateway.telemetry import OperationDone, UpstreamCall
 from tests.harness import TOKEN, Flow, Gateway
 
 LIST = "{ customerGroups { nodes { uid } } }"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.rest import HttpTransport
+from gateway.rest.transport import HttpTransport
 
 
 @pytest.fixture

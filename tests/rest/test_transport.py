@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway.rest import HttpTransport
-from gateway.rest._transport import COLLECT
+from gateway.rest.transport import COLLECT, HttpTransport
 from tests.rest.wire import answer, fetch, head, listening, running
 
 
