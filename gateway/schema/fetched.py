@@ -8,8 +8,8 @@ operation's REST calls counts it; who runs a compiled operation asks for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from strawberry.extensions import FieldExtension
 
@@ -19,8 +19,6 @@ from gateway.loading.reads import GroupOf, Key
 from gateway.records import Flaw, Page
 from gateway.schema.node import Info
 
-MAX_FLAWS: Final = 200
-"""Parts of one answer that are told of one by one; a broken backend must not fill the response."""
 Show = Callable[[Any, Any, Context], Any]
 """From what was read, the key that it was read by, and the request's context, to the field's
 value."""
@@ -74,12 +72,8 @@ def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
 
 def report(flaws: Sequence[Flaw], path: tuple[str | int, ...], context: Context) -> None:
     """Tell of what was left out of the list at `path`."""
-    context.reports.add(path, _failures(flaws), count=min(len(flaws), MAX_FLAWS + 1))
-
-
-def _failures(flaws: Sequence[Flaw]) -> Iterator[InvalidAnswer]:
-    for flaw in flaws[:MAX_FLAWS]:
-        yield InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
-    if len(flaws) > MAX_FLAWS:
-        more = sum(flaw.parts for flaw in flaws[MAX_FLAWS:])
-        yield InvalidAnswer(f"And {more} more parts of it.")
+    failures = (
+        InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
+        for flaw in flaws
+    )
+    context.reports.add(path, failures, count=len(flaws))

@@ -22,6 +22,7 @@ from gateway.schema.scalars import Json
 
 MAX_NESTING: Final = 64
 """Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
+DEFAULT_TENANT: Final = "Without it: the X-Tenant header, else the configured default."
 NO_UID: Final = "An identifier is 1 to 128 of A-Z, a-z, 0-9, _ and -."
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 UNSTORABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -92,12 +93,17 @@ class CommercetoolsCustomFieldsInput:
     )
 
 
-@strawberry.input(description="A group to be made.")
-class CreateCustomerGroupInput:
+@strawberry.input
+class _InTenant:
+    """What every change takes; no type of the schema itself."""
+
     tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Without it: the X-Tenant header, else the configured default.",
+        default=strawberry.UNSET, description=DEFAULT_TENANT
     )
+
+
+@strawberry.input(description="A group to be made.")
+class CreateCustomerGroupInput(_InTenant):
     name: str = strawberry.field(description="Its name; not blank.")
     uid: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
@@ -111,11 +117,7 @@ class CreateCustomerGroupInput:
 
 
 @strawberry.input(description="Changes to one group; what is absent stays as it is.")
-class UpdateCustomerGroupInput:
-    tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Without it: the X-Tenant header, else the configured default.",
-    )
+class UpdateCustomerGroupInput(_InTenant):
     customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
     expected_revision: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -138,11 +140,7 @@ class UpdateCustomerGroupInput:
 
 
 @strawberry.input(description="A group to be deleted.")
-class DeleteCustomerGroupInput:
-    tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Without it: the X-Tenant header, else the configured default.",
-    )
+class DeleteCustomerGroupInput(_InTenant):
     customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
     expected_revision: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -155,11 +153,7 @@ class DeleteCustomerGroupInput:
 
 
 @strawberry.input(description="Customers to be added to and removed from one group.")
-class UpdateCustomerGroupMembersInput:
-    tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Without it: the X-Tenant header, else the configured default.",
-    )
+class UpdateCustomerGroupMembersInput(_InTenant):
     customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
     add_customer_uids: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Customers that are to be members."
@@ -170,11 +164,7 @@ class UpdateCustomerGroupMembersInput:
 
 
 @strawberry.input(description="The customers that are to be a group's members, all of them.")
-class SetCustomerGroupMembersInput:
-    tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Without it: the X-Tenant header, else the configured default.",
-    )
+class SetCustomerGroupMembersInput(_InTenant):
     customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
     customer_uids: list[strawberry.ID] = strawberry.field(
         description="The members that are wanted; an empty list empties the group."
@@ -247,15 +237,15 @@ def group_name(value: str) -> str:
     return _text(value, ["name"])
 
 
-def hold_custom_fields(
-    context: Context, input: CreateCustomerGroupInput | UpdateCustomerGroupInput
-) -> None:
-    """Raises LimitExceeded where more of them are given at once than may be.
+def hold_custom_fields(context: Context, input: object) -> None:
+    """Raises LimitExceeded where a change's input has more of them at once than may be.
 
     Not one of the change's `userErrors`: thousands are refused while its cost is estimated,
     and not gone through again.
     """
-    lists = {"custom.fields": input.custom.fields if input.custom else ()}
+    lists: dict[str, Sequence[CommercetoolsCustomFieldInput]] = {}
+    if isinstance(input, CreateCustomerGroupInput | UpdateCustomerGroupInput) and input.custom:
+        lists["custom.fields"] = input.custom.fields
     if isinstance(input, UpdateCustomerGroupInput):
         lists["customFields"] = input.custom_fields or ()
     limit = context.bounds.max_custom_fields

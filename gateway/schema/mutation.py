@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import wraps
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -22,6 +23,7 @@ from gateway.backends.port import (
 from gateway.context import Context
 from gateway.errors import (
     CallerError,
+    GatewayError,
     InvalidInput,
     LimitExceeded,
     RevisionConflict,
@@ -92,7 +94,9 @@ class UserError:
 
 @strawberry.type(description="The group that was made, or why it was not.")
 class CreateCustomerGroupPayload:
-    customer_group: CustomerGroup | None = strawberry.field(description="The new group.")
+    customer_group: CustomerGroup | None = strawberry.field(
+        default=None, description="The new group."
+    )
     user_errors: list[UserError] = strawberry.field(description="Empty when it was made.")
 
 
@@ -102,7 +106,7 @@ class CreateCustomerGroupPayload:
 )
 class UpdateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(
-        description="The group as it is now, where that is known."
+        default=None, description="The group as it is now, where that is known."
     )
     user_errors: list[UserError] = strawberry.field(description="Empty when it was changed.")
 
@@ -112,8 +116,12 @@ class UpdateCustomerGroupPayload:
     "lost, a group that is not there now is gone; whether it ever was there, nobody can tell then."
 )
 class DeleteCustomerGroupPayload:
-    deleted_id: strawberry.ID | None = strawberry.field(description="Its former `id`.")
-    deleted_uid: strawberry.ID | None = strawberry.field(description="Its former `uid`.")
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Its former `id`."
+    )
+    deleted_uid: strawberry.ID | None = strawberry.field(
+        default=None, description="Its former `uid`."
+    )
     user_errors: list[UserError] = strawberry.field(description="Empty when it was deleted.")
 
 
@@ -137,10 +145,11 @@ class MemberResult:
 
 @strawberry.type(description="What became of each customer.")
 class CustomerGroupMembersPayload:
-    group: strawberry.Private[GroupOf | None]
+    group: strawberry.Private[GroupOf | None] = None
     results: list[MemberResult] = strawberry.field(
+        default_factory=list,
         description="One per distinct uid sent, in input order: those to be added, then those to "
-        "be removed."
+        "be removed.",
     )
     user_errors: list[UserError] = strawberry.field(
         description="Mistakes that kept the whole edit from being sent."
@@ -154,9 +163,43 @@ class CustomerGroupMembersPayload:
         return self.group  # type: ignore[return-value]  # what it is fetched by
 
 
+class _Failed(Exception):
+    """The change failed: a GraphQL error, even where the caller can act on it."""
+
+    def __init__(self, failure: GatewayError) -> None:
+        super().__init__()
+        self.failure = failure
+
+
+def _mistakes_are_data(
+    payload: Callable[..., PayloadT],
+) -> Callable[
+    [Callable[..., Awaitable[PayloadT | None]]], Callable[..., Awaitable[PayloadT | None]]
+]:
+    """Of a change whose mistakes are the `userErrors` of a payload that is empty otherwise."""
+
+    def decorate(
+        change: Callable[..., Awaitable[PayloadT | None]],
+    ) -> Callable[..., Awaitable[PayloadT | None]]:
+        @wraps(change)
+        async def resolver(self: object, info: Info, input: object) -> PayloadT | None:
+            hold_custom_fields(info.context, input)
+            try:
+                return await change(self, info, input)
+            except CallerError as mistake:
+                return payload(user_errors=[_user_error(mistake)])
+            except _Failed as failed:
+                raise failed.failure from None
+
+        return resolver
+
+    return decorate
+
+
 @strawberry.type(description="What can be changed.")
 class Mutation:
     @strawberry.mutation(description="Make a group.")
+    @_mistakes_are_data(CreateCustomerGroupPayload)
     async def create_customer_group(
         self,
         info: Info,
@@ -165,28 +208,23 @@ class Mutation:
         ],
     ) -> CreateCustomerGroupPayload | None:
         context = info.context
-        hold_custom_fields(context, input)
-        try:
-            tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
-            uid, key = _optional(input.uid), _optional(input.key)
-            draft = GroupDraft(
-                name=group_name(input.name),
-                uid=None if uid is None else checked_uid(uid, ["uid"]),
-                key=None if key is None else checked_key(key, ["key"]),
-                custom=custom_fields(input.custom) if input.custom else None,
-            )
-            backend = context.backend(tenant_uid)
-            group = await context.changing(
-                lambda: backend.create_group(draft), most=backend.most.create_group(draft)
-            )
-        except CallerError as mistake:
-            return CreateCustomerGroupPayload(
-                customer_group=None, user_errors=[_user_error(mistake)]
-            )
+        tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
+        uid, key = _optional(input.uid), _optional(input.key)
+        draft = GroupDraft(
+            name=group_name(input.name),
+            uid=None if uid is None else checked_uid(uid, ["uid"]),
+            key=None if key is None else checked_key(key, ["key"]),
+            custom=custom_fields(input.custom) if input.custom else None,
+        )
+        backend = context.backend(tenant_uid)
+        group = await context.changing(
+            lambda: backend.create_group(draft), most=backend.most.create_group(draft)
+        )
         context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
     @strawberry.mutation(description="Change a group.")
+    @_mistakes_are_data(UpdateCustomerGroupPayload)
     async def update_customer_group(
         self,
         info: Info,
@@ -195,25 +233,24 @@ class Mutation:
         ],
     ) -> UpdateCustomerGroupPayload | None:
         context = info.context
-        hold_custom_fields(context, input)
+        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        backend, changes = context.backend(tenant_uid), _changes(input)
+        revision = _optional(input.expected_revision)
         try:
-            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
-            backend, changes = context.backend(tenant_uid), _changes(input)
-            revision = _optional(input.expected_revision)
             group = await context.changing(
                 lambda: backend.update_group(ref, changes, expected_revision=revision),
                 most=backend.most.update_group(ref, changes, expected_revision=revision),
             )
-        except CallerError as mistake:
-            current = mistake.current if isinstance(mistake, RevisionConflict) else None
+        except RevisionConflict as conflict:
             return UpdateCustomerGroupPayload(
-                customer_group=current,  # type: ignore[arg-type]  # the type is a view of it
-                user_errors=[_user_error(mistake)],
+                customer_group=conflict.current,  # type: ignore[arg-type]  # the type is a view of it
+                user_errors=[_user_error(conflict)],
             )
         context.prime(group)
         return UpdateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
     @strawberry.mutation(description="Delete a group.")
+    @_mistakes_are_data(DeleteCustomerGroupPayload)
     async def delete_customer_group(
         self,
         info: Info,
@@ -222,20 +259,13 @@ class Mutation:
         ],
     ) -> DeleteCustomerGroupPayload | None:
         context = info.context
-        try:
-            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
-            backend, empty = context.backend(tenant_uid), input.only_if_empty
-            revision = _optional(input.expected_revision)
-            uid = await context.changing(
-                lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
-                most=backend.most.delete_group(
-                    ref, expected_revision=revision, only_if_empty=empty
-                ),
-            )
-        except CallerError as mistake:
-            return DeleteCustomerGroupPayload(
-                deleted_id=None, deleted_uid=None, user_errors=[_user_error(mistake)]
-            )
+        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        backend, empty = context.backend(tenant_uid), input.only_if_empty
+        revision = _optional(input.expected_revision)
+        uid = await context.changing(
+            lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
+            most=backend.most.delete_group(ref, expected_revision=revision, only_if_empty=empty),
+        )
         return DeleteCustomerGroupPayload(
             deleted_id=global_id("CustomerGroup", tenant_uid, uid),
             deleted_uid=strawberry.ID(uid),
@@ -245,6 +275,7 @@ class Mutation:
     @strawberry.mutation(
         description="Add and remove members. Already a member, or already absent, is a success."
     )
+    @_mistakes_are_data(CustomerGroupMembersPayload)
     async def update_customer_group_members(
         self,
         info: Info,
@@ -254,14 +285,9 @@ class Mutation:
         ],
     ) -> CustomerGroupMembersPayload | None:
         context = info.context
-        try:
-            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
-            add, remove = _members(info, input)
-            edit = await _edit(context, tenant_uid, ref, add=add, remove=remove)
-        except CallerError as mistake:
-            return CustomerGroupMembersPayload(
-                group=None, results=[], user_errors=[_user_error(mistake)]
-            )
+        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        add, remove = _members(info, input)
+        edit = await _edit(context, tenant_uid, ref, add=add, remove=remove)
         return _edited(info, GroupOf(tenant_uid, ref), edit)
 
     @strawberry.mutation(
@@ -269,6 +295,7 @@ class Mutation:
         "what differs. Nothing is sent where not all members can be read. A change by someone else "
         "between the two is not seen."
     )
+    @_mistakes_are_data(CustomerGroupMembersPayload)
     async def set_customer_group_members(
         self,
         info: Info,
@@ -279,27 +306,22 @@ class Mutation:
     ) -> CustomerGroupMembersPayload | None:
         context = info.context
         limit = context.bounds.max_membership_uids
-        try:
-            tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
-            wanted = distinct_uids(input.customer_uids, "customerUids", limit=limit)
-            most = input.max_removals if given(input.max_removals) else None
-            if most is not None and most < 0:
-                raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
-            backend = context.backend(tenant_uid, reading=READ)
-            differs = await difference(backend, ref, wanted, most=limit)
-            if most is not None and len(differs.remove) > most:
-                raise LimitExceeded(
-                    f"{len(differs.remove)} customers would be removed, and at most {most} may be.",
-                    field=["maxRemovals"],
-                )
-            if input.dry_run or not (differs.add or differs.remove):
-                edit = MembershipEdit(differs.planned())
-            else:
-                edit = await _edit(context, tenant_uid, ref, add=differs.add, remove=differs.remove)
-        except CallerError as mistake:
-            return CustomerGroupMembersPayload(
-                group=None, results=[], user_errors=[_user_error(mistake)]
+        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        wanted = distinct_uids(input.customer_uids, "customerUids", limit=limit)
+        most = input.max_removals if given(input.max_removals) else None
+        if most is not None and most < 0:
+            raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
+        backend = context.backend(tenant_uid, reading=READ)
+        differs = await difference(backend, ref, wanted, most=limit)
+        if most is not None and len(differs.remove) > most:
+            raise LimitExceeded(
+                f"{len(differs.remove)} customers would be removed, and at most {most} may be.",
+                field=["maxRemovals"],
             )
+        if input.dry_run or not (differs.add or differs.remove):
+            edit = MembershipEdit(differs.planned())
+        else:
+            edit = await _edit(context, tenant_uid, ref, add=differs.add, remove=differs.remove)
         return _edited(info, GroupOf(tenant_uid, ref), edit)
 
 
@@ -317,7 +339,7 @@ def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMe
     """What became of an edit; raises its failure where that is all there is to tell."""
     if edit.failure is not None:
         if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
-            raise edit.failure
+            raise _Failed(edit.failure)
         info.context.reports.add(tuple(info.path.as_list()), [edit.failure])
     return CustomerGroupMembersPayload(
         group=group,

@@ -12,15 +12,13 @@ from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.fetched import Fetched
-from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
+from gateway.schema.inputs import DEFAULT_TENANT, CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info, Node, parse_global_id
 from gateway.schema.tenant import Tenant
 
 TenantUid = Annotated[
     strawberry.ID | None,
-    strawberry.argument(
-        description="Without it: the X-Tenant header, else the configured default."
-    ),
+    strawberry.argument(description=DEFAULT_TENANT),
 ]
 
 

@@ -16,28 +16,22 @@ from typing import Final
 from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.changes import is_newer
 from gateway.backends.commercetools.refusals import code, current_version
-from gateway.backends.commercetools.wire import CommercetoolsListing
+from gateway.backends.commercetools.wire import Assignment, CommercetoolsListing, Reference
 from gateway.backends.confirming import PROMISED, contradicted
+from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.records import Int64, Record, Uid
-from gateway.rest import Answer, CallerUpstream, Query
-from gateway.rest.decoding import ListingDecoder, RowDecoder
+from gateway.rest.answer import Answer
+from gateway.rest.upstream import CallerUpstream
+from gateway.rest.urls import Query
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 CUSTOMERS: Final = "/{projectKey}/customers"
 CUSTOMER: Final = "/{projectKey}/customers/{id}"
 IDS_PER_QUERY: Final = 100
 """Keeps the query's URL at about 4 000 characters, which every proxy takes."""
-
-
-class _Reference(Record, frozen=True, kw_only=True):
-    id: str
-
-
-class _Assignment(Record, frozen=True, kw_only=True, rename="camel"):
-    customer_group: _Reference
 
 
 class Member(Record, frozen=True, kw_only=True, rename="camel"):
@@ -49,8 +43,8 @@ class Member(Record, frozen=True, kw_only=True, rename="camel"):
 
     id: Uid
     version: Int64 | None = None
-    customer_group: _Reference | None = None
-    customer_group_assignments: tuple[_Assignment, ...] | None = None
+    customer_group: Reference | None = None
+    customer_group_assignments: tuple[Assignment, ...] | None = None
 
 
 MEMBER: Final = RowDecoder(Member)
@@ -232,7 +226,7 @@ class MemberEditor:
         assigned = isinstance(newer, tuple) and any(
             assignment.customer_group.id == self._group for assignment in newer
         )
-        held = isinstance(older, _Reference) and older.id == self._group
+        held = isinstance(older, Reference) and older.id == self._group
         if action is MemberAction.ADD and (assigned or held):
             return []
         if any(isinstance(leaf, GatewayError) for leaf in (newer, older)):

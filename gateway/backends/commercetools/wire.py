@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from msgspec import Meta, field
 
+from gateway.backends.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
+from gateway.backends.salvage import LONGEST
 from gateway.backends.wire import Wire
 from gateway.errors import GatewayError, InvalidAnswer
 from gateway.records import (
@@ -30,7 +32,6 @@ from gateway.records import (
     Record,
     Uid,
 )
-from gateway.rest.decoding import LONGEST, Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.selection import Selection
 
 ValueT = TypeVar("ValueT")
@@ -38,21 +39,21 @@ MembershipMode = Literal["assignments", "legacy", "both"]
 FEW: Final = 8
 
 
-class _Reference(Record, frozen=True, kw_only=True):
+class Reference(Record, frozen=True, kw_only=True):
     id: str
 
 
 class _Actor(Record, frozen=True, kw_only=True, rename="camel"):
     """CreatedBy and LastModifiedBy: which of these are there depends on who it was."""
 
-    user: _Reference | None = None
+    user: Reference | None = None
     client_id: str | None = None
     external_user_id: str | None = None
-    customer: _Reference | None = None
+    customer: Reference | None = None
 
 
 class _Custom(Record, frozen=True, kw_only=True):
-    type: _Reference
+    type: Reference
     fields: Annotated[dict[str, Any], Meta(max_length=LONGEST)] = field(default_factory=dict)
 
 
@@ -89,8 +90,8 @@ class _Address(Record, frozen=True, kw_only=True, rename="camel"):
 _NO_ADDRESS = _Address(id="")
 
 
-class _Assignment(Record, frozen=True, kw_only=True, rename="camel"):
-    customer_group: _Reference
+class Assignment(Record, frozen=True, kw_only=True, rename="camel"):
+    customer_group: Reference
 
 
 class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
@@ -105,8 +106,8 @@ class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
     default_billing_address_id: str | None = None
     billing_address_ids: tuple[str, ...] = ()
     shipping_address_ids: tuple[str, ...] = ()
-    customer_group: _Reference | None = None
-    customer_group_assignments: tuple[_Assignment, ...] = ()
+    customer_group: Reference | None = None
+    customer_group_assignments: tuple[Assignment, ...] = ()
 
 
 class CommercetoolsListing(Listing[ItemT], frozen=True, kw_only=True):

@@ -1,0 +1,143 @@
+"""Bytes to records: strict and fast where the answer is as agreed, leaf by leaf where it is not.
+
+Upstreams leave out required fields, send null for lists, and add enum values. None of that may
+cost more than the leaf it happens in. So a body is decoded as a whole first; only if that fails is
+each row looked at on its own, and in a broken row each field:
+
+- a wrong type where null may stand: the leaf holds an InvalidAnswer, which becomes that leaf's
+  error;
+- a wrong type in a list, or a list element that can't be kept: the list goes without it, with a
+  Flaw;
+- no identifier (or, for a group, no name): the row can't be kept: None in its place, with a Flaw.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from gateway.backends.salvage import (
+    EMPTY_LIST,
+    LONGEST,
+    NO_JSON,
+    NULL,
+    Exhausted,
+    Kind,
+    TooMany,
+    Unusable,
+    elements,
+    has_finer_instants,
+    readable,
+)
+from gateway.errors import InvalidAnswer
+from gateway.records import Flaw, Record
+
+RecordT = TypeVar("RecordT", bound=Record)
+ItemT = TypeVar("ItemT")
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""What an upstream has counted, as far as it can be shown."""
+
+
+class RowDecoder(Generic[RecordT]):
+    """Decodes rows of one kind, each as far as it can be understood."""
+
+    def __init__(self, row: type[RecordT]) -> None:
+        self._strict = msgspec.json.Decoder(row)
+        self._row = Kind(row)
+        self._instants = holds_instants(row)
+
+    def one(self, body: bytes) -> RecordT:
+        """The record in `body`; raises InvalidAnswer where it has no identifier or is no object."""
+        if not (self._instants and has_finer_instants(body)):
+            try:
+                return self._strict.decode(body)
+            except _NOT_AS_AGREED:
+                pass
+        try:
+            given, found = readable(body)
+            return self._row.read(given, "$", found)
+        except Unusable as unusable:
+            raise InvalidAnswer(f"The backend's answer can't be used: {unusable.problem}") from None
+        except Exhausted:
+            raise InvalidAnswer("Too much of the backend's answer can't be used.") from None
+        except RecursionError:
+            raise InvalidAnswer(NO_JSON) from None
+
+
+class Listing(Struct, Generic[ItemT], frozen=True):
+    """One page of a list as an upstream answers it; adapters add what it says of paging."""
+
+    rows: list[ItemT] | None
+
+
+class ListingDecoder(Generic[RecordT]):
+    """Decodes pages: as a whole, and row by row where that fails."""
+
+    def __init__(self, listing: Any, row: type[RecordT]) -> None:
+        """`listing` is the adapter's generic subclass of Listing."""
+        self._strict = msgspec.json.Decoder(listing[row])
+        self._listing = Kind(listing)
+        self._row = Kind(row)
+        names = {field.name: field.encode_name for field in structs.fields(listing)}
+        self._where = names["rows"]
+        self._instants = holds_instants(row)
+
+    def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
+        """The listing itself, its rows (None for one that can't be kept), and what was left out.
+
+        A leaf of the listing may hold its InvalidAnswer. Its rows are None where it has null for
+        them, which is no flaw as long as there should be none.
+        """
+        if not (self._instants and has_finer_instants(body)):
+            try:
+                listing = self._strict.decode(body)
+            except _NOT_AS_AGREED:
+                pass
+            else:
+                rows = listing.rows or []
+                if len(rows) > LONGEST:
+                    raise InvalidAnswer(_TOO_MANY)
+                return listing, rows, []
+        try:
+            return self._row_by_row(body)
+        except RecursionError:
+            raise InvalidAnswer(NO_JSON) from None
+
+    def _row_by_row(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
+        try:
+            given, found = readable(body)
+            shell = self._listing.shell(given)
+            parts = [] if shell.rows == NULL else elements(shell.rows)
+        except (msgspec.ValidationError, TypeError):  # it is no object, or has none of that name
+            raise InvalidAnswer("The backend's answer is not a page of a list.") from None
+        except TooMany:
+            raise InvalidAnswer(_TOO_MANY) from None
+        if parts:
+            shell.rows = EMPTY_LIST  # they are not the listing's to look into
+        listing = self._listing.made_of(shell, "", found)
+        rows: list[RecordT | None] = []
+        for number, row in enumerate(parts):
+            where = f"{self._where}[{number}]"
+            try:
+                rows.append(self._row.read(row, where, found))
+                continue
+            except Unusable as unusable:
+                found.leave_out(unusable.where, unusable.problem)
+            except Exhausted:
+                found.leave_out(where, "it is one of too many that are broken.")
+            rows.append(None)
+        return listing, rows, found.flaws
+
+
+def holds_instants(kind: Any) -> bool:
+    """Whether a type, or one that is part of it, is that of an instant."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return any(holds_instants(field.type) for field in structs.fields(kind))
+    return kind is datetime or any(map(holds_instants, get_args(kind)))
+
+
+_NOT_AS_AGREED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_TOO_MANY: Final = "The backend's answer has more rows than a page can have."
