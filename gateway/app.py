@@ -31,8 +31,7 @@ from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.manners import SecurityHeaders, cross_origin
 from gateway.limits import DocumentLimits
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
 from gateway.settings import Bounds, Settings, SettingsError

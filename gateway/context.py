@@ -18,13 +18,13 @@ from typing import Final, TypeVar
 
 from gateway.accepted_tokens import Standing
 from gateway.account import Account
-from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.errors import (
     InvalidInput,
     LimitExceeded,
     Unauthenticated,
 )
+from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup
 from gateway.reports import Reports

@@ -4,7 +4,7 @@ straight into them.
 Every field but the identifiers, a group's name and the lists may be None: the published REST
 contracts mark fields "required" that their own examples leave out. A leaf that the upstream sent
 in the wrong type holds the InvalidAnswer that says so, which becomes that leaf's error (see
-gateway.backends.decoding).
+gateway.rest.decoding).
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from gateway.errors import GatewayError
+from gateway.rest.decoding import Decoded
+from gateway.rest.decoding import Flaw as Flaw
+from gateway.rest.decoding import Mended as Mended
+from gateway.rest.decoding import MendedText as MendedText
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Uid = Annotated[str, Meta(min_length=1)]
@@ -63,11 +67,8 @@ class CustomerExtensionCode(OpenEnum):
     UNRECOGNIZED = "UNRECOGNIZED"
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Decoded, frozen=True, kw_only=True):
     """The base of all records."""
-
-    sound: ClassVar[bool] = False
-    """Whether every field is known to hold what its type says: nobody need look again."""
 
 
 PropertyT = TypeVar("PropertyT", bound=Callable[..., Any])
@@ -265,26 +266,6 @@ class Customer(Record, frozen=True, kw_only=True):
     commercetools: CommercetoolsCustomer | None = None
 
 
-class Mended:
-    """A leaf that is not quite what the upstream has: whoever saves it back destroys what that is.
-    `how` says what was lost, and is shown to clients.
-    """
-
-    how = ""
-
-
-class MendedText(Mended, str):
-    """With U+FFFD in place of each character that was lost."""
-
-
-class MendedList(Mended, list[Any]):
-    """JSON of any kind, with such a text in it."""
-
-
-class MendedTable(Mended, dict[str, Any]):
-    """The same."""
-
-
 class Tenant(Record, frozen=True, kw_only=True):
     """Whose data: a Flow Retail tenantUid or a commercetools project."""
 
@@ -292,17 +273,6 @@ class Tenant(Record, frozen=True, kw_only=True):
 
 
 RowT = TypeVar("RowT")
-
-
-class Flaw(Struct, frozen=True):
-    """A part of an answer that could not be kept, in a place where null can't stand; `where` is its
-    JSON path.
-    """
-
-    where: str
-    problem: str
-    parts: int = 1
-    """For how many parts it stands."""
 
 
 class Row(Struct, Generic[RowT], frozen=True):

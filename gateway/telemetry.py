@@ -14,27 +14,12 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.errors import LimitExceeded
+from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 
 log = logging.getLogger("gateway")
 CALLERS_OWN: Final = frozenset({401, 403})
 """Statuses that are about a token, and nothing that an operator could mend."""
 MAX_CAUSES: Final = 256
-
-
-class UpstreamCall(Struct, frozen=True, kw_only=True):
-    """One REST request that was sent. `status` is None where no answer came; `seconds` is the time
-    it took. `cause` says in a few words why it failed, if it did.
-    """
-
-    backend: str
-    tenant: str
-    method: str
-    template: str
-    status: int | None
-    cause: str | None = None
-    seconds: float
-    attempt: int
-    request_id: str
 
 
 @dataclass(slots=True)
@@ -117,28 +102,6 @@ class LimitReached(Struct, frozen=True, kw_only=True):
     """
 
     limit: str
-
-
-class BreakerChanged(Struct, frozen=True, kw_only=True):
-    """Whether a tenant's REST calls are sent: `state` is closed, as usual; open, and none is; or
-    half-open, and one in a second is. `limited` says that it is so because the backend has asked to
-    wait.
-    """
-
-    backend: str
-    tenant: str
-    state: str
-    limited: bool
-
-
-class UnusableAnswer(Struct, frozen=True, kw_only=True):
-    """A REST call was answered by a body that can't be used; `cause` names the member."""
-
-    backend: str
-    tenant: str
-    template: str
-    cause: str
-    request_id: str
 
 
 Event = (

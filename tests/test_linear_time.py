@@ -17,18 +17,17 @@ import httpx
 import pytest
 
 from gateway.backends.commercetools.predicates import literal
-from gateway.backends.decoding import RowDecoder
 from gateway.backends.flow_retail.wire import WHOLE
-from gateway.backends.mending import with_json_numbers, with_whole_characters
 from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
 from gateway.http.endpoint import _loggable
 from gateway.http.requests import response_type, wants_page
 from gateway.limits import DocumentLimits, text_refusals
 from gateway.records import CustomerGroup
-from gateway.rest.answer import Answer
-from gateway.rest.bodies import read
-from gateway.rest.urls import BaseUrl
+from gateway.rest import Answer, BaseUrl
+from gateway.rest._bodies import read
+from gateway.rest.decoding import RowDecoder
+from gateway.rest.decoding._json_repair import with_json_numbers, with_whole_characters
 from gateway.schema.inputs import distinct_uids, group_name, uid
 from gateway.schema.node import parse_global_id
 from gateway.schema.paging import decode_cursor

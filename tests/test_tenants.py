@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.rest.transport import HttpTransport
+from gateway.rest import HttpTransport
 from gateway.schema.node import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail, Settings, SettingsError, Tenant

@@ -13,9 +13,9 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from gateway.answer_cache import AnswerCache
 from gateway.errors import GatewayError, InvalidInput
 from gateway.records import Customer, CustomerGroup, Page
+from gateway.rest import Answers
 from gateway.selection import Selection
 from gateway.telemetry import Meter
 
@@ -38,7 +38,7 @@ class Caller:
     (`get_groups`, `list_groups`, `list_members`) all else may be at its default; identifiers, and a
     group's name, are always there. What a write answers is whole.
     """
-    answers: AnswerCache | None = None
+    answers: Answers | None = None
     """Where what was read is kept, of an operation that changes nothing."""
     answered: Callable[[int], None] | None = None
     """Is told the status of each answer, which says whether the token is any good."""

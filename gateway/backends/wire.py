@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta, structs
 
-from gateway.backends.salvage import LONGEST
 from gateway.records import Record
+from gateway.rest.decoding import LONGEST
 from gateway.selection import Selection
 
 RecordT = TypeVar("RecordT", bound=Record)

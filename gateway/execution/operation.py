@@ -18,7 +18,6 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from gateway.answer_cache import AnswerCache
 from gateway.context import Context
 from gateway.errors import GatewayError
 from gateway.execution import budget
@@ -30,6 +29,7 @@ from gateway.execution.projecting import looked_at
 from gateway.execution.running import Run
 from gateway.execution.time_slices import SLICE, TimeSlices
 from gateway.limits import variables_refusal
+from gateway.loading.answer_cache import AnswerCache
 
 MOST_COERCION_ERRORS: Final = 50
 

@@ -21,9 +21,9 @@ from typing import Any, Final, overload
 
 from aiodataloader import DataLoader
 
-from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Backend, ById, ByKey, GroupRef
 from gateway.errors import GatewayError, InvalidAnswer
+from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.reads import (
     GroupOf,
     GroupsOf,

@@ -1,1 +1,29 @@
-"""One REST API over HTTP: targets, bearer, deadline, retry and caps; and its connections."""
+"""One REST API over HTTP: targets, bearer, deadline, retry, breaker, places and caps; and its
+connections. How what it answers is decoded is in `gateway.rest.decoding`.
+
+It knows no customer, no record and no adapter, and of the gateway only its errors and time limits.
+"""
+
+from __future__ import annotations
+
+from gateway.rest._answer import Answer
+from gateway.rest._caller import Answers
+from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
+from gateway.rest._statuses import unreadable
+from gateway.rest._transport import HttpTransport
+from gateway.rest._upstream import CallerUpstream, Upstream
+from gateway.rest._urls import BaseUrl, Query
+
+__all__ = [
+    "Answer",
+    "Answers",
+    "BaseUrl",
+    "BreakerChanged",
+    "CallerUpstream",
+    "HttpTransport",
+    "Query",
+    "UnusableAnswer",
+    "Upstream",
+    "UpstreamCall",
+    "unreadable",
+]

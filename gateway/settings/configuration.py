@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.rest.urls import BaseUrl
+from gateway.rest import BaseUrl
 from gateway.settings import (
     BACKENDS,
     TENANT_UID,

@@ -11,9 +11,10 @@ import pytest
 from gateway import records
 from gateway.backends.commercetools import wire as commercetools_wire
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
-from gateway.backends.salvage import LONGEST, MOST_FLAWS
 from gateway.errors import InvalidAnswer
 from gateway.records import Flaw
+from gateway.rest.decoding import LONGEST
+from gateway.rest.decoding._tolerant import MOST_FLAWS
 from gateway.selection import Selection
 from tests.stalls import processor_time
 

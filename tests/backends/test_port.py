@@ -16,7 +16,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.answer_cache import AnswerCache
 from gateway.backends.port import (
     Backend,
     ById,
@@ -50,6 +49,7 @@ from gateway.errors import (
     Unauthenticated,
     Unsupported,
 )
+from gateway.loading.answer_cache import AnswerCache
 from gateway.membership import difference
 from gateway.records import CustomerGroup
 from gateway.simulator.faults import Answer, Exchange

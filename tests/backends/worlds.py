@@ -12,8 +12,7 @@ from gateway.backends.commercetools import not_carried_out
 from gateway.backends.commercetools.adapter import Commercetools, CommercetoolsBackend
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, Upstream
 from gateway.selection import Selection
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings

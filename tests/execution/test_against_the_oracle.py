@@ -28,7 +28,7 @@ from gateway.execution.plan import BYTES_PER_SERIALIZER
 from gateway.execution.time_slices import SLICE
 from gateway.http import answers
 from gateway.limits import DocumentLimits
-from gateway.rest.upstream import Upstream
+from gateway.rest import Upstream
 from gateway.schema.node import global_id
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings

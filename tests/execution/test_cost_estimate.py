@@ -23,8 +23,7 @@ from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.limits import DocumentLimits
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings

@@ -24,7 +24,7 @@ from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.prepared import MOST_PLANS
 from gateway.execution.store import DocumentStore
 from gateway.limits import DocumentLimits
-from gateway.rest.upstream import Upstream
+from gateway.rest import Upstream
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.execution.test_persisted import apq, sha256

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.http.disconnect import Disconnected, unless_begun, while_connected
-from gateway.telemetry import OperationDone, UpstreamCall
+from gateway.rest import UpstreamCall
+from gateway.telemetry import OperationDone
 from tests.harness import TOKEN, Flow, Gateway
 
 LIST = "{ customerGroups { nodes { uid } } }"

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from gateway.app import create_app
+from gateway.rest import UpstreamCall
 from gateway.schema.node import global_id
 from gateway.simulator.faults import Answer
-from gateway.telemetry import Event, OperationDone, UpstreamCall
+from gateway.telemetry import Event, OperationDone
 from tests.harness import Flow, Gateway, codes, served, settings
 
 SECRET = "s3cret-host.internal"  # noqa: S105  # made up

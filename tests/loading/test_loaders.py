@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 from msgspec import structs
 
-from gateway.answer_cache import AnswerCache
 from gateway.backends.port import (
     ById,
     ByKey,
@@ -23,6 +22,7 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.errors import GatewayError, InvalidInput, NotFound, Unavailable
+from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import GroupOf, GroupsOf, Key, MembersOf
 from gateway.records import Customer, CustomerGroup, Page, Row

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.rest.transport import HttpTransport
+from gateway.rest import HttpTransport
 
 
 @pytest.fixture

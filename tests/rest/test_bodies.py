@@ -21,10 +21,8 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest.answer import Answer
-from gateway.rest.bodies import MOST_MEMBERS
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import CallerUpstream, Upstream
+from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream
+from gateway.rest._bodies import MOST_MEMBERS
 from gateway.settings import Upstream as UpstreamSettings
 from tests.rest.test_upstream import (
     GOLD,

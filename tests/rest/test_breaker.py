@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import DeadlineExceeded, GatewayError, Unavailable
-from gateway.rest.breaker import ENOUGH, LONG_ENOUGH, TRIAL, Breaker, State
-from gateway.telemetry import BreakerChanged, UpstreamCall
+from gateway.rest import BreakerChanged, UpstreamCall
+from gateway.rest._breaker import ENOUGH, LONG_ENOUGH, TRIAL, Breaker, State
 from tests.rest.test_upstream import Says, caller, get, upstream
 
 

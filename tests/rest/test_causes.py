@@ -13,12 +13,11 @@ import httpx
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.rest.causes import lost, unconnected
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, UnusableAnswer, Upstream, UpstreamCall
+from gateway.rest._causes import lost, unconnected
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.simulator import faults
-from gateway.telemetry import Log, UnusableAnswer, UpstreamCall
+from gateway.telemetry import Log
 from tests.rest.test_upstream import GROUP, Says, caller, get, upstream
 from tests.rest.wire import head, running
 

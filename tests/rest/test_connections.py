@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from gateway.rest.transport import COLLECT, HttpTransport
+from gateway.rest import HttpTransport
+from gateway.rest._transport import COLLECT
 from tests.harness import TOKEN, Flow
 from tests.rest.wire import Server, answer, fetch, head, listening, reset, running
 

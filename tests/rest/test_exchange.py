@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rest.exchange import MAX_HEAD, MAX_HEADERS, Exchange
+from gateway.rest._exchange import MAX_HEAD, MAX_HEADERS, Exchange
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

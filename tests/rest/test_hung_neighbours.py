@@ -12,9 +12,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, Unavailable
-from gateway.rest.places import WAITING
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, Upstream
+from gateway.rest._places import WAITING
 from gateway.settings import Upstream as UpstreamSettings
 from tests.rest.test_upstream import GOLD, GROUP, caller, get
 from tests.rest.wire import Server, head, running

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.rest.places import MAX_GROUPS, MAX_SURE, WAITING, Flow, Full, Place, Places, Ticket
+from gateway.rest._places import MAX_GROUPS, MAX_SURE, WAITING, Flow, Full, Place, Places, Ticket
 
 LIST, GROUP, MEMBERS = "/groups", "/groups/{uid}", "/groups/{uid}/customers"
 TIMEOUT = 5.0

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.rest.retries import RetryBudget
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import Upstream
+from gateway.rest import HttpTransport, Upstream
+from gateway.rest._retries import RetryBudget
 from gateway.settings import Upstream as UpstreamSettings
 from tests.rest.test_upstream import Says, Script, caller, get, upstream
 from tests.rest.wire import head, running

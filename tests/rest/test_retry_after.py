@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, OutcomeUnknown, RateLimited, Unavailable
-from gateway.rest.retry_after import LONGEST, retry_after
-from gateway.rest.troubles import MAX_TENANTS, MAX_TOKENS, Troubles
-from gateway.rest.upstream import Upstream
+from gateway.rest import Upstream
+from gateway.rest._retry_after import LONGEST, retry_after
+from gateway.rest._troubles import MAX_TENANTS, MAX_TOKENS, Troubles
 from tests.rest.test_upstream import Says, caller, get, put, upstream
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"

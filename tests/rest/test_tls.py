@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.rest.transport import HttpTransport
+from gateway.rest import HttpTransport
 from tests.rest.wire import answer, fetch, head, running
 
 OPENSSL = shutil.which("openssl")

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway.rest.transport import COLLECT, HttpTransport
+from gateway.rest import HttpTransport
+from gateway.rest._transport import COLLECT
 from tests.rest.wire import answer, fetch, head, listening, running
 
 

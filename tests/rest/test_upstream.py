@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.answer_cache import AnswerCache
 from gateway.backends.port import Caller
 from gateway.context import Asker
 from gateway.errors import (
@@ -32,12 +31,11 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest.answer import Answer
-from gateway.rest.transport import HttpTransport
-from gateway.rest.upstream import CallerUpstream, Upstream
+from gateway.loading.answer_cache import AnswerCache
+from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream, UpstreamCall
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.simulator import faults
-from gateway.telemetry import Meter, UpstreamCall, log_event
+from gateway.telemetry import Meter, log_event
 from tests import harness
 from tests.harness import TENANT, TOKEN, codes, running_gateway
 from tests.rest.wire import head, running

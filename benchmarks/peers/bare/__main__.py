@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 
 from benchmarks.shop import PROJECT, TENANT
-from gateway.rest.transport import HttpTransport
+from gateway.rest import HttpTransport
 
 make_transport: Callable[[], httpx.AsyncBaseTransport] = lambda: HttpTransport(connections=64)  # noqa: E731
 

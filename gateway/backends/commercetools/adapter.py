@@ -60,9 +60,7 @@ from gateway.errors import (
     Unsupported,
 )
 from gateway.records import Customer, CustomerGroup, Mended, Page
-from gateway.rest.answer import Answer
-from gateway.rest.statuses import unreadable
-from gateway.rest.upstream import CallerUpstream, Upstream
+from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 GROUPS: Final = "/{projectKey}/customer-groups"

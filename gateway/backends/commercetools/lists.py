@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.refusals import refuse
-from gateway.backends.decoding import ListingDecoder
 from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.lists.windows import Chunk, RowT, once, read_window
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
 from gateway.records import Flaw, Page, Row
-from gateway.rest.upstream import CallerUpstream
+from gateway.rest import CallerUpstream
+from gateway.rest.decoding import ListingDecoder
 
 MAX_LIMIT: Final = 500
 MAX_OFFSET: Final = 10_000

@@ -18,14 +18,12 @@ from gateway.backends.commercetools.changes import is_newer
 from gateway.backends.commercetools.refusals import code, current_version
 from gateway.backends.commercetools.wire import Assignment, CommercetoolsListing, Reference
 from gateway.backends.confirming import PROMISED, contradicted
-from gateway.backends.decoding import ListingDecoder, RowDecoder
 from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.records import Int64, Record, Uid
-from gateway.rest.answer import Answer
-from gateway.rest.upstream import CallerUpstream
-from gateway.rest.urls import Query
+from gateway.rest import Answer, CallerUpstream, Query
+from gateway.rest.decoding import ListingDecoder, RowDecoder
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 CUSTOMERS: Final = "/{projectKey}/customers"

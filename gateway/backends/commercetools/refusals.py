@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import Duplicate, InUse, NotFound, Rejected
-from gateway.rest.answer import Answer
+from gateway.rest import Answer
 
 NOT_CARRIED_OUT: Final = frozenset({"OverCapacity", "PendingOperation"})
 FIELDS: Final[Mapping[str, Sequence[str]]] = {

@@ -13,8 +13,6 @@ from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from msgspec import Meta, field
 
-from gateway.backends.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
-from gateway.backends.salvage import LONGEST
 from gateway.backends.wire import Wire
 from gateway.errors import GatewayError, InvalidAnswer
 from gateway.records import (
@@ -32,6 +30,7 @@ from gateway.records import (
     Record,
     Uid,
 )
+from gateway.rest.decoding import LONGEST, Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.selection import Selection
 
 ValueT = TypeVar("ValueT")

@@ -11,7 +11,6 @@ from typing import Any, Final, assert_never
 from msgspec.structs import force_setattr
 
 from gateway.backends.confirming import PROMISED, contradicted, same_name
-from gateway.backends.decoding import ListingDecoder
 from gateway.backends.flow_retail.capabilities import capabilities
 from gateway.backends.flow_retail.costs import FlowRetailCosts
 from gateway.backends.flow_retail.members import Roll, edit_members
@@ -57,9 +56,8 @@ from gateway.errors import (
     RevisionConflict,
 )
 from gateway.records import Customer, CustomerGroup, Flaw, Page
-from gateway.rest.answer import Answer
-from gateway.rest.statuses import unreadable
-from gateway.rest.upstream import CallerUpstream, Upstream
+from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
+from gateway.rest.decoding import ListingDecoder
 from gateway.settings import FlowRetail as FlowRetailSettings
 
 GROUPS: Final = "/tenants/{tenantUid}/customer-groups"

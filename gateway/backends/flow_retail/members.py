@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
-from gateway.rest.answer import Answer
+from gateway.rest import Answer
 
 Edit = tuple[MemberAction, str]
 Put = Callable[[Sequence[str], Sequence[str]], Awaitable[Answer]]

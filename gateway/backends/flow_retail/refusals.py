@@ -10,7 +10,7 @@ import msgspec
 from gateway.backends.confirming import PROMISED
 from gateway.backends.port import ById, GroupRef
 from gateway.errors import NotFound, Rejected, Unsupported
-from gateway.rest.answer import Answer
+from gateway.rest import Answer
 
 
 def refuse(answer: Answer) -> NoReturn:

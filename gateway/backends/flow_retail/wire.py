@@ -10,10 +10,10 @@ from msgspec import Struct, field, structs
 from msgspec.structs import force_setattr
 
 from gateway import records
-from gateway.backends.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.backends.wire import Tidy, Wire, camel
 from gateway.errors import InvalidAnswer
 from gateway.records import Flaw
+from gateway.rest.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.selection import Selection
 
 # In an OptionalUID "" is none. These run for each object of a page: written out, they take half the

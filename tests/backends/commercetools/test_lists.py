@@ -32,7 +32,7 @@ from gateway.backends.port import (
 )
 from gateway.errors import GatewayError, InvalidAnswer, LimitExceeded, Rejected
 from gateway.records import Page
-from gateway.rest.answer import Answer
+from gateway.rest import Answer
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.faults import Body
 from tests.backends.worlds import CommercetoolsWorld, shop

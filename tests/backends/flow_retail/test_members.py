@@ -24,7 +24,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest.answer import Answer
+from gateway.rest import Answer
 from gateway.simulator import faults
 from gateway.simulator.flow_retail import membership
 from gateway.simulator.flow_retail.refusal import Refusal

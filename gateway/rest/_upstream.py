@@ -27,21 +27,20 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest import causes
-from gateway.rest.answer import Answer
-from gateway.rest.bodies import read, stream
-from gateway.rest.breaker import Breaker, State
-from gateway.rest.caller import RestCaller
-from gateway.rest.places import Flow, Full, Place, Places
-from gateway.rest.requests import Requests
-from gateway.rest.retries import backoff
-from gateway.rest.retry_after import retry_after
-from gateway.rest.statuses import Again, fails, judge, unknown
-from gateway.rest.transport import COLLECT, FRESH
-from gateway.rest.troubles import Troubles
-from gateway.rest.urls import BaseUrl, Query, Target
-from gateway.settings import Upstream as UpstreamSettings
-from gateway.telemetry import BreakerChanged, Observer, UnusableAnswer, UpstreamCall
+from gateway.rest import _causes as causes
+from gateway.rest._answer import Answer
+from gateway.rest._bodies import read, stream
+from gateway.rest._breaker import Breaker, State
+from gateway.rest._caller import RestCaller, UpstreamSettings
+from gateway.rest._events import BreakerChanged, Observer, UnusableAnswer, UpstreamCall
+from gateway.rest._places import Flow, Full, Place, Places
+from gateway.rest._requests import Requests
+from gateway.rest._retries import backoff
+from gateway.rest._retry_after import retry_after
+from gateway.rest._statuses import Again, fails, judge, unknown
+from gateway.rest._transport import COLLECT, FRESH
+from gateway.rest._troubles import Troubles
+from gateway.rest._urls import BaseUrl, Query, Target
 from gateway.time_limits import TimeLimits
 
 SAFE_METHODS: Final = frozenset({"GET"})

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from gateway.rest.urls import BaseUrl
+from gateway.rest._urls import BaseUrl
 
 BODILESS: Final = frozenset({"GET", "DELETE"})
 NO_BODY: Final = httpx.ByteStream(b"")

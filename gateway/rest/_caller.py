@@ -1,4 +1,4 @@
-"""For whom a REST call is made: as much of it as has to be known here."""
+"""How an API is reached and for whom: as much of it as has to be known here."""
 
 from __future__ import annotations
 
@@ -62,3 +62,31 @@ class RestCaller(Protocol):
     @property
     def answered(self) -> Callable[[int], None] | None:
         """Told the status of every answer."""
+
+
+class UpstreamSettings(Protocol):
+    """How an API is reached; what each of these means is said where the settings are declared."""
+
+    @property
+    def url(self) -> str | None: ...
+
+    @property
+    def connect_timeout(self) -> float: ...
+
+    @property
+    def timeout(self) -> float: ...
+
+    @property
+    def max_body(self) -> int: ...
+
+    @property
+    def concurrency(self) -> int: ...
+
+    @property
+    def retries(self) -> int: ...
+
+    @property
+    def max_retry_after(self) -> float: ...
+
+    @property
+    def max_tenant_pause(self) -> float: ...

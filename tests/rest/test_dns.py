@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import httpx
 import pytest
 
-from gateway.rest.addresses import KEPT, Addresses
-from gateway.rest.transport import HttpTransport
+from gateway.rest import HttpTransport
+from gateway.rest._dns import KEPT, Addresses
 from tests.conftest import LoopFactory
 from tests.rest.wire import fetch, head, running
 

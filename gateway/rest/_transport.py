@@ -10,8 +10,8 @@ from typing import Final
 
 import httpx
 
-from gateway.rest.addresses import LookUp, look_up
-from gateway.rest.connections import Connections, Origin
+from gateway.rest._connections import Connections, Origin
+from gateway.rest._dns import LookUp, look_up
 
 PORTS: Final = {"http": 80, "https": 443}
 IDLE: Final = 4.0

@@ -19,7 +19,9 @@ from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from gateway.backends.salvage import (
+from gateway.errors import InvalidAnswer
+from gateway.rest.decoding._results import Decoded, Flaw
+from gateway.rest.decoding._tolerant import (
     EMPTY_LIST,
     LONGEST,
     NO_JSON,
@@ -32,10 +34,8 @@ from gateway.backends.salvage import (
     has_finer_instants,
     readable,
 )
-from gateway.errors import InvalidAnswer
-from gateway.records import Flaw, Record
 
-RecordT = TypeVar("RecordT", bound=Record)
+RecordT = TypeVar("RecordT", bound=Decoded)
 ItemT = TypeVar("ItemT")
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 """What an upstream has counted, as far as it can be shown."""

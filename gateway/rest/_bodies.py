@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import httpx
 
 from gateway.errors import GatewayError, InvalidAnswer, Unavailable
-from gateway.rest.statuses import Again
+from gateway.rest._statuses import Again
 
 PLAIN: Final = frozenset({"", "identity"})
 GZIP: Final = frozenset({"gzip", "x-gzip"})

@@ -26,9 +26,21 @@ from msgspec.inspect import (
     type_info,
 )
 
-from gateway.backends.mending import UNKNOWN, Lost, with_json_numbers, with_whole_characters
 from gateway.errors import InvalidAnswer
-from gateway.records import Flaw, Mended, MendedList, MendedTable, MendedText, Record
+from gateway.rest.decoding._json_repair import (
+    UNKNOWN,
+    Lost,
+    with_json_numbers,
+    with_whole_characters,
+)
+from gateway.rest.decoding._results import (
+    Decoded,
+    Flaw,
+    Mended,
+    MendedList,
+    MendedTable,
+    MendedText,
+)
 
 StructT = TypeVar("StructT", bound=Struct)
 MendedT = TypeVar("MendedT", bound=Mended)
@@ -410,7 +422,7 @@ def _is_sound(value: object) -> bool:
     match value:
         case InvalidAnswer() | Mended():
             return False
-        case Record():
+        case Decoded():
             return value.sound
         case tuple():
             return all(map(_is_sound, value))

@@ -16,7 +16,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest.retry_after import retry_after
+from gateway.rest._retry_after import retry_after
 
 NOT_YET: Final = frozenset({408, 425})
 """The server did not wait for the request, or does not take it this early."""

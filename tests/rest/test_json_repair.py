@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.mending import MOST_MENDED, with_json_numbers, with_whole_characters
+from gateway.rest.decoding._json_repair import MOST_MENDED, with_json_numbers, with_whole_characters
 
 PARTS = ["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d", '"', "\n", "\ud7ff", "\ue000", "ø"]
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=8).map("".join)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.rest.breaker import Breaker
-from gateway.rest.retries import RetryBudget
+from gateway.rest._breaker import Breaker
+from gateway.rest._retries import RetryBudget
 
 MAX_TENANTS: Final = 1_024
 MAX_TOKENS: Final = 4_096

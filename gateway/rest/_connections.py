@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from gateway.rest.addresses import Addresses, LookUp
-from gateway.rest.exchange import Exchange
+from gateway.rest._dns import Addresses, LookUp
+from gateway.rest._exchange import Exchange
 
 
 class Origin(NamedTuple):
