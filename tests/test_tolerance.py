@@ -26,7 +26,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from gateway.backends.salvage import MOST_FLAWS
+from gateway.rest.decoding._tolerant import MOST_FLAWS
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, codes, paths, running_gateway, schema, settings
 from tests.two_backends import both, running_commercetools
