@@ -31,6 +31,7 @@ from gateway.execution.expressions import own_resolver
 from gateway.schema.fetched import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+KEPT_AS: Final = "gateway.fields"
 META_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
@@ -96,6 +97,14 @@ class Fields:
         if is_object_type(inner):
             return [inner]
         return list(self.schema.get_possible_types(inner)) if is_abstract_type(inner) else []
+
+
+def fields_of(schema: GraphQLSchema) -> Fields:
+    """Of a schema, with which they are kept: all gateways that have it share them."""
+    known: Fields | None = schema.extensions.get(KEPT_AS)
+    if known is None:
+        known = schema.extensions[KEPT_AS] = Fields(schema)
+    return known
 
 
 class Costly:

@@ -34,7 +34,7 @@ from msgspec import Struct
 
 from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
 from gateway.execution.expressions import Compiler, ObjectSerializer, Serialize, Weigh, all_of
-from gateway.execution.fields import Field, Fields, PlainInfo
+from gateway.execution.fields import Field, Fields, PlainInfo, fields_of
 from gateway.execution.serializers import Collect, FieldSerializer, Place, Serializers, place
 
 FEW: Final = 8
@@ -150,7 +150,7 @@ class Planner:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.coercion = Coercion(schema)
         self._schema = schema
-        self._fields = Fields(schema)
+        self._fields = fields_of(schema)
         self._compiler = Compiler()
 
     def plan(
