@@ -107,7 +107,7 @@ async def test_who_leaves_makes_room():
 
 async def test_work_is_charged_for_what_it_takes():
     """And not for what it waits."""
-    share = Share(0.001, most_saved=100)
+    share = Share(0.000_001, most_saved=100)
 
     async def work() -> str:
         burn(0.01)
@@ -123,7 +123,7 @@ async def test_work_is_charged_for_what_it_takes():
 
 async def test_work_that_fails_is_charged_too():
     """What is refused costs as much as what is not."""
-    share = Share(0.1, most_saved=100)
+    share = Share(0.000_001, most_saved=100)
 
     async def work() -> None:
         burn(0.01)
@@ -138,7 +138,7 @@ async def test_work_that_fails_is_charged_too():
 
 async def test_nothing_is_charged_where_it_turns_out_to_be_free():
     """A caller whose token was accepted by the end of it was no stranger."""
-    share = Share(0.001, most_saved=100)
+    share = Share(0.000_001, most_saved=100)
 
     async def work() -> None:
         burn(0.02)
@@ -170,7 +170,7 @@ async def test_a_cancellation_reaches_the_work():
 
 async def test_what_is_charged_within_is_charged_once():
     """Where it is awaited, and where a task is made of it."""
-    share = Share(0.001, most_saved=100)
+    share = Share(0.000_001, most_saved=100)
     account = Account(share)
 
     async def part() -> None:
