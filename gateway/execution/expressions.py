@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -380,7 +380,7 @@ class _Holds(NamedTuple):
     items: bool
 
 
-@cache
+@lru_cache(maxsize=KEPT_LEAVES)
 def _fields(type_name: str) -> Mapping[str, _Holds]:
     """The fields of the record that a GraphQL type is a view of: it has the type's name."""
     record = getattr(records, type_name, None)
