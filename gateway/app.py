@@ -8,7 +8,7 @@ import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 from starlette.applications import Starlette
@@ -30,11 +30,10 @@ from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.manners import SecurityHeaders, cross_origin
-from gateway.limits import DocumentLimits
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
-from gateway.settings import Bounds, Settings, SettingsError
+from gateway.settings import Bounds, DocumentLimits, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.settings import Upstream as UpstreamSettings
@@ -43,6 +42,7 @@ from gateway.telemetry import Log, Observer
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
 YOURS: Final = "YOUR_TOKEN"
+PartT = TypeVar("PartT", DocumentLimits, Bounds)
 MakeTransport = Callable[[int], httpx.AsyncBaseTransport]
 
 
@@ -74,17 +74,9 @@ def create_app(
     development = settings.profile == "development"
     observe = observe or Log()
     operations = _operations(settings, development, make_schema)
-    bounds = Bounds(
-        default_page_size=min(settings.default_page_size, settings.max_page_size),
-        max_page_size=settings.max_page_size,
-        max_membership_uids=settings.max_membership_uids,
-        max_custom_fields=settings.max_custom_fields,
-        max_rows=settings.max_rows,
-        max_values=settings.max_values,
-        max_response_body=settings.max_response_body,
-        max_entities=settings.max_entities,
-        max_errors=settings.max_errors,
-    )
+    # A page without `first` and `last` is no larger than one with them may be.
+    default_page_size = min(settings.default_page_size, settings.max_page_size)
+    bounds = dataclasses.replace(_part(Bounds, settings), default_page_size=default_page_size)
     endpoint_settings = EndpointSettings(
         default_tenant=settings.default_tenant,
         deadline=settings.deadline,
@@ -154,11 +146,14 @@ def _chosen(setting: bool | None, development: bool) -> bool:
     return development if setting is None else setting
 
 
+def _part(kind: type[PartT], settings: Settings) -> PartT:
+    """Those of the settings that `kind` declares."""
+    return kind(**{each.name: getattr(settings, each.name) for each in dataclasses.fields(kind)})
+
+
 def _operations(
     settings: Settings, development: bool, make_schema: Callable[..., Schema]
 ) -> Operations:
-    names = [limit.name for limit in dataclasses.fields(DocumentLimits)]
-    limits = DocumentLimits(**{name: getattr(settings, name) for name in names})
     told = _chosen(settings.introspection, development)
     sdl = told if settings.federation_sdl is None else settings.federation_sdl
     schema = make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema
@@ -173,7 +168,7 @@ def _operations(
     )
     documents = Documents(
         schema,
-        limits,
+        _part(DocumentLimits, settings),
         memory=settings.document_cache,
         suggestions=told,
         introspection=told,

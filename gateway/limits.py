@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from graphql import (
@@ -22,56 +21,7 @@ from graphql import (
 
 from gateway.counts import COUNTED, counts, fragment_counts
 from gateway.errors import LimitExceeded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
-    """The most that a document may have; from `max_depth` on, of what one operation executes.
-
-    With these defaults nothing is known that takes longer than 30 ms to parse and validate; twice
-    the characters, tokens or comparisons take twice the time.
-    """
-
-    max_document: int = 30_000
-    """Characters of a document: 30 for each token, blanks and comments included."""
-
-    max_lines: int = 1_000
-    """Lines of a document; every error looks for its line from the first one on."""
-
-    max_tokens: int = 1_000
-    """Names, values and punctuation marks of a document; GraphiQL's introspection query has 191."""
-
-    max_depth: int = 15
-    """Levels of fields; GraphiQL's introspection query has as many."""
-
-    max_nesting: int = 100
-    """Levels of lists and objects in one value, and of lists in one type; a custom field's value
-    may have 64.
-    """
-
-    max_alias_length: int = 100
-    """Characters of one alias: it is written once, and shown in every object."""
-
-    max_fields: int = 1_000
-    """Fields of an operation; so fragments save tokens, but make nothing larger than without."""
-
-    max_root_fields: int = 25
-    """Fields of an operation's first level; each may be a REST call."""
-
-    max_aliases: int = 100
-    """Fields of an operation that have an alias."""
-
-    max_directives: int = 100
-    """Directives of an operation."""
-
-    max_fragment_spreads: int = 100
-    """Fragments that an operation spreads, inline ones included."""
-
-    max_comparisons: int = 10_000
-    """Steps of validation to find whether fields that share a name can be merged, two for a pair:
-    a field can stand a hundred times in one place.
-    """
-
+from gateway.settings.bounds import DocumentLimits
 
 NOUNS: Final[Mapping[str, str]] = {
     "max_document": "characters",

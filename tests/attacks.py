@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from gateway.limits import TOKEN, DocumentLimits
+from gateway.limits import TOKEN
+from gateway.settings import DocumentLimits
 
 LIMITS: Final = DocumentLimits()
 

@@ -28,11 +28,11 @@ from gateway.limits import (
     NOUNS,
     SATURATED,
     TOKEN,
-    DocumentLimits,
     document_refusals,
     nesting_refusal,
     text_refusals,
 )
+from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS
 from tests.stalls import processor_time
 

@@ -22,7 +22,7 @@ from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
 from gateway.http.endpoint import _loggable
 from gateway.http.requests import response_type, wants_page
-from gateway.limits import DocumentLimits, text_refusals
+from gateway.limits import text_refusals
 from gateway.records import CustomerGroup
 from gateway.rest import Answer, BaseUrl
 from gateway.rest._bodies import read
@@ -31,6 +31,7 @@ from gateway.rest.decoding._json_repair import with_json_numbers, with_whole_cha
 from gateway.schema.inputs import distinct_uids, group_name, uid
 from gateway.schema.node import parse_global_id
 from gateway.schema.paging import decode_cursor
+from gateway.settings import DocumentLimits
 
 SMALL, LARGE = 50_000, 1_000_000
 ALLOWED = 3.0

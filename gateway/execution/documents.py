@@ -25,12 +25,8 @@ from graphql import (
 from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.prepared import Prepared
 from gateway.execution.rules import rules
-from gateway.limits import (
-    DocumentLimits,
-    document_refusals,
-    nesting_refusal,
-    text_refusals,
-)
+from gateway.limits import document_refusals, nesting_refusal, text_refusals
+from gateway.settings import DocumentLimits
 
 MISTAKES: Final = 20
 """So many are listed; who has made more looks again when those are mended."""

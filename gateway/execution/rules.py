@@ -24,7 +24,8 @@ from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.limits import DocumentLimits, refused
+from gateway.limits import refused
+from gateway.settings import DocumentLimits
 
 PAGE: Final = 10_000
 """Characters of messages: each may print a value that is nearly as long as the document."""

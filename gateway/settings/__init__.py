@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.settings.bounds import Bounds
+from gateway.settings.bounds import Bounds, DocumentLimits
 from gateway.settings.settings import (
     BACKENDS,
     TENANT_UID,
@@ -22,6 +22,7 @@ __all__ = [
     "Bounds",
     "Commercetools",
     "CustomerSort",
+    "DocumentLimits",
     "FlowRetail",
     "GroupSort",
     "Settings",

@@ -9,8 +9,9 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from gateway.settings.bounds import Bounds, Count, DocumentLimits
+
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)\Z")]
@@ -133,7 +134,7 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(DocumentLimits, Bounds):
     profile: Literal["development", "production"] = "production"
     """`development` is for those who write queries: it shows GraphiQL, introspection, suggestions
     and costs.
@@ -168,30 +169,6 @@ class Settings:
     """Seconds for one operation; what is not answered then fails with DEADLINE_EXCEEDED."""
     max_rest_calls: Count = 100
     """REST calls of one operation; what may need more is refused before the first."""
-    max_document: Count = 30_000
-    """Characters of one document."""
-    max_lines: Count = 1_000
-    """Lines of one document."""
-    max_tokens: Count = 1_000
-    """Tokens of one document."""
-    max_depth: Count = 15
-    """Levels of fields within fields; here and below, fragments count where they are spread."""
-    max_nesting: Count = 100
-    """Levels of lists and objects in one value."""
-    max_fields: Count = 1_000
-    """Fields of an operation."""
-    max_root_fields: Count = 25
-    """Fields of an operation's first level."""
-    max_aliases: Count = 100
-    """Fields under another name."""
-    max_alias_length: Count = 100
-    """Characters of one alias, which the response repeats in every object."""
-    max_directives: Count = 100
-    """Directives of an operation."""
-    max_fragment_spreads: Count = 100
-    """Spreads of fragments, inline ones included."""
-    max_comparisons: Count = 10_000
-    """Steps of validation to find whether fields of one name can be merged, two for a pair."""
     max_variables: Count = 500_000
     """Bytes of an operation's variables, as JSON."""
     max_variable_values: Count = 25_000
@@ -208,26 +185,6 @@ class Settings:
     """Bytes of memory for documents that clients have registered."""
     stranger_share: Annotated[float, Meta(gt=0, le=1)] = 0.1
     """The part of a core for callers whose token no backend has accepted for ten minutes."""
-    default_page_size: Count = 20
-    """Rows of a connection without `first` and `last`."""
-    max_page_size: Count = 100
-    """The largest `first` and `last`."""
-    max_membership_uids: Count = 10_000
-    """Customers in each list of one membership edit."""
-    max_custom_fields: Count = 500
-    """Custom fields in each list of one change; commercetools takes 500 actions at once."""
-    max_rows: Count = 20_000
-    """Rows that one operation may show; a row is counted each time that it stands in the answer."""
-    max_values: Count = 200_000
-    """Fields of all objects that one operation may show."""
-    max_response_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 20_000_000
-    """Bytes of one response, counted while it is made; 1,000,000 at most while no backend has
-    accepted the request's token.
-    """
-    max_entities: Count = 1_000
-    """Ids of `nodes` and representations of `_entities` in one operation."""
-    max_errors: Count = 100
-    """Errors that a response lists; the others are counted."""
     max_request_body: Count = 1_000_000
     """Bytes of one GraphQL request."""
     max_requests: Count = 300

@@ -27,10 +27,9 @@ from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.plan import BYTES_PER_SERIALIZER
 from gateway.execution.time_slices import SLICE
 from gateway.http import answers
-from gateway.limits import DocumentLimits
 from gateway.rest import Upstream
 from gateway.schema.node import global_id
-from gateway.settings import Bounds
+from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.execution import oracle
 from tests.execution.selections import VARIABLES, documents, text

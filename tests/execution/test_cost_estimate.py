@@ -22,10 +22,9 @@ from gateway.execution.documents import Documents, Refused
 from gateway.execution.fields import Costly
 from gateway.execution.operation import Operations
 from gateway.execution.persisted import PersistedDocuments
-from gateway.limits import DocumentLimits
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
-from gateway.settings import Bounds
+from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds

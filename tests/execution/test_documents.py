@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.execution.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, Documents
 from gateway.execution.rules import PAGE
-from gateway.limits import DocumentLimits
+from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS
 from tests.conftest import Stalled
 from tests.harness import schema

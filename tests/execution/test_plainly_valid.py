@@ -30,7 +30,8 @@ from strawberry.schema.config import StrawberryConfig
 from benchmarks import workloads
 from gateway.execution.plainly_valid import plainly_valid
 from gateway.execution.rules import rules
-from gateway.limits import TOKEN, DocumentLimits, document_refusals
+from gateway.limits import TOKEN, document_refusals
+from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS, LIMITS
 from tests.execution.operations import operations
 from tests.execution.selections import documents

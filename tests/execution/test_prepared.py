@@ -23,9 +23,8 @@ from gateway.execution.operation import Operation, Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.prepared import MOST_PLANS
 from gateway.execution.store import DocumentStore
-from gateway.limits import DocumentLimits
 from gateway.rest import Upstream
-from gateway.settings import Bounds
+from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.execution.test_persisted import apq, sha256
 from tests.harness import asking, schema

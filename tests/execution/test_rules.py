@@ -6,7 +6,7 @@ import pytest
 from graphql import parse, validate
 
 from gateway.execution.rules import rules
-from gateway.limits import DocumentLimits
+from gateway.settings import DocumentLimits
 from tests.harness import schema
 
 SCHEMA = schema()._schema

@@ -20,9 +20,8 @@ from gateway.execution.operation import Operation, Operations
 from gateway.execution.persisted import PersistedDocuments
 from gateway.execution.time_slices import SLICE
 from gateway.http import answers
-from gateway.limits import DocumentLimits
 from gateway.schema.node import global_id
-from gateway.settings import Bounds
+from gateway.settings import Bounds, DocumentLimits
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
 from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, schema, settings
