@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.backends.commercetools.lists import MAX_LIMIT, MAX_OFFSET
+from gateway.backends.commercetools.lists import OffsetCosts
 from gateway.backends.commercetools.members import IDS_PER_QUERY
 from gateway.backends.lists import lookups, windows
 from gateway.backends.port import (
@@ -30,7 +30,7 @@ class CommercetoolsCosts:
         if order is not None or window.plain:
             return by_offset
         # By the last id; and where a predicate on groups can't have an id, by offset after all.
-        return _parts(max(1, window.size)) + by_offset
+        return OFFSETS.calls(0, window.size) + by_offset
 
     def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
@@ -68,32 +68,6 @@ class CommercetoolsCosts:
         """The group, the customers' versions, and a change of each customer."""
         customers = add + remove
         return 1 - (-customers // IDS_PER_QUERY) + customers
-
-
-def _parts(size: int) -> int:
-    return max(1, -(-size // MAX_LIMIT))
-
-
-class OffsetCosts:
-    """What a list by offset and limit costs; see gateway.backends.lists.windows.ReadCosts."""
-
-    max_page_size: Final = MAX_LIMIT
-
-    def calls(self, offset: int, size: int) -> int:
-        return _parts(size)
-
-    def most(self, offset: int, size: int) -> int:
-        """A call for each full answer; where the last is full too, a look for one row more."""
-        if offset + (_parts(size) - 1) * MAX_LIMIT > MAX_OFFSET:
-            return 0  # it is refused
-        full = size > 0 and size % MAX_LIMIT == 0
-        return _parts(size) + (full and offset + size <= MAX_OFFSET)
-
-    def most_anywhere(self, size: int) -> int:
-        return size // MAX_LIMIT + 1
-
-    def most_last(self, size: int) -> int | None:
-        return self.most(0, max(1, size))
 
 
 OFFSETS: Final = OffsetCosts()

@@ -174,20 +174,38 @@ def _require_between(chunk: Chunk[RowT], window: Window) -> None:
             raise InvalidAnswer("The backend has answered with rows of another place.")
 
 
-class _Offsets(Generic[RowT]):
+class OffsetCosts:
+    """What a list by offset and limit costs; see gateway.backends.lists.windows.ReadCosts."""
+
+    max_page_size: Final = MAX_LIMIT
+
+    def calls(self, offset: int, size: int) -> int:
+        return max(1, -(-size // MAX_LIMIT))
+
+    def most(self, offset: int, size: int) -> int:
+        """A call for each full answer; where the last is full too, a look for one row more."""
+        calls = self.calls(offset, size)
+        if offset + (calls - 1) * MAX_LIMIT > MAX_OFFSET:
+            return 0  # it is refused
+        full = size > 0 and size % MAX_LIMIT == 0
+        return calls + (full and offset + size <= MAX_OFFSET)
+
+    def most_anywhere(self, size: int) -> int:
+        return size // MAX_LIMIT + 1
+
+    def most_last(self, size: int) -> int | None:
+        return self.most(0, max(1, size))
+
+
+class _Offsets(OffsetCosts, Generic[RowT]):
     """A list by offset and limit, of which offsets above 10 000 can't be reached; see
     gateway.backends.lists.windows.RowSource.
     """
-
-    max_page_size: Final = MAX_LIMIT
 
     def __init__(
         self, source: RemoteList[RowT], sort: Sequence[str], turned: Sequence[str] = ()
     ) -> None:
         self._source, self._sort, self._turned = source, sort, turned
-
-    def calls(self, offset: int, size: int) -> int:
-        return max(1, -(-size // MAX_LIMIT))
 
     async def read(self, offset: int, size: int) -> Chunk[RowT]:
         """These rows, and the one behind them if there is one: totals are estimates, and do not

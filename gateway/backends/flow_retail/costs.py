@@ -62,5 +62,5 @@ class FlowRetailCosts:
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         turns = order is not None and self._settings.mirrored_sorts
-        costs = windows.PageCosts(self._settings.max_page_size, turns)
+        costs = windows.PageCosts(self._settings.max_page_size, turns=turns)
         return windows.most_calls(window, costs)

@@ -10,7 +10,6 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -322,12 +321,12 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
         return Chunk(rows, self.total, list(self.flaws), untold=self.untold, unplaced=self.unplaced)
 
 
-@dataclass(frozen=True, slots=True)
 class PageCosts:
     """What NumberedPages cost, of an upstream that does not clamp; `turns`: with a `get_last`."""
 
-    max_page_size: int
-    turns: bool
+    def __init__(self, max_page_size: int, *, turns: bool) -> None:
+        self.max_page_size = max_page_size
+        self._turns = turns
 
     def calls(self, offset: int, size: int) -> int:
         return cover(offset, size, self.max_page_size).count
@@ -339,7 +338,7 @@ class PageCosts:
         return most_pages(size, self.max_page_size)
 
     def most_last(self, size: int) -> int | None:
-        if not self.turns:
+        if not self._turns:
             return None
         more = size - self.max_page_size
         return 1 + (self.most_anywhere(more) if more > 0 else 0)
@@ -349,7 +348,7 @@ ROUNDS = 3
 """How often a window is planned before an upstream of ever other page sizes is given up."""
 
 
-class NumberedPages(Generic[RowT]):
+class NumberedPages(PageCosts, Generic[RowT]):
     """A RowSource over an API that pages by number and size, and may clamp the size.
 
     `get_page(index, size)` is one REST call. The answer's own index and size are what counts:
@@ -363,12 +362,9 @@ class NumberedPages(Generic[RowT]):
         max_page_size: int,
         get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None = None,
     ) -> None:
+        super().__init__(max_page_size, turns=get_last is not None)
         self._get_page = get_page
         self._get_last = get_last
-        self.max_page_size = max_page_size
-
-    def calls(self, offset: int, size: int) -> int:
-        return cover(offset, size, self.max_page_size).count
 
     async def read(self, offset: int, size: int) -> Chunk[RowT]:
         chunk: Chunk[RowT] = Chunk()

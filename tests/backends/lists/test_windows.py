@@ -708,7 +708,7 @@ async def test_no_window_costs_more_than_is_said_ahead(
 
     await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
-    assert api.cost <= most_calls(wanted, PageCosts(max_page_size, turns))
+    assert api.cost <= most_calls(wanted, PageCosts(max_page_size, turns=turns))
 
 
 @dataclass(kw_only=True)
