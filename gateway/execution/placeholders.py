@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.context import Context
-from gateway.loading.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, plan
+from gateway.loading.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, one_call, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 from gateway.selection import Selection
 
@@ -135,7 +136,7 @@ class PlaceholderContext(Context):
         asked, self._asked = self._asked, {}
         self._foresee([key for keys in asked.values() for key in keys])
         for keys in asked.values():
-            served = plan(keys, self._one_call)
+            served = plan(keys, partial(one_call, self._real.backend))
             # Not every cursor's window tells the total; where it does not, it is read by itself.
             totals = [
                 key.counted()
@@ -152,12 +153,9 @@ class PlaceholderContext(Context):
         such group: so no more than one call is risked. A total comes with a read of its list, and
         is not asked for ahead of that.
         """
-        for key, read in plan(keys, self._one_call).items():
+        for key, read in plan(keys, partial(one_call, self._real.backend)).items():
             if isinstance(key, MembersOf) and _most_reads(read, self._real) == 1:
                 self._notes.foresee(key)
-
-    def _one_call(self, key: ListOf) -> int:
-        return (self._real.backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
 
     def answer(self, key: Key) -> Any:
         """A placeholder for what `key` asks for."""

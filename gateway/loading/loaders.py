@@ -31,6 +31,7 @@ from gateway.loading.reads import (
     ListOf,
     MembersOf,
     empty,
+    one_call,
     part,
     plan,
     untold,
@@ -228,7 +229,7 @@ class Loaders:
             try:
                 # What was let go is had again by the read that it came from.
                 new = [key for key in keys if key not in known.served]
-                known.served |= plan(new, self._one_call)
+                known.served |= plan(new, partial(one_call, self._backend))
                 await self._answer(wanted, known)
                 # Not every read tells the total, and one may be refused for what it asks beside it:
                 # those that were counted on such a read ask for the total alone.
@@ -316,13 +317,6 @@ class Loaders:
             else:
                 future.set_result(found)
             known.tell(key, found)
-
-    def _one_call(self, key: ListOf) -> int:
-        """The longest window that one call serves, all but anywhere."""
-        try:
-            return (self._backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
-        except GatewayError:
-            return 0  # the read itself will fail with it
 
 
 def _not_less(found: Page[Any] | Exception, rows: int) -> Page[Any] | Exception:

@@ -12,8 +12,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.port import CustomerOrder, GroupOrder, GroupRef, Window
-from gateway.errors import CallerError, NotFound
+from gateway.backends.port import Backend, CustomerOrder, GroupOrder, GroupRef, Window
+from gateway.errors import CallerError, GatewayError, NotFound
 from gateway.records import Page
 
 TOTAL: Final = Window(size=0)
@@ -95,6 +95,16 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
         if empty(key):
             served[key] = by_list.get((type(key), key.source), key.counted())
     return served
+
+
+def one_call(backend: Callable[[str], Backend], key: ListOf) -> int:
+    """The longest window that one call serves, all but anywhere; 0 for a tenant without a backend,
+    whose reads fail by themselves.
+    """
+    try:
+        return (backend(key.tenant_uid).capabilities.max_page_size or 0) // 2
+    except GatewayError:
+        return 0
 
 
 def empty(key: ListOf) -> bool:
