@@ -25,6 +25,7 @@ from gateway.settings import Bounds, DocumentLimits
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
 from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, schema, settings
+from tests.stalls import longest_stall
 
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
@@ -665,3 +666,34 @@ async def test_a_flaw_leaves_no_page_for_the_garbage_collector():
 
     assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 20
     assert not OURS & set(found), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", ["", "customerGroups { uid }"])
+async def test_a_page_of_broken_rows_keeps_nobody_waiting(flow, more):
+    """A thousand rows, four leaves of each can't be read: they are made in time slices, whether
+    anything is to be read below them or not.
+    """
+    flow.add_group("gold")
+    row = {"displayName": 7, "city": [1], "createdAt": 5}
+    row["addresses"] = [{"customerAddressUid": "a", "city": 7}]
+    rows = [row | {"customerUid": f"c{number}"} for number in range(1_000)]
+    paging = {"pageNumber": 1, "pageSize": 1_000, "totalCount": 1_000}
+    flow.fail(
+        Body(msgspec.json.encode({"items": rows, "paging": paging})), path="/customers", times=None
+    )
+    wide = settings(flow.url, max_page_size=1_000, flow_retail={"max_page_size": 1_000})
+    query = f"""{{ customerGroup(by: {{uid: "gold"}}) {{ customers(first: 1000) {{ nodes {{
+        uid displayName city createdAt addresses {{ city }} {more} }} }} }} }}"""
+    async with running_gateway(wide) as gateway:
+        bodies: list[Any] = []
+
+        async def ask() -> None:
+            bodies.append(await gateway.ask(query))
+
+        allowed = 0.08
+        assert await longest_stall(ask, allowed=allowed) <= allowed
+
+    body = bodies[-1]
+    assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 1_000
+    assert body["errors"][-1]["message"] == "And 3900 more errors."
