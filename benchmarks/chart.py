@@ -100,7 +100,8 @@ def draw(results: Results) -> str:
 def _elements(results: Results) -> Iterator[str]:
     rows = {name: results["cpu_ms"][name] for name in WORKLOADS if name in results["cpu_ms"]}
     values = [value for row in rows.values() for value in row.values()]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low = math.floor(math.log10(min(values)))
+    high = max(low + 1, math.ceil(math.log10(max(values))))
     bottom = _TOP + _ROW * len(rows)
 
     def x(value: float) -> float:

@@ -104,3 +104,13 @@ def test_a_run_is_put_on_record_with_three_digits() -> None:
         "cpu_ms": {"W1": {"ours": 0.261, "bare": 0.0712}},
         "memory_mb": {"ours": 78},
     }
+
+
+def test_a_run_of_one_workload_is_drawn_too() -> None:
+    """As `make bench` with `--workloads` leaves it; then there is one value on the axis."""
+    results = {"date": "2026-11-30", "commit": "x", "cpu_ms": {"W8": {"ours": 10.0}}}
+
+    drawn = chart.draw(results)
+
+    assert "this gateway: 10 ms" in drawn
+    assert "W1" not in drawn
