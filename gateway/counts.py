@@ -6,7 +6,8 @@ counted once and its counts are added at each spread, whatever fragments multipl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -21,10 +22,12 @@ from graphql import (
     ListValueNode,
     Node,
     NonNullTypeNode,
+    ObjectFieldNode,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     VariableDefinitionNode,
+    VariableNode,
 )
 
 Definition = OperationDefinitionNode | FragmentDefinitionNode
@@ -117,6 +120,43 @@ def fragment_counts(fragments: Mapping[str, FragmentDefinitionNode]) -> Mapping[
                 spread = _spread(fragments[name])
                 waiting += (other for other in spread if other in fragments and other not in begun)
     return found
+
+
+def uses(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Mapping[str, int]:
+    """How many fields use each variable; those of a fragment count as often as it is spread.
+
+    The document is valid and within its limits, so this goes through no more parts than these are.
+    """
+    found: Counter[str] = Counter()
+    waiting: list[Definition] = [operation]
+    for definition in waiting:  # grows as it is gone through
+        for node, _ in _parts(definition):
+            given: list[Node] = [*(node.directives or ())]
+            if isinstance(node, FieldNode):
+                given += node.arguments or ()
+            elif isinstance(node, FragmentSpreadNode):
+                waiting.append(fragments[node.name.value])
+            found.update(set(variables_in(given)))
+    return found
+
+
+def variables_in(nodes: Sequence[Node]) -> Iterator[str]:
+    """The variables in these arguments, directives and values."""
+    waiting = list(nodes)
+    while waiting:
+        match waiting.pop():
+            case VariableNode() as variable:
+                yield variable.name.value
+            case ArgumentNode(value=value) | ObjectFieldNode(value=value):
+                waiting.append(value)
+            case DirectiveNode(arguments=inner) | ListValueNode(values=inner):
+                waiting.extend(inner or ())
+            case ObjectValueNode(fields=fields):
+                waiting.extend(fields)
+            case _:
+                pass
 
 
 def _spread(definition: Definition) -> Iterator[str]:

@@ -19,7 +19,7 @@ from graphql import (
     Source,
 )
 
-from gateway.counts import COUNTED, counts, fragment_counts
+from gateway.counts import COUNTED, counts, fragment_counts, uses
 from gateway.errors import LimitExceeded
 from gateway.settings.bounds import DocumentLimits
 
@@ -126,14 +126,32 @@ def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequenc
 
 
 def variables_refusal(
-    variables: Mapping[str, object], operation: OperationDefinitionNode | None, allowed: int
+    variables: Mapping[str, object],
+    operation: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    allowed: int,
 ) -> GraphQLError | None:
-    """The refusal of more than `allowed` values, those in lists and objects included.
-
-    They are coerced for the operation, and each of its root fields may go through all of them.
+    """The refusal of more than `allowed` values, those in lists and objects included. The values of
+    a variable count once for each field that uses it, because each may go through all of them.
     """
+    held = _values(*variables.values())
+    if held <= FEW_VALUES:
+        return None
+    used = uses(operation, fragments)
+    found = sum(_values(each) * max(1, used.get(name, 0)) for name, each in variables.items())
+    if found <= allowed:
+        return None
+    message = f"The variables hold {held} values"
+    message += f", or {found} with each once for each field that uses it" if found > held else ""
+    message += f"; at most {allowed} are allowed."
+    reason = LimitExceeded(message, limit="max_variable_values", allowed=allowed, found=found)
+    return GraphQLError(message, operation, original_error=reason)
+
+
+def _values(*given: object) -> int:
+    """How many these are, with all that are in them."""
     found = 0
-    waiting: list[object] = list(variables.values())
+    waiting = [*given]
     while waiting:
         value = waiting.pop()
         found += 1
@@ -143,16 +161,7 @@ def variables_refusal(
             nested = [item for item in value if isinstance(item, dict | list)]
             found += len(value) - len(nested)
             waiting.extend(nested)
-    roots = len(operation.selection_set.selections) if operation else 1
-    if found * roots <= allowed or found <= FEW_VALUES:
-        return None
-    message = f"The variables hold {found} values"
-    message += f", which {roots} fields may go through" if roots > 1 else ""
-    message += f"; at most {allowed} are allowed."
-    reason = LimitExceeded(
-        message, limit="max_variable_values", allowed=allowed, found=found * roots
-    )
-    return GraphQLError(message, operation, original_error=reason)
+    return found
 
 
 FEW_VALUES: Final = 1_000

@@ -25,12 +25,14 @@ from hypothesis import strategies as st
 
 from gateway.errors import LimitExceeded
 from gateway.limits import (
+    FEW_VALUES,
     NOUNS,
     SATURATED,
     TOKEN,
     document_refusals,
     nesting_refusal,
     text_refusals,
+    variables_refusal,
 )
 from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS
@@ -391,3 +393,58 @@ def test_tokens_are_graphql_cores_own(text: str):
 def test_counting_an_attacks_tokens_takes_no_time(attack: str):
     """Nothing is read twice, not even the megabyte that is refused before."""
     assert processor_time(lambda: tokens(ATTACKS[attack]), allowed=1) < 1
+
+
+# -- variables
+
+
+def values_found(text: str, variables: dict[str, object]) -> int:
+    """What counts of the variables' values for the first operation; 0 if that is few."""
+    document = parse(text)
+    operation, *others = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    fragments = {
+        each.name.value: each for each in others if isinstance(each, FragmentDefinitionNode)
+    }
+    refusal = variables_refusal(variables, operation, fragments, 1)
+    return numbers([refusal])["max_variable_values"] if refusal else 0
+
+
+LONG = [1] * FEW_VALUES
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("query ($v: T) { a(b: $v) }", 1),
+        ("query ($v: T) { a(b: $v) c(d: [$v, $v], e: {f: $v}) g }", 2),
+        ("query ($v: T) { a { b(c: $v) { d(e: $v) } } f }", 2),
+        ("query ($v: T) { a(b: $v) @c(d: $v) ... @c(d: $v) { e } }", 2),
+        (
+            "query ($v: T) { ...F a { ...F } } fragment F on T { ...G b } "
+            "fragment G on T { c(d: $v) }",
+            2,
+        ),
+        ("query ($v: T, $w: T) { a(b: $w) c(d: $w) }", 1),
+        ("{ a b c }", 1),
+    ],
+)
+def test_a_variable_counts_for_each_field_that_uses_it(text: str, times: int):
+    """However often the field does; in a fragment, as often as that is spread. One that is not used
+    counts once.
+    """
+    assert values_found(text, {"v": LONG}) == times * (len(LONG) + 1)
+
+
+def test_variables_count_each_for_its_own_fields():
+    """A short one that is used often does not make a long one longer."""
+    text = "query ($v: T, $w: T) { a(b: $v) c(d: $w) e(f: $w) g(h: $w) }"
+
+    assert values_found(text, {"v": {"x": LONG, "y": [[]]}, "w": 1}) == len(LONG) + 4 + 3
+
+
+def test_few_values_are_never_too_many():
+    """Whatever uses them."""
+    text = "query ($v: T) { " + " ".join(f"a{n}(b: $v)" for n in range(30)) + " }"
+
+    assert values_found(text, {"v": LONG[1:]}) == 0

@@ -8,30 +8,25 @@ of it is a pattern that a request's values are put into.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
 import strawberry
 from graphql import (
-    ArgumentNode,
-    DirectiveNode,
     FieldNode,
     GraphQLField,
     GraphQLSchema,
-    ListValueNode,
-    Node,
-    ObjectFieldNode,
-    ObjectValueNode,
     Undefined,
-    VariableNode,
     is_required_argument,
 )
 from graphql.execution.values import VariableValues, coerce_argument
 from msgspec import structs
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
+
+from gateway.counts import variables_in
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 Given = Mapping[str, Any]
@@ -168,20 +163,3 @@ def _parts(value: Any) -> dict[Any, Any]:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     raise _Unknown(type(value))
-
-
-def variables_in(nodes: Sequence[Node]) -> Iterator[str]:
-    """The variables in these arguments, directives and values."""
-    waiting = list(nodes)
-    while waiting:
-        match waiting.pop():
-            case VariableNode() as variable:
-                yield variable.name.value
-            case ArgumentNode(value=value) | ObjectFieldNode(value=value):
-                waiting.append(value)
-            case DirectiveNode(arguments=inner) | ListValueNode(values=inner):
-                waiting.extend(inner or ())
-            case ObjectValueNode(fields=fields):
-                waiting.extend(fields)
-            case _:
-                pass

@@ -110,7 +110,7 @@ class Operations:
             raise Refused(document)
         self._persisted.keep(meant, accepted=accepted)
         node = _chosen(document, name)
-        values = self._values(node, variables)
+        values = self._values(document, node, variables)
         # Nobody's plans make room for a stranger's.
         keep = accepted or not self._documents.knows(meant.text)
         kept = self._prepared(document, node, keep=keep)
@@ -134,10 +134,10 @@ class Operations:
         )
 
     def _values(
-        self, node: OperationDefinitionNode, variables: Mapping[str, Any]
+        self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any]
     ) -> VariableValues:
         """The operation's variables, coerced; raises Refused."""
-        if too_much := variables_refusal(variables, node, self._max_values):
+        if too_much := variables_refusal(variables, node, document.fragments, self._max_values):
             raise Refused([too_much])
         values = get_variable_values(
             self._schema,

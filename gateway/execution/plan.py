@@ -32,7 +32,8 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from msgspec import Struct
 
-from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern, variables_in
+from gateway.counts import variables_in
+from gateway.execution.arguments import SCALARS, Coercion, Given, Pattern
 from gateway.execution.expressions import Compiler, ObjectSerializer, Serialize, Weigh, all_of
 from gateway.execution.fields import Field, Fields, PlainInfo, fields_of
 from gateway.execution.serializers import Collect, FieldSerializer, Place, Serializers, place
