@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -269,6 +269,7 @@ class Customer(Record, frozen=True, kw_only=True):
 class Tenant(Record, frozen=True, kw_only=True):
     """Whose data: a Flow Retail tenantUid or a commercetools project."""
 
+    by_value: ClassVar[bool] = True
     uid: str
 
 

@@ -178,7 +178,7 @@ def test_some_rooms_know_next_to_nothing(package, allowed):
 
 def test_graphql_is_known_to_few():
     """Below the loaders nobody knows that the question was asked in GraphQL."""
-    allowed = ("schema", "execution", "limits", "counts", "http", "context")
+    allowed = ("schema", "execution", "fetching", "limits", "counts", "http", "context")
 
     assert [name for name in importers("graphql", "strawberry") if not within(name, *allowed)] == []
 

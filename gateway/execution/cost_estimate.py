@@ -21,8 +21,8 @@ from gateway.errors import CallerError, LimitExceeded
 from gateway.execution.fields import PlainInfo
 from gateway.execution.placeholders import Note, Notes, PlaceholderContext
 from gateway.execution.plan import SHORT, Arguments, Link, Plan, Selection
+from gateway.fetching import Fetched
 from gateway.loading.reads import GroupOf, Key, ListOf
-from gateway.schema.fetched import Fetched
 
 MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what

@@ -17,6 +17,7 @@ from msgspec import Struct
 from gateway.errors import GatewayError
 from gateway.execution.plan import Link, Selection
 from gateway.execution.time_slices import TimeSlices
+from gateway.fetching import Omission
 
 Path = tuple[str | int, ...]
 Names = tuple[str, ...]
@@ -62,7 +63,7 @@ class Failures:
         """Held, because it is known by its id."""
         self.reasons: list[Failure] = []
         """Why the object itself is null: failures of fields that can't be."""
-        self.omissions: Sequence[Any] = ()
+        self.omissions: Sequence[Omission] = ()
         """What was left out of the backend's answer that the object shows."""
         self._most = most
         self._noted: list[tuple[_Field, Failure | Repair | None]] = []
@@ -126,7 +127,7 @@ class Told:
         self.unlisted = 0
         """Further errors."""
         self.warnings: list[dict[str, Any]] = []
-        self.omissions: list[tuple[Path, Sequence[Any]]] = []
+        self.omissions: list[tuple[Path, Sequence[Omission]]] = []
         """What was left out, by the path of the object that shows the rest."""
         self._noted = noted
         self._failed = failed

@@ -28,7 +28,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from gateway.context import Context
 from gateway.execution.arguments import Given
 from gateway.execution.expressions import own_resolver
-from gateway.schema.fetched import Fetched
+from gateway.fetching import Fetched
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 KEPT_AS: Final = "gateway.fields"

@@ -6,17 +6,15 @@ A hundred customers who share ninety groups have 9,000 groups to show, and ninet
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Final
-
-from gateway.loading.reads import GroupsOf, MembersOf
-from gateway.records import Tenant
-
-SMALL: Final = frozenset({GroupsOf, MembersOf, Tenant})
-"""What a resolver makes anew for each parent, and is quickly compared."""
+from typing import Any
 
 
 def identity_keys(values: Sequence[Any]) -> Sequence[Hashable]:
-    """What tells these values, which are of one type, from each other as long as they are alive. Of
-    records it is their id: to compare what they hold would take longer than to show it.
+    """What tells these values, which are of one type, from each other as long as they are alive.
+
+    It is their id: to compare what records hold would take longer than to show it. Types that say
+    that they are `by_value` are small, and made anew by each resolver: they are their own keys.
     """
-    return values if values and type(values[0]) in SMALL else list(map(id, values))
+    if values and getattr(type(values[0]), "by_value", False):
+        return values
+    return list(map(id, values))

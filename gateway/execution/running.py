@@ -33,8 +33,6 @@ from gateway.execution.fields import PlainInfo
 from gateway.execution.identity import identity_keys
 from gateway.execution.plan import Arguments, Link, Plan, Selection
 from gateway.execution.time_slices import TimeSlices
-from gateway.loading.reads import Key
-from gateway.schema.fetched import flaws_of, report
 
 Object = Any
 """An object of the response: a dict, or a struct if all of it is plain."""
@@ -54,7 +52,7 @@ class Run:
         plan: Plan,
         arguments: Arguments,
         context: Context,
-        ahead: Sequence[Key],
+        ahead: Sequence[Any],
         slices: TimeSlices,
     ) -> None:
         """What is `ahead` is asked for at once, whether it comes to be needed or not."""
@@ -126,8 +124,9 @@ class Run:
         )
         await told.look(root, made)
         self._context.reports.unlisted += told.unlisted
-        for path, flaws in told.omissions:
-            report(flaws, path, self._context)
+        for path, omissions in told.omissions:
+            failures = (omission.failure for omission in omissions)
+            self._context.reports.add(path, failures, count=len(omissions))
         return ExecutionResult(
             None if told.nothing else made,
             told.errors or None,
@@ -304,7 +303,7 @@ class Run:
                 made.append(failure)
         return made
 
-    def _told(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
+    def _told(self, link: Link, key: Any, into: Object, times: int, read: Any) -> None:
         """Show what was read by the key, or the exception in its place."""
         if self._pending < 0:
             return
@@ -312,8 +311,8 @@ class Run:
         assert fetched is not None  # noqa: S101  # or nothing would have been asked for
         shown = read
         if not isinstance(read, Exception):
-            if flaws := flaws_of(read, key):
-                self._beside(into, link).omissions = flaws
+            if omissions := fetched.omissions(read, key):
+                self._beside(into, link).omissions = omissions
             try:
                 shown = self._account.in_places(times, fetched.shown, read, key, context)
             except Exception as failure:
@@ -323,9 +322,10 @@ class Run:
 
     def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]]) -> None:
         """Lists of keys, all of one place: they are one batch, or a part of one."""
-        ask = self._context.loaders.ask
+        ask, fetched = self._context.loaders.ask, link.field.fetched
+        assert fetched is not None  # noqa: S101  # as above
         items = dict.fromkeys(item for wanted, _, _ in lists for item in wanted)
-        answers = {item: ask(item) for item in items if isinstance(item, Key)}
+        answers = {key: ask(key) for key in fetched.keys(items)}
 
         def complete() -> None:
             values = [

@@ -7,7 +7,7 @@ has room for them, and its total comes with any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,6 +29,8 @@ class GroupOf(Struct, frozen=True):
 class GroupsOf(Struct, frozen=True):
     """A window of a tenant's groups."""
 
+    by_value: ClassVar[bool] = True
+
     tenant_uid: str
     window: Window
     order: GroupOrder | None = None
@@ -45,6 +47,8 @@ class GroupsOf(Struct, frozen=True):
 
 class MembersOf(Struct, frozen=True):
     """A window of a group's customers."""
+
+    by_value: ClassVar[bool] = True
 
     tenant_uid: str
     group: GroupRef

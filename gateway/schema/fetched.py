@@ -8,13 +8,11 @@ operation's REST calls counts it; who runs a compiled operation asks for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from strawberry.extensions import FieldExtension
-
+from gateway import fetching
 from gateway.context import Context
-from gateway.errors import InvalidAnswer
 from gateway.loading.reads import GroupOf, Key
 from gateway.records import Flaw, Page
 from gateway.schema.node import Info
@@ -24,11 +22,8 @@ Show = Callable[[Any, Any, Context], Any]
 value."""
 
 
-class Fetched(FieldExtension):
-    """Of a field whose resolver gives the key of what it shows, None where there is nothing to
-    fetch, or a list with the key of each item. An item that is no key stands for itself; an
-    exception, for the item's error.
-    """
+class Fetched(fetching.Fetched):
+    """Of a field of this schema."""
 
     def __init__(self, show: Show | None = None) -> None:
         """`show` makes the value of what was read by one key; without it, that is the value."""
@@ -45,35 +40,31 @@ class Fetched(FieldExtension):
             return self._told(answer.result(), wanted, info)
         return self._fetch(answer, wanted, info)
 
+    def keys(self, items: Iterable[Any]) -> Sequence[Key]:
+        """Those of these items that are keys."""
+        return [item for item in items if isinstance(item, Key)]
+
     def shown(self, answer: Any, key: Key, context: Context) -> Any:
         """The field's value."""
         return answer if self._show is None else self._show(answer, key, context)
+
+    def omissions(self, answer: object, key: Key) -> Sequence[Flaw]:
+        """What was left out of rows that were asked for."""
+        asked = not isinstance(key, GroupOf) and key.window.size
+        return answer.flaws if asked and isinstance(answer, Page) else ()
 
     async def _fetch(self, answer: Awaitable[Any], key: Key, info: Info) -> Any:
         return self._told(await answer, key, info)
 
     def _told(self, answer: Any, key: Key, info: Info) -> Any:
-        if flaws := flaws_of(answer, key):
+        if flaws := self.omissions(answer, key):
             connection = info.path.prev
-            report(flaws, tuple(connection.as_list()) if connection else (), info.context)
+            path = tuple(connection.as_list()) if connection else ()
+            failures = (flaw.failure for flaw in flaws)
+            info.context.reports.add(path, failures, count=len(flaws))
         return self.shown(answer, key, info.context)
 
 
 def _now(answer: asyncio.Future[Any]) -> Any:
     """What was read, or the exception in its place; what is still to come, as it is."""
     return answer.exception() or answer.result() if answer.done() else answer
-
-
-def flaws_of(answer: object, key: Key) -> Sequence[Flaw]:
-    """What was left out of rows that were asked for."""
-    asked = not isinstance(key, GroupOf) and key.window.size
-    return answer.flaws if asked and isinstance(answer, Page) else ()
-
-
-def report(flaws: Sequence[Flaw], path: tuple[str | int, ...], context: Context) -> None:
-    """Tell of what was left out of the list at `path`."""
-    failures = (
-        InvalidAnswer(f"Left out of the backend's answer: {flaw.where}: {flaw.problem}")
-        for flaw in flaws
-    )
-    context.reports.add(path, failures, count=len(flaws))

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from gateway.errors import InvalidAnswer
+
 
 class Decoded(Struct, frozen=True, kw_only=True):
     """The base of what is decoded."""
@@ -23,6 +25,10 @@ class Flaw(Struct, frozen=True):
     problem: str
     parts: int = 1
     """For how many parts it stands."""
+
+    @property
+    def failure(self) -> InvalidAnswer:
+        return InvalidAnswer(f"Left out of the backend's answer: {self.where}: {self.problem}")
 
 
 class Mended:

@@ -1,0 +1,36 @@
+"""What a schema says of its fields that are read: their keys, and what of an answer they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from strawberry.extensions import FieldExtension
+
+from gateway.errors import GatewayError
+
+
+class Omission(Protocol):
+    """A part of an answer that could not be shown, in a place where null can't stand."""
+
+    @property
+    def failure(self) -> GatewayError: ...
+
+
+class Fetched(FieldExtension):
+    """Of a field whose resolver gives the key of what it shows, None where there is nothing to
+    fetch, or a list with the key of each item. An item that is no key stands for itself; an
+    exception, for the item's error.
+    """
+
+    def keys(self, items: Iterable[Any]) -> Sequence[Any]:
+        """Those of these items that are keys."""
+        raise NotImplementedError
+
+    def shown(self, answer: Any, key: Any, context: Any) -> Any:
+        """The field's value, of what was read by its key; `context` is the operation's."""
+        raise NotImplementedError
+
+    def omissions(self, answer: Any, key: Any) -> Sequence[Omission]:
+        """What was left out of the answer: told at the path of the field's parent."""
+        raise NotImplementedError
