@@ -148,11 +148,19 @@ def test_packages_with_private_modules_have_a_face():
     assert [name for name in sorted(faces - {"gateway"}) if not dunder_all(name)] == []
 
 
-def dunder_all(module: str) -> bool:
-    return any(
-        isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-        for node in parsed(module).body
-    )
+def dunder_all(module: str) -> list[str]:
+    for node in parsed(module).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def test_the_page_of_the_rest_client_has_its_names():
+    """Each in a row of its table, and no other."""
+    page = (ROOT.parent / "docs" / "rest.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?`) \| ", page, re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(dunder_all("gateway.rest"))
 
 
 @pytest.mark.parametrize(

@@ -45,4 +45,4 @@ class UnusableAnswer(Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-Observer = Callable[[UpstreamCall | UnusableAnswer | BreakerChanged], None]
+RestObserver = Callable[[UpstreamCall | UnusableAnswer | BreakerChanged], None]

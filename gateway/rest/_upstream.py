@@ -32,7 +32,7 @@ from gateway.rest._answer import Answer
 from gateway.rest._bodies import read, stream
 from gateway.rest._breaker import Breaker, State
 from gateway.rest._caller import RestCaller, UpstreamSettings
-from gateway.rest._events import BreakerChanged, Observer, UnusableAnswer, UpstreamCall
+from gateway.rest._events import BreakerChanged, RestObserver, UnusableAnswer, UpstreamCall
 from gateway.rest._places import Flow, Full, Place, Places
 from gateway.rest._requests import Requests
 from gateway.rest._retries import backoff
@@ -62,7 +62,7 @@ class Upstream:
         name: str,
         settings: UpstreamSettings,
         transport: httpx.AsyncBaseTransport,
-        observe: Observer,
+        observe: RestObserver,
         *,
         not_carried_out: Callable[[int, bytes], bool] = lambda _status, _body: False,
     ) -> None:
