@@ -29,7 +29,7 @@ from gateway.execution.store import DocumentStore
 from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
-from gateway.http.manners import SecurityHeaders, cross_origin
+from gateway.http.security_headers import SecurityHeaders, cross_origin
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema

@@ -94,7 +94,7 @@ class Run:
                     await self._change(link, made)
             else:
                 self._follow_all(followed)
-                self._context.loaders.ask_ahead(self.ahead)
+                self._context.loaders.prefetch(self.ahead)
                 await self._done()
             return await self._result(root, made) if self._failures else ExecutionResult(made)
         finally:
@@ -278,7 +278,7 @@ class Run:
                 self._complete(link, [wanted], [into], [times])
             else:
                 self._pending += 1
-                self._context.loaders.tell(wanted, partial(self._told, link, wanted, into, times))
+                self._context.loaders.notify(wanted, partial(self._told, link, wanted, into, times))
         if lists:
             self._look_up(link, lists)
 

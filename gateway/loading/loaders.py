@@ -89,7 +89,7 @@ class Loaders:
             self._known.awaited.add(key)
         return self._begun(key)
 
-    def tell(self, key: Key, listener: Listener) -> None:
+    def notify(self, key: Key, listener: Listener) -> None:
         """Have `listener` called: now, if the answer is there, else in that turn of the event loop
         in which it comes. (A callback of a future has to wait for the next turn.)
         """
@@ -99,11 +99,11 @@ class Loaders:
                 self._known.let_go(key)
             listener(answer.exception() or answer.result())
         elif isinstance(key, GroupOf):
-            answer.add_done_callback(partial(_tell, listener))
+            answer.add_done_callback(partial(_notify, listener))
         else:
             self._known.listeners.setdefault(key, []).append(listener)
 
-    def ask_ahead(self, keys: Iterable[Key]) -> None:
+    def prefetch(self, keys: Iterable[Key]) -> None:
         """Begin to read what will be asked for, or may be."""
         for key in keys:
             self._begun(key).add_done_callback(_seen)
@@ -240,7 +240,7 @@ class Loaders:
                 for key, answer in wanted:
                     if not answer.done():
                         _fail(answer, failure)
-                        known.tell(key, failure)
+                        known.notify(key, failure)
         return [None for _ in keys]  # everybody has been answered
 
     async def _answer(self, wanted: Waiting, known: _Known) -> None:
@@ -316,7 +316,7 @@ class Loaders:
                 future.cancel()  # nobody waits for it
             else:
                 future.set_result(found)
-            known.tell(key, found)
+            known.notify(key, found)
 
 
 def _not_less(found: Page[Any] | Exception, rows: int) -> Page[Any] | Exception:
@@ -391,7 +391,7 @@ class _Known:
             if reading.answer is None and read.tenant_uid == tenant_uid
         ]
 
-    def tell(self, key: ListOf, found: Page[Any] | Exception) -> None:
+    def notify(self, key: ListOf, found: Page[Any] | Exception) -> None:
         for listener in self.listeners.pop(key, ()):
             listener(found)
 
@@ -412,7 +412,7 @@ class _Known:
         self.answers.clear()
 
 
-def _tell(listener: Listener, answer: asyncio.Future[Any]) -> None:
+def _notify(listener: Listener, answer: asyncio.Future[Any]) -> None:
     if not answer.cancelled():
         listener(answer.exception() or answer.result())
 

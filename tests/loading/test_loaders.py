@@ -388,7 +388,7 @@ async def told(loaders: Loaders, *keys: Key) -> list[object]:
     """What the listeners of these keys are told, in its order."""
     heard: list[object] = []
     for key in keys:
-        loaders.tell(key, heard.append)
+        loaders.notify(key, heard.append)
     await settle()
     return heard
 
@@ -404,7 +404,7 @@ async def test_a_listener_is_told_in_the_turn_in_which_the_answer_comes():
             return page
 
     loaders = loaders_over(Prompt(groups={"gold": GOLD}))
-    loaders.tell(GroupsOf("shop", Window(size=10)), lambda page: events.append(page.total))
+    loaders.notify(GroupsOf("shop", Window(size=10)), lambda page: events.append(page.total))
     await settle()
 
     assert events == [1, "the next turn"]
@@ -447,7 +447,7 @@ async def test_who_waits_for_an_answer_has_it_whoever_is_told_of_it_too():
     loaders = loaders_over(backend, AnswerCache())
     key = GroupsOf("shop", Window(size=10))
     heard: list[object] = []
-    loaders.tell(key, heard.append)
+    loaders.notify(key, heard.append)
 
     assert [await loaders.load(key)] == heard
     assert [await loaders.load(key)] == heard
@@ -459,7 +459,7 @@ async def test_what_was_read_ahead_waits_for_its_listener():
     backend = shop()
     loaders = loaders_over(backend, AnswerCache())
     key = GroupsOf("shop", Window(size=10))
-    loaders.ask_ahead([key])
+    loaders.prefetch([key])
     await settle()
 
     [first] = await told(loaders, key)
@@ -506,7 +506,7 @@ async def test_who_is_told_only_leaves_nothing_to_complain_about():
     assert len(await told(failing, *keys)) == 2
     closed = loaders_over(shop())
     for key in keys:
-        closed.tell(key, complaints.append)
+        closed.notify(key, complaints.append)
     await closed.close()
     await settle()
     del failing, closed
@@ -550,7 +550,7 @@ async def test_groups_that_lists_lead_to_are_one_batch_whenever_each_list_is_ans
         found.append(await loaders.load(by_id(uid)))
 
     def ask(of: str, uid: str) -> None:
-        loaders.tell(members(of), lambda _: loaders.tell(by_id(uid), found.append))
+        loaders.notify(members(of), lambda _: loaders.notify(by_id(uid), found.append))
 
     wanted = {"a": "gold", "b": "silver", "c": "nobody"}
     if told:
@@ -575,7 +575,7 @@ async def test_groups_that_are_enough_do_not_wait_for_further_lists():
     backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=1)
     loaders = loaders_over(backend)
     for of, uid in (("a", "gold"), ("b", "silver"), ("c", "nobody")):
-        loaders.tell(members(of), lambda _, uid=uid: loaders.ask_ahead([by_id(uid)]))
+        loaders.notify(members(of), lambda _, uid=uid: loaders.prefetch([by_id(uid)]))
     await settle()
     for of in ("a", "b"):
         backend.lists[of].set()
@@ -591,7 +591,7 @@ async def test_groups_that_come_from_no_list_wait_for_none():
     """Nor do those of another tenant."""
     backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=5)
     loaders = loaders_over(backend)
-    loaders.ask_ahead([members("a"), members("b")])
+    loaders.prefetch([members("a"), members("b")])
 
     assert await loaders.load(by_id("gold")) == GOLD
     backend.lists["a"].set()
@@ -603,8 +603,8 @@ async def test_groups_that_wait_are_given_up_with_the_request():
     """Nothing is left running, and nothing is asked for any more."""
     backend = Stepwise(few=5)
     loaders = loaders_over(backend)
-    loaders.tell(members("a"), lambda _: loaders.ask_ahead([by_id("gold")]))
-    loaders.ask_ahead([members("b")])
+    loaders.notify(members("a"), lambda _: loaders.prefetch([by_id("gold")]))
+    loaders.prefetch([members("b")])
     await settle()
     backend.lists["a"].set()
     await settle()
@@ -626,7 +626,7 @@ async def test_a_failure_is_that_of_all_groups_that_waited():
     loaders = loaders_over(backend)
     found: list[object] = []
     for of in ("a", "b"):
-        loaders.tell(members(of), lambda _, of=of: loaders.tell(by_id(of), found.append))
+        loaders.notify(members(of), lambda _, of=of: loaders.notify(by_id(of), found.append))
     for of in ("a", "b"):
         await settle()
         backend.lists[of].set()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.http.manners import SECURITY_HEADERS
+from gateway.http.security_headers import SECURITY_HEADERS
 from gateway.settings import SettingsError
 from tests.harness import TOKEN, Flow, Gateway, running_gateway, settings
 
