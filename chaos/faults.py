@@ -549,9 +549,9 @@ for _label, _change, _header in (
     add(f"fine-{_label}", "body", harmless_body(_change, header=_header), harmless=True)
 
 
-def mended_body(old: bytes, new: bytes) -> Play:
+def repaired_body(old: bytes, new: bytes) -> Play:
     """Bytes of names that no text can have; the value is shown, and it is told that it was
-    mended.
+    repaired.
     """
 
     async def play(exchange: Exchange, notes: Notes) -> None:
@@ -559,15 +559,15 @@ def mended_body(old: bytes, new: bytes) -> Play:
         if old not in answer.body or answer.status >= 300:
             raise AlreadyDone(answer)
         lose(exchange, notes)
-        notes.mended = True
+        notes.repaired = True
         await exchange.send(answer.having(body=answer.body.replace(old, new)))
 
     return play
 
 
-add("body-latin-1", "body", mended_body("ø".encode(), b"\xf8"))
-add("body-utf-8-cut", "body", mended_body("ø".encode(), b"\xc3"))
-add("body-half-emoji", "body", mended_body("ø".encode(), b"\\ud83d"))
+add("body-latin-1", "body", repaired_body("ø".encode(), b"\xf8"))
+add("body-utf-8-cut", "body", repaired_body("ø".encode(), b"\xc3"))
+add("body-half-emoji", "body", repaired_body("ø".encode(), b"\\ud83d"))
 
 
 # -- members of the body

@@ -26,7 +26,7 @@ class Notes:
     """Whether the upstream said 404 of something that is there."""
     moved: bool = False
     """Whether rows moved between two pages, so that some may be missing."""
-    mended: bool = False
+    repaired: bool = False
     """Whether values had bytes or characters that can't be, for which U+FFFD stands."""
     doubled: bool = False
     """Whether the upstream itself did a write twice."""

@@ -40,14 +40,14 @@ def read(response: Response, verdict: Verdict) -> Any:
     except (ValueError, RecursionError):
         verdict.malformed.append(f"{response.status}: not JSON: {response.body[:80]!r}")
         return None
-    flaw = _flaw(response, body)
-    if flaw:
-        verdict.malformed.append(f"{response.status}: {flaw}: {response.body[:300]!r}")
+    problem = _problem(response, body)
+    if problem:
+        verdict.malformed.append(f"{response.status}: {problem}: {response.body[:300]!r}")
         return None
     return body
 
 
-def _flaw(response: Response, body: Any) -> str | None:
+def _problem(response: Response, body: Any) -> str | None:
     if not isinstance(body, dict) or not body.keys() & {"data", "errors"}:
         return "neither data nor errors"
     if body.keys() - {"data", "errors", "extensions"}:
@@ -82,8 +82,8 @@ def judge_data(right: Any, body: Mapping[str, Any], notes: Notes, verdict: Verdi
     covered = _Covered(errors)
     comparison = _Comparison(notes, covered, verdict)
     comparison.value("data", right, body["data"], ())
-    if comparison.mended and not body.get("extensions", {}).get("warnings"):
-        verdict.wrong.append(f"mended in silence: {comparison.mended[0]}")
+    if comparison.repaired and not body.get("extensions", {}).get("warnings"):
+        verdict.wrong.append(f"repaired in silence: {comparison.repaired[0]}")
 
 
 def _unexpected(errors: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
@@ -116,7 +116,7 @@ class _Comparison:
         self._notes = notes
         self._covered = covered
         self._verdict = verdict
-        self.mended: list[str] = []
+        self.repaired: list[str] = []
 
     def value(self, name: str, right: Any, shown: Any, path: Path) -> None:
         if right is ANY or (right is SOME and shown is not None):
@@ -137,8 +137,8 @@ class _Comparison:
             case _, None:
                 if not self._covered(path) and not (self._notes.absent and right is not SOME):
                     self._wrong(path, f"null without an error, where {_short(right)} is right")
-            case str(), str() if self._mended(right, shown):
-                self.mended.append(f"{path}: {shown!r}")
+            case str(), str() if self._repaired(right, shown):
+                self.repaired.append(f"{path}: {shown!r}")
             case _ if right == shown and type(right) is type(shown):
                 pass
             case int(), int() if self._estimated(name, shown):
@@ -174,8 +174,8 @@ class _Comparison:
         if missing and not self._covered(path) and not self._notes.moved:
             self._wrong(path, f"{len(shown)} rows without an error, {len(right)} are right")
 
-    def _mended(self, right: str, shown: str) -> bool:
-        return self._notes.mended and shown != right and _unmended(right) == _unmended(shown)
+    def _repaired(self, right: str, shown: str) -> bool:
+        return self._notes.repaired and shown != right and _unrepaired(right) == _unrepaired(shown)
 
     def _estimated(self, name: str, shown: int) -> bool:
         return name == "totalCount" and shown > 0 and self._notes.estimates
@@ -188,7 +188,7 @@ class _Comparison:
         self._verdict.wrong.append(f"{'.'.join(map(str, path))}: {problem}")
 
 
-def _unmended(text: str) -> str:
+def _unrepaired(text: str) -> str:
     return "".join(character for character in text if character not in "ø?\ufffd")
 
 
@@ -215,8 +215,8 @@ def judge_change(
     payload = (body.get("data") or {}).get(change.field)
     claim = _claim(payload, errors)
     warned = bool(body.get("extensions", {}).get("warnings"))
-    if notes.mended and warned:
-        payload = _unmended_names(payload, after)
+    if notes.repaired and warned:
+        payload = _unrepaired_names(payload, after)
     if claim == "unknown" and not notes.unsure:
         verdict.wrong.append(f"OUTCOME_UNKNOWN though the answer was definite: {_said(errors)}")
     right = change.must_refuse is None and not change.unknown
@@ -225,11 +225,11 @@ def judge_change(
     verdict.wrong += _contradictions(change, claim, payload, before, after, notes)
 
 
-def _unmended_names(payload: Any, after: State) -> Any:
-    """The payload with a mended name, of which a warning tells, as the one that the store has."""
+def _unrepaired_names(payload: Any, after: State) -> Any:
+    """The payload with a repaired name, of which a warning tells, as the one that the store has."""
     shown = (payload or {}).get("customerGroup") or {}
     name = after.names.get(shown.get("uid", ""))
-    if name is not None and _unmended(shown["name"]) == _unmended(name):
+    if name is not None and _unrepaired(shown["name"]) == _unrepaired(name):
         return {**payload, "customerGroup": {**shown, "name": name}}
     return payload
 

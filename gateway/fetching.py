@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from strawberry.extensions import FieldExtension
-
-from gateway.errors import GatewayError
-
-
-class Omission(Protocol):
-    """A part of an answer that could not be shown, in a place where null can't stand."""
-
-    @property
-    def failure(self) -> GatewayError: ...
 
 
 class Fetched(FieldExtension):
@@ -31,6 +22,8 @@ class Fetched(FieldExtension):
         """The field's value, of what was read by its key; `context` is the operation's."""
         raise NotImplementedError
 
-    def omissions(self, answer: Any, key: Any) -> Sequence[Omission]:
-        """What was left out of the answer: told at the path of the field's parent."""
+    def omissions(self, answer: Any, key: Any) -> Sequence[Any]:
+        """What was left out of the answer, each part with the `failure` that tells of it, at the
+        path of the field's parent.
+        """
         raise NotImplementedError

@@ -19,7 +19,7 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
-from gateway.records import Customer, CustomerGroup, Flaw
+from gateway.records import Customer, CustomerGroup, Omission
 from gateway.selection import Selection
 
 READ: Final = Selection.looking_at({Customer: ["customer_group_uids"], CustomerGroup: []})
@@ -118,10 +118,11 @@ async def _members(backend: Backend, group: ById, *, most: int) -> _Reading:
     window = Window(size=size)
     while True:
         page = await backend.list_members(group, window)
-        for flaw in page.flaws:
-            if _costs_a_row(flaw):
+        for omission in page.omissions:
+            if _costs_a_row(omission):
                 raise InvalidAnswer(
-                    f"A member can't be read, so nothing was sent: {flaw.where}: {flaw.problem}"
+                    "A member can't be read, so nothing was sent: "
+                    f"{omission.where}: {omission.problem}"
                 )
         for row in page.rows:
             _require_member(row.record, group, on_customer=on_customer)
@@ -160,6 +161,6 @@ def _require_member(customer: Customer, group: ById, *, on_customer: bool) -> No
         )
 
 
-def _costs_a_row(flaw: Flaw) -> bool:
+def _costs_a_row(omission: Omission) -> bool:
     """Whether the row itself was left out, `items[7]`, and not a part of one that was kept."""
-    return "." not in flaw.where
+    return "." not in omission.where

@@ -20,9 +20,9 @@ from msgspec import Meta, Struct
 
 from gateway.errors import GatewayError
 from gateway.rest.decoding import Decoded
-from gateway.rest.decoding import Flaw as Flaw
-from gateway.rest.decoding import Mended as Mended
-from gateway.rest.decoding import MendedText as MendedText
+from gateway.rest.decoding import Omission as Omission
+from gateway.rest.decoding import Repaired as Repaired
+from gateway.rest.decoding import RepairedText as RepairedText
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Uid = Annotated[str, Meta(min_length=1)]
@@ -286,11 +286,12 @@ class Row(Struct, Generic[RowT], frozen=True):
 class Page(Struct, Generic[RowT], frozen=True, kw_only=True):
     """The rows of one window, in order.
 
-    `total` is None where the upstream did not say. `flaws` tells what of the answer was left out.
+    `total` is None where the upstream did not say. `omissions` are parts of the answer that were
+    left out.
     """
 
     rows: Sequence[Row[RowT]]
     total: int | None
     has_next: bool
     has_previous: bool
-    flaws: Sequence[Flaw] = ()
+    omissions: Sequence[Omission] = ()

@@ -15,7 +15,7 @@ import pytest
 from gateway.backends.port import ById, CountPrecision, GroupRef, Window
 from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.membership import difference
-from gateway.records import Customer, Flaw, Page, Row
+from gateway.records import Customer, Omission, Page, Row
 from gateway.simulator.faults import Answer, Body, Exchange
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
 from tests.two_backends import PROJECT, Commercetools
@@ -371,9 +371,9 @@ async def test_an_estimate_may_be_off_for_good():
 
 async def test_a_flaw_within_a_row_is_none_of_the_members():
     """The row has its uid, which is all that counts here."""
-    flaw = Flaw("items[0].addresses[1]", "it is a number where an object is expected.")
+    omission = Omission("items[0].addresses[1]", "it is a number where an object is expected.")
 
-    assert await removed(Listed(page("ab", 2, flaws=[flaw]))) == ["a", "b"]
+    assert await removed(Listed(page("ab", 2, omissions=[omission]))) == ["a", "b"]
 
 
 class Endless:

@@ -7,7 +7,7 @@ from gateway.reports import Reports
 
 
 def test_a_failure_is_reported_once_for_each_place():
-    """Edges, nodes and page info of one list share a read and its flaws."""
+    """Edges, nodes and page info of one list share a read and its omissions."""
     reports = Reports(4)
     left_out = [Rejected(f"Left out: {row}.") for row in "abc"]
     for path in ("customerGroups", "customerGroups", "other", "another"):

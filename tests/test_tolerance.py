@@ -26,7 +26,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from gateway.rest.decoding._tolerant import MOST_FLAWS
+from gateway.rest.decoding._tolerant import MOST_OMISSIONS
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, codes, paths, running_gateway, schema, settings
 from tests.two_backends import both, running_commercetools
@@ -462,7 +462,7 @@ async def test_each_part_that_is_left_out_is_told_or_counted_once(flow):
     counted = [
         int(found[1]) for each in messages if (found := re.search(r"(\d+) more parts", each))
     ]
-    assert len(messages) == 2 * MOST_FLAWS  # of each page
+    assert len(messages) == 2 * MOST_OMISSIONS  # of each page
     assert len(messages) - len(counted) + sum(counted) == rows * broken_parts
 
 

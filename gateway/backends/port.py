@@ -347,8 +347,8 @@ class Backend(Protocol):
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
         """A window of the group's customers. Where there is no such group, some backends raise
-        NotFound, and for others its list is empty. A customer that can't be kept is a flaw at its
-        row's own path, as `items[7]`; one at a path below is of a customer that is there.
+        NotFound, and for others its list is empty. A customer that can't be kept is an omission at
+        its row's own path, as `items[7]`; one at a path below is of a customer that is there.
         """
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:

@@ -27,7 +27,7 @@ from gateway.execution.failures import Failure, Failures, Path, Repair, Steps, e
 from gateway.execution.fields import Fields, PlainInfo
 from gateway.execution.serializers import bare_size
 from gateway.execution.time_slices import TimeSlices
-from gateway.records import Mended, MendedText
+from gateway.records import Repaired, RepairedText
 
 MANY: Final = 100
 """Items of a list."""
@@ -189,9 +189,9 @@ class Careful:
         shown = type_.coerce_output_value(value)
         if shown is None or shown is Undefined:
             raise TypeError(f"{type_.name} can't show this value.")
-        if isinstance(shown, Mended):
+        if isinstance(shown, Repaired):
             failures.add(Repair(path, shown.how))
-            if isinstance(shown, MendedText):
+            if isinstance(shown, RepairedText):
                 shown = str(shown)  # the encoder takes no others
         self._account.weigh(places * json_size(shown))
         return shown

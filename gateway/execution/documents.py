@@ -29,7 +29,7 @@ from gateway.limits import document_refusals, nesting_refusal, text_refusals
 from gateway.settings import DocumentLimits
 
 MISTAKES: Final = 20
-"""So many are listed; who has made more looks again when those are mended."""
+"""So many are listed; who has made more looks again when those are corrected."""
 
 MISTAKES_WITH_SUGGESTIONS: Final = 5
 """For each, an unknown name is compared with all of the schema's, which takes milliseconds."""

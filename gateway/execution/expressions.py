@@ -427,7 +427,7 @@ def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
 
 def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def shown(value: Any) -> Any:
-        if isinstance(value, Exception | records.Mended):
+        if isinstance(value, Exception | records.Repaired):
             raise Unshowable
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:

@@ -17,7 +17,6 @@ from msgspec import Struct
 from gateway.errors import GatewayError
 from gateway.execution.plan import Link, Selection
 from gateway.execution.time_slices import TimeSlices
-from gateway.fetching import Omission
 
 Path = tuple[str | int, ...]
 Names = tuple[str, ...]
@@ -63,7 +62,7 @@ class Failures:
         """Held, because it is known by its id."""
         self.reasons: list[Failure] = []
         """Why the object itself is null: failures of fields that can't be."""
-        self.omissions: Sequence[Omission] = ()
+        self.omissions: Sequence[Any] = ()
         """What was left out of the backend's answer that the object shows."""
         self._most = most
         self._noted: list[tuple[_Field, Failure | Repair | None]] = []
@@ -127,7 +126,7 @@ class Told:
         self.unlisted = 0
         """Further errors."""
         self.warnings: list[dict[str, Any]] = []
-        self.omissions: list[tuple[Path, Sequence[Omission]]] = []
+        self.omissions: list[tuple[Path, Sequence[Any]]] = []
         """What was left out, by the path of the object that shows the rest."""
         self._noted = noted
         self._failed = failed

@@ -154,5 +154,5 @@ def part(page: Page[Any] | Exception, window: Window) -> Page[Any] | Exception:
         total=page.total,
         has_next=beyond if page.total is None else stop < page.total,
         has_previous=start > 0 and page.total != 0,
-        flaws=page.flaws,
+        omissions=page.omissions,
     )

@@ -14,7 +14,7 @@ from typing import Any
 from gateway import fetching
 from gateway.context import Context
 from gateway.loading.reads import GroupOf, Key
-from gateway.records import Flaw, Page
+from gateway.records import Omission, Page
 from gateway.schema.node import Info
 
 Show = Callable[[Any, Any, Context], Any]
@@ -48,20 +48,20 @@ class Fetched(fetching.Fetched):
         """The field's value."""
         return answer if self._show is None else self._show(answer, key, context)
 
-    def omissions(self, answer: object, key: Key) -> Sequence[Flaw]:
+    def omissions(self, answer: object, key: Key) -> Sequence[Omission]:
         """What was left out of rows that were asked for."""
         asked = not isinstance(key, GroupOf) and key.window.size
-        return answer.flaws if asked and isinstance(answer, Page) else ()
+        return answer.omissions if asked and isinstance(answer, Page) else ()
 
     async def _fetch(self, answer: Awaitable[Any], key: Key, info: Info) -> Any:
         return self._told(await answer, key, info)
 
     def _told(self, answer: Any, key: Key, info: Info) -> Any:
-        if flaws := self.omissions(answer, key):
+        if omissions := self.omissions(answer, key):
             connection = info.path.prev
             path = tuple(connection.as_list()) if connection else ()
-            failures = (flaw.failure for flaw in flaws)
-            info.context.reports.add(path, failures, count=len(flaws))
+            failures = (omission.failure for omission in omissions)
+            info.context.reports.add(path, failures, count=len(omissions))
         return self.shown(answer, key, info.context)
 
 

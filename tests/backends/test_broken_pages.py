@@ -12,7 +12,7 @@ from gateway import records
 from gateway.backends.commercetools import wire as commercetools_wire
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
 from gateway.errors import InvalidAnswer
-from gateway.records import Flaw
+from gateway.records import Omission
 from gateway.rest.decoding import LONGEST
 from gateway.rest.decoding._tolerant import MOST_FLAWS
 from gateway.selection import Selection
@@ -114,10 +114,10 @@ def test_flaws_are_listed_up_to_a_number_and_counted_beyond():
     _, _, of_rows = WHOLE.customers.decode(page(b"{}", 1_000))
     _, _, of_a_row = WHOLE.customers.decode(page(row_of(b"addresses", b"{}", 1_000), 1))
 
-    for flaws in (of_rows, of_a_row):
-        assert len(flaws) == MOST_FLAWS
+    for omissions in (of_rows, of_a_row):
+        assert len(omissions) == MOST_FLAWS
         parts = 1_000 - MOST_FLAWS + 1
-        assert flaws[-1] == Flaw("$", f"{parts} more parts of it can't be used.", parts)
+        assert omissions[-1] == Omission("$", f"{parts} more parts of it can't be used.", parts)
     assert of_rows[-2].where == f"items[{MOST_FLAWS - 2}]"
     assert of_a_row[-2].where == f"items[0].addresses[{MOST_FLAWS - 2}]"
 
@@ -135,24 +135,24 @@ def test_sound_rows_are_kept_among_too_many_broken_ones():
     broken = json.dumps(CUSTOMER).encode()
     body = page(broken, LONGEST - 1).replace(b'],"paging"', b',{"customerUid":"z"}],"paging"')
 
-    _, rows, flaws = WHOLE.customers.decode(body)
+    _, rows, omissions = WHOLE.customers.decode(body)
 
     assert rows[0] is not None
     assert rows[-2] is None
     assert rows[-1] is not None
     assert rows[-1].uid == "z"
-    assert flaws[-1].problem.endswith("more parts of it can't be used.")
+    assert omissions[-1].problem.endswith("more parts of it can't be used.")
 
 
 @pytest.mark.parametrize("element", [b'""', b'"g"', b"0"])
 def test_a_list_in_a_row_that_is_longer_than_any_can_be_is_left_out(element):
-    """With a flaw; the row stays."""
+    """With an omission; the row stays."""
     uids = row_of(b"customerGroupUids", element, LONGEST + 1)
 
-    _, rows, flaws = WHOLE.customers.decode(page(uids, 1))
+    _, rows, omissions = WHOLE.customers.decode(page(uids, 1))
 
     assert [row and row.customer_group_uids for row in rows] == [()]
-    assert [flaw.where for flaw in flaws] == ["items[0].customerGroupUids"]
+    assert [omission.where for omission in omissions] == ["items[0].customerGroupUids"]
 
 
 def test_more_custom_fields_than_any_resource_can_have_are_an_error_of_their_own():
@@ -161,13 +161,13 @@ def test_more_custom_fields_than_any_resource_can_have_are_an_error_of_their_own
     custom = f'{{"type":{{"id":"t"}},"fields":{{{fields}}}}}'
     body = f'{{"results":[{{"id":"g","name":"Gold","custom":{custom}}}]}}'.encode()
 
-    _, (row,), flaws = commercetools_wire.WHOLE.groups.decode(body)
+    _, (row,), omissions = commercetools_wire.WHOLE.groups.decode(body)
 
     assert row is not None
     record = commercetools_wire.WHOLE.group_record(row, "wien")
     assert record.commercetools is not None
     assert isinstance(record.commercetools.custom, InvalidAnswer)
-    assert flaws == []
+    assert omissions == []
 
 
 def test_the_addresses_of_a_customer_take_time_in_proportion():

@@ -19,7 +19,7 @@ from gateway.backends.commercetools.wire import WHOLE as COMMERCETOOLS
 from gateway.backends.flow_retail.wire import WHOLE
 from gateway.backends.wire import camel
 from gateway.errors import InvalidAnswer
-from gateway.records import Customer, CustomerGroup, Flaw
+from gateway.records import Customer, CustomerGroup, Omission
 from gateway.schema.scalars import rfc3339
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -33,25 +33,25 @@ def page(*items: bytes, paging: bytes = b'{"totalCount":9}') -> bytes:
     return b'{"items":[' + b",".join(items) + b'],"paging":' + paging + b"}"
 
 
-def customers(*items: bytes) -> tuple[list[Customer | None], list[Flaw]]:
-    _, rows, flaws = WHOLE.customers.decode(page(*items))
-    return rows, flaws
+def customers(*items: bytes) -> tuple[list[Customer | None], list[Omission]]:
+    _, rows, omissions = WHOLE.customers.decode(page(*items))
+    return rows, omissions
 
 
 def customer(**members: object) -> Customer:
     """The record of one customer with these members, of which nothing was left out."""
-    (row,), flaws = customers(json.dumps({"customerUid": "ada", **members}).encode())
+    (row,), omissions = customers(json.dumps({"customerUid": "ada", **members}).encode())
     assert row is not None
-    assert flaws == []
+    assert omissions == []
     return row
 
 
 def test_a_row_with_an_empty_uid_is_one_without():
     """Nothing can be asked of it, and a list of such rows would look as if all were well."""
-    rows, flaws = customers(b'{"customerUid":""}', b'{"customerUid":"bob"}')
+    rows, omissions = customers(b'{"customerUid":""}', b'{"customerUid":"bob"}')
 
     assert [row and row.uid for row in rows] == [None, "bob"]
-    assert [flaw.where for flaw in flaws] == ["items[0]"]
+    assert [omission.where for omission in omissions] == ["items[0]"]
 
 
 def test_a_group_with_an_empty_uid_is_none_in_commercetools_either():
@@ -59,10 +59,10 @@ def test_a_group_with_an_empty_uid_is_none_in_commercetools_either():
         b'{"limit":2,"offset":0,"count":2,"results":[{"id":"","name":"A"},{"id":"b","name":"B"}]}'
     )
 
-    _, rows, flaws = COMMERCETOOLS.groups.decode(body)
+    _, rows, omissions = COMMERCETOOLS.groups.decode(body)
 
     assert [row and row.id for row in rows] == [None, "b"]
-    assert [flaw.where for flaw in flaws] == ["results[0]"]
+    assert [omission.where for omission in omissions] == ["results[0]"]
 
 
 def test_names_are_in_camel_case():
@@ -166,46 +166,46 @@ def test_what_is_no_page_is_an_invalid_answer(body):
 def test_a_part_of_paging_that_can_not_be_read_holds_its_error(member, value):
     """The rows are as sound as ever, and so are the other parts."""
     paging = b'{"pageNumber":3,' + value[1:]
-    listing, rows, flaws = WHOLE.groups.decode(
+    listing, rows, omissions = WHOLE.groups.decode(
         page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
     )
 
     assert [row.uid for row in rows] == ["gold"]
     assert isinstance(getattr(listing.paging, member), InvalidAnswer)
     assert listing.paging.page_number == 3 or member == "page_number"
-    assert flaws == []
+    assert omissions == []
 
 
 def test_paging_that_can_not_be_read_at_all_is_an_error_in_its_place():
     """Not in that of the rows."""
-    listing, rows, flaws = WHOLE.groups.decode(
+    listing, rows, omissions = WHOLE.groups.decode(
         page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=b"[]")
     )
 
     assert isinstance(listing.paging, InvalidAnswer)
     assert [row.uid for row in rows] == ["gold"]
-    assert flaws == []
+    assert omissions == []
 
 
 @pytest.mark.parametrize("paging", [b'{"totalCount":0}', b'{"totalCount":"0"}', b"null"])
 def test_null_for_the_rows_is_no_rows(paging):
     """As for any other list, whether or not the rest is as agreed."""
-    listing, rows, flaws = WHOLE.groups.decode(b'{"items":null,"paging":' + paging + b"}")
+    listing, rows, omissions = WHOLE.groups.decode(b'{"items":null,"paging":' + paging + b"}")
 
     assert listing.rows is None
     assert rows == []
-    assert flaws == []
+    assert omissions == []
 
 
 @pytest.mark.parametrize("paging", [b"null", b"{}", b'{"totalCount":null,"pageSize":null}'])
 def test_an_upstream_that_says_nothing_of_paging_is_taken_at_what_was_asked(paging):
     """No part of it is needed to keep the rows."""
-    _, rows, flaws = WHOLE.groups.decode(
+    _, rows, omissions = WHOLE.groups.decode(
         page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
     )
 
     assert [row.uid for row in rows] == ["gold"]
-    assert flaws == []
+    assert omissions == []
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_an_upstream_that_says_nothing_of_paging_is_taken_at_what_was_asked(pagi
     ],
 )
 def test_a_row_that_can_not_be_kept_leaves_its_neighbours(broken, problem):
-    """None stands in its place, so that the others keep theirs; the flaw says where it was."""
+    """None stands in its place, so that the others keep theirs; the omission says where it was."""
     good = b'{"customerGroupUid":"gold","name":"Gold"}'
 
-    _, rows, flaws = WHOLE.groups.decode(page(good, broken, good))
+    _, rows, omissions = WHOLE.groups.decode(page(good, broken, good))
 
     assert [row and row.uid for row in rows] == ["gold", None, "gold"]
-    assert flaws == [Flaw("items[1]", problem)]
+    assert omissions == [Omission("items[1]", problem)]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_row_that_can_not_be_kept_leaves_its_neighbours(broken, problem):
 )
 def test_a_string_that_is_cut_in_the_middle_costs_only_itself(name, shown):
     """Half an emoji, as a string cut by UTF-16 units ends in, or Latin-1 where UTF-8 should be."""
-    rows, flaws = customers(
+    rows, omissions = customers(
         b'{"customerUid":"ada","displayName":' + name + b',"city":"Oslo"}', b'{"customerUid":"bob"}'
     )
 
@@ -253,7 +253,7 @@ def test_a_string_that_is_cut_in_the_middle_costs_only_itself(name, shown):
         ("ada", shown, "Oslo"),
         ("bob", None, None),
     ]
-    assert flaws == []
+    assert omissions == []
     assert msgspec.json.encode(shown)
 
 
@@ -286,7 +286,7 @@ def test_a_string_that_is_cut_in_the_middle_costs_only_itself(name, shown):
 )
 def test_a_value_that_can_not_be_shown_is_its_leafs_error(member, value):
     """It is the record's value there; the row and its other leaves stay."""
-    rows, flaws = customers(
+    rows, omissions = customers(
         f'{{"customerUid":"ada","{member}":{value},"city":"Oslo"}}'.encode(),
     )
 
@@ -302,7 +302,7 @@ def test_a_value_that_can_not_be_shown_is_its_leafs_error(member, value):
     assert failure.message.endswith(".")
     assert value.strip('"') not in failure.message
     assert (row.uid, row.city) == ("ada", "Oslo")
-    assert flaws == []
+    assert omissions == []
 
 
 @pytest.mark.parametrize(
@@ -426,9 +426,9 @@ def test_a_finer_instant_is_found_wherever_it_is():
     plain = f'{{"customerUid":"a",{contact % "1234567Z"}}}'.encode()
     finer = f'{{"customerUid":"b",{contact % "1239999Z"}}}'.encode()
 
-    rows, flaws = customers(*[plain] * 500, finer)
+    rows, omissions = customers(*[plain] * 500, finer)
 
-    assert flaws == []
+    assert omissions == []
     assert rows[-1] is not None
     found = rows[-1].contacts[0].created_at
     assert isinstance(found, datetime)
@@ -436,12 +436,12 @@ def test_a_finer_instant_is_found_wherever_it_is():
     assert rows[-1].sound
 
 
-# -- what was mended
+# -- what was repaired
 
 
 def test_a_text_that_has_lost_something_says_so():
     """It is a text like any other; the record is not sound, so that who shows it looks."""
-    rows, flaws = customers(
+    rows, omissions = customers(
         b'{"customerUid":"a\xff","displayName":"J\xf8rgen","city":"Oslo \xef\xbf\xbd","email":null,'
         b'"customerGroupUids":["x","\\ud83d"],"addresses":[{"customerAddressUid":"h","city":"\xe6"}]}',
         b'{"customerUid":"bob","displayName":"Bob","city":"\xc3\xb8 \\ufffd"}',
@@ -451,30 +451,30 @@ def test_a_text_that_has_lost_something_says_so():
     assert ada is not None
     assert (ada.uid, ada.display_name, ada.city) == ("a\ufffd", "J\ufffdrgen", "Oslo \ufffd")
     marked = [ada.uid, ada.display_name, ada.customer_group_uids[1], ada.addresses[0].city]
-    assert [type(text) for text in marked] == [records.MendedText] * 4
+    assert [type(text) for text in marked] == [records.RepairedText] * 4
     assert [type(text) for text in (ada.city, ada.customer_group_uids[0])] == [str, str]
     assert (ada.sound, ada.addresses[0].sound, gc.is_tracked(ada)) == (False, False, True)
     assert bob is not None
     assert (bob.sound, bob.city, type(bob.city)) == (True, "\u00f8 \ufffd", str)
-    assert flaws == []
+    assert omissions == []
     assert marked[0].how == (  # type: ignore[union-attr]
         "The backend sent bytes that are not UTF-8 and half of a surrogate pair; "
         "U+FFFD stands for each."
     )
 
 
-def test_a_revision_does_not_depend_on_how_a_name_was_mended():
+def test_a_revision_does_not_depend_on_how_a_name_was_repaired():
     """It is that of what is shown."""
-    mended = group(b'{"customerGroupUid":"g","name":"J\xf8rgen"}')
+    repaired = group(b'{"customerGroupUid":"g","name":"J\xf8rgen"}')
     sent = group('{"customerGroupUid":"g","name":"J\ufffdrgen"}'.encode())
 
-    assert type(mended.name) is records.MendedText
-    assert mended.revision == sent.revision
+    assert type(repaired.name) is records.RepairedText
+    assert repaired.revision == sent.revision
 
 
 def test_a_list_goes_without_what_can_not_be_kept():
-    """With a flaw for each, and its path."""
-    rows, flaws = customers(
+    """With an omission for each, and its path."""
+    rows, omissions = customers(
         b'{"customerUid":"ada","customerGroupUids":["a",null,5,"b"],'
         b'"addresses":[{"customerAddressUid":"h"},{"city":"Oslo"},null],'
         b'"contacts":[{"customerContactUid":"c","extensions":[[],{"extensionCode":"NEW"}]}],'
@@ -490,7 +490,7 @@ def test_a_list_goes_without_what_can_not_be_kept():
         records.CustomerExtensionCode.UNRECOGNIZED
     ]
     assert (row.consents, row.extensions) == ((), ())
-    assert sorted(flaw.where for flaw in flaws) == [
+    assert sorted(omission.where for omission in omissions) == [
         "items[0].addresses[1]",
         "items[0].addresses[2]",
         "items[0].consents",
@@ -499,7 +499,7 @@ def test_a_list_goes_without_what_can_not_be_kept():
         "items[0].customerGroupUids[2]",
         "items[0].extensions",
     ]
-    assert all(flaw.problem.endswith(".") for flaw in flaws)
+    assert all(omission.problem.endswith(".") for omission in omissions)
 
 
 JSON = st.recursive(
@@ -524,14 +524,14 @@ MEMBERS = [camel(field.name) for field in structs.fields(Customer)] + [
 @example(row={"customerUid": "ada", "addresses": [{"customerAddressUid": "\ud83d"}]})
 def test_whatever_a_row_is_the_others_stay(row: Any):
     """Any JSON at all in any member, or in the row's own place."""
-    rows, flaws = customers(
+    rows, omissions = customers(
         b'{"customerUid":"a"}', json.dumps(row).encode(), b'{"customerUid":"b"}'
     )
 
     assert [rows[0] and rows[0].uid, rows[2] and rows[2].uid] == ["a", "b"]
     assert len(rows) == 3
     if rows[1] is None:
-        assert flaws[-1].where == "items[1]"
+        assert omissions[-1].where == "items[1]"
     else:
         # All that can be shown can be written.
         msgspec.json.encode(rows[1], enc_hook=str)
@@ -579,12 +579,12 @@ def test_a_row_reads_the_same_beside_a_broken_one(row, data):
     )
     body = json.dumps(row).encode()
 
-    (alone,), no_flaws = customers(body)
+    (alone,), no_omissions = customers(body)
     (beside, _), _ = customers(body, b"null")
     (among_wrong,), _ = customers(json.dumps(row | {"city": 5}).encode())
 
     assert alone == beside
-    assert no_flaws == []
+    assert no_omissions == []
     assert among_wrong is not None
     # Its city is an error, and it says that whoever shows it has to look.
     assert structs.asdict(among_wrong) | {"city": None} == structs.asdict(alone)
@@ -595,12 +595,12 @@ def test_a_row_reads_the_same_beside_a_broken_one(row, data):
 def test_only_what_holds_no_error_is_kept_from_the_garbage_collector():
     """An error that is raised leads back to the records around it, however deep it is in them."""
     city = {"customerAddressUid": "a", "city": 5}
-    rows, flaws = customers(
+    rows, omissions = customers(
         json.dumps({"customerUid": "deep", "addresses": [city]}).encode(),
         json.dumps({"customerUid": "good", "addresses": [city | {"city": "Oslo"}]}).encode(),
     )
 
-    assert flaws == []
+    assert omissions == []
     deep, good = rows
     assert [gc.is_tracked(row) for row in (deep, deep.addresses[0])] == [True, True]
     assert [row.sound for row in (deep, deep.addresses[0])] == [False, False]

@@ -300,7 +300,7 @@ class Instead:
 
 @pytest.mark.parametrize("instead", ["17", "null"])
 async def test_members_that_can_not_be_read_can_not_be_compared(world, backend, instead):
-    """A page tells a row that is left out from a flaw within a row that is kept."""
+    """A page tells a row that is left out from an omission within a row that is kept."""
     group = world.add_group("Gold")
     first, second = world.add_customer(group, addresses=[5]), world.add_customer(group)
 
@@ -309,7 +309,7 @@ async def test_members_that_can_not_be_read_can_not_be_compared(world, backend, 
     with pytest.raises(InvalidAnswer):
         await difference(backend, ById(group), [first], most=9)
 
-    assert (await backend.list_members(ById(group), Window(size=9))).flaws
+    assert (await backend.list_members(ById(group), Window(size=9))).omissions
     assert (kept.add, kept.remove) == ([], [second])
 
 

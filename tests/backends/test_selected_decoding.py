@@ -22,7 +22,7 @@ from gateway.backends.commercetools.wire import CommercetoolsDecoders
 from gateway.backends.flow_retail import wire as flow_retail_wire
 from gateway.backends.flow_retail.wire import FlowDecoders
 from gateway.errors import InvalidAnswer
-from gateway.records import Customer, CustomerGroup, Flaw, Record
+from gateway.records import Customer, CustomerGroup, Omission, Record
 from gateway.selection import Selection
 from tests.test_tolerance import CUSTOMER, GROUP, cases
 
@@ -158,9 +158,9 @@ def seen(value: object, selection: Selection) -> object:
             return type(value), repr(value)
 
 
-def decoded(decode: Any, body: bytes) -> tuple[Any, list[Any], list[Flaw]] | None:
+def decoded(decode: Any, body: bytes) -> tuple[Any, list[Any], list[Omission]] | None:
     try:
-        answer: tuple[Any, list[Any], list[Flaw]] = decode(body)
+        answer: tuple[Any, list[Any], list[Omission]] = decode(body)
     except InvalidAnswer:
         return None
     return answer
@@ -176,17 +176,17 @@ def assert_same(body: bytes, part: Any, whole: Any, selection: Selection, heeds:
     assert [seen(row, selection) for row in found[1]] == [
         seen(row, selection) for row in expected[1]
     ]
-    assert found[2] == [flaw for flaw in expected[2] if heeds(flaw)]
+    assert found[2] == [omission for omission in expected[2] if heeds(omission)]
     for one, other in zip(found[1], expected[1], strict=True):
         assert getattr(one, "__class__", None) is getattr(other, "__class__", None)
 
 
 def flow_heeds(selection: Selection, top: type[Record]) -> Any:
-    """Whether a flaw is in what is selected: all are in lists, whose names are the schema's."""
+    """Whether an omission is in what is selected: all are in lists, named as in the schema."""
 
-    def heeds(flaw: Flaw) -> bool:
+    def heeds(omission: Omission) -> bool:
         record = top
-        for member in re.findall(r"\.(\w+)", flaw.where):
+        for member in re.findall(r"\.(\w+)", omission.where):
             name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), member)
             fields = selection.of(record)
             if fields is not None and name not in fields:
@@ -204,7 +204,7 @@ MANY = settings(max_examples=250, deadline=None, suppress_health_check=list(Heal
 @MANY
 @given(attributes=SELECTIONS, rows=st.lists(mixed(FLOW_CUSTOMERS), max_size=3))
 def test_flow_retails_customers(attributes, rows):
-    """Fields and flaws, of nested records too."""
+    """Fields and omissions, of nested records too."""
     selection = Selection.looking_at(attributes)
     body = b'{"items":[' + b",".join(rows) + b'],"paging":{"totalCount":3}}'
 
@@ -265,18 +265,18 @@ def test_commercetools_customers(mode, attributes, rows):
 
     def read(decoders: CommercetoolsDecoders) -> Any:
         def decode(body: bytes) -> Any:
-            listing, rows, flaws = decoders.customers.decode(body)
+            listing, rows, omissions = decoders.customers.decode(body)
             return (
                 listing,
                 [row and decoders.customer_record(row, "t", mode) for row in rows],
-                flaws,
+                omissions,
             )
 
         return decode
 
-    def heeds(flaw: Flaw) -> bool:
+    def heeds(omission: Omission) -> bool:
         fields = selection.of(Customer)
-        members = re.findall(r"\.(\w+)", flaw.where)
+        members = re.findall(r"\.(\w+)", omission.where)
         return fields is None or not members or bool(SHOP_LISTS[members[0]] & fields)
 
     part, whole = CommercetoolsDecoders(selection), commercetools_wire.WHOLE
@@ -294,8 +294,8 @@ def test_commercetools_groups(attributes, rows):
 
     def read(decoders: CommercetoolsDecoders) -> Any:
         def decode(body: bytes) -> Any:
-            listing, rows, flaws = decoders.groups.decode(body)
-            return listing, [row and decoders.group_record(row, "t") for row in rows], flaws
+            listing, rows, omissions = decoders.groups.decode(body)
+            return listing, [row and decoders.group_record(row, "t") for row in rows], omissions
 
         return decode
 

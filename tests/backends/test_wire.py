@@ -28,8 +28,8 @@ def group(*attributes: str, body: bytes = GROUP) -> CustomerGroup:
 def customer(attributes: Mapping[type[Record], list[str]], members: str) -> Customer:
     """The customer with these members, of which nothing was left out."""
     body = b'{"items":[{"customerUid":"ada",%b}]}' % members.encode()
-    _, (row,), flaws = FlowDecoders(Selection.looking_at(attributes)).customers.decode(body)
-    assert flaws == []
+    _, (row,), omissions = FlowDecoders(Selection.looking_at(attributes)).customers.decode(body)
+    assert omissions == []
     assert row is not None
     return row
 
@@ -80,7 +80,7 @@ def test_a_revision_is_that_of_the_whole_group():
 
 
 def test_what_is_wrong_where_nobody_looks_costs_nothing():
-    """It is no flaw, and other fields need no second look."""
+    """It is no omission, and other fields need no second look."""
     broken = '"city":5,"addresses":[{},7],"email":"a@example.org","consents":"all","credit":[]'
 
     row = customer({Customer: ["email"]}, broken)

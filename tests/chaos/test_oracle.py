@@ -87,7 +87,7 @@ def test_a_wrong_total_is_wrong_even_beside_an_error() -> None:
 def test_what_was_mended_needs_a_warning() -> None:
     data = right()
     data["customerGroup"]["name"] = data["customerGroup"]["name"].replace("ø", "\ufffd")
-    notes = Notes(harmless=False, mended=True)
+    notes = Notes(harmless=False, repaired=True)
 
     assert of(data, notes=notes) != []
     assert of(data, notes=notes, warnings=[{"path": ["customerGroup", "name"]}]) == []

@@ -26,7 +26,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import Context
 from gateway.execution.failures import LOST
-from gateway.records import Mended, MendedText
+from gateway.records import Repaired, RepairedText
 
 
 class _Collected(CollectedErrors):
@@ -111,8 +111,8 @@ def _order(error: GraphQLError) -> tuple[int, list[tuple[bool, str | int]]]:
 
 
 def _repaired(value: Any, *path: str | int) -> Iterator[tuple[list[str | int], str]]:
-    """The mended values in the response's data; texts become plain ones there."""
-    if isinstance(value, Mended):
+    """The repaired values in the response's data; texts become plain ones there."""
+    if isinstance(value, Repaired):
         yield list(path), value.how
         return
     items: Any = ()
@@ -122,5 +122,5 @@ def _repaired(value: Any, *path: str | int) -> Iterator[tuple[list[str | int], s
         items = list(enumerate(value))
     for key, item in items:
         yield from _repaired(item, *path, key)
-        if isinstance(item, MendedText):
+        if isinstance(item, RepairedText):
             value[key] = str(item)

@@ -556,7 +556,7 @@ async def test_a_field_of_a_payload_that_fails_leaves_the_payload(gateway: Gatew
 
 
 async def test_without_any_tenant_a_change_is_a_user_error(flow: Flow):
-    """It can be mended in the input."""
+    """It can be repaired in the input."""
     async with running_gateway(settings(flow.url, default_tenant=None)) as gateway:
         refused = await change(gateway, CREATE, name="x")
 

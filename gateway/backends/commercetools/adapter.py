@@ -59,7 +59,7 @@ from gateway.errors import (
     RevisionConflict,
     Unsupported,
 )
-from gateway.records import Customer, CustomerGroup, Mended, Page
+from gateway.records import Customer, CustomerGroup, Page, Repaired
 from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
 from gateway.settings import Commercetools as CommercetoolsSettings
 
@@ -187,7 +187,7 @@ class CommercetoolsBackend:
         end = offset + len(found.rows)
         ends = len(found.rows) < MAX_LIMIT and not found.cut
         total = end if ends else max(found.total or 0, end + 1)
-        return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.flaws)
+        return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.omissions)
 
     async def _look(
         self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE
@@ -296,7 +296,7 @@ class CommercetoolsBackend:
             ref = ById(await self._uid(ref))
             # Not the total alone, which is an estimate.
             members = await self.list_members(ref, Window(size=1))
-            if members.rows or members.flaws or members.total != 0:
+            if members.rows or members.omissions or members.total != 0:
                 raise GroupNotEmpty("The group has members, or may have: it was kept.")
         template, path = self._address(ref)
 
@@ -363,7 +363,7 @@ class CommercetoolsBackend:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
         found = await self._get(group)
-        if isinstance(found.uid, Mended):
+        if isinstance(found.uid, Repaired):
             raise InvalidAnswer("The backend has sent an id of the group that is none.")
         customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)

@@ -14,7 +14,7 @@ from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.lists.windows import Chunk, RowT, once, read_window
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
-from gateway.records import Flaw, Page, Row
+from gateway.records import Omission, Page, Row
 from gateway.rest import CallerUpstream
 from gateway.rest.decoding import ListingDecoder
 
@@ -29,7 +29,7 @@ class Found(Struct, Generic[RowT], frozen=True):
 
     rows: list[RowT | None]
     total: int | None
-    flaws: list[Flaw]
+    omissions: list[Omission]
     untold: InvalidAnswer | None = None
     """Why there is no total, where the upstream says one that can't be read."""
     cut: bool = False
@@ -59,18 +59,18 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         answer = await self.upstream.send("GET", self.template, self.path, query=query)
         if not answer.ok:
             refuse(answer)
-        listing, rows, flaws = answer.decoded(self.decoder.decode)
+        listing, rows, omissions = answer.decoded(self.decoder.decode)
         records = [None if row is None else self.record(row) for row in rows]
         total, untold = listing.total, None
         if isinstance(total, InvalidAnswer):
             total, untold = None, total
         if listing.rows is None and limit and (total or 0) > offset:
-            flaws.append(Flaw("results", "it is null where rows are expected."))
+            omissions.append(Omission("results", "it is null where rows are expected."))
         said = listing.offset, listing.limit, listing.count
         cut = False
         if said != (offset, limit, len(records)) or len(records) > limit:
-            cut = _is_cut(said, records, flaws, limit=limit, offset=offset)
-        return Found(records, total, flaws, untold, cut)
+            cut = _is_cut(said, records, omissions, limit=limit, offset=offset)
+        return Found(records, total, omissions, untold, cut)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -118,45 +118,51 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             total=total,
             has_next=window.before is not None if window.from_end else more,
             has_previous=more if window.from_end else window.after is not None,
-            flaws=chunk.flaws,
+            omissions=chunk.omissions,
         )
 
 
 def _is_cut(
     said: tuple[int | InvalidAnswer | None, ...],
     records: list[Any],
-    flaws: list[Flaw],
+    omissions: list[Omission],
     *,
     limit: int,
     offset: int,
 ) -> bool:
     """Whether `records` are fewer than there are, by what their answer has `said` of its offset,
-    its limit and its count; what can't be so is noted in `flaws`, and taken off `records`.
+    its limit and its count; what can't be so is noted in `omissions`, and taken off `records`.
     """
-    said_offset = _number("offset", said[0], offset, flaws)
-    said_limit = _number("limit", said[1], limit, flaws)
-    said_count = _number("count", said[2], len(records), flaws)
+    said_offset = _number("offset", said[0], offset, omissions)
+    said_limit = _number("limit", said[1], limit, omissions)
+    said_count = _number("count", said[2], len(records), omissions)
     if records and said_offset != offset:
         raise InvalidAnswer("The backend has answered from another offset than asked for.")
     if len(records) > limit:
         if offset:
             raise InvalidAnswer("The backend has answered more rows than were asked for.")
         if limit:
-            flaws.append(Flaw(f"results[{limit}]", "no more rows than these were asked for."))
+            omissions.append(
+                Omission(f"results[{limit}]", "no more rows than these were asked for.")
+            )
         del records[limit:]
     elif len(records) != said_count:
-        flaws.append(Flaw("count", f"it is {said_count} beside {len(records)} rows."))
+        omissions.append(Omission("count", f"it is {said_count} beside {len(records)} rows."))
         return len(records) < said_count
     elif said_limit <= len(records) < limit:
-        flaws.append(Flaw("limit", "it is less than was asked for: rows may be missing."))
+        omissions.append(Omission("limit", "it is less than was asked for: rows may be missing."))
         return True
     return False
 
 
-def _number(name: str, said: int | InvalidAnswer | None, asked: int, flaws: list[Flaw]) -> int:
+def _number(
+    name: str, said: int | InvalidAnswer | None, asked: int, omissions: list[Omission]
+) -> int:
     """What an answer says of itself; what was asked for, where it says nothing that can be read."""
     if isinstance(said, InvalidAnswer):
-        flaws.append(Flaw(name, "it can't be read, so the rows are taken for those asked for."))
+        omissions.append(
+            Omission(name, "it can't be read, so the rows are taken for those asked for.")
+        )
         return asked
     return asked if said is None else said
 
@@ -213,7 +219,7 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         """
         if not size:
             found = await self._source.query(sort=self._sort, limit=0)
-            return Chunk({}, found.total, found.flaws, untold=found.untold)
+            return Chunk({}, found.total, found.omissions, untold=found.untold)
         stop = offset + size
         starts = range(offset, stop, MAX_LIMIT)
         if starts[-1] > MAX_OFFSET:
@@ -226,7 +232,7 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         chunk = parts[0]
         for part in parts[1:]:
             chunk.rows |= part.rows
-            chunk.flaws += part.flaws
+            chunk.omissions += part.omissions
             chunk.unplaced |= part.unplaced
         unsure = size % MAX_LIMIT == 0 and stop - 1 in chunk.rows
         if unsure and stop <= MAX_OFFSET:
@@ -251,7 +257,7 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         limit = min(limit, MAX_LIMIT)
         found = await self._source.query(sort=self._sort, limit=limit, offset=offset)
         rows = dict(enumerate(found.rows, offset))
-        return Chunk(rows, found.total, found.flaws, untold=found.untold, unplaced=found.cut)
+        return Chunk(rows, found.total, found.omissions, untold=found.untold, unplaced=found.cut)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         turned = await _Offsets(self._source, self._turned).read(0, max(size, 1))
@@ -259,4 +265,6 @@ class _Offsets(OffsetCosts, Generic[RowT]):
             return None
         last = turned.total - 1
         rows = {last - number: row for number, row in turned.rows.items()}
-        return Chunk(rows, turned.total, turned.flaws, turned.estimated, unplaced=turned.unplaced)
+        return Chunk(
+            rows, turned.total, turned.omissions, turned.estimated, unplaced=turned.unplaced
+        )

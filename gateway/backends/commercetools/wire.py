@@ -25,9 +25,9 @@ from gateway.records import (
     CustomerGroup,
     Instant,
     Int64,
-    Mended,
-    MendedText,
     Record,
+    Repaired,
+    RepairedText,
     Uid,
 )
 from gateway.rest.decoding import LONGEST, Count, ItemT, Listing, ListingDecoder, RowDecoder
@@ -327,15 +327,15 @@ def _joined(first: str | None, second: str | None) -> str | None:
     if type(first) is str and type(second) is str and first and second:
         return f"{first} {second}"  # as nearly all are, and there are a thousand in an answer
     if isinstance(first, str) and isinstance(second, str) and first and second:
-        return _as_mended(f"{first} {second}", first, second)
+        return _as_repaired(f"{first} {second}", first, second)
     return _usable(first) or _usable(second) or first or second or None
 
 
-def _as_mended(text: str, *parts: str) -> str:
+def _as_repaired(text: str, *parts: str) -> str:
     """`text`, marked if one of its parts is."""
     for part in parts:
-        if isinstance(part, Mended):
-            made = MendedText(text)
+        if isinstance(part, Repaired):
+            made = RepairedText(text)
             made.how = part.how
             return made
     return text

@@ -55,7 +55,7 @@ from gateway.errors import (
     OutcomeUnknown,
     RevisionConflict,
 )
-from gateway.records import Customer, CustomerGroup, Flaw, Page
+from gateway.records import Customer, CustomerGroup, Omission, Page
 from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
 from gateway.rest.decoding import ListingDecoder
 from gateway.settings import FlowRetail as FlowRetailSettings
@@ -267,7 +267,7 @@ class FlowRetailBackend:
         if only_if_empty:
             members = await self.list_members(group, Window(size=1))
             # No total, or something that can't be read: nobody says that it is empty.
-            if members.rows or members.flaws or members.total != 0:
+            if members.rows or members.omissions or members.total != 0:
                 raise GroupNotEmpty("The group has members, or may have: it was kept.")
         try:
             answer = await self._upstream.send(
@@ -399,13 +399,13 @@ class FlowRetailBackend:
             return AnsweredPage(index, size, (), None)
         if not answer.ok:
             refuse(answer)
-        listing, rows, flaws = answer.decoded(decoder.decode)
+        listing, rows, omissions = answer.decoded(decoder.decode)
         paging: Paging = listing.paging or Paging()
         untold, unplaced = None, False
         if type(paging) is not Paging:
             place = usable(paging)
-            paging, untold, unplaced = place.paging, place.untold, bool(place.flaws)
-            flaws += place.flaws
+            paging, untold, unplaced = place.paging, place.untold, bool(place.omissions)
+            omissions += place.omissions
         tenant_uid = self._tenant
         for row in rows:
             if row is not None:
@@ -416,9 +416,9 @@ class FlowRetailBackend:
         if paging.page_size is not None:
             said_size = paging.page_size
         if listing.rows is None and total is not None and total > said_index * said_size:
-            flaws.append(Flaw("items", "it is null where rows are expected."))
+            omissions.append(Omission("items", "it is null where rows are expected."))
             unplaced = True
-        page = AnsweredPage(said_index, said_size, rows, total, flaws, untold, unplaced)
+        page = AnsweredPage(said_index, said_size, rows, total, omissions, untold, unplaced)
         return believed(page, index, size)
 
     def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:

@@ -12,7 +12,7 @@ from msgspec.structs import force_setattr
 from gateway import records
 from gateway.backends.wire import Tidy, Wire, camel
 from gateway.errors import InvalidAnswer
-from gateway.records import Flaw
+from gateway.records import Omission
 from gateway.rest.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.selection import Selection
 
@@ -105,14 +105,14 @@ class Place(Struct, frozen=True):
     paging: Paging
     untold: InvalidAnswer | None
     """Why the total is not known, where the answer says one."""
-    flaws: Sequence[Flaw]
+    omissions: Sequence[Omission]
     """What can't be used of where the rows stand."""
 
 
 def usable(paging: Paging | InvalidAnswer) -> Place:
     """Of a paging that can't be read, or in which something can't be."""
     if isinstance(paging, InvalidAnswer):
-        return Place(Paging(), paging, [Flaw("paging", _AS_ASKED)])
+        return Place(Paging(), paging, [Omission("paging", _AS_ASKED)])
     read = structs.asdict(paging)
     broken = {name: value for name, value in read.items() if isinstance(value, InvalidAnswer)}
     untold = broken.pop("total_count", None)
@@ -120,7 +120,7 @@ def usable(paging: Paging | InvalidAnswer) -> Place:
         name: None if isinstance(value, InvalidAnswer) else value for name, value in read.items()
     }
     return Place(
-        Paging(**kept), untold, [Flaw(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
+        Paging(**kept), untold, [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
     )
 
 

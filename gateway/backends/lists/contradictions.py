@@ -2,7 +2,7 @@
 
 An answer says which page it is, of what size, and how many rows the list has; and it has rows. Any
 of these can be wrong, and rows that are shown in the wrong place are worse than none. What can't be
-so is left out with a flaw; where nobody can tell which rows these are, the answer is invalid.
+so is left out with an omission; where nobody can tell which rows these are, the answer is invalid.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.backends.lists.windows import AnsweredPage, RowT
 from gateway.errors import InvalidAnswer
-from gateway.records import Flaw
+from gateway.records import Omission
 
 
 def believed(page: AnsweredPage[RowT], index: int, size: int) -> AnsweredPage[RowT]:
@@ -26,26 +26,30 @@ def believed(page: AnsweredPage[RowT], index: int, size: int) -> AnsweredPage[Ro
     if _fits(page, page.index, page.size):
         return page
     if _fits(page, index, size):
-        return _flawed(replace(page, index=index, size=size), "paging", _NOT_THAT_PAGE)
+        return _with_omission(replace(page, index=index, size=size), "paging", _NOT_THAT_PAGE)
     distinct = _distinct(page.rows)
     if len(distinct) < len(page.rows):  # each but the first moves those behind it
-        return believed(_flawed(replace(page, rows=distinct), "items", _TWICE), index, size)
+        return believed(_with_omission(replace(page, rows=distinct), "items", _TWICE), index, size)
     count, total = len(page.rows), page.total
     if count > max(page.size, size):
         if count == total:  # all rows there are
-            return _flawed(replace(page, index=0, size=count), "paging", _ALL_ROWS)
+            return _with_omission(replace(page, index=0, size=count), "paging", _ALL_ROWS)
         if index or page.index:
             raise InvalidAnswer("The backend's page has more rows than it has room for.")
         first = replace(page, size=size, rows=page.rows[:size])
-        return believed(_flawed(first, f"items[{size}]", _TOO_MANY), index, size)
+        return believed(_with_omission(first, f"items[{size}]", _TOO_MANY), index, size)
     if (page.index, page.size) != (index, size):
         raise InvalidAnswer("The backend has answered with another page than it says.")
     start = index * size
     if total is None or total >= start + count:
-        return page if page.unplaced else replace(_flawed(page, "items", _TOO_FEW), unplaced=True)
+        return (
+            page
+            if page.unplaced
+            else replace(_with_omission(page, "items", _TOO_FEW), unplaced=True)
+        )
     if start and total <= start:
         raise InvalidAnswer("The backend has answered with rows behind the end of its list.")
-    page = _flawed(page, "paging.totalCount", _LOW_TOTAL)
+    page = _with_omission(page, "paging.totalCount", _LOW_TOTAL)
     if count < size:  # the list ends here
         return replace(page, total=start + count)
     untold = InvalidAnswer("The backend's total is less than the rows that it has answered.")
@@ -71,8 +75,8 @@ def _distinct(rows: Sequence[RowT | None]) -> Sequence[RowT | None]:
     return kept
 
 
-def _flawed(page: AnsweredPage[RowT], where: str, problem: str) -> AnsweredPage[RowT]:
-    return replace(page, flaws=[*page.flaws, Flaw(where, problem)])
+def _with_omission(page: AnsweredPage[RowT], where: str, problem: str) -> AnsweredPage[RowT]:
+    return replace(page, omissions=[*page.omissions, Omission(where, problem)])
 
 
 _NOT_THAT_PAGE = "it can't be right beside these rows, which are taken for those asked for."

@@ -107,7 +107,7 @@ class GroupDirectory:
         rows = [row for row in page.rows if row is not None]
         if len(self._seen) + len(rows) <= MOST_KEPT:
             self._seen |= {row.uid: row for row in rows}
-            whole = page.index == 0 and page.total == len(rows) and not page.flaws
+            whole = page.index == 0 and page.total == len(rows) and not page.omissions
             self._whole = self._whole or whole
         if own_order and page.size == self._page_size:
             self._read.add(page.index)

@@ -18,7 +18,7 @@ from gateway.backends.lists.pages import Cover, cover, most_pages
 from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unsupported
-from gateway.records import Flaw, Page, Row
+from gateway.records import Omission, Page, Row
 
 
 class Identified(Protocol):
@@ -36,7 +36,7 @@ class Chunk(Struct, Generic[RowT]):
 
     rows: dict[int, RowT | None] = field(default_factory=dict)
     total: int | None = None
-    flaws: list[Flaw] = field(default_factory=list)
+    omissions: list[Omission] = field(default_factory=list)
     estimated: bool = False
     """Whether there may be more rows than `total` says."""
     untold: InvalidAnswer | None = None
@@ -51,7 +51,7 @@ class Chunk(Struct, Generic[RowT]):
             self.total, self.estimated = other.total, other.estimated
         self.untold = other.untold or self.untold
         self.unplaced |= other.unplaced
-        self.flaws += other.flaws
+        self.omissions += other.omissions
 
     def missing(self, start: int, stop: int) -> range:
         """The span of rows in ``[start, stop)`` that exist and were not read."""
@@ -291,7 +291,7 @@ def _page(
         total=chunk.total,
         has_next=has_next and (ceiling is None or stop < ceiling),
         has_previous=start > floor and (chunk.total is None or chunk.total > 0),
-        flaws=chunk.flaws,
+        omissions=chunk.omissions,
     )
 
 
@@ -312,13 +312,15 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
     size: int
     rows: Sequence[RowT | None]
     total: int | None
-    flaws: Sequence[Flaw] = ()
+    omissions: Sequence[Omission] = ()
     untold: InvalidAnswer | None = None
     unplaced: bool = False
 
     def chunk(self) -> Chunk[RowT]:
         rows = dict(enumerate(self.rows, self.index * self.size))
-        return Chunk(rows, self.total, list(self.flaws), untold=self.untold, unplaced=self.unplaced)
+        return Chunk(
+            rows, self.total, list(self.omissions), untold=self.untold, unplaced=self.unplaced
+        )
 
 
 class PageCosts:

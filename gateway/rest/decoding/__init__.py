@@ -7,11 +7,11 @@ from __future__ import annotations
 from gateway.rest.decoding._decoders import Count, ItemT, Listing, ListingDecoder, RowDecoder
 from gateway.rest.decoding._results import (
     Decoded,
-    Flaw,
-    Mended,
-    MendedList,
-    MendedTable,
-    MendedText,
+    Omission,
+    Repaired,
+    RepairedList,
+    RepairedTable,
+    RepairedText,
 )
 from gateway.rest.decoding._tolerant import LONGEST
 
@@ -19,13 +19,13 @@ __all__ = [
     "LONGEST",
     "Count",
     "Decoded",
-    "Flaw",
     "ItemT",
     "Listing",
     "ListingDecoder",
-    "Mended",
-    "MendedList",
-    "MendedTable",
-    "MendedText",
+    "Omission",
+    "Repaired",
+    "RepairedList",
+    "RepairedTable",
+    "RepairedText",
     "RowDecoder",
 ]

@@ -6,9 +6,10 @@ each row looked at on its own, and in a broken row each field:
 
 - a wrong type where null may stand: the leaf holds an InvalidAnswer, which becomes that leaf's
   error;
-- a wrong type in a list, or a list element that can't be kept: the list goes without it, with a
-  Flaw;
-- no identifier (or, for a group, no name): the row can't be kept: None in its place, with a Flaw.
+- a wrong type in a list, or a list element that can't be kept: the list goes without it, with an
+  Omission;
+- no identifier (or, for a group, no name): the row can't be kept: None in its place, and an
+  Omission.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from gateway.errors import InvalidAnswer
-from gateway.rest.decoding._results import Decoded, Flaw
+from gateway.rest.decoding._results import Decoded, Omission
 from gateway.rest.decoding._tolerant import (
     EMPTY_LIST,
     LONGEST,
@@ -85,11 +86,11 @@ class ListingDecoder(Generic[RecordT]):
         self._where = names["rows"]
         self._instants = holds_instants(row)
 
-    def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
+    def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Omission]]:
         """The listing itself, its rows (None for one that can't be kept), and what was left out.
 
         A leaf of the listing may hold its InvalidAnswer. Its rows are None where it has null for
-        them, which is no flaw as long as there should be none.
+        them, which is no omission as long as there should be none.
         """
         if not (self._instants and has_finer_instants(body)):
             try:
@@ -106,7 +107,7 @@ class ListingDecoder(Generic[RecordT]):
         except RecursionError:
             raise InvalidAnswer(NO_JSON) from None
 
-    def _row_by_row(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Flaw]]:
+    def _row_by_row(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Omission]]:
         try:
             given, found = readable(body)
             shell = self._listing.shell(given)
@@ -129,7 +130,7 @@ class ListingDecoder(Generic[RecordT]):
             except Exhausted:
                 found.leave_out(where, "it is one of too many that are broken.")
             rows.append(None)
-        return listing, rows, found.flaws
+        return listing, rows, found.omissions
 
 
 def holds_instants(kind: Any) -> bool:

@@ -13,7 +13,7 @@ import re
 from itertools import islice
 from typing import Final, NamedTuple
 
-MOST_MENDED: Final = 10_000
+MOST_REPAIRED: Final = 10_000
 """Halves of pairs, or words for no number, looked at in one text; with more it is no JSON."""
 _PERHAPS_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
@@ -65,7 +65,7 @@ def with_whole_characters(body: bytes) -> tuple[bytes, Lost | None]:
         if not how:
             mark, _ = _marks(body)
         escapes = body.replace(_BACKSLASH, _NO_UTF_8)
-        escapes, found = _HALF.subn(mark.encode(), escapes, count=MOST_MENDED)
+        escapes, found = _HALF.subn(mark.encode(), escapes, count=MOST_REPAIRED)
         if found:
             how.append(HALVES)
             body = escapes.replace(_NO_UTF_8, _BACKSLASH)
@@ -91,7 +91,7 @@ def with_json_numbers(body: bytes) -> bytes:
     parts: list[bytes] = []
     kept = looked_at = 0
     within_string = False
-    for found in islice(_NO_NUMBER.finditer(body), MOST_MENDED):
+    for found in islice(_NO_NUMBER.finditer(body), MOST_REPAIRED):
         within_string ^= quotes.count(b'"', looked_at, found.start()) % 2 == 1
         looked_at = found.start()
         if not within_string:

@@ -16,7 +16,7 @@ class Decoded(Struct, frozen=True, kw_only=True):
     """Whether every field is known to hold what its type says: nobody need look again."""
 
 
-class Flaw(Struct, frozen=True):
+class Omission(Struct, frozen=True):
     """A part of an answer that could not be kept, in a place where null can't stand; `where` is its
     JSON path.
     """
@@ -31,7 +31,7 @@ class Flaw(Struct, frozen=True):
         return InvalidAnswer(f"Left out of the backend's answer: {self.where}: {self.problem}")
 
 
-class Mended:
+class Repaired:
     """A leaf that is not quite what the upstream has: whoever saves it back destroys what that is.
     `how` says what was lost, and is shown to clients.
     """
@@ -39,13 +39,13 @@ class Mended:
     how = ""
 
 
-class MendedText(Mended, str):
+class RepairedText(Repaired, str):
     """With U+FFFD in place of each character that was lost."""
 
 
-class MendedList(Mended, list[Any]):
+class RepairedList(Repaired, list[Any]):
     """JSON of any kind, with such a text in it."""
 
 
-class MendedTable(Mended, dict[str, Any]):
+class RepairedTable(Repaired, dict[str, Any]):
     """The same."""

@@ -35,15 +35,15 @@ from gateway.rest.decoding._json_repair import (
 )
 from gateway.rest.decoding._results import (
     Decoded,
-    Flaw,
-    Mended,
-    MendedList,
-    MendedTable,
-    MendedText,
+    Omission,
+    Repaired,
+    RepairedList,
+    RepairedTable,
+    RepairedText,
 )
 
 StructT = TypeVar("StructT", bound=Struct)
-MendedT = TypeVar("MendedT", bound=Mended)
+RepairedT = TypeVar("RepairedT", bound=Repaired)
 
 LONGEST: Final = 10_000
 """Rows of one page: no setting asks for more, but an upstream may ignore what it is asked for. No
@@ -54,8 +54,8 @@ MOST_LOOKS: Final = 200_000
 has room for 2,000 customers that are read whole and are broken each, and takes 30 to 60 ms.
 """
 FAILURE: Final = 10
-MOST_FLAWS: Final = 200
-"""Flaws of one answer. Where there are more, the last one counts them."""
+MOST_OMISSIONS: Final = 200
+"""Omissions of one answer. Where there are more, the last one counts them."""
 
 NO_JSON: Final = "The backend's answer is not JSON."
 NULL: Final = Raw(b"null")
@@ -118,7 +118,7 @@ class Findings:
 
     def __init__(self, lost: Lost | None, *, finer: bool) -> None:
         """`finer`: there are instants that msgspec would round up."""
-        self.flaws: list[Flaw] = []
+        self.omissions: list[Omission] = []
         self._left = MOST_LOOKS
         self._lost = lost
         odd = [*([lost.mark.encode()] if lost else ()), *([ROUNDED_UP] if finer else ())]
@@ -132,7 +132,7 @@ class Findings:
         """It with U+FFFD for what was lost of it."""
         if self._lost is None or self._lost.mark not in value:
             return value
-        return self._mended(MendedText(value.replace(self._lost.mark, UNKNOWN)))
+        return self._repaired(RepairedText(value.replace(self._lost.mark, UNKNOWN)))
 
     def json(self, given: Raw) -> object:
         """Any JSON, the same; raises ValidationError."""
@@ -142,13 +142,13 @@ class Findings:
             return _ANY.decode(content)
         match _ANY.decode(content.replace(mark, UNKNOWN.encode())):
             case str() as text:
-                return self._mended(MendedText(text))
+                return self._repaired(RepairedText(text))
             case list() as parts:
-                return self._mended(MendedList(parts))
+                return self._repaired(RepairedList(parts))
             case table:
-                return self._mended(MendedTable(table))
+                return self._repaired(RepairedTable(table))
 
-    def _mended(self, value: MendedT) -> MendedT:
+    def _repaired(self, value: RepairedT) -> RepairedT:
         assert self._lost is not None  # noqa: S101  # or there would be nothing to mend
         value.how = f"The backend sent {self._lost.how}; U+FFFD stands for each."
         return value
@@ -160,11 +160,11 @@ class Findings:
             raise Exhausted
 
     def leave_out(self, where: str, problem: str) -> None:
-        if len(self.flaws) < MOST_FLAWS:
-            self.flaws.append(Flaw(where, problem))
+        if len(self.omissions) < MOST_OMISSIONS:
+            self.omissions.append(Omission(where, problem))
             return
-        parts = self.flaws[-1].parts + 1
-        self.flaws[-1] = Flaw("$", f"{parts} more parts of it can't be used.", parts)
+        parts = self.omissions[-1].parts + 1
+        self.omissions[-1] = Omission("$", f"{parts} more parts of it can't be used.", parts)
 
 
 class Kind(Generic[StructT]):
@@ -420,7 +420,7 @@ def _not_shown(problem: str) -> InvalidAnswer:
 
 def _is_sound(value: object) -> bool:
     match value:
-        case InvalidAnswer() | Mended():
+        case InvalidAnswer() | Repaired():
             return False
         case Decoded():
             return value.sound

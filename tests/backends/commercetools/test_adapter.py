@@ -1204,7 +1204,9 @@ async def test_a_broken_author_is_an_error_and_not_nobody(world, backend, gold, 
 
 
 @pytest.mark.parametrize("missing", ["id", "name"])
-async def test_a_group_without_id_or_name_is_left_out_with_a_flaw(world, backend, gold, missing):
+async def test_a_group_without_id_or_name_is_left_out_with_an_omission(
+    world, backend, gold, missing
+):
     """The page goes on without it."""
     row = {name: value for name, value in GROUP.items() if name != missing}
     world.faults.add(
@@ -1214,7 +1216,7 @@ async def test_a_group_without_id_or_name_is_left_out_with_a_flaw(world, backend
     page = await backend.list_groups(Window(size=3))
 
     assert [(row.offset, row.record.uid) for row in page.rows] == [(1, "g2")]
-    assert [flaw.where for flaw in page.flaws] == ["results[0]"]
+    assert [omission.where for omission in page.omissions] == ["results[0]"]
     assert (page.total, page.has_next) == (2, False)
 
 
@@ -1294,7 +1296,7 @@ async def test_a_broken_field_of_a_customer_is_one_broken_leaf(world, backend, g
                 assert value is None
         lists = ("addresses", "customer_group_uids")
         flawed = given == "wrong" and (hit in lists or broken.endswith("Ids"))
-        assert len(page.flaws) == flawed
+        assert len(page.omissions) == flawed
 
 
 async def test_a_broken_name_leaves_the_display_name_to_the_others(world, backend, gold):

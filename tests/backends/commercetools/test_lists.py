@@ -549,7 +549,7 @@ async def test_a_row_that_can_not_be_kept_takes_its_place_all_the_same(world):
         start = 0 if window.after is None else 10
         assert [(row.offset - start, row.record.uid) for row in page.rows] == [(0, "c0"), (2, "c2")]
         assert page.has_next
-        assert [flaw.where for flaw in page.flaws] == ["results[1]", "results[3]"]
+        assert [omission.where for omission in page.omissions] == ["results[1]", "results[3]"]
 
 
 async def test_a_part_that_fails_fails_the_window(world):
@@ -612,7 +612,7 @@ async def test_a_total_that_can_not_be_read_costs_no_rows(world, total):
 
     assert uids(page) == ["g"]
     assert (page.total, page.has_next) == (1, False)
-    assert not page.flaws
+    assert not page.omissions
 
 
 async def test_without_its_total_a_list_that_goes_on_is_told_to():
@@ -635,12 +635,12 @@ async def test_a_total_that_can_not_be_read_is_its_own_failure(world):
         await world.connect().list_groups(Window(size=0))
 
 
-@pytest.mark.parametrize(("total", "flaws"), [(0, []), ("0", []), (3, ["results"])])
-async def test_null_for_the_rows_is_no_rows(world, total, flaws):
+@pytest.mark.parametrize(("total", "omissions"), [(0, []), ("0", []), (3, ["results"])])
+async def test_null_for_the_rows_is_no_rows(world, total, omissions):
     """Which is told where there are some."""
     world.faults.add(Body(json.dumps({"total": total, "results": None}).encode()))
 
     page = await world.connect().list_groups(Window(size=5))
 
     assert uids(page) == []
-    assert [flaw.where for flaw in page.flaws] == flaws
+    assert [omission.where for omission in page.omissions] == omissions

@@ -73,7 +73,7 @@ def test_what_is_believed_is_no_contradiction_any_more(count, total, said, asked
     assert (
         kept.total is None or not kept.rows or kept.index * kept.size + len(kept.rows) <= kept.total
     )
-    assert kept is page or len(kept.flaws) > len(page.flaws) or kept.unplaced
+    assert kept is page or len(kept.omissions) > len(page.omissions) or kept.unplaced
 
 
 # -- through the gateway

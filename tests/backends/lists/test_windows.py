@@ -22,7 +22,7 @@ from gateway.backends.lists.windows import (
 )
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unavailable, Unsupported
-from gateway.records import CustomerGroup, Flaw, Page
+from gateway.records import CustomerGroup, Omission, Page
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -63,7 +63,7 @@ class Api:
             size=size,
             rows=[None if uid in self.broken else CustomerGroup(uid=uid, name=uid) for uid in kept],
             total=len(uids) if self.says_total else None,
-            flaws=[Flaw(uid, "broken") for uid in kept if uid in self.broken],
+            omissions=[Omission(uid, "broken") for uid in kept if uid in self.broken],
         )
 
     async def read(
@@ -373,13 +373,13 @@ async def test_without_a_total_the_rows_are_the_same(scenario):
 
 
 async def test_rows_that_cannot_be_decoded_leave_a_gap_and_no_further_call():
-    """The others keep their offsets, and the flaw is told."""
+    """The others keep their offsets, and the omission is told."""
     api = Api(uids=numbered(10), broken=frozenset({"u4"}))
 
     page = await api.read(Window(size=4, offset=2))
 
     assert seen(page) == [(2, "u2"), (3, "u3"), (5, "u5")]
-    assert page.flaws == [Flaw("u4", "broken")]
+    assert page.omissions == [Omission("u4", "broken")]
     assert api.cost == 1
 
 

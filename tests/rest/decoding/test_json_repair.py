@@ -11,7 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.rest.decoding._json_repair import MOST_MENDED, with_json_numbers, with_whole_characters
+from gateway.rest.decoding._json_repair import (
+    MOST_REPAIRED,
+    with_json_numbers,
+    with_whole_characters,
+)
 
 PARTS = ["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d", '"', "\n", "\ud7ff", "\ue000", "ø"]
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=8).map("".join)
@@ -30,32 +34,32 @@ def test_half_a_pair_becomes_a_mark_and_nothing_else_changes(value: Any):
     """As Python's own encoder has it, wherever they are and whatever is around them."""
     text = json.dumps(value)
 
-    mended, lost = with_whole_characters(text.encode())
+    repaired, lost = with_whole_characters(text.encode())
 
     # Escaped halves that meet are one character again.
     as_read = json.loads(text)
     whole = json.dumps(as_read, ensure_ascii=False)
     mark = lost.mark if lost else "no mark"
     assert mark not in whole
-    assert msgspec.json.decode(mended) == json.loads(re.sub("[\ud800-\udfff]", mark, whole))
+    assert msgspec.json.decode(repaired) == json.loads(re.sub("[\ud800-\udfff]", mark, whole))
 
 
 @given(body=st.binary())
 @settings(max_examples=200, deadline=None)
 def test_what_comes_is_utf_8(body: bytes):
     """Whatever it was; each mark stands where Python's own decoder puts U+FFFD."""
-    mended, lost = with_whole_characters(body)
+    repaired, lost = with_whole_characters(body)
 
-    text = mended.decode()
+    text = repaired.decode()
     assert (text.replace(lost.mark, "\ufffd") if lost else text) == body.decode(errors="replace")
 
 
 def test_what_the_backend_itself_shows_as_unknown_was_not_lost_here():
     """Written as it is, or as an escape."""
-    mended, lost = with_whole_characters('"\ufffd'.encode() + b'\\ufffd \xff"')
+    repaired, lost = with_whole_characters('"\ufffd'.encode() + b'\\ufffd \xff"')
 
     assert lost is not None
-    assert mended.decode() == f'"\ufffd\\ufffd {lost.mark}"'
+    assert repaired.decode() == f'"\ufffd\\ufffd {lost.mark}"'
 
 
 @pytest.mark.parametrize("escaped", [False, True])
@@ -80,9 +84,9 @@ def test_only_what_stands_for_a_number_becomes_one(value: Any, before: str):
     """Not what a string says."""
     text = json.dumps([f"{before}NaN", value, float("nan"), {"NaN": float("-inf")}, "Infinity"])
 
-    mended = with_json_numbers(text.encode())
+    repaired = with_json_numbers(text.encode())
 
-    told = json.loads(mended)
+    told = json.loads(repaired)
     assert told[0] == json.loads(json.dumps(f"{before}NaN"))
     assert told[1] == json.loads(json.dumps(value))
     assert told[2:] == [float("inf"), {"NaN": float("-inf")}, "Infinity"]
@@ -97,6 +101,6 @@ def test_what_is_no_json_stays_as_it_is(body):
 
 def test_so_many_mistakes_are_no_mistake():
     """What is left of them makes it no JSON."""
-    assert with_json_numbers(b"NaN," * (MOST_MENDED + 1)).endswith(b"1e999,NaN,")
-    mended, _ = with_whole_characters(b"\\ud83d" * (MOST_MENDED + 1))
-    assert mended.count(b"\\ud83d") == 1
+    assert with_json_numbers(b"NaN," * (MOST_REPAIRED + 1)).endswith(b"1e999,NaN,")
+    repaired, _ = with_whole_characters(b"\\ud83d" * (MOST_REPAIRED + 1))
+    assert repaired.count(b"\\ud83d") == 1

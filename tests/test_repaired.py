@@ -1,4 +1,4 @@
-"""What was mended in a backend's answer, end to end: the value stays, and a warning says where."""
+"""What was repaired in a backend's answer: the value stays, and a warning says where."""
 
 from __future__ import annotations
 
