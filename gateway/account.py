@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -42,7 +42,7 @@ class Account:
         self._accepted = accepted
         self._ends = deadline + TO_SHOW
         self._rows = 0
-        self._named = 0
+        self._named: set[str] = set()
         self._told = 0, 0, 0
 
     def show(self, rows: int) -> None:
@@ -92,17 +92,17 @@ class Account:
                 message, limit="max_response_body", allowed=allowed, found=self.bytes
             )
 
-    def name(self, entities: int, *, field: Sequence[str]) -> None:
-        """Count ids and representations; raises LimitExceeded where they are too many."""
-        self._named += entities
-        if self._named > self.bounds.max_entities:
+    def name(self, named: Iterable[str], *, field: Sequence[str]) -> None:
+        """Count ids and representations, each once; raises LimitExceeded if they are too many."""
+        self._named.update(named)
+        found, allowed = len(self._named), self.bounds.max_entities
+        if found > allowed:
             raise LimitExceeded(
-                f"{self._named} nodes or entities are named; at most {self.bounds.max_entities} "
-                "may be.",
+                f"{found} nodes or entities are named; at most {allowed} may be.",
                 field=field,
                 limit="max_entities",
-                allowed=self.bounds.max_entities,
-                found=self._named,
+                allowed=allowed,
+                found=found,
             )
 
     def in_places(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:

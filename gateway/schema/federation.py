@@ -42,8 +42,11 @@ class Schema(FederationSchema):
         """The entities in order, or the keys that they are fetched by, as `resolve_reference` gives
         them; an error stands in place of one whose representation is bad.
         """
-        info.context.account.name(len(representations), field=["representations"])
-        return [self._entity(info, representation) for representation in representations]
+        texts = list(map(_text, representations))
+        distinct = dict(zip(texts, representations, strict=True))
+        info.context.account.name(distinct, field=["representations"])
+        wanted = {text: self._entity(info, each) for text, each in distinct.items()}
+        return [wanted[text] for text in texts]
 
     @cached_property
     def _resolvable(self) -> dict[str, Entity]:
@@ -82,6 +85,13 @@ class Schema(FederationSchema):
             return entity.resolve(info=info, **given)
         except GatewayError as mistake:
             return mistake
+
+
+def _text(representation: object) -> str:
+    """All of it that matters: those with the same text name the same entity, or none."""
+    if not isinstance(representation, dict):
+        return ""
+    return repr([item for item in representation.items() if _is_id(item[1])])
 
 
 def _is_id(value: object) -> bool:

@@ -87,8 +87,9 @@ class QueryWithNode(Query):
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="The nodes' `id`s.")],
     ) -> list[Node | None]:
-        info.context.account.name(len(ids), field=["ids"])
-        return [_node_or_mistake(info, id) for id in ids]  # type: ignore[misc]
+        info.context.account.name(ids, field=["ids"])
+        wanted = {id: _node_or_mistake(info, id) for id in dict.fromkeys(ids)}
+        return [wanted[id] for id in ids]  # type: ignore[misc]
 
 
 def _node_or_mistake(info: Info, id: str) -> GroupOf | GatewayError:

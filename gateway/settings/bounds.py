@@ -70,6 +70,6 @@ class Bounds:
     accepted the request's token.
     """
     max_entities: Count = 1_000
-    """Ids of `nodes` and representations of `_entities` in one operation."""
+    """Distinct ids of `nodes` and representations of `_entities` in one operation."""
     max_errors: Count = 100
     """Errors that a response lists; the others are counted."""

@@ -73,7 +73,19 @@ BY_VARIABLES = {
         IDS.format(" ".join(f"r{n}: nodes(ids: $l) {{ __typename }}" for n in range(25))),
         ["x"] * 24_000,
     ),
-    "ids, once": (IDS.format("nodes(ids: $l) { __typename }"), ["x"] * 24_000),
+    "ids, once": (
+        IDS.format("nodes(ids: $l) { __typename }"),
+        [f"x{n}" for n in range(24_000)],
+    ),
+    "one id": (IDS.format("nodes(ids: $l) { __typename }"), ["x"] * 24_000),
+    "one group": (
+        IDS.format("nodes(ids: $l) { id __typename ... on CustomerGroup { uid name } }"),
+        [global_id("CustomerGroup", "shop", "gold")] * 24_000,
+    ),
+    "one entity": (
+        "query ($l: [_Any!]!) { _entities(representations: $l) { ... on Tenant { uid } } }",
+        [{"__typename": "Tenant", "uid": "shop"}] * 8_000,
+    ),
     "ids of groups, and fields": (
         IDS.format(
             "nodes(ids: $l) { ... on CustomerGroup { "

@@ -64,7 +64,7 @@ OVER: dict[str, tuple[str, Any]] = {
     "max_comparisons": ("{ tenant { " + "uid " * 102 + "} }", None),
     "max_entities": (
         "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }",
-        {"ids": ["x"] * 1_001},
+        {"ids": [f"x{n}" for n in range(1_001)]},
     ),
     "max_page_size": ("{ customerGroups(first: 101) { totalCount } }", None),
     "max_membership_uids": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.schema.node import global_id
-from tests.harness import Flow, Gateway, codes, paths
+from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 
 ENTITIES = """
     query ($representations: [_Any!]!) {
@@ -179,3 +179,24 @@ async def test_a_null_representation_is_refused_by_its_type(gateway: Gateway):
     body = await gateway.ask(ENTITIES, {"representations": [None]})
 
     assert codes(body) == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+async def test_a_representation_counts_once_however_often_it_is_sent(flow: Flow):
+    """Each is answered; what is no part of a key makes no difference."""
+    flow.add_group("gold", "Gold")
+    silver = GOLD | {"uid": "silver"}
+    nested: list[object] = []
+    for _ in range(200):
+        nested = [nested]
+    sent = [GOLD, silver, GOLD, GOLD | {"extra": nested}, 5, "CustomerGroup"]
+
+    async with running_gateway(settings(flow.url, max_entities=3)) as gateway:
+        body = await gateway.ask(ENTITIES, {"representations": sent})
+        refused = await gateway.ask(
+            ENTITIES, {"representations": [GOLD | {"uid": f"g{number}"} for number in range(4)]}
+        )
+
+    gold = {"__typename": "CustomerGroup", "uid": "gold", "name": "Gold"}
+    assert body["data"]["_entities"] == [gold, None, gold, gold, None, None]
+    assert codes(body) == ["BAD_USER_INPUT", "BAD_USER_INPUT"]
+    assert codes(refused) == ["LIMIT_EXCEEDED"]

@@ -171,6 +171,21 @@ async def test_nodes_come_in_the_order_of_their_ids(gateway: Gateway, flow: Flow
     }
 
 
+async def test_an_id_counts_once_however_often_it_is_named(flow: Flow):
+    """In one list or several; the nodes are shown each time."""
+    flow.add_group("gold")
+    gold, gone = (global_id("CustomerGroup", "shop", uid) for uid in ("gold", "gone"))
+    query = "query ($ids: [ID!]!) { a: nodes(ids: $ids) { id } b: nodes(ids: $ids) { id } }"
+
+    async with running_gateway(settings(flow.url, max_entities=2)) as gateway:
+        found = await gateway.query(query, {"ids": [gold, gone, gold, gold]})
+        refused = await gateway.ask(query, {"ids": [gold, gone, "other"]})
+
+    assert found["a"] == found["b"] == [{"id": gold}, None, {"id": gold}, {"id": gold}]
+    assert refused["errors"][0]["extensions"]["limit"] == "max_entities"
+    assert refused["errors"][0]["extensions"]["found"] == 3
+
+
 async def test_nodes_are_one_batch(gateway: Gateway, flow: Flow):
     """Fifty ids that stand on one page of the list are one REST call."""
     uids = flow.add_groups(50)
