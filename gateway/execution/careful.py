@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from graphql import (
     FieldNode,
-    GraphQLError,
     GraphQLLeafType,
     GraphQLOutputType,
     Undefined,
@@ -149,9 +148,7 @@ class Careful:
                 raise Null(Failure(path, nodes, TypeError(f"This is no {type_.name}.")))
             return (yield from self.object(below, value, failures, path, places=places))
         if not isinstance(value, list | tuple):
-            raise Null(
-                Failure(path, nodes, GraphQLError(f"This is no list: {nodes[0].name.value}."))
-            )
+            raise Null(Failure(path, nodes, TypeError(f"This is no list: {nodes[0].name.value}.")))
         if below is not None and len(value) > 1:
             try:  # one item was counted with the object that the list is in
                 self._account.fill(places * (len(value) - 1) * below.size)
