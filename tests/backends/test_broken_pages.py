@@ -14,7 +14,7 @@ from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
 from gateway.errors import InvalidAnswer
 from gateway.records import Omission
 from gateway.rest.decoding import LONGEST
-from gateway.rest.decoding._tolerant import MOST_FLAWS
+from gateway.rest.decoding._tolerant import MOST_OMISSIONS
 from gateway.selection import Selection
 from tests.stalls import processor_time
 
@@ -115,11 +115,11 @@ def test_flaws_are_listed_up_to_a_number_and_counted_beyond():
     _, _, of_a_row = WHOLE.customers.decode(page(row_of(b"addresses", b"{}", 1_000), 1))
 
     for omissions in (of_rows, of_a_row):
-        assert len(omissions) == MOST_FLAWS
-        parts = 1_000 - MOST_FLAWS + 1
+        assert len(omissions) == MOST_OMISSIONS
+        parts = 1_000 - MOST_OMISSIONS + 1
         assert omissions[-1] == Omission("$", f"{parts} more parts of it can't be used.", parts)
-    assert of_rows[-2].where == f"items[{MOST_FLAWS - 2}]"
-    assert of_a_row[-2].where == f"items[0].addresses[{MOST_FLAWS - 2}]"
+    assert of_rows[-2].where == f"items[{MOST_OMISSIONS - 2}]"
+    assert of_a_row[-2].where == f"items[0].addresses[{MOST_OMISSIONS - 2}]"
 
 
 def test_one_broken_leaf_in_each_of_2000_whole_rows_costs_those_leaves_only():
