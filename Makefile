@@ -25,10 +25,10 @@ simulate: .venv/runtime ## serve one simulated REST API alone: make simulate arg
 graphiql: $(assets) ## build the GraphiQL page that the gateway serves itself (needs node)
 
 test: .venv/dev ## run the tests but the slow ones; a few of them: make test args="-k paging"
-	$(python) -m pytest -n auto -m "not slow" $(args)
+	$(python) -m pytest -n auto --dist worksteal -m "not slow" $(args)
 
 test-all: .venv/dev ## run all tests
-	$(python) -m pytest -n auto $(args)
+	$(python) -m pytest -n auto --dist worksteal $(args)
 
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
 	node --test --test-reporter=spec graphiql/browser.test.mjs

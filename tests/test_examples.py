@@ -122,6 +122,7 @@ async def test_the_members_page_can_be_followed_to_its_end(gateway: Gateway):
     assert len(seen) == len(set(seen)) == total["customerGroup"]["customers"]["totalCount"]
 
 
+@pytest.mark.slow
 async def test_the_changes_end_as_their_comments_say(gateway: Gateway):
     """Made, refused for the revision, renamed, deleted."""
     answer = await gateway.query(text_of("05_change_group"), token=TOKEN, headers=HEADERS)

@@ -60,6 +60,7 @@ def test_what_does_not_fit_is_refused_with_what_is_left():
     assert not meter.allows(4)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 12),
     st.integers(0, 12),

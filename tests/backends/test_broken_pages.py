@@ -130,6 +130,7 @@ def test_one_broken_leaf_in_each_of_2000_whole_rows_costs_those_leaves_only():
     assert {row is not None and type(row.email) for row in rows} == {InvalidAnswer}
 
 
+@pytest.mark.slow
 def test_sound_rows_are_kept_among_too_many_broken_ones():
     """However many have been looked into; what is left out is told."""
     broken = json.dumps(CUSTOMER).encode()

@@ -203,6 +203,7 @@ def test_clients_register_nothing_where_the_manifest_rules():
     assert len(store) == 1
 
 
+@pytest.mark.slow
 @given(query=st.none() | st.text(), document_id=st.none() | st.text(), given=st.none() | st.text())
 def test_nothing_but_the_manifest_ever_runs_in_enforce(query, document_id, given):
     """Whatever is sent: a text of the manifest, or a refusal that has a code."""
@@ -364,6 +365,7 @@ def test_half_of_a_surrogate_pair_has_no_hash():
 TEXTS = st.sampled_from([f"{{ a{n} }}" for n in range(6)])
 
 
+@pytest.mark.slow
 @given(
     places=st.integers(1, 4),
     steps=st.lists(

@@ -105,6 +105,7 @@ def read(reader: Documents, text: str, *, accepted: bool) -> Document:
 # -- documents
 
 
+@pytest.mark.slow
 def test_strangers_drive_out_nobodys_documents_but_their_own():
     """However many they send."""
     reader = documents(100_000)
@@ -119,6 +120,7 @@ def test_strangers_drive_out_nobodys_documents_but_their_own():
     assert reader.taken <= mine.size + trusted.size + 100_000 * STRANGERS
 
 
+@pytest.mark.slow
 def test_accepted_callers_drive_out_no_trusted_documents():
     """Those are for the clients that were built with them."""
     reader = documents(100_000)
@@ -140,6 +142,7 @@ def test_a_strangers_document_is_kept_for_strangers():
     assert not reader.knows(MINE)
 
 
+@pytest.mark.slow
 def test_it_becomes_an_accepted_callers_when_one_sends_it():
     """The first request of a token is a stranger's; its document is not parsed again."""
     reader = documents(100_000)
@@ -173,6 +176,7 @@ def test_the_bounds_hold(sent: list[tuple[int, bool]], memory: int):
 # -- what is made of them
 
 
+@pytest.mark.slow
 async def test_what_is_made_of_a_document_goes_with_it():
     """And counts with it, so that many documents with many plans fit into the same room."""
     stage = Stage(documents(200_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,12 +43,14 @@ MALFORMED = {
 }
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(TYPES)), UIDS, UIDS)
 def test_an_id_comes_back_as_what_was_put_in(type_name, tenant_uid, uid):
     """For each type, tenant and uid that there can be."""
     assert parse_global_id(global_id(type_name, tenant_uid, uid)) == (type_name, tenant_uid, uid)
 
 
+@pytest.mark.slow
 @given(UIDS, UIDS, UIDS, UIDS)
 def test_two_nodes_have_two_ids(tenant, uid, other_tenant, other_uid):
     """Tenant and uid can't run into each other."""

@@ -261,6 +261,7 @@ async def test_a_refusal_is_one_though_its_body_does_not_come(shop: Shop, mutati
     assert shop.names() == {"Gold"}
 
 
+@pytest.mark.slow
 async def test_a_deletion_that_is_told_by_its_status_needs_no_look(shop: Shop):
     """Of which 204 and its like are all that Flow Retail says."""
     uid = shop.add_group("Gold")

@@ -166,6 +166,7 @@ async def test_what_no_offset_reaches_is_refused_before_any_call(world, window):
     assert world.calls == []
 
 
+@pytest.mark.slow
 async def test_what_windows_cost(world, cost):
     """One call for what one answer holds, at any place."""
     everyone = world.add_groups(1200)

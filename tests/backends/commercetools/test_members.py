@@ -224,6 +224,7 @@ async def test_in_mode_both_a_member_by_either_field_is_one_already():
 # -- what an edit costs
 
 
+@pytest.mark.slow
 async def test_an_edit_reads_a_hundred_customers_a_query(world, cost):
     """And writes each once."""
     gold = world.add_group("Gold", key="gold")

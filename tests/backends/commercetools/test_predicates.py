@@ -58,6 +58,7 @@ def test_a_literal_is_read_as_the_value_it_was_made_from(value):
     assert found.sql == "(name > ?)"
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, min_size=1, max_size=6), VALUES, VALUES)
 def test_values_in_a_nest_of_predicates_stay_apart(values, group, last):
     """The whole of what the adapter builds: its shape is fixed, its values come out in order."""
