@@ -13,6 +13,7 @@ from graphql import (
     FieldNode,
     GraphQLLeafType,
     GraphQLOutputType,
+    TypeNameMetaFieldDef,
     Undefined,
     is_leaf_type,
     is_list_type,
@@ -66,7 +67,6 @@ class Careful:
         """
         if self._slices.over:
             yield
-        self._account.weigh(places * bare_size(serializer.fields))
         type_ = serializer.type
         made: dict[str, Any] = dict.fromkeys(serializer.fields)
         for key, details in serializer.fields.items():
@@ -74,17 +74,16 @@ class Careful:
                 continue
             nodes = [detail.node for detail in details]
             name = nodes[0].name.value
-            if name == "__typename":
-                made[key] = type_.name
-                continue
-            field = self._fields.of(type_, name)
-            assert field is not None  # noqa: S101  # it is plain
+            field = None if name == "__typename" else self._fields.of(type_, name)
+            value: Any = type_.name
             try:
-                value = field.follow(record, self._info, {})
+                self._account.weigh(places * bare_size([key]))
+                if field is not None:
+                    value = field.follow(record, self._info, {})
             except Exception as failure:
                 value = failure
             made[key] = yield from self.value(
-                field.definition.type,
+                TypeNameMetaFieldDef.type if field is None else field.definition.type,
                 nodes,
                 serializer.below.get(key),
                 value,

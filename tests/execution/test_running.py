@@ -697,3 +697,21 @@ async def test_a_page_of_broken_rows_keeps_nobody_waiting(flow, more):
     body = bodies[-1]
     assert len(body["data"]["customerGroup"]["customers"]["nodes"]) == 1_000
     assert body["errors"][-1]["message"] == "And 3900 more errors."
+
+
+@pytest.mark.parametrize("nodes", ["uid displayName", "uid displayName customerGroups { uid }"])
+async def test_broken_rows_that_have_too_many_bytes_cost_their_fields(flow, nodes):
+    """Whether the names of a row's fields are too long or what they show; it is no bug of ours."""
+    flow.add_group("gold")
+    rows = [{"customerUid": f"c{number}", "displayName": 7} for number in range(50)]
+    paging = {"pageNumber": 1, "pageSize": 50, "totalCount": 50}
+    page = msgspec.json.encode({"items": rows, "paging": paging})
+    flow.fail(Body(page), path="/customers", times=None)
+    query = f"""{{ customerGroup(by: {{uid: "gold"}}) {{ customers(first: 50) {{ nodes {{
+        __typename {nodes} {"n" * 90}: city {"m" * 90}: __typename }} }} }} }}"""
+    for most in (1_000, 2_000, 4_000, 8_000):
+        async with running_gateway(settings(flow.url, max_response_body=most)) as gateway:
+            body = await gateway.ask(query)
+
+        assert "LIMIT_EXCEEDED" in codes(body), most
+        assert set(codes(body)) <= {"LIMIT_EXCEEDED", "UPSTREAM_INVALID_ANSWER"}, most
