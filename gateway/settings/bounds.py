@@ -14,7 +14,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 class DocumentLimits:
     """The most that a document may have; from `max_depth` on, of what one operation executes.
 
-    With these defaults nothing is known that takes longer than 30 ms to parse and validate; twice
+    With these defaults nothing is known that takes longer than 50 ms to parse and validate; twice
     the characters, tokens or comparisons take twice the time.
     """
 
