@@ -34,7 +34,7 @@ browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs n
 	node --test --test-reporter=spec graphiql/browser.test.mjs
 
 fuzz: .venv/dev ## compare answers with those of graphql-core, thousands of times
-	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/execution/test_against_the_oracle.py $(args)
+	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/engine/test_against_the_oracle.py $(args)
 
 chaos: .venv/runtime ## hold the gateway to its promises over upstreams that misbehave; roughly: make chaos args=--short
 	$(python) -m chaos $(args)

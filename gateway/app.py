@@ -21,11 +21,11 @@ from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
 from gateway.context import Tenants
-from gateway.execution.documents import Documents
-from gateway.execution.manifest import read_manifest
-from gateway.execution.operation import Operations
-from gateway.execution.persisted import PersistedDocuments
-from gateway.execution.store import DocumentStore
+from gateway.engine._documents.documents import Documents
+from gateway.engine._documents.manifest import read_manifest
+from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine._documents.store import DocumentStore
+from gateway.engine.operation import Operations
 from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health

@@ -17,8 +17,9 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 from gateway.accepted_tokens import Standing
-from gateway.account import Account
 from gateway.backends.port import Backend, Caller, Connector
+from gateway.engine._run.account import Account
+from gateway.engine._run.reports import Reports
 from gateway.errors import (
     InvalidInput,
     LimitExceeded,
@@ -27,7 +28,6 @@ from gateway.errors import (
 from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup
-from gateway.reports import Reports
 from gateway.selection import Selection
 from gateway.settings import Bounds
 from gateway.telemetry import Meter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from gateway.limits import TOKEN
+from gateway.engine._documents.limits import TOKEN
 from gateway.settings import DocumentLimits
 
 LIMITS: Final = DocumentLimits()

@@ -81,7 +81,7 @@ def test_the_imports_are_seen():
     """The rules below would hold of nothing at all: the reader finds what is known to be there."""
     assert {"gateway.http.endpoint", "gateway.schema", "gateway.settings"} <= ours("gateway.app")
     assert "strawberry" in imported()["gateway.schema.node"]
-    assert "graphql" in imported()["gateway.limits"]
+    assert "graphql" in imported()["gateway.engine._documents.limits"]
 
 
 def rooms() -> list[tuple[str, ...]]:
@@ -186,7 +186,7 @@ def test_some_rooms_know_next_to_nothing(package, allowed):
 
 def test_graphql_is_known_to_few():
     """Below the loaders nobody knows that the question was asked in GraphQL."""
-    allowed = ("schema", "execution", "fetching", "limits", "counts", "http", "context")
+    allowed = ("schema", "engine", "http", "context")
 
     assert [name for name in importers("graphql", "strawberry") if not within(name, *allowed)] == []
 
@@ -289,11 +289,11 @@ def test_no_module_has_state(module):
 CACHES = {
     "gateway.backends.commercetools.wire.CommercetoolsDecoders": "fields of records",
     "gateway.backends.flow_retail.wire.FlowDecoders": "fields of records",
-    "gateway.execution.expressions._fields": "types of records",
-    "gateway.execution.expressions.leaf_of": "fields of a schema",
-    "gateway.execution.plainly_valid._known": "fields of a schema",
-    "gateway.execution.projecting._field": "fields of a schema",
-    "gateway.execution.serializers._struct": "names in responses",
+    "gateway.engine._plan.expressions._fields": "types of records",
+    "gateway.engine._plan.expressions.leaf_of": "fields of a schema",
+    "gateway.engine._documents.plainly_valid._known": "fields of a schema",
+    "gateway.engine._plan.projecting._field": "fields of a schema",
+    "gateway.engine._plan.serializers._struct": "names in responses",
     "gateway.rest.decoding._tolerant._not_too_long": "nothing",
 }
 """The caches that modules hold, and what is known by what: of requests and callers, nothing."""

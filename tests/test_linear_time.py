@@ -18,11 +18,11 @@ import pytest
 
 from gateway.backends.commercetools.predicates import literal
 from gateway.backends.flow_retail.wire import WHOLE
+from gateway.engine._documents.limits import text_refusals
 from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
 from gateway.http.endpoint import _loggable
 from gateway.http.requests import response_type, wants_page
-from gateway.limits import text_refusals
 from gateway.records import CustomerGroup
 from gateway.rest import Answer, BaseUrl
 from gateway.rest._bodies import read

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.execution.failures import LOST, MOST_BYTES
+from gateway.engine._run.failures import LOST, MOST_BYTES
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
 from tests.two_backends import both, running_commercetools

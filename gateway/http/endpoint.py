@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.context import Asker, Context, Tenants
+from gateway.engine._documents.documents import Refused
+from gateway.engine.operation import Operation, Operations
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
-from gateway.execution.documents import Refused
-from gateway.execution.operation import Operation, Operations
 from gateway.http import answers, caller
 from gateway.http.disconnect import Disconnected, unless_begun, while_connected
 from gateway.http.graphiql import GraphiQL

@@ -27,7 +27,7 @@ class Entity(NamedTuple):
 
 
 class Schema(FederationSchema):
-    """A subgraph's schema, which is executed by gateway.execution."""
+    """A subgraph's schema, which is executed by gateway.engine."""
 
     def _get_federation_query_type(self, *given: Any) -> type:
         query = super()._get_federation_query_type(*given)

@@ -25,7 +25,7 @@ BY_VARIABLES_ALLOWED = 0.15
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_an_attack_keeps_nobody_waiting(flow: Flow, attack, profile, stalled: Stalled):
     """Read, refused or run: the event loop stands still for at most 100 ms, of which reading may
-    take 50 (see tests/execution). Those that are refused cost no REST call.
+    take 50 (see tests/engine). Those that are refused cost no REST call.
     """
     flow.add_group("gold")
     chosen = settings(flow.url, profile=profile, document_cache=0)

@@ -1,4 +1,4 @@
-"""Documents that are named instead of sent, over HTTP; the rules are in tests/execution."""
+"""Documents that are named instead of sent, over HTTP; the rules are in tests/engine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,247 @@
+"""Cost estimation: an upper bound of the REST calls of an operation, before any is made.
+
+The resolvers themselves are run, once for each place in the operation, over placeholders; so how a
+field is fetched is said in one place, its resolver. Fields that can't lead to a REST call are
+passed over. What nobody can know ahead, such as how many groups a customer is in, is not bounded
+here but metered while the operation runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from graphql import GraphQLError, GraphQLObjectType, OperationType
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.backends.port import ById, Window
+from gateway.context import Context
+from gateway.engine._cost.placeholders import Note, Notes, PlaceholderContext
+from gateway.engine._plan.fetching import Fetched
+from gateway.engine._plan.fields import PlainInfo
+from gateway.engine._plan.plan import SHORT, Arguments, Link, Plan, Selection
+from gateway.errors import CallerError, LimitExceeded
+from gateway.loading.reads import GroupOf, Key, ListOf
+
+MOST_PLACES: Final = 500
+"""Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
+has more is refused, or estimating it would keep all others waiting.
+"""
+
+KEPT: Final = 8
+"""How many estimates are kept with a plan, and how many reads ahead each may have."""
+BYTES_PER_ESTIMATE: Final = 4_000
+"""With its key."""
+
+
+class CostEstimate(Struct, frozen=True, kw_only=True):
+    """What an operation may cost, and what is wrong with it."""
+
+    rest_calls: int
+    """The most that can be told ahead, without the surplus."""
+    surplus: int
+    """Further calls by which looking groups up may save more; not made where they do not fit."""
+    path: tuple[str, ...] | None
+    """Where rows are first multiplied, if anywhere."""
+    mistakes: Sequence[GraphQLError]
+    """Arguments for which the operation is not run, each with its path (without indexes) and
+    location: those above a limit, and those that would be met only after a REST call. Other
+    mistakes cost their own field, and nothing is called for it.
+    """
+
+    longest: Window
+    """The longest window that is asked for."""
+    places: int
+    """How many fields were gone through, those of each tenant counted."""
+    ahead: Sequence[ListOf]
+    """Reads of lists for which no answer has to be waited for."""
+
+
+def estimate(
+    plan: Plan, arguments: Arguments, context: Context, *, cap: int | None = None
+) -> CostEstimate:
+    """What an operation will come to, for the caller of `context`; with `cap`, if no window had
+    more rows. Raises LimitExceeded for one that takes too long to go through.
+    """
+    root = plan.root
+    if plan.operation is OperationType.MUTATION:
+        # One after the other, and what was read ahead of a change is read again after it.
+        parts = [replace(root, links=[link]) for link in root.links]
+    else:
+        parts = [root]
+    notes: list[Note] = []
+    mistakes: list[GraphQLError] = []
+    ahead: list[ListOf] = []
+    surplus, places, longest = 0, 0, Window(size=0)
+    for part in parts:
+        walk = _Walk(arguments, context, cap=cap, places=places)
+        walk.tick([_Place(part, None, ())], first=True)
+        looked_up, more = walk.looked_up()
+        notes += [*walk.notes.calls, *looked_up]
+        mistakes += walk.mistakes
+        ahead += walk.notes.ahead
+        surplus, places = surplus + more, walk.places
+        if walk.notes.longest.size > longest.size:
+            longest = walk.notes.longest
+    return CostEstimate(
+        rest_calls=sum(note.total for note in notes),
+        surplus=surplus,
+        path=next((note.per[0].path for note in notes if note.per), None),
+        mistakes=mistakes,
+        longest=longest,
+        places=places,
+        ahead=ahead,
+    )
+
+
+class CostEstimates:
+    """What a plan has come to, for the requests that come again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, CostEstimate] = {}
+        self.size = 0
+        """About the bytes that they take."""
+
+    def of(self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool) -> CostEstimate:
+        """As `estimate`, which is the same for all callers; kept only if it may be."""
+        values, tenant_uid = arguments.values, context.asker.tenant_uid
+        # What a header says of the tenant may have any length before a field asks for it.
+        short = tenant_uid is None or len(tenant_uid) <= SHORT
+        asked = (tenant_uid, values) if short and values is not None else None
+        if asked is not None and asked in self._known:
+            return self._known[asked]
+        estimated = estimate(plan, arguments, context)
+        # An exception that is raised twice would hold what its first request held.
+        worth_it = plan.lasting and not estimated.mistakes and len(estimated.ahead) <= KEPT
+        if keep and asked is not None and worth_it:
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[asked] = estimated
+            self.size = BYTES_PER_ESTIMATE * len(self._known)
+        return estimated
+
+
+class _Place(Struct, frozen=True):
+    """A selection of one object."""
+
+    selection: Selection
+    value: object
+    path: tuple[str, ...]
+
+
+class _Walk:
+    def __init__(
+        self, arguments: Arguments, context: Context, *, cap: int | None, places: int
+    ) -> None:
+        self.notes = Notes(cap=cap)
+        self.mistakes: list[GraphQLError] = []
+        self.places = places
+        self._arguments = arguments
+        self._context = context
+        self._placeholders = PlaceholderContext(context, self.notes)
+        self._info = PlainInfo(self._placeholders)
+
+    def looked_up(self) -> tuple[list[Note], int]:
+        """A call for each group that is looked up, and how many more there may be."""
+        tenants: dict[str, list[GroupOf]] = {}
+        for key in self.notes.groups:
+            tenants.setdefault(key.tenant_uid, []).append(key)
+        notes: list[Note] = []
+        surplus = 0
+        for tenant_uid, keys in tenants.items():
+            by_id = sum(isinstance(key.ref, ById) for key in keys)
+            # What the fields of one object ask for is one batch, or a part of one.
+            batches = len({self.notes.groups[key] for key in keys})
+            most = self._context.backend(tenant_uid).most
+            least = most.get_groups(by_id, len(keys) - by_id, batches=0)
+            notes.append(Note(least))
+            surplus += most.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+        return notes, surplus
+
+    def tick(self, places: list[_Place], *, first: bool = False) -> None:
+        """All that is asked ahead of the first answer, which loaders see together; and then, for
+        each answer, what is asked of it.
+        """
+        answered: list[list[_Place]] = []
+        most = self._context.asker.meter.limit
+        for place in places:  # grows as it is gone through
+            if most is not None and len(self.notes.groups) > most:
+                return  # it is too dear already, whatever else it asks for
+            for link in place.selection.links:
+                if not link.field.costly:
+                    continue
+                self.places += 1
+                if self.places > MOST_PLACES:
+                    raise LimitExceeded(
+                        f"This asks for REST calls in more than {MOST_PLACES} places.",
+                        allowed=MOST_PLACES,
+                        found=self.places,
+                    )
+                path = (*place.path, link.key)
+                self.notes.path = path
+                try:
+                    value, waited = self._follow(link, place.value)
+                except CallerError as mistake:
+                    if not first or isinstance(mistake, LimitExceeded):
+                        self.mistakes.append(_located(mistake, link, path))
+                    continue
+                except Exception:  # noqa: S112  # it will be met again, and cost this field only
+                    continue
+                below = list(self._below(link, value, path))
+                if waited:
+                    answered.append(below)
+                else:
+                    places.extend(below)
+        self._placeholders.end_of_tick()
+        for below in answered:
+            if below:
+                self.tick(below)
+
+    def _follow(self, link: Link, parent: object) -> tuple[object, bool]:
+        """The field's value over placeholders, and whether it has to be waited for."""
+        value = link.field.follow(parent, self._info, self._arguments.of(link))
+        if link.field.fetched is not None:
+            return self._fetched(link.field.fetched, value), True
+        if isinstance(value, Awaitable):
+            return _finished(value), True
+        return value, False
+
+    def _fetched(self, how: Fetched, wanted: Any) -> object:
+        answer = self._placeholders.answer
+        if isinstance(wanted, list):
+            return [answer(item) if isinstance(item, Key) else item for item in wanted]
+        return None if wanted is None else how.shown(answer(wanted), wanted, self._placeholders)
+
+    def _below(self, link: Link, value: object, path: tuple[str, ...]) -> Iterator[_Place]:
+        if not link.selections:
+            return
+        items = value if isinstance(value, list | tuple) else [value]
+        there = [item for item in items if not (item is None or isinstance(item, Exception))]
+        for item in self._placeholders.several(there) if len(there) > 1 else there:
+            for type_ in _types(link, item):
+                yield _Place(link.selections[type_.name], item, path)
+
+
+def _types(link: Link, item: object) -> Iterable[GraphQLObjectType]:
+    if len(link.types) == 1:
+        return link.types
+    return [
+        type_
+        for type_ in link.types
+        if type_.is_type_of is not None and type_.is_type_of(item, None)  # type: ignore[arg-type]
+    ]
+
+
+def _located(mistake: CallerError, link: Link, path: tuple[str, ...]) -> GraphQLError:
+    return GraphQLError(mistake.message, link.nodes, path=path, original_error=mistake)
+
+
+def _finished(value: Awaitable[Any]) -> Any:
+    """What an awaitable comes to that never has to wait."""
+    waiting = value.__await__()
+    try:
+        next(waiting)
+    except StopIteration as finished:
+        return finished.value
+    raise RuntimeError("A resolver has waited for something that has no placeholder.")

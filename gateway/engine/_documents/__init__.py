@@ -1,0 +1,1 @@
+"""A text becomes a valid document: cached, limited, validated; sent, or named by its hash."""

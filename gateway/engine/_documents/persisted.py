@@ -1,0 +1,184 @@
+"""Which document a request means, where it names one instead of sending it, and which may run.
+
+Three ways of naming one are understood: Apollo's `extensions.persistedQuery`, `documentId` of
+GraphQL over HTTP (appendix "Persisted Documents"), and Relay's `doc_id`, which is an id as any.
+Trusted documents come from a manifest; automatic persisted queries (APQ) from clients, at run
+time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from gateway.engine._documents.store import DocumentStore
+from gateway.errors import (
+    InvalidInput,
+    PersistedQueryNotAllowed,
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+)
+
+Mode = Literal["off", "log", "enforce"]
+PREFIX: Final = "sha256:"
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_EMPTY: Final[Mapping[str, str]] = types.MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentText:
+    """The text of the document that a request means."""
+
+    text: str = field(repr=False)
+    trusted: bool
+    """Whether it is one of the manifest's."""
+    unknown: str | None = None
+    """The SHA-256 of a document that only `log` lets run: for whoever completes the manifest."""
+    offered: bytes | None = field(default=None, repr=False)
+    """The digest that a client registers or uses it under, if `keep` finds it worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    id: str
+    binding: bool
+    """Whether a text beside it must be the one that it names."""
+
+
+class PersistedDocuments:
+    """The documents of a manifest, and those that clients register in `store`.
+
+    `off` does not use the manifest. `log` runs everything and tells what the manifest lacks.
+    `enforce` runs the manifest's documents alone, by id or by their exact text, and clients
+    register nothing. Without a `store` there are no automatic persisted queries.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, str] = _EMPTY,
+        *,
+        mode: Mode = "off",
+        store: DocumentStore | None = None,
+    ) -> None:
+        self._mode = mode
+        self._by_id = _EMPTY if mode == "off" else manifest
+        self._by_hash = {_sha256(text).hex(): text for text in self._by_id.values()}
+        self.texts = frozenset(self._by_id.values())
+        """Those that are trusted."""
+        self._store = None if mode == "enforce" else store
+
+    def find(
+        self,
+        query: str | None,
+        *,
+        document_id: str | None = None,
+        extensions: Mapping[str, object] | None = None,
+    ) -> DocumentText:
+        """The document that these parameters of a request mean; a text that is sent is the one.
+
+        Raises InvalidInput where they contradict each other or name a document wrongly, and
+        PersistedQueryNotSupported, PersistedQueryNotFound and PersistedQueryNotAllowed.
+        """
+        name = self._name(document_id or None, (extensions or {}).get("persistedQuery"))
+        if query:
+            return self._sent(query, name)
+        if name is not None:
+            return self._named(name)
+        if query is None:
+            raise InvalidInput("There is no query, and no id of one.", field=["query"])
+        return self._judged(query)  # no document either, as its parser will say
+
+    def keep(self, document: DocumentText, *, accepted: bool = True) -> None:
+        """Register `document`, if it was offered. To be called when it has turned out valid.
+        `accepted` says whether a backend knows the caller.
+
+        A store of whatever was sent would be filled most cheaply with what is no GraphQL at all,
+        and would answer for it again and again.
+        """
+        if document.offered is not None and self._store is not None:
+            self._store.put(document.offered, document.text, accepted=accepted)
+
+    def _name(self, document_id: str | None, persisted_query: object) -> _Name | None:
+        apollo = None
+        if persisted_query is not None:
+            if self._store is None and self._mode == "off":
+                # With a text too: Apollo's clients then stop sending hashes.
+                raise PersistedQueryNotSupported
+            apollo = self._apollo_hash(persisted_query)
+        if document_id is None:
+            return None if apollo is None else _Name(apollo, binding=True)
+        prefixed = document_id.startswith(PREFIX)
+        if prefixed and not _HASH.fullmatch(document_id.removeprefix(PREFIX)):
+            raise InvalidInput(
+                "A document's id that begins with sha256: goes on with 64 hexadecimal digits in "
+                "lower case."
+            )
+        if apollo is not None and apollo != document_id.removeprefix(PREFIX):
+            raise InvalidInput("extensions.persistedQuery names another document than the id does.")
+        return _Name(document_id, binding=prefixed or apollo is not None)
+
+    def _apollo_hash(self, persisted_query: object) -> str:
+        """The hash of `{"version": 1, "sha256Hash": "..."}`, or the id in its place.
+
+        A manifest may have been made with ids of another kind; Apollo's client sends those there.
+        """
+        at = ["extensions", "persistedQuery"]
+        if not isinstance(persisted_query, Mapping):
+            raise InvalidInput("extensions.persistedQuery is an object.", field=at)
+        version = persisted_query.get("version")
+        if type(version) is not int or version != 1:
+            raise InvalidInput(
+                "The version of extensions.persistedQuery is 1.", field=[*at, "version"]
+            )
+        given = persisted_query.get("sha256Hash")
+        if isinstance(given, str) and (given in self._by_id or _HASH.fullmatch(given)):
+            return given
+        raise InvalidInput(
+            "sha256Hash is 64 hexadecimal digits in lower case.", field=[*at, "sha256Hash"]
+        )
+
+    def _sent(self, text: str, name: _Name | None) -> DocumentText:
+        if name is None or not name.binding or self._by_id.get(name.id) == text:
+            return self._judged(text)
+        digest = _sha256(text)
+        if digest.hex() != name.id.removeprefix(PREFIX):
+            raise InvalidInput("The hash beside the query is not the SHA-256 of this query.")
+        return self._judged(text, offered=None if self._store is None else digest)
+
+    def _named(self, name: _Name) -> DocumentText:
+        digest = name.id.removeprefix(PREFIX)
+        trusted = self._by_id.get(name.id) or self._by_hash.get(digest)
+        if trusted is not None:
+            return DocumentText(text=trusted, trusted=True)
+        if self._store is None and self._mode == "off":
+            raise PersistedQueryNotSupported
+        text, offered = None, None
+        if self._store is not None and _HASH.fullmatch(digest):
+            offered = bytes.fromhex(digest)
+            text = self._store.get(offered)
+        if text is None:
+            raise PersistedQueryNotFound
+        return self._judged(text, offered=offered)  # a stranger's is an accepted caller's by now
+
+    def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
+        if text in self.texts:
+            return DocumentText(text=text, trusted=True)
+        match self._mode:
+            case "off":
+                return DocumentText(text=text, trusted=False, offered=offered)
+            case "log":
+                unknown = (offered or _sha256(text)).hex()
+                return DocumentText(text=text, trusted=False, unknown=unknown, offered=offered)
+            case "enforce":
+                raise PersistedQueryNotAllowed
+
+
+def _sha256(text: str) -> bytes:
+    try:
+        return hashlib.sha256(text.encode()).digest()
+    except UnicodeEncodeError:  # JSON can spell half of a surrogate pair
+        raise InvalidInput("The query is not Unicode.", field=["query"]) from None

@@ -1,0 +1,1 @@
+"""A document becomes a plan: arguments, generated serializers, which fields of records it shows."""

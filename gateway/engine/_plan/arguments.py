@@ -1,0 +1,165 @@
+"""The arguments of fields: from a node and a request's variables to what resolvers take.
+
+graphql-core and Strawberry coerce them between them, which takes longer than all else that is done
+for a small operation. So they do it once, ahead, with marks in place of the variables; what comes
+of it is a pattern that a request's values are put into.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+import strawberry
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLSchema,
+    Undefined,
+    is_required_argument,
+)
+from graphql.execution.values import VariableValues, coerce_argument
+from msgspec import structs
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import StrawberryArgument, convert_arguments
+
+from gateway.engine._documents.counts import variables_in
+
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+Given = Mapping[str, Any]
+"""A field's arguments, as its resolver takes them."""
+Fill = Callable[[Mapping[str, Any]], Any]
+"""From the values of variables to a value that was made of them."""
+SCALARS: Final = frozenset({str, int, float, bool})
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """Arguments made of variables that were sent, and not as null, a list or an object."""
+
+    variables: Sequence[str]
+    fill: Fill
+
+    def fits(self, values: Mapping[str, Any]) -> bool:
+        return all(type(values.get(name)) in SCALARS for name in self.variables)
+
+
+NONE: Final = Pattern((), lambda _values: {})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Expected:
+    """What is known of a field's arguments."""
+
+    field: GraphQLField  # held, because it is known by its id
+    always: Collection[str]
+    """Those that have a value, or are a mistake, where they are not given."""
+    arguments: Mapping[str, StrawberryArgument] | None
+    """As Strawberry has them, by their names in GraphQL; None for a field of introspection."""
+
+
+class Coercion:
+    """Coerces arguments for one schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
+        self._config, self._scalars = converter.config, converter.scalar_registry
+        self._known: dict[int, _Expected] = {}
+
+    def given(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
+        """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
+        expected = self._known.get(id(field)) or self._expected(field)
+        nodes = {argument.name.value: argument for argument in node.arguments or ()}
+        values: dict[str, Any] = {}
+        # As get_argument_values does, but without those of which nothing comes: most of them.
+        for name, definition in field.args.items():
+            if name in nodes or name in expected.always:
+                coerce_argument(values, node, name, definition, nodes.get(name), variables, None)
+        if expected.arguments is None:
+            return values
+        given = convert_arguments(
+            values,
+            [argument for name, argument in expected.arguments.items() if name in values],
+            scalar_registry=self._scalars,
+            config=self._config,
+        )
+        for extension in field.extensions[DEFINITION].extensions:
+            given = extension.map_arguments(given)
+        return given
+
+    def _expected(self, field: GraphQLField) -> _Expected:
+        always = [
+            name
+            for name, argument in field.args.items()
+            if is_required_argument(argument)
+            or argument.default is not None
+            or argument.default_value is not Undefined
+        ]
+        name_of = self._config.name_converter.from_argument
+        definition = field.extensions.get(DEFINITION)
+        arguments = definition and {name_of(each): each for each in definition.arguments}
+        known = self._known[id(field)] = _Expected(field, frozenset(always), arguments)
+        return known
+
+    def pattern(self, field: GraphQLField, node: FieldNode) -> Pattern | None:
+        """None where each request has to coerce them anew: to tell of a mistake, for one thing."""
+        if not field.args:
+            return NONE
+        names = list(dict.fromkeys(variables_in(node.arguments or ())))
+        marks = {name: _Mark(name) for name in names}
+        try:
+            given = dict(self.given(field, node, VariableValues({}, marks)))
+            return Pattern(names, _fill(given) if names else lambda _values: given)
+        except Exception:  # whatever it is, a request meets it again if it is more than a mark's
+            return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Mark:
+    """Stands for the value of a variable."""
+
+    name: str
+
+
+class _Unknown(Exception):
+    """A value of a type that may hold marks where nobody looks."""
+
+
+def _fill(value: Any) -> Fill:
+    """Raises _Unknown."""
+    if isinstance(value, _Mark):
+        name = value.name
+        return lambda values: values[name]
+    parts = _parts(value)
+    fills = {key: _fill(part) for key, part in parts.items() if _marked(part)}
+    if not fills:
+        return lambda _values: value
+    make: Callable[..., Any] = dict if isinstance(value, dict) else type(value)
+    if isinstance(value, list):
+        return lambda values: [
+            fills[index](values) if index in fills else part for index, part in parts.items()
+        ]
+    return lambda values: make(**parts | {key: fill(values) for key, fill in fills.items()})
+
+
+def _marked(value: Any) -> bool:
+    return isinstance(value, _Mark) or any(_marked(part) for part in _parts(value).values())
+
+
+def _parts(value: Any) -> dict[Any, Any]:
+    """What a value is made of, by index, key or parameter; raises _Unknown."""
+    if value is None or value is strawberry.UNSET or isinstance(value, str | int | float | Enum):
+        return {}
+    if isinstance(value, _Mark):
+        return {}
+    if isinstance(value, list):
+        return dict(enumerate(value))
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, msgspec.Struct):
+        return structs.asdict(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise _Unknown(type(value))

@@ -1,1 +1,0 @@
-"""How an operation becomes REST calls: read, chosen, estimated, executed."""
