@@ -20,7 +20,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.context import Tenants
 from gateway.engine._documents.documents import Documents
 from gateway.engine._documents.manifest import read_manifest
 from gateway.engine._documents.persisted import PersistedDocuments
@@ -30,6 +29,7 @@ from gateway.http.endpoint import Endpoint, EndpointSettings
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
+from gateway.request import Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema

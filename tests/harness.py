@@ -19,7 +19,7 @@ from gateway import serving
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
-from gateway.context import Asker, Context, Tenants
+from gateway.request import Client, Context, Tenants
 from gateway.schema import create_schema
 from gateway.settings import Bounds, FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
@@ -206,7 +206,7 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
     now = asyncio.get_running_loop().time()
     standing = AcceptedTokens().standing(TOKEN)
     standing.answered(200)
-    asker = Asker(
+    client = Client(
         tokens={"authorization": TOKEN},
         standings={"authorization": standing},
         request_id="test",
@@ -215,4 +215,4 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
         deadline=now + 60,
         meter=Meter(limit=limit),
     )
-    return Context(asker, Tenants(connectors={TENANT: connector}), bounds)
+    return Context(client, Tenants(connectors={TENANT: connector}), bounds)

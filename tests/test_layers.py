@@ -186,7 +186,7 @@ def test_some_rooms_know_next_to_nothing(package, allowed):
 
 def test_graphql_is_known_to_few():
     """Below the loaders nobody knows that the question was asked in GraphQL."""
-    allowed = ("schema", "engine", "http", "context")
+    allowed = ("schema", "engine", "http", "request")
 
     assert [name for name in importers("graphql", "strawberry") if not within(name, *allowed)] == []
 
@@ -208,7 +208,7 @@ def test_adapters_do_not_know_each_other():
 
 def test_the_schema_sees_the_port_and_no_adapter():
     """A resolver can't ask a particular backend, only any."""
-    for module in filter(lambda name: within(name, "schema", "context", "loading"), MODULES):
+    for module in filter(lambda name: within(name, "schema", "request", "loading"), MODULES):
         beyond = {name for name in ours(module) if within(name, "backends", "rest")}
         assert beyond <= {"gateway.backends.port"}, module
 

@@ -18,7 +18,6 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from gateway.context import Context
 from gateway.engine._cost import budget
 from gateway.engine._documents.documents import Document, Documents, Refused
 from gateway.engine._documents.limits import variables_refusal
@@ -30,6 +29,7 @@ from gateway.engine._run.time_slices import SLICE, TimeSlices
 from gateway.engine.prepared import PreparedOperation, PreparedPlan
 from gateway.errors import GatewayError
 from gateway.loading.answer_cache import AnswerCache
+from gateway.request import Context
 
 MOST_COERCION_ERRORS: Final = 50
 
@@ -104,7 +104,7 @@ class Operations:
             meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
         except GatewayError as refusal:
             raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
-        accepted = context.asker.accepted
+        accepted = context.client.accepted
         document = self._documents.read(meant.text, accepted=accepted)
         if isinstance(document, Sequence):
             raise Refused(document)

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.accepted_tokens import AcceptedTokens
-from gateway.context import Asker, Context, Tenants
 from gateway.engine._documents.documents import Refused
 from gateway.engine.operation import Operation, Operations
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
@@ -36,6 +35,7 @@ from gateway.http.requests import (
     wants_page,
 )
 from gateway.http.share import Account, Share
+from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
@@ -108,11 +108,11 @@ class Endpoint:
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            asker = self._asker(request, headers, request_id)
-            if asker.accepted:
-                answered = await self._answering(request, headers, asker, None)
+            client = self._client(request, headers, request_id)
+            if client.accepted:
+                answered = await self._answering(request, headers, client, None)
             else:
-                answered = await self._to_stranger(request, headers, asker)
+                answered = await self._to_stranger(request, headers, client)
             if answered is None:
                 return Response(status_code=CLIENT_GONE)  # nobody reads it
             content, executed = answered
@@ -136,11 +136,11 @@ class Endpoint:
             media_type=f"{media_type or JSON}; charset=utf-8",
         )
 
-    async def _read(self, request: Request, headers: Headers, asker: Asker) -> GraphQLRequest:
+    async def _read(self, request: Request, headers: Headers, client: Client) -> GraphQLRequest:
         settings = self._settings
         if request.method == "POST":
             try:
-                with self._time_limits.until(asker.deadline):
+                with self._time_limits.until(client.deadline):
                     body = await read_body(
                         headers, request.receive, max_body=settings.max_request_body
                     )
@@ -149,7 +149,7 @@ class Endpoint:
                 gone = {"Connection": "close"}
                 raise BadRequest(408, "The body did not come in time.", headers=gone) from None
             if len(body) > LARGE:
-                await self._turn(request, asker, LAST, len(body))
+                await self._turn(request, client, LAST, len(body))
             return read_post(body, max_variables=settings.max_variables)
         if request.method == "GET" and settings.get:
             return read_get(
@@ -163,13 +163,13 @@ class Endpoint:
     def _not_allowed(self, message: str) -> BadRequest:
         return BadRequest(405, message, headers={"Allow": self._methods})
 
-    def _asker(self, request: Request, headers: Headers, request_id: str) -> Asker:
+    def _client(self, request: Request, headers: Headers, request_id: str) -> Client:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         # What is mounted in another server begins when that calls it.
         began = request.scope.get("state", {}).get("began", asyncio.get_running_loop().time())
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
-        return Asker(
+        return Client(
             tokens=tokens,
             standings={name: self._accepted.standing(token) for name, token in tokens.items()},
             request_id=request_id,
@@ -181,62 +181,62 @@ class Endpoint:
         )
 
     async def _to_stranger(
-        self, request: Request, headers: Headers, asker: Asker
+        self, request: Request, headers: Headers, client: Client
     ) -> tuple[bytes, bool] | None:
         """As `_answering`, charged to the share of strangers."""
         account = Account(self._strangers)
         try:
-            return await account.charged(self._answering(request, headers, asker, account))
+            return await account.charged(self._answering(request, headers, client, account))
         finally:
             account.end()
-            if asker.accepted:  # whom a backend knows by the end of it was none
+            if client.accepted:  # whom a backend knows by the end of it was none
                 account.give_back()
 
     async def _answering(
-        self, request: Request, headers: Headers, asker: Asker, account: Account | None
+        self, request: Request, headers: Headers, client: Client, account: Account | None
     ) -> tuple[bytes, bool] | None:
         """As `_answered`, once the request was read and let in."""
         name = None
         try:
-            wanted = await self._read(request, headers, asker)
+            wanted = await self._read(request, headers, client)
             name = wanted.operation_name
             if account is not None and not self._strangers.open:
                 known = self._operations.knows(
                     wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
                 )
-                await self._turn(request, asker, KNOWN if known else NEW, wanted.size)
-            return await self._answered(wanted, asker, request, account)
+                await self._turn(request, client, KNOWN if known else NEW, wanted.size)
+            return await self._answered(wanted, client, request, account)
         except Disconnected:
-            self._done(name, asker, ("CLIENT_GONE",))
+            self._done(name, client, ("CLIENT_GONE",))
             return None
         except Overloaded as refusal:
-            self._done(name, asker, (refusal.code,))
+            self._done(name, client, (refusal.code,))
             raise
 
     @staticmethod
     def _patience(context: Context) -> float | None:
         """How long a stranger's operation may wait; None where it is to go on at once."""
-        if context.asker.accepted or context.changes:
+        if context.client.accepted or context.changes:
             return None
-        return context.asker.deadline - asyncio.get_running_loop().time()
+        return context.client.deadline - asyncio.get_running_loop().time()
 
-    async def _turn(self, request: Request, asker: Asker, *rank: int) -> None:
+    async def _turn(self, request: Request, client: Client, *rank: int) -> None:
         """Wait for a stranger's turn; raises Overloaded, and Disconnected."""
-        if asker.accepted or self._strangers.open:
+        if client.accepted or self._strangers.open:
             return
         try:
-            with self._time_limits.until(asker.deadline):
+            with self._time_limits.until(client.deadline):
                 await while_connected(self._strangers.enter(*rank), request.receive)
         except TimeoutError:
             raise self._strangers.overloaded() from None
 
     async def _answered(
-        self, wanted: GraphQLRequest, asker: Asker, request: Request, account: Account | None
+        self, wanted: GraphQLRequest, client: Client, request: Request, account: Account | None
     ) -> tuple[bytes, bool] | None:
         """The response's content, and whether the operation was executed at all; None where the
         client has left and the work was ended.
         """
-        context = Context(asker, self._tenants, self._bounds)
+        context = Context(client, self._tenants, self._bounds)
         if account is not None:
             account.begin(BEGUN, lambda: self._patience(context))
         try:
@@ -255,7 +255,7 @@ class Endpoint:
         try:
             return await while_connected(work, request.receive), True
         except Disconnected:
-            self._done(wanted.operation_name, asker, ("CLIENT_GONE",))
+            self._done(wanted.operation_name, client, ("CLIENT_GONE",))
             return None
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
@@ -272,7 +272,7 @@ class Endpoint:
                 UntrustedDocument(
                     operation_name=_loggable(wanted.operation_name),
                     sha256=operation.untrusted,
-                    request_id=context.asker.request_id,
+                    request_id=context.client.request_id,
                 )
             )
         return operation
@@ -306,36 +306,36 @@ class Endpoint:
         """The encoded body: one that is larger than was estimated becomes an error, unless it tells
         of a change.
         """
-        asker, allowed = context.asker, self._bounds.max_response_body
+        client, allowed = context.client, self._bounds.max_response_body
         body = answers.body(
             data,
             errors,
             most=self._bounds.max_errors,
             unlisted=context.reports.unlisted,
-            request_id=asker.request_id,
+            request_id=client.request_id,
             executed=executed,
         )
         shown = dict(extensions or {})
-        if asker.shows_cost:
-            shown["cost"] = _cost(asker.meter)
+        if client.shows_cost:
+            shown["cost"] = _cost(client.meter)
         if shown:
             body["extensions"] = shown
         content = answers.encoded(body)
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        self._done(wanted.operation_name, asker, answers.codes(body))
+        self._done(wanted.operation_name, client, answers.codes(body))
         return content
 
-    def _done(self, name: str | None, asker: Asker, codes: Sequence[str]) -> None:
+    def _done(self, name: str | None, client: Client, codes: Sequence[str]) -> None:
         self._observe(
             OperationDone(
                 operation_name=_loggable(name),
-                seconds=asyncio.get_running_loop().time() - asker.began,
-                rest_calls=asker.meter.rest_calls,
-                repeats=asker.meter.repeats,
+                seconds=asyncio.get_running_loop().time() - client.began,
+                rest_calls=client.meter.rest_calls,
+                repeats=client.meter.repeats,
                 error_codes=codes,
-                request_id=asker.request_id,
+                request_id=client.request_id,
             )
         )
 

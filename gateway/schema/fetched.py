@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from gateway.context import Context
 from gateway.engine._plan import fetching
 from gateway.loading.reads import GroupOf, Key
 from gateway.records import Omission, Page
+from gateway.request import Context
 from gateway.schema.node import Info
 
 Show = Callable[[Any, Any, Context], Any]

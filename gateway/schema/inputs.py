@@ -14,8 +14,8 @@ import strawberry
 from graphql import Undefined
 
 from gateway.backends.port import ById, ByKey, CustomFieldsDraft, GroupRef
-from gateway.context import IDENTIFIER, Context
 from gateway.errors import InvalidInput, LimitExceeded
+from gateway.request import IDENTIFIER, Context
 from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, SortDirection
 from gateway.schema.node import parse_global_id
 from gateway.schema.scalars import Json

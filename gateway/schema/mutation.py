@@ -20,7 +20,6 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
 )
-from gateway.context import Context
 from gateway.errors import (
     CallerError,
     GatewayError,
@@ -30,6 +29,7 @@ from gateway.errors import (
 )
 from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
+from gateway.request import Context
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
 from gateway.schema.fetched import Fetched

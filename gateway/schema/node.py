@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import strawberry
 
-from gateway.context import Context
 from gateway.errors import InvalidInput
+from gateway.request import Context
 from gateway.schema.paging import MAX_OPAQUE
 
 Info = strawberry.Info[Context, None]

@@ -24,9 +24,9 @@ from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.context import Context
 from gateway.engine._run.failures import LOST
 from gateway.records import Repaired, RepairedText
+from gateway.request import Context
 
 
 class _Collected(CollectedErrors):

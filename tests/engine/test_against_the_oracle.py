@@ -20,13 +20,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.context import Context
 from gateway.engine._documents.documents import Documents, Refused
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.plan import BYTES_PER_SERIALIZER
 from gateway.engine._run.time_slices import SLICE
 from gateway.engine.operation import Operations
 from gateway.http import answers
+from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.node import global_id
 from gateway.settings import Bounds, DocumentLimits
@@ -161,7 +161,7 @@ def context(transport: httpx.AsyncBaseTransport, *, max_errors: int = 10_000) ->
 
 def again(asked: Context) -> Context:
     """A context that has read what this one has, and shown nothing."""
-    fresh = Context(asked.asker, asked.tenants, asked.bounds)
+    fresh = Context(asked.client, asked.tenants, asked.bounds)
     vars(fresh)["loaders"] = asked.loaders
     return fresh
 
@@ -264,10 +264,10 @@ def test_the_oracle_gives_the_same_answer(record_property):
                 assert same(differing, differently), query
                 second = await answer(fast, query, again(one), calls=calls)
                 assert same(second, await answer(sliced, query, again(one), calls=calls)), query
-                made = one.asker.meter.rest_calls
+                made = one.client.meter.rest_calls
                 wanted = await answer(fast, query, again(one), by_oracle=True, calls=calls)
                 if not query.startswith("mutation"):
-                    assert one.asker.meter.rest_calls == made, query
+                    assert one.client.meter.rest_calls == made, query
                 of_whole = await answer(whole, query, another, by_oracle=True, calls=calls)
                 return got, second, wanted, of_whole
             finally:
@@ -361,7 +361,7 @@ async def test_the_oracle_gives_the_same_answer_to_what_is_written_by_hand(how_b
     for query, variables, name in BY_HAND:
         asked = context(Imagined(3, how_broken))
         got = await answer(fast, query, asked, variables=variables, name=name)
-        made = asked.asker.meter.rest_calls
+        made = asked.client.meter.rest_calls
         second = await answer(fast, query, again(asked), variables=variables, name=name)
         wanted = await answer(
             fast, query, again(asked), by_oracle=True, variables=variables, name=name
@@ -372,7 +372,7 @@ async def test_the_oracle_gives_the_same_answer_to_what_is_written_by_hand(how_b
             each.get("body", {}).get("errors", []).sort(key=json.dumps)
         assert {**got, "bytes": 0} == {**wanted, "bytes": 0}, (query, variables)
         assert {**second, "bytes": 0} == {**wanted, "bytes": 0}, (query, variables)
-        assert asked.asker.meter.rest_calls == made, (query, variables)
+        assert asked.client.meter.rest_calls == made, (query, variables)
 
 
 async def test_what_is_below_a_plain_list_takes_room_too():

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Position
-from gateway.context import Asker, Context, Tenants
 from gateway.engine._documents.documents import Documents, Refused
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.fields import Costly
 from gateway.engine.operation import Operations
+from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
 from gateway.settings import Bounds, DocumentLimits
@@ -57,7 +57,7 @@ class Stage:
     async def run(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Meter]:
         """The bound as it was ahead, and the meter as it was in the end."""
         context = asking(self.world.connector, BOUNDS, limit=100_000)
-        meter = context.asker.meter
+        meter = context.client.meter
         operation = self.operations.operation(query, None, variables or {}, context, extensions={})
         ahead = meter.planned
         try:
@@ -232,15 +232,15 @@ def _planned(
         operation = operations.operation(AGAIN, name, variables, context, extensions={})
     except Refused as refusal:
         return [(error.message, error.path) for error in refusal.errors]
-    return context.asker.meter.planned, list(operation.run.ahead)
+    return context.client.meter.planned, list(operation.run.ahead)
 
 
 def _context(tenant: str | None) -> Context:
-    asker = Asker(
+    client = Client(
         tokens={}, request_id="", tenant_uid=tenant, began=0, deadline=60, meter=Meter(1_000)
     )
     connectors = {"small": _unreachable(4), "large": _unreachable(200)}
-    return Context(asker, Tenants(connectors=connectors), BOUNDS)
+    return Context(client, Tenants(connectors=connectors), BOUNDS)
 
 
 def _unreachable(page_size: int) -> FlowRetail:

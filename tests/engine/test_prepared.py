@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.context import Context
 from gateway.engine._documents.documents import STRANGERS, Document, Documents
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._documents.store import DocumentStore
 from gateway.engine.operation import Operation, Operations
 from gateway.engine.prepared import MOST_PLANS
 from gateway.errors import PersistedQueryNotFound
+from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
@@ -78,17 +78,17 @@ class Stage:
             Upstream("flow_retail", settings, transport, lambda _event: None), settings
         )
 
-    def context(self, *, accepted: bool = True, **asker: Any) -> Context:
+    def context(self, *, accepted: bool = True, **client: Any) -> Context:
         context = asking(self._connector, BOUNDS)
         if not accepted:
-            asker["standings"] = {}
-        return Context(replace(context.asker, **asker), context.tenants, BOUNDS)
+            client["standings"] = {}
+        return Context(replace(context.client, **client), context.tenants, BOUNDS)
 
     def make(
-        self, text: str, variables: Mapping[str, Any] | None = None, **asker: Any
+        self, text: str, variables: Mapping[str, Any] | None = None, **client: Any
     ) -> Operation:
         return self.operations.operation(
-            text, None, variables or {}, self.context(**asker), extensions={}
+            text, None, variables or {}, self.context(**client), extensions={}
         )
 
 

@@ -610,7 +610,7 @@ async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
 # -- what is left behind
 
 OURS = {
-    "Asker",
+    "Client",
     "Caller",
     "Context",
     "PlaceholderContext",

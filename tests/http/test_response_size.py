@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.context import Tenants
 from gateway.engine._run.account import STRANGERS
 from gateway.http.endpoint import Endpoint, EndpointSettings
+from gateway.request import Tenants
 from gateway.settings import Bounds
 from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings
 from tests.two_backends import Commercetools, both, running_commercetools

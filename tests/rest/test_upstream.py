@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.port import Caller
-from gateway.context import Asker
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -32,6 +31,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.loading.answer_cache import AnswerCache
+from gateway.request import Client
 from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream, UpstreamCall
 from gateway.settings import Upstream as UpstreamSettings
 from gateway.simulator import faults
@@ -933,7 +933,7 @@ async def test_no_repr_has_the_token_in_it():
     """Not of what is given the token, nor of what holds it."""
     asking = caller()
     made, _ = upstream()
-    asker = Asker(
+    client = Client(
         tokens={"authorization": SECRET},
         request_id="req-1",
         tenant_uid=None,
@@ -942,7 +942,7 @@ async def test_no_repr_has_the_token_in_it():
         meter=asking.meter,
     )
 
-    for holder in (asking, asker, made, made.connect(asking), Answer(400, b"")):
+    for holder in (asking, client, made, made.connect(asking), Answer(400, b"")):
         assert SECRET not in repr(holder)
         assert SECRET not in str(holder)
 

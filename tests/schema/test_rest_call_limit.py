@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from strawberry.types.execution import ExecutionResult
 
-from gateway.context import Asker, Context, Tenants
 from gateway.errors import LimitExceeded
+from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
@@ -31,7 +31,7 @@ async def ask(
     world: World, query: str, variables: Mapping[str, object] | None = None, *, limit: int
 ) -> tuple[Any, ExecutionResult]:
     """The data, and all of the result, of an operation that may make `limit` REST calls."""
-    asker = Asker(
+    client = Client(
         tokens={"authorization": TOKEN},
         request_id="r1",
         tenant_uid=world.tenant,
@@ -40,13 +40,13 @@ async def ask(
         meter=Meter(limit=limit),
     )
     bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=1000)
-    context = Context(asker, Tenants(connectors={}, default=world.connector), bounds)
+    context = Context(client, Tenants(connectors={}, default=world.connector), bounds)
     world.journal.clear()
     try:
         result = await SCHEMA.execute(query, variable_values=variables, context_value=context)  # type: ignore[arg-type]
     finally:
         await context.close()
-    assert len(world.calls) == asker.meter.rest_calls <= limit
+    assert len(world.calls) == client.meter.rest_calls <= limit
     assert isinstance(result, ExecutionResult)
     return result.data, result
 

@@ -6,11 +6,11 @@ from typing import Final
 
 from graphql import GraphQLError, OperationDefinitionNode
 
-from gateway.context import Context
 from gateway.engine._cost.cost_estimate import CostEstimate, CostEstimates, estimate
 from gateway.engine._documents.documents import Refused
 from gateway.engine._plan.plan import Arguments, Plan
 from gateway.errors import LimitExceeded
+from gateway.request import Context
 
 FEW_PLACES: Final = 200
 """Of an operation whose cost is estimated again with shorter pages, to tell which would fit."""
@@ -36,7 +36,7 @@ def hold(
     _hold_arguments(plan, arguments)
     if estimated.mistakes:
         raise Refused(estimated.mistakes)
-    meter, rest_calls = context.asker.meter, estimated.rest_calls
+    meter, rest_calls = context.client.meter, estimated.rest_calls
     meter.planned = rest_calls + estimated.surplus
     if meter.limit is not None:
         if rest_calls > meter.limit:

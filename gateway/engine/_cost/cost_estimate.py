@@ -16,13 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.backends.port import ById, Window
-from gateway.context import Context
 from gateway.engine._cost.placeholders import Note, Notes, PlaceholderContext
 from gateway.engine._plan.fetching import Fetched
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import SHORT, Arguments, Link, Plan, Selection
 from gateway.errors import CallerError, LimitExceeded
 from gateway.loading.reads import GroupOf, Key, ListOf
+from gateway.request import Context
 
 MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
@@ -105,7 +105,7 @@ class CostEstimates:
 
     def of(self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool) -> CostEstimate:
         """As `estimate`, which is the same for all callers; kept only if it may be."""
-        values, tenant_uid = arguments.values, context.asker.tenant_uid
+        values, tenant_uid = arguments.values, context.client.tenant_uid
         # What a header says of the tenant may have any length before a field asks for it.
         short = tenant_uid is None or len(tenant_uid) <= SHORT
         asked = (tenant_uid, values) if short and values is not None else None
@@ -164,7 +164,7 @@ class _Walk:
         each answer, what is asked of it.
         """
         answered: list[list[_Place]] = []
-        most = self._context.asker.meter.limit
+        most = self._context.client.meter.limit
         for place in places:  # grows as it is gone through
             if most is not None and len(self.notes.groups) > most:
                 return  # it is too dear already, whatever else it asks for

@@ -27,10 +27,10 @@ from gateway.backends.port import (
     MembershipEdit,
     Window,
 )
-from gateway.context import Context
 from gateway.engine._run.account import Uncounted
 from gateway.loading.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, one_call, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
+from gateway.request import Context
 from gateway.selection import Selection
 
 UNKNOWN: Final = "?"
@@ -111,8 +111,8 @@ class PlaceholderContext(Context):
     """A context like another one, in which nothing is called."""
 
     def __init__(self, real: Context, notes: Notes) -> None:
-        super().__init__(real.asker, real.tenants, real.bounds)
-        self.account = Uncounted(real.bounds, deadline=real.asker.deadline)
+        super().__init__(real.client, real.tenants, real.bounds)
+        self.account = Uncounted(real.bounds, deadline=real.client.deadline)
         self._real = real
         self._notes = notes
         self._answers: dict[Key, Any] = {}

@@ -25,10 +25,10 @@ from graphql.pyutils import Path
 from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gateway.context import Context
 from gateway.engine._plan.arguments import Given
 from gateway.engine._plan.expressions import own_resolver
 from gateway.engine._plan.fetching import Fetched
+from gateway.request import Context
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 KEPT_AS: Final = "gateway.fields"

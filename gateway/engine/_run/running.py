@@ -25,7 +25,6 @@ from graphql import (
 )
 from graphql.pyutils import Path
 
-from gateway.context import Context
 from gateway.engine._plan.expressions import ENCODED, Weigh
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import Arguments, Link, Plan, Selection
@@ -33,6 +32,7 @@ from gateway.engine._run.careful import Careful, Null, null_error
 from gateway.engine._run.failures import Failure, Failures, Steps, Told, expected
 from gateway.engine._run.identity import identity_keys
 from gateway.engine._run.time_slices import TimeSlices
+from gateway.request import Context
 
 Object = Any
 """An object of the response: a dict, or a struct if all of it is plain."""
@@ -585,7 +585,7 @@ class Run:
         while self._later or self._pending or self._postponed:
             if self._later:
                 await self._slices.run(self._later.popleft())
-            elif self._postponed and (self._context.asker.accepted or not self._pending):
+            elif self._postponed and (self._context.client.accepted or not self._pending):
                 self._complete(*self._postponed.pop(0))
             else:
                 self._wake = asyncio.get_running_loop().create_future()

@@ -61,7 +61,7 @@ class Tenants:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Client:
     """Who sent the request, as its headers say."""
 
     tokens: Mapping[str, str] = field(repr=False)
@@ -89,13 +89,13 @@ class Asker:
 class Context:
     """One request's; made for it, closed with it, and shared with no other."""
 
-    def __init__(self, asker: Asker, tenants: Tenants, bounds: Bounds) -> None:
-        self.asker = asker
+    def __init__(self, client: Client, tenants: Tenants, bounds: Bounds) -> None:
+        self.client = client
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
         self._tenant_uids: set[str] = set()
         self.bounds = bounds
-        self.account = Account(bounds, deadline=asker.deadline, accepted=lambda: asker.accepted)
+        self.account = Account(bounds, deadline=client.deadline, accepted=lambda: client.accepted)
         self.reports = Reports(bounds.max_errors)
         self.selected: Selection | None = None
         """What the operation looks at of records; None: everything."""
@@ -119,7 +119,7 @@ class Context:
 
         `field` is where the client has named it.
         """
-        uid = given if given is not None else self.asker.tenant_uid
+        uid = given if given is not None else self.client.tenant_uid
         if uid is None:
             raise InvalidInput("Which tenant? Name it, or send the X-Tenant header.", field=field)
         if not IDENTIFIER.fullmatch(uid):
@@ -133,10 +133,10 @@ class Context:
         """Raises what is said of every tenant, be there one or not: or callers who may see none
         could find out which there are, and what holds them.
         """
-        if not self.asker.tokens:
+        if not self.client.tokens:
             raise Unauthenticated("This tenant is told of to callers with a bearer token only.")
         if uid not in self._tenant_uids:
-            if len(self._tenant_uids) >= GUESSES and not self.asker.accepted:
+            if len(self._tenant_uids) >= GUESSES and not self.client.accepted:
                 raise LimitExceeded(
                     f"More than {GUESSES} tenants are named before a backend accepts the token.",
                     allowed=GUESSES,
@@ -158,15 +158,15 @@ class Context:
     def _connect(self, tenant_uid: str, selected: Selection | None) -> Backend:
         connector = self.tenants.connector(tenant_uid)
         header = connector.bearer_header.lower()
-        standing = self.asker.standings.get(header)
+        standing = self.client.standings.get(header)
         caller = Caller(
             tenant_uid=tenant_uid,
             # No other: it would let one vendor act as the caller at the other.
-            token=self.asker.tokens.get(header),
+            token=self.client.tokens.get(header),
             bearer_header=connector.bearer_header,
-            request_id=self.asker.request_id,
-            deadline=self.asker.deadline,
-            meter=self.asker.meter,
+            request_id=self.client.request_id,
+            deadline=self.client.deadline,
+            meter=self.client.meter,
             selected=selected,
             answers=self.answers,
             answered=None if standing is None else standing.answered,
@@ -180,7 +180,7 @@ class Context:
         Raises LimitExceeded, and begins nothing, where it may take more REST calls than are left:
         `most` is the backend's word for it.
         """
-        self.asker.meter.require(most)
+        self.client.meter.require(most)
         self.changes = True
         try:
             return await change()

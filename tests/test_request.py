@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.backends.port import Backend, Caller
-from gateway.context import Asker, Context, Tenants
 from gateway.errors import InvalidInput, LimitExceeded
+from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
@@ -30,7 +30,7 @@ def context(
     meter: Meter | None = None,
     **bounds_too: int,
 ) -> Context:
-    asker = Asker(
+    client = Client(
         tokens={"authorization": "s3cret"},
         request_id="r1",
         tenant_uid=default,
@@ -39,7 +39,7 @@ def context(
         meter=meter or Meter(),
     )
     bounds = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=10, **bounds_too)
-    return Context(asker, tenants, bounds)
+    return Context(client, tenants, bounds)
 
 
 async def test_a_backend_speaks_for_this_caller():
@@ -136,7 +136,7 @@ async def test_the_token_shows_in_no_repr():
     asked = context(Tenants(connectors={}, default=flow))
     asked.backend("shop")
 
-    shown = repr(asked.asker) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
+    shown = repr(asked.client) + repr(flow.callers) + repr(asked) + repr(asked.__dict__)
 
     assert "s3cret" not in shown
 
