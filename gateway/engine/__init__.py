@@ -1,5 +1,6 @@
 """How an operation becomes REST calls: read, chosen, estimated, executed."""
 
+from gateway.engine._limits import DocumentLimits, ResponseLimits
 from gateway.engine._plan.fetching import Fetched
 
-__all__ = ["Fetched"]
+__all__ = ["DocumentLimits", "Fetched", "ResponseLimits"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.settings.bounds import Bounds, DocumentLimits
+from gateway.engine import DocumentLimits
+from gateway.settings.bounds import Bounds
 from gateway.settings.settings import (
     BACKENDS,
     TENANT_UID,

@@ -1,56 +1,23 @@
-"""How much one operation may ask for and show: the limits among the settings."""
+"""How much a request may ask for at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
 
 from msgspec import Meta
 
+from gateway.engine import ResponseLimits
+
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+OUTCOME_FIELDS: Final = 10
+"""Of one customer in a change's payload: the schema has seven."""
+OUTCOME_BYTES: Final = 100
+"""Of each of these fields."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
-    """The most that a document may have; from `max_depth` on, of what one operation executes.
-
-    With these defaults nothing is known that takes longer than 50 ms to parse and validate; twice
-    the characters, tokens or comparisons take twice the time.
-    """
-
-    max_document: Count = 30_000
-    """Characters of a document: 30 for each token, blanks and comments included."""
-    max_lines: Count = 1_000
-    """Lines of a document; every error looks for its line from the first one on."""
-    max_tokens: Count = 1_000
-    """Names, values and punctuation marks of a document; GraphiQL's introspection query has 191."""
-    max_depth: Count = 15
-    """Levels of fields; GraphiQL's introspection query has as many."""
-    max_nesting: Count = 100
-    """Levels of lists and objects in one value, and of lists in one type; a custom field's value
-    may have 64.
-    """
-    max_alias_length: Count = 100
-    """Characters of one alias: it is written once, and shown in every object."""
-    max_fields: Count = 1_000
-    """Fields of an operation; so fragments save tokens, but make nothing larger than without."""
-    max_root_fields: Count = 25
-    """Fields of an operation's first level; each may be a REST call."""
-    max_aliases: Count = 100
-    """Fields of an operation that have an alias."""
-    max_directives: Count = 100
-    """Directives of an operation."""
-    max_fragment_spreads: Count = 100
-    """Fragments that an operation spreads, inline ones included."""
-    max_comparisons: Count = 10_000
-    """Steps of validation to find whether fields that share a name can be merged, two for a pair:
-    a field can stand a hundred times in one place.
-    """
-
-
-# Without slots: Settings has the fields of another dataclass too.
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class Bounds(ResponseLimits):
     """How much may be asked for at once, and shown."""
 
     default_page_size: Count = 20
@@ -61,15 +28,13 @@ class Bounds:
     """Customers in each list of one membership edit."""
     max_custom_fields: Count = 500
     """Custom fields in each list of one change; commercetools takes 500 actions at once."""
-    max_rows: Count = 20_000
-    """Rows that one operation may show; a row is counted each time that it stands in the answer."""
-    max_values: Count = 200_000
-    """Fields of all objects that one operation may show."""
-    max_response_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 20_000_000
-    """Bytes of one response, counted while it is made; 1,000,000 at most while no backend has
-    accepted the request's token.
-    """
-    max_entities: Count = 1_000
-    """Distinct ids of `nodes` and representations of `_entities` in one operation."""
-    max_errors: Count = 100
-    """Errors that a response lists; the others are counted."""
+
+    @property
+    def of_changes(self) -> ResponseLimits:
+        """Room for the outcome of each customer of the largest change."""
+        customers = 2 * self.max_membership_uids  # in two lists
+        return replace(
+            self,
+            max_values=OUTCOME_FIELDS * customers,
+            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
+        )

@@ -9,7 +9,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from gateway.settings.bounds import Bounds, Count, DocumentLimits
+from gateway.engine import DocumentLimits
+from gateway.settings.bounds import Bounds, Count
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]

@@ -20,8 +20,8 @@ from graphql import (
 )
 
 from gateway.engine._documents.counts import COUNTED, counts, fragment_counts, uses
+from gateway.engine._limits import DocumentLimits
 from gateway.errors import LimitExceeded
-from gateway.settings.bounds import DocumentLimits
 
 NOUNS: Final[Mapping[str, str]] = {
     "max_document": "characters",

@@ -25,7 +25,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine._documents.limits import refused
-from gateway.settings import DocumentLimits
+from gateway.engine._limits import DocumentLimits
 
 PAGE: Final = 10_000
 """Characters of messages: each may print a value that is nearly as long as the document."""

@@ -460,7 +460,7 @@ def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
     """The values, all but one of which are counted now; see ObjectSerializer.size."""
     account = info.context.account
     account.values += (len(values) - 1) * size
-    if account.values > account.bounds.max_values:
+    if account.values > account.limits.max_values:
         account.fill(0)  # raises; asked each time, it would take as long as a short list
     return values
 

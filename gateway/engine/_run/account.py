@@ -6,20 +6,14 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from gateway.engine._limits import ResponseLimits
 from gateway.errors import DeadlineExceeded, LimitExceeded
-from gateway.settings import Bounds
 
 MadeT = TypeVar("MadeT")
 STRANGERS: Final = 1_000_000
 """Bytes of an answer, while no backend has accepted any of the request's tokens."""
-OUTCOME_FIELDS: Final = 10
-"""Of one customer in a change's payload: the schema has seven."""
-OUTCOME_BYTES: Final = 100
-"""Of each of these fields."""
 TO_SHOW: Final = 1.0
 """Seconds after the deadline in which what was read by then may be shown."""
 
@@ -28,17 +22,21 @@ class Account:
     """Of one operation. What is too much raises where it is counted, and costs its field."""
 
     def __init__(
-        self, bounds: Bounds, *, deadline: float, accepted: Callable[[], bool] = lambda: True
+        self,
+        limits: ResponseLimits,
+        *,
+        deadline: float,
+        accepted: Callable[[], bool] = lambda: True,
     ) -> None:
         """`deadline` is the event loop's time at which the operation's time is over; `accepted`
         says whether a backend has accepted one of the request's tokens by now.
         """
-        self.bounds = bounds
+        self.limits = limits
         self.values = 0
         self.bytes = 0
         """About those of the response so far. Up to `few`, whoever adds some need not call `weigh`.
         """
-        self.few = min(STRANGERS, bounds.max_response_body)
+        self.few = min(STRANGERS, limits.max_response_body)
         self._accepted = accepted
         self._ends = deadline + TO_SHOW
         self._rows = 0
@@ -53,11 +51,11 @@ class Account:
         hundred groups are ten thousand.
         """
         self._rows += rows
-        if self._rows > self.bounds.max_rows:
+        if self._rows > self.limits.max_rows:
             raise LimitExceeded(
-                f"The answer would have more than {self.bounds.max_rows} rows; ask for fewer.",
+                f"The answer would have more than {self.limits.max_rows} rows; ask for fewer.",
                 limit="max_rows",
-                allowed=self.bounds.max_rows,
+                allowed=self.limits.max_rows,
                 found=self._rows,
             )
         self._in_time()
@@ -69,11 +67,11 @@ class Account:
         Few rows have many fields, where each of them is asked for under many names.
         """
         self.values += values
-        if self.values > self.bounds.max_values:
+        if self.values > self.limits.max_values:
             raise LimitExceeded(
-                f"The answer would have more than {self.bounds.max_values} values; ask for fewer.",
+                f"The answer would have more than {self.limits.max_values} values; ask for fewer.",
                 limit="max_values",
-                allowed=self.bounds.max_values,
+                allowed=self.limits.max_values,
                 found=self.values,
             )
         self._in_time()
@@ -81,12 +79,12 @@ class Account:
     def weigh(self, size: int) -> None:
         """Count about the bytes that something takes in the response; raises LimitExceeded."""
         self.bytes += size
-        if self.bytes <= self.few and self.bytes <= self.bounds.max_response_body:
+        if self.bytes <= self.few and self.bytes <= self.limits.max_response_body:
             return  # most answers, for which nobody asks whose they are
         allowed = self._max_bytes
         if self.bytes > allowed:
             message = f"The answer would have more than {allowed} bytes; ask for less."
-            if allowed < self.bounds.max_response_body:
+            if allowed < self.limits.max_response_body:
                 message += " It has room for more where a backend accepts the request's token."
             raise LimitExceeded(
                 message, limit="max_response_body", allowed=allowed, found=self.bytes
@@ -95,7 +93,7 @@ class Account:
     def name(self, named: Iterable[str], *, field: Sequence[str]) -> None:
         """Count ids and representations, each once; raises LimitExceeded if they are too many."""
         self._named.update(named)
-        found, allowed = len(self._named), self.bounds.max_entities
+        found, allowed = len(self._named), self.limits.max_entities
         if found > allowed:
             raise LimitExceeded(
                 f"{found} nodes or entities are named; at most {allowed} may be.",
@@ -139,28 +137,19 @@ class Account:
         """What is counted inside tells of a change itself: it is counted apart, and however late.
 
         Nothing may come of a change and not be told, where each field of it is asked for once. What
-        is asked for under many names has its bounds here too.
+        is asked for under many names has its limits here too.
         """
-        outside = self.counted, self._ends, self.bounds
-        self.counted, self._ends, self.bounds = self._told, math.inf, self._of_changes
+        outside = self.counted, self._ends, self.limits
+        self.counted, self._ends, self.limits = self._told, math.inf, self.limits.of_changes
         try:
             yield
             self._told = self.counted
         finally:  # what has failed is counted when it is made anew
-            self.counted, self._ends, self.bounds = outside
-
-    @cached_property
-    def _of_changes(self) -> Bounds:
-        customers = 2 * self.bounds.max_membership_uids  # in two lists
-        return replace(
-            self.bounds,
-            max_values=OUTCOME_FIELDS * customers,
-            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
-        )
+            self.counted, self._ends, self.limits = outside
 
     @property
     def _max_bytes(self) -> int:
-        most = self.bounds.max_response_body
+        most = self.limits.max_response_body
         return most if self._accepted() else min(most, STRANGERS)
 
     def _in_time(self) -> None:
