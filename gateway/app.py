@@ -33,6 +33,7 @@ from gateway.request import Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
+from gateway.schema.views import VIEWS
 from gateway.settings import Bounds, DocumentLimits, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
@@ -178,6 +179,7 @@ def _operations(
         schema,
         documents,
         persisted,
+        views=VIEWS,
         suggestions=told,
         max_variable_values=settings.max_variable_values,
     )

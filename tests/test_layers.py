@@ -289,8 +289,6 @@ def test_no_module_has_state(module):
 CACHES = {
     "gateway.backends.commercetools.wire.CommercetoolsDecoders": "fields of records",
     "gateway.backends.flow_retail.wire.FlowDecoders": "fields of records",
-    "gateway.engine._plan.expressions._fields": "types of records",
-    "gateway.engine._plan.expressions.leaf_of": "fields of a schema",
     "gateway.engine._documents.plainly_valid._known": "fields of a schema",
     "gateway.engine._plan.projecting._field": "fields of a schema",
     "gateway.engine._plan.serializers._struct": "names in responses",

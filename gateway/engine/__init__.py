@@ -2,5 +2,6 @@
 
 from gateway.engine._limits import DocumentLimits, ResponseLimits
 from gateway.engine._plan.fetching import Fetched
+from gateway.engine._plan.views import Scalar, Views
 
-__all__ = ["DocumentLimits", "Fetched", "ResponseLimits"]
+__all__ = ["DocumentLimits", "Fetched", "ResponseLimits", "Scalar", "Views"]

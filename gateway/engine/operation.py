@@ -24,6 +24,7 @@ from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.plan import Arguments, Planner, conditions
 from gateway.engine._plan.projecting import looked_at
+from gateway.engine._plan.views import Views
 from gateway.engine._run.running import Run
 from gateway.engine._run.time_slices import SLICE, TimeSlices
 from gateway.engine.prepared import PreparedOperation, PreparedPlan
@@ -60,6 +61,7 @@ class Operations:
         documents: Documents,
         persisted: PersistedDocuments,
         *,
+        views: Views,
         suggestions: bool,
         max_variable_values: int,
         selecting: bool = True,
@@ -70,7 +72,7 @@ class Operations:
         self._documents = documents
         self._persisted = persisted
         self._suggestions = suggestions
-        self._planner = Planner(schema)
+        self._planner = Planner(schema, views)
         self._selecting = selecting
         self._slices = TimeSlices(time_slice)
         self._max_values = max_variable_values

@@ -29,6 +29,7 @@ from gateway.http import answers
 from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.node import global_id
+from gateway.schema.views import VIEWS
 from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine import oracle
@@ -145,6 +146,7 @@ def operations(
         documents
         or Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True),
         PersistedDocuments(),
+        views=VIEWS,
         suggestions=True,
         max_variable_values=1000,
         selecting=selecting,

@@ -24,6 +24,7 @@ from gateway.engine.operation import Operations
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
+from gateway.schema.views import VIEWS
 from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
@@ -81,7 +82,12 @@ def new_operations() -> Operations:
         SCHEMA, GENEROUS, memory=10_000_000, suggestions=False, introspection=False
     )
     return Operations(
-        SCHEMA, documents, PersistedDocuments(), suggestions=False, max_variable_values=25_000
+        SCHEMA,
+        documents,
+        PersistedDocuments(),
+        views=VIEWS,
+        suggestions=False,
+        max_variable_values=25_000,
     )
 
 

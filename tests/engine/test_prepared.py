@@ -24,6 +24,7 @@ from gateway.engine.prepared import MOST_PLANS
 from gateway.errors import PersistedQueryNotFound
 from gateway.request import Context
 from gateway.rest import Upstream
+from gateway.schema.views import VIEWS
 from gateway.settings import Bounds, DocumentLimits
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine.test_persisted import apq, sha256
@@ -69,6 +70,7 @@ class Stage:
             SCHEMA,
             self.documents,
             PersistedDocuments(),
+            views=VIEWS,
             suggestions=False,
             max_variable_values=1_000,
         )

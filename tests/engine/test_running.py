@@ -21,6 +21,7 @@ from gateway.engine._run.time_slices import SLICE
 from gateway.engine.operation import Operation, Operations
 from gateway.http import answers
 from gateway.schema.node import global_id
+from gateway.schema.views import VIEWS
 from gateway.settings import Bounds, DocumentLimits
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
@@ -48,6 +49,7 @@ class Stage:
             SCHEMA,
             documents,
             PersistedDocuments(),
+            views=VIEWS,
             suggestions=False,
             max_variable_values=1_000,
             time_slice=time_slice,

@@ -7,14 +7,13 @@ fields hold.
 
 from __future__ import annotations
 
-import datetime
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from cachetools import LRUCache
@@ -35,8 +34,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gateway import records
-from gateway.schema.scalars import rfc3339
+from gateway.engine._plan.views import Scalar, Views
 
 Serialize = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
@@ -45,8 +43,6 @@ Weigh = Callable[[Sequence[Any]], int]
 ENCODED: Final = msgspec.json.Encoder()
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 LARGEST_INT: Final = 2**31 - 1
-KEPT_LEAVES: Final = 1_000
-"""More than the schema has fields."""
 COMPILED_MEMORY: Final = 4_000_000
 """Bytes. Compiling takes most of the time in which a serializer is made, and selections that differ
 in their response keys only have the same source.
@@ -135,6 +131,7 @@ class Code:
     below: Below
     """Gives the serializer of the fields below a field."""
     compiler: Compiler
+    leaves: Leaves
     prefix: str = ""
     names: dict[str, object] = field(default_factory=dict)
     size: int = 0
@@ -173,7 +170,7 @@ class Code:
         strawberry = None if definition is None else definition.extensions.get(DEFINITION)
         if definition is None or strawberry is None or strawberry.base_resolver is not None:
             return None
-        holds = _fields(type_.name).get(strawberry.python_name)
+        holds = self.leaves.annotations(type_.name).get(strawberry.python_name)
         read = f"record.{strawberry.python_name}"
         nullable = not is_non_null_type(definition.type)
         inner = definition.type if nullable else definition.type.of_type
@@ -182,7 +179,7 @@ class Code:
         if is_list_type(inner) and holds.items and is_non_null_type(inner.of_type):
             item = inner.of_type.of_type
             if is_leaf_type(item):
-                return read if holds.kind in HELD.get(item.name, ()) else None
+                return read if self.leaves.holds(item, holds.kind) else None
             below = self.below(item, details) if is_object_type(item) else None
             if below is None or below.others:
                 return None
@@ -190,17 +187,10 @@ class Code:
             return f"[{self.name(below.serialize)}(item, info) for item in {items}]"
         if not is_leaf_type(inner) or holds.items:
             return None
-        if is_enum_type(inner):
-            if holds.kind is not inner.extensions[DEFINITION].wrapped_cls:
-                return None
-            shown = f"{self.name(_texts(inner))}[value._value_]"
-        elif holds.kind not in HELD.get(inner.name, ()):
+        if not self.leaves.holds(inner, holds.kind):
             return None
-        elif inner.name == "DateTime":
-            shown = "rfc3339(value)"
-        else:
-            return read
-        return f"(None if (value := {read}) is None else {shown})"
+        _, shown = self._leaf(inner, "value")
+        return read if shown == "value" else f"(None if (value := {read}) is None else {shown})"
 
     def read(self, definition: GraphQLField) -> str | None:
         """An expression for what the field's resolver gives."""
@@ -281,8 +271,10 @@ class Code:
         name = get_named_type(inner).name
         if name in ("String", "ID"):
             return Weight(2, (f"len({made} or '')",))
-        if is_enum_type(inner) or name in HELD:
-            return Weight(WIDTHS.get(name, WIDTH))
+        if is_enum_type(inner) or name in BUILT_IN:
+            return Weight(WIDTH)
+        if name in self.leaves.views.scalars:
+            return Weight(self.leaves.views.scalars[name].width)
         return Weight(0, (f"json_size({made})",))
 
     def _typed(self, item_type: GraphQLOutputType, variable: str) -> str:
@@ -302,19 +294,23 @@ class Code:
             case "String" | "ID":
                 return "type({v}) is str", variable
             case "Int":
-                inside = f"-{LARGEST_INT + 1} <= {variable} <= {LARGEST_INT}"
+                inside = f"{-LARGEST_INT - 1} <= {variable} <= {LARGEST_INT}"
                 return f"type({{v}}) is int and {inside}", variable
-            case "Long":
-                return "type({v}) is int", variable
             case "Boolean":
                 return "type({v}) is bool", variable
             case "Float":
                 return f"type({{v}}) is float and isfinite({variable})", variable
-            case "DateTime":
-                return "type({v}) is datetime", f"rfc3339({variable})"
-            case _:
-                shown = self.name(_by(type_.coerce_output_value))
-                return "({v}) is not None", f"{shown}({variable})"
+            case name:
+                return self._custom(type_, self.leaves.views.scalars.get(name), variable)
+
+    def _custom(
+        self, type_: GraphQLLeafType, scalar: Scalar | None, variable: str
+    ) -> tuple[str, str]:
+        if scalar is None:
+            shown = self.name(_by(type_.coerce_output_value, self.leaves.views.repaired))
+            return "({v}) is not None", f"{shown}({variable})"
+        shown = variable if scalar.show is None else f"{self.name(scalar.show)}({variable})"
+        return f"type({{v}}) is {self.name(scalar.type)}", shown
 
 
 class Weight(NamedTuple):
@@ -332,18 +328,59 @@ class Leaf(NamedTuple):
     names: Mapping[str, object]
 
 
-@lru_cache(maxsize=KEPT_LEAVES)
-def leaf_of(type_: GraphQLObjectType, name: str) -> Leaf | None:
-    """None for other fields, and for one that is not plain."""
-    definition = type_.fields.get(name)
-    if definition is None or definition.args or not is_leaf_type(get_named_type(definition.type)):
-        return None
-    code = Code(_nothing, Compiler(0), prefix=name)
-    read = code.read(definition)
-    value = None if read is None else code.completed(definition.type, [], read)
-    if value is None:
-        return None
-    return Leaf(value, code.sound(type_, name, []) or value, code.names)
+class Leaves:
+    """The code of the leaf fields of one schema, each made once."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self._leaves: dict[tuple[str, str], Leaf | None] = {}
+        self._annotations: dict[str, Mapping[str, _Annotation]] = {}
+
+    def of(self, type_: GraphQLObjectType, name: str) -> Leaf | None:
+        """None for other fields, and for one that is not plain."""
+        here = type_.name, name
+        if here not in self._leaves:
+            self._leaves[here] = self._leaf(type_, name)
+        return self._leaves[here]
+
+    def _leaf(self, type_: GraphQLObjectType, name: str) -> Leaf | None:
+        definition = type_.fields.get(name)
+        if definition is None or definition.args:
+            return None
+        if not is_leaf_type(get_named_type(definition.type)):
+            return None
+        code = Code(_nothing, Compiler(0), self, prefix=name)
+        read = code.read(definition)
+        value = None if read is None else code.completed(definition.type, [], read)
+        if value is None:
+            return None
+        return Leaf(value, code.sound(type_, name, []) or value, code.names)
+
+    def annotations(self, type_name: str) -> Mapping[str, _Annotation]:
+        """Of the fields of the record that a GraphQL type is a view of."""
+        known = self._annotations.get(type_name)
+        if known is None:
+            record = self.views.records.get(type_name)
+            hints = {} if record is None else get_type_hints(record, include_extras=True)
+            known = {name: _annotation(hint) for name, hint in hints.items()}
+            self._annotations[type_name] = known
+        return known
+
+    def holds(self, type_: GraphQLLeafType, kind: Any) -> bool:
+        """Whether every value of the annotated `kind` is one of the GraphQL type."""
+        if is_enum_type(type_):
+            return kind is type_.extensions[DEFINITION].wrapped_cls
+        base, *constraints = get_args(kind) if get_origin(kind) is Annotated else [kind]
+        scalar = self.views.scalars.get(type_.name)
+        if base is not (scalar.type if scalar else BUILT_IN.get(type_.name)):
+            return False
+        largest = LARGEST.get(type_.name)
+        return largest is None or any(
+            isinstance(each, msgspec.Meta)
+            and (each.ge is not None and each.ge >= -largest - 1)
+            and (each.le is not None and each.le <= largest)
+            for each in constraints
+        )
 
 
 def _nothing(*_: object) -> ObjectSerializer:
@@ -352,7 +389,15 @@ def _nothing(*_: object) -> ObjectSerializer:
 
 WIDTH: Final = 5
 """Bytes of most numbers, and words for enums, booleans and null."""
-WIDTHS: Final[Mapping[str, int]] = {"DateTime": 26}
+BUILT_IN: Final[Mapping[str, type]] = {
+    "String": str,
+    "ID": str,
+    "Int": int,
+    "Boolean": bool,
+    "Float": float,
+}
+LARGEST: Final[Mapping[str, float]] = {"Int": LARGEST_INT, "Float": sys.float_info.max}
+"""JSON has numbers of any size; only an annotation with limits says that these scalars hold all."""
 
 
 def json_size(value: Any) -> int:
@@ -360,19 +405,7 @@ def json_size(value: Any) -> int:
     return len(value) + 2 if isinstance(value, str) else len(ENCODED.encode(value))
 
 
-HELD: Final[Mapping[str, Collection[Any]]] = {
-    "String": (str,),
-    "ID": (str,),
-    "Int": (records.Int32,),
-    "Long": (records.Int64,),
-    "Boolean": (bool,),
-    "Float": (records.Number,),
-    "DateTime": (records.Instant,),
-}
-"""What a record's field has to be declared as, so that every value of it is one of the scalar's."""
-
-
-class _Holds(NamedTuple):
+class _Annotation(NamedTuple):
     """What a field of a record is declared as: `kind`, or None too, or a tuple of those."""
 
     kind: Any
@@ -380,22 +413,13 @@ class _Holds(NamedTuple):
     items: bool
 
 
-@lru_cache(maxsize=KEPT_LEAVES)
-def _fields(type_name: str) -> Mapping[str, _Holds]:
-    """The fields of the record that a GraphQL type is a view of: it has the type's name."""
-    record = getattr(records, type_name, None)
-    if not (isinstance(record, type) and issubclass(record, records.Record)):
-        return {}
-    return {name: _held(hint) for name, hint in get_type_hints(record, include_extras=True).items()}
-
-
-def _held(hint: Any) -> _Holds:
+def _annotation(hint: Any) -> _Annotation:
     if get_origin(hint) is tuple:
-        return _Holds(get_args(hint)[0], optional=False, items=True)
+        return _Annotation(get_args(hint)[0], optional=False, items=True)
     kinds = [kind for kind in get_args(hint) if kind is not NoneType]
     if get_origin(hint) in (UnionType, Union) and len(kinds) == 1:
-        return _Holds(kinds[0], optional=True, items=False)
-    return _Holds(hint, optional=False, items=False)
+        return _Annotation(kinds[0], optional=True, items=False)
+    return _Annotation(hint, optional=False, items=False)
 
 
 def _texts(type_: GraphQLEnumType) -> Mapping[str, Any]:
@@ -425,9 +449,11 @@ def all_of(type_: GraphQLObjectType) -> Callable[[Sequence[Any], Any], bool]:
     return holds
 
 
-def _by(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _by(coerce: Callable[[Any], Any], repaired: tuple[type, ...]) -> Callable[[Any], Any]:
+    unshowable = (Exception, *repaired)
+
     def shown(value: Any) -> Any:
-        if isinstance(value, Exception | records.Repaired):
+        if isinstance(value, unshowable):
             raise Unshowable
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:
@@ -466,12 +492,10 @@ def _filled(values: Sequence[Any], info: Any, size: int) -> Sequence[Any]:
 
 
 GIVEN: Final[dict[str, object]] = {
-    "datetime": datetime.datetime,
     "filled": _filled,
     "isfinite": math.isfinite,
     "json_size": json_size,
     "lists": (tuple, list),
-    "rfc3339": rfc3339,
     "unshowable": _unshowable,
 }
 """What the source of every serializer may refer to."""

@@ -26,12 +26,11 @@ from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.engine._plan.arguments import Given
-from gateway.engine._plan.expressions import own_resolver
+from gateway.engine._plan.expressions import Leaves, own_resolver
 from gateway.engine._plan.fetching import Fetched
-from gateway.request import Context
+from gateway.engine._plan.views import Views
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-KEPT_AS: Final = "gateway.fields"
 META_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
@@ -39,7 +38,8 @@ META_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef
 class PlainInfo:
     """What a resolver may know of the request, wherever it is called."""
 
-    context: Context
+    context: Any
+    """The operation's, as resolvers know it."""
     schema: GraphQLSchema | None = None
     """For introspection, which costs no REST call."""
     path: Path | None = None
@@ -66,8 +66,10 @@ class Field:
 class Fields:
     """What is known of the fields of one schema, each looked at once."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, views: Views) -> None:
         self.schema = schema
+        self.views = views
+        self.leaves = Leaves(views)
         self._costly = Costly(schema)
         self._known: dict[tuple[str, str], Field] = {}
 
@@ -97,14 +99,6 @@ class Fields:
         if is_object_type(inner):
             return [inner]
         return list(self.schema.get_possible_types(inner)) if is_abstract_type(inner) else []
-
-
-def fields_of(schema: GraphQLSchema) -> Fields:
-    """Of a schema, with which they are kept: all gateways that have it share them."""
-    known: Fields | None = schema.extensions.get(KEPT_AS)
-    if known is None:
-        known = schema.extensions[KEPT_AS] = Fields(schema)
-    return known
 
 
 class Costly:

@@ -35,8 +35,9 @@ from msgspec import Struct
 from gateway.engine._documents.counts import variables_in
 from gateway.engine._plan.arguments import SCALARS, Coercion, Given, Pattern
 from gateway.engine._plan.expressions import Compiler, ObjectSerializer, Serialize, Weigh, all_of
-from gateway.engine._plan.fields import Field, Fields, PlainInfo, fields_of
+from gateway.engine._plan.fields import Field, Fields, PlainInfo
 from gateway.engine._plan.serializers import Collect, FieldSerializer, Place, Serializers, place
+from gateway.engine._plan.views import Views
 
 FEW: Final = 8
 SHORT: Final = 400
@@ -148,10 +149,10 @@ class Arguments:
 class Planner:
     """Makes plans for the operations of one schema."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, views: Views) -> None:
         self.coercion = Coercion(schema)
         self._schema = schema
-        self._fields = fields_of(schema)
+        self._fields = Fields(schema, views)
         self._compiler = Compiler()
 
     def plan(
@@ -231,7 +232,7 @@ class _Making:
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._variables = variables
         self._below = _below(schema, operation, self._fragments, variables)
-        self.serializers = Serializers(self._below, compiler, lasting=lasting)
+        self.serializers = Serializers(self._below, compiler, leaves=fields.leaves, lasting=lasting)
         self._made: dict[Place, Selection] = {}
 
     def root(self, type_: GraphQLObjectType) -> Selection:

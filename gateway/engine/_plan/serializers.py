@@ -23,11 +23,11 @@ from gateway.engine._plan.expressions import (
     WIDTH,
     Code,
     Compiler,
+    Leaves,
     ObjectSerializer,
     Serialize,
     Weigh,
     Weight,
-    leaf_of,
 )
 
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
@@ -62,12 +62,15 @@ class FieldSerializer:
 class Serializers:
     """Makes those of one operation; `collect` gives a selection's fields below another's."""
 
-    def __init__(self, collect: Collect, compiler: Compiler, *, lasting: bool = False) -> None:
+    def __init__(
+        self, collect: Collect, compiler: Compiler, *, leaves: Leaves, lasting: bool = False
+    ) -> None:
         """Those that are `lasting` take longer to make and half as long to use: objects that are
         all plain are structs, which are encoded as dicts are.
         """
         self._collect = collect
         self._compiler = compiler
+        self._leaves = leaves
         self._lasting = lasting
         self._made: dict[Place, ObjectSerializer] = {}
 
@@ -93,7 +96,7 @@ class Serializers:
 
     def field(self, type_: GraphQLOutputType, details: FieldDetailsList) -> FieldSerializer | None:
         """Of the value of a field of this type; None where not all of it is plain."""
-        code = Code(self.below, self._compiler)
+        code = Code(self.below, self._compiler, self._leaves)
         value = code.completed(type_, details, "record")
         if value is None:
             return None
@@ -101,7 +104,7 @@ class Serializers:
         return FieldSerializer(code.latest, serialize, code.size, weigh, code.repeats)
 
     def _object(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> ObjectSerializer:
-        code = Code(self.below, self._compiler)
+        code = Code(self.below, self._compiler, self._leaves)
         parts: list[str] = []
         sound: list[str] = []
         others: list[str] = []
@@ -110,7 +113,7 @@ class Serializers:
         made: set[str] = set()
         for key, details in fields.items():
             name = details[0].node.name.value
-            leaf = leaf_of(type_, name)
+            leaf = self._leaves.of(type_, name)
             if leaf is not None:
                 code.names |= leaf.names
                 known = f"known_{name}"
@@ -144,7 +147,7 @@ class Serializers:
             if key in others or name in made:
                 continue
             weight, times = _weight(code, type_, details, member), 1
-            if leaf_of(type_, name) is not None:
+            if self._leaves.of(type_, name) is not None:
                 made.add(name)
                 times = names[name]
             fixed += times * weight.fixed

@@ -27,7 +27,6 @@ from gateway.engine._plan.serializers import bare_size
 from gateway.engine._run.account import Account
 from gateway.engine._run.failures import Failure, Failures, Path, Repair, Steps, expected
 from gateway.engine._run.time_slices import TimeSlices
-from gateway.records import Repaired, RepairedText
 
 MANY: Final = 100
 """Items of a list."""
@@ -185,9 +184,9 @@ class Careful:
         shown = type_.coerce_output_value(value)
         if shown is None or shown is Undefined:
             raise TypeError(f"{type_.name} can't show this value.")
-        if isinstance(shown, Repaired):
+        if isinstance(shown, self._fields.views.repaired):
             failures.add(Repair(path, shown.how))
-            if isinstance(shown, RepairedText):
+            if isinstance(shown, str):
                 shown = str(shown)  # the encoder takes no others
         self._account.weigh(places * json_size(shown))
         return shown

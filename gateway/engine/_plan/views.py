@@ -1,0 +1,32 @@
+"""What the types of a schema show: records, and values of the schema's own scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar whose values are all of one Python type."""
+
+    type: type
+    show: Callable[[Any], Any] | None
+    """From a value to JSON; None if the value is shown as it is. It may raise."""
+    width: int
+    """About how many bytes a value takes in a response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What the engine is told of the classes behind a schema."""
+
+    records: Mapping[str, type]
+    """The class of records that an object type is a view of, by the type's name. A record may have
+    a true `sound`: then each field holds what its annotation says.
+    """
+    scalars: Mapping[str, Scalar] = field(default_factory=dict)
+    """By their names. The values of other scalars are shown as graphql-core shows them."""
+    repaired: tuple[type[Any], ...] = ()
+    """Classes of values that lack something of what the backend has; their `how` says what."""

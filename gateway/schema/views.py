@@ -1,0 +1,24 @@
+"""Which records the types of the schema are views of, and how its scalars are shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from gateway import records
+from gateway.engine import Scalar, Views
+from gateway.schema.scalars import rfc3339
+
+VIEWS: Final = Views(
+    # A type that is a view of a record has its name.
+    records={
+        name: record
+        for name, record in vars(records).items()
+        if isinstance(record, type) and issubclass(record, records.Record)
+    },
+    scalars={
+        "DateTime": Scalar(datetime, rfc3339, width=26),
+        "Long": Scalar(int, None, width=5),
+    },
+    repaired=(records.Repaired,),
+)
