@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import Documents
 from gateway.engine._documents.manifest import read_manifest
 from gateway.engine._documents.persisted import PersistedDocuments
@@ -34,7 +35,7 @@ from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
 from gateway.schema.views import VIEWS
-from gateway.settings import Bounds, DocumentLimits, Settings, SettingsError
+from gateway.settings import Bounds, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.settings import Upstream as UpstreamSettings

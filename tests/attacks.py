@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import TOKEN
-from gateway.settings import DocumentLimits
 
 LIMITS: Final = DocumentLimits()
 

@@ -18,6 +18,7 @@ import pytest
 
 from gateway.backends.commercetools.predicates import literal
 from gateway.backends.flow_retail.wire import WHOLE
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import text_refusals
 from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
@@ -31,7 +32,6 @@ from gateway.rest.decoding._json_repair import with_json_numbers, with_whole_cha
 from gateway.schema.inputs import distinct_uids, group_name, uid
 from gateway.schema.node import parse_global_id
 from gateway.schema.paging import decode_cursor
-from gateway.settings import DocumentLimits
 
 SMALL, LARGE = 50_000, 1_000_000
 ALLOWED = 3.0

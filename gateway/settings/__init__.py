@@ -1,33 +1,275 @@
-"""Every setting and limit, declared once; `configuration` reads them."""
+"""Everything an operator can set, with its default; `configuration` reads it."""
 
 from __future__ import annotations
 
-from gateway.engine import DocumentLimits
-from gateway.settings.bounds import Bounds
-from gateway.settings.settings import (
-    BACKENDS,
-    TENANT_UID,
-    Commercetools,
-    CustomerSort,
-    FlowRetail,
-    GroupSort,
-    Settings,
-    SettingsError,
-    Tenant,
-    Upstream,
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from gateway.engine import DocumentLimits, ResponseLimits
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
+Text = Annotated[str, Meta(min_length=1)]
+Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)\Z")]
+BearerHeader = Annotated[
+    str,
+    Meta(
+        pattern=r"^([Aa]uthorization|(?![Pp]roxy-)[A-Za-z0-9-]{1,60}-([Aa]uthorization|[Tt]oken))\Z"
+    ),
+]
+"""Authorization, or a name that ends in -Authorization or -Token: none that means anything else."""
+TENANT_UID: Final = r"[A-Za-z0-9_-]{1,128}"
+TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z")]
+GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
+CustomerSort = Annotated[
+    str,
+    Meta(
+        pattern=r"^(DISPLAY_NAME|FIRSTNAME|LASTNAME|COMPANY_NAME|EMAIL|CREATED_AT|LAST_MODIFIED_AT)\Z"
+    ),
+]
+
+
+def _table(**values: str) -> Mapping[str, str]:
+    return types.MappingProxyType(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """How a REST API is reached."""
+
+    url: str | None = None
+    """The API's base URL. Without it there is no such backend."""
+    timeout: Seconds = 5.0
+    """Seconds to wait for one REST call, its body included."""
+    connect_timeout: Seconds = 2.0
+    """Seconds to wait for a connection; after that, nothing was sent."""
+    concurrency: Count = 64
+    """REST calls under way at once in this process."""
+    retries: Annotated[int, Meta(ge=0, le=5)] = 1
+    """How often a failed read is sent again."""
+    max_retry_after: Seconds = 2.0
+    """The longest Retry-After that is waited for; a longer one is answered as RATE_LIMITED."""
+    max_tenant_pause: Seconds = 60.0
+    """Seconds for which one caller's Retry-After holds for all of its tenant; then it is tried out.
+    """
+    max_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 8_000_000
+    """Bytes of one answer, decompressed; a longer one is refused."""
+    bearer_header: BearerHeader = "Authorization"
+    """The header in which requests carry the bearer token for this API, and for no other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRetail(Upstream):
+    """Flow Retail: `url` ends in /v2. What its documents leave open is in docs/upstreams.md."""
+
+    first_page: Literal[0, 1] = 1
+    """The pageNumber of a list's first page."""
+    max_page_size: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """The largest pageSize that is asked for; what an answer's paging says wins."""
+    past_the_end: Literal["empty", "not_found"] = "empty"
+    """What a page past the end of a list answers: no items, or 404."""
+    group_sorts: Mapping[GroupSort, Text] = field(
+        default_factory=lambda: _table(
+            NAME="name", CREATED_AT="createdAt", LAST_MODIFIED_AT="lastModifiedAt"
+        )
+    )
+    """sortBy for each CustomerGroupSortField that the API knows."""
+    customer_sorts: Mapping[CustomerSort, Text] = field(
+        default_factory=lambda: _table(
+            DISPLAY_NAME="displayName",
+            FIRSTNAME="firstname",
+            LASTNAME="lastname",
+            COMPANY_NAME="companyName",
+            EMAIL="email",
+            CREATED_AT="createdAt",
+            LAST_MODIFIED_AT="lastModifiedAt",
+        )
+    )
+    """sortBy for each CustomerSortField that the API knows."""
+    mirrored_sorts: bool = False
+    """Whether DESC is the exact mirror of ASC, ties included; then `last` costs one call."""
+    membership_chunk: Count = 500
+    """Customers in one membership request."""
+    membership_atomic: bool = False
+    """Whether a refused membership request has changed nothing at all."""
+    membership_conflict_is_unchanged: bool = False
+    """Whether 409 to a single customer's membership is known to mean that it is as wanted already;
+    else the members are read to find out."""
+    membership_isolation: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    """Further requests an edit may spend on finding the customers that were refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commercetools(Upstream):
+    """commercetools: `url` is the region's API host, without a project."""
+
+    membership: Literal["assignments", "legacy", "both"] = "assignments"
+    """Which of a customer's fields holds its groups: customerGroupAssignments, customerGroup,
+    either.
+    """
+    membership_concurrency: Count = 8
+    """Customers that one membership edit changes at once."""
+
+
+BackendName = Literal["flow_retail", "commercetools"]
+BACKENDS: Final[Mapping[str, type[FlowRetail] | type[Commercetools]]] = types.MappingProxyType(
+    {"flow_retail": FlowRetail, "commercetools": Commercetools}
 )
 
-__all__ = [
-    "BACKENDS",
-    "TENANT_UID",
-    "Bounds",
-    "Commercetools",
-    "CustomerSort",
-    "DocumentLimits",
-    "FlowRetail",
-    "GroupSort",
-    "Settings",
-    "SettingsError",
-    "Tenant",
-    "Upstream",
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One of [tenants]: the name of its backend, or a table with `backend`, with `project` for
+    commercetools, and with any setting of that backend that differs for this tenant.
+    """
+
+    upstream: FlowRetail | Commercetools
+    """The backend's settings as they are for this tenant."""
+    project: TenantUid | None = None
+    """commercetools' projectKey; without it, the tenant's own name is."""
+
+
+OUTCOME_FIELDS: Final = 10
+"""Of one customer in a change's payload: the schema has seven."""
+OUTCOME_BYTES: Final = 100
+"""Of each of these fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds(ResponseLimits):
+    """How much may be asked for at once, and shown."""
+
+    default_page_size: Count = 20
+    """Rows of a connection without `first` and `last`."""
+    max_page_size: Count = 100
+    """The largest `first` and `last`."""
+    max_membership_uids: Count = 10_000
+    """Customers in each list of one membership edit."""
+    max_custom_fields: Count = 500
+    """Custom fields in each list of one change; commercetools takes 500 actions at once."""
+
+    @property
+    def of_changes(self) -> ResponseLimits:
+        """Room for the outcome of each customer of the largest change."""
+        customers = 2 * self.max_membership_uids  # in two lists
+        return replace(
+            self,
+            max_values=OUTCOME_FIELDS * customers,
+            max_response_body=OUTCOME_FIELDS * OUTCOME_BYTES * customers,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(DocumentLimits, Bounds):
+    profile: Literal["development", "production"] = "production"
+    """`development` is for those who write queries: it shows GraphiQL, introspection, suggestions
+    and costs.
+    """
+    host: Text = "127.0.0.1"
+    """The address to listen on."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    """The port to listen on."""
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    """Below `info`, one line an operation; `debug` adds one line a REST call."""
+    default_tenant: TenantUid | None = None
+    """The tenant of fields that name none, where no X-Tenant header came."""
+    default_backend: BackendName | None = "flow_retail"
+    """The backend of tenants that are not listed in `[tenants]`; "" for none."""
+    graphiql: bool | None = None
+    """Whether there is a GraphiQL page; without it, as `profile` says."""
+    introspection: bool | None = None
+    """Whether the schema can be asked for, and misspelt names are answered with suggestions;
+    without it, as `profile` says.
+    """
+    federation_sdl: bool | None = None
+    """Whether `_service { sdl }` tells the schema, as tools that compose a supergraph ask for it;
+    without it, as `introspection`.
+    """
+    get_queries: bool | None = None
+    """Whether queries may come by GET; without it, as `profile` says."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may send requests; `*` for all."""
+    cors_credentials: bool = False
+    """Whether such pages may send cookies along, which nothing here reads."""
+    deadline: Seconds = 10.0
+    """Seconds for one operation; what is not answered then fails with DEADLINE_EXCEEDED."""
+    max_rest_calls: Count = 100
+    """REST calls of one operation; what may need more is refused before the first."""
+    max_variables: Count = 500_000
+    """Bytes of an operation's variables, as JSON."""
+    max_variable_values: Count = 25_000
+    """Values in an operation's variables, those in lists and objects included."""
+    document_cache: Memory = 16_000_000
+    """Bytes of memory for documents and what is made of them; as much again for trusted ones."""
+    trusted_documents: Text | None = None
+    """The manifest of trusted documents: a file in Apollo's or Relay's format."""
+    trusted_mode: Literal["off", "log", "enforce"] = "off"
+    """What the manifest is for: nothing, to log what is not in it, or to run nothing else."""
+    persisted_queries: bool = True
+    """Whether clients may register documents by hash (APQ)."""
+    persisted_query_cache: Memory = 4_000_000
+    """Bytes of memory for documents that clients have registered."""
+    stranger_share: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    """The part of a core for callers whose token no backend has accepted for ten minutes."""
+    max_request_body: Count = 1_000_000
+    """Bytes of one GraphQL request."""
+    max_requests: Count = 300
+    """Requests under way at once; what comes beyond is answered at once, with 503."""
+    max_connections: Count = 10_000
+    """Connections of clients at once; for one more, the one that has waited longest is closed."""
+    max_head: Count = 32_768
+    """Bytes of a request's line and headers."""
+    max_headers: Count = 100
+    """Headers of a request."""
+    head_timeout: Seconds = 10.0
+    """Seconds from the first byte of a request to the end of its headers."""
+    silent_timeout: Seconds = 30.0
+    """Seconds after which a new connection that has sent nothing is closed."""
+    keep_alive_timeout: Seconds = 75.0
+    """Seconds after which a connection is closed that sends no further request; longer than any
+    balancer in front keeps it.
+    """
+    unread_timeout: Seconds = 30.0
+    """Seconds in which a client reads at least a quarter of what waits for it, or is left."""
+    shutdown_timeout: Annotated[int, Meta(ge=0, le=3600)] = 15
+    """Seconds that requests under way have when the gateway stops."""
+    relay_node: bool = True
+    """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
+    flow_retail: FlowRetail = field(default_factory=FlowRetail)
+    commercetools: Commercetools = field(default_factory=Commercetools)
+    tenants: Mapping[TenantUid, Tenant] = field(default_factory=lambda: types.MappingProxyType({}))
+    """Which backend holds which tenant, and what differs for it."""
+
+    @property
+    def default_upstream(self) -> FlowRetail | Commercetools | None:
+        """The backend of tenants that are not listed, if it is named and has a URL."""
+        match self.default_backend:
+            case "flow_retail":
+                return self.flow_retail if self.flow_retail.url else None
+            case "commercetools":
+                return self.commercetools if self.commercetools.url else None
+            case None:
+                return None
+
+    @property
+    def upstreams(self) -> Sequence[FlowRetail | Commercetools]:
+        """How each tenant's backend is reached: the default one's first."""
+        default = [self.default_upstream] if self.default_upstream else []
+        return [*default, *(tenant.upstream for tenant in self.tenants.values())]
+
+    @property
+    def bearer_headers(self) -> Sequence[str]:
+        """The headers that requests carry bearer tokens in, each once."""
+        by_name = {one.bearer_header.lower(): one.bearer_header for one in self.upstreams}
+        return list(by_name.values())
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; the message has a line for each, with its place and its
+    problem.
+    """

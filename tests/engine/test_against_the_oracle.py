@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import Documents, Refused
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.plan import BYTES_PER_SERIALIZER
@@ -30,7 +31,7 @@ from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.node import global_id
 from gateway.schema.views import VIEWS
-from gateway.settings import Bounds, DocumentLimits
+from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine import oracle
 from tests.engine.selections import VARIABLES, documents, text

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Position
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import Documents, Refused
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.fields import Costly
@@ -25,7 +26,7 @@ from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
 from gateway.schema.views import VIEWS
-from gateway.settings import Bounds, DocumentLimits
+from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds

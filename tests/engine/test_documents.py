@@ -13,9 +13,9 @@ from graphql import GraphQLError, get_introspection_query, parse, validate
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, Documents
 from gateway.engine._documents.rules import PAGE
-from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS
 from tests.conftest import Stalled
 from tests.harness import schema

@@ -23,6 +23,7 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import (
     FEW_VALUES,
     NOUNS,
@@ -34,7 +35,6 @@ from gateway.engine._documents.limits import (
     variables_refusal,
 )
 from gateway.errors import LimitExceeded
-from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS
 from tests.stalls import processor_time
 

@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 from strawberry.schema.config import StrawberryConfig
 
 from benchmarks import workloads
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import TOKEN, document_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
 from gateway.engine._documents.rules import rules
-from gateway.settings import DocumentLimits
 from tests.attacks import ATTACKS, LIMITS
 from tests.engine.operations import operations
 from tests.engine.selections import documents

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import STRANGERS, Document, Documents
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._documents.store import DocumentStore
@@ -25,7 +26,7 @@ from gateway.errors import PersistedQueryNotFound
 from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.views import VIEWS
-from gateway.settings import Bounds, DocumentLimits
+from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine.test_persisted import apq, sha256
 from tests.harness import asking, schema

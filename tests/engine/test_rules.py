@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from graphql import parse, validate
 
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.rules import rules
-from gateway.settings import DocumentLimits
 from tests.harness import schema
 
 SCHEMA = schema()._schema

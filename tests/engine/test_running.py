@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.engine import DocumentLimits
 from gateway.engine._documents.documents import Documents
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._run.time_slices import SLICE
@@ -22,7 +23,7 @@ from gateway.engine.operation import Operation, Operations
 from gateway.http import answers
 from gateway.schema.node import global_id
 from gateway.schema.views import VIEWS
-from gateway.settings import Bounds, DocumentLimits
+from gateway.settings import Bounds
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
 from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, schema, settings
