@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from graphql import (
     ExecutionResult,
     GraphQLError,
+    GraphQLResolveInfo,
     GraphQLSchema,
+    MiddlewareManager,
     OperationDefinitionNode,
     default_field_resolver,
     default_type_resolver,
@@ -24,7 +27,9 @@ from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.engine._plan.fields import fetched
 from gateway.engine._run.failures import LOST
+from gateway.loading.reads import Key
 from gateway.records import Repaired, RepairedText
 from gateway.request import Context
 
@@ -88,6 +93,7 @@ async def execute(
         default_field_resolver,
         default_type_resolver,
         default_field_resolver,
+        middleware_manager=MiddlewareManager(_fetch),
         is_awaitable=optimized_is_awaitable,
         hide_suggestions=False,
     )
@@ -102,6 +108,36 @@ async def execute(
     return ExecutionResult(
         result.data, errors or None, {"warnings": warnings} if warnings else None
     )
+
+
+def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+    """The field's value; of a field that is fetched, the resolver's result is the key of that."""
+    field = info.schema.get_field(info.parent_type, info.field_name)
+    how = None if field is None else fetched(field)
+    wanted = resolve(source, info, **given)
+    if how is None or wanted is None:
+        return wanted
+    load = info.context.loaders.load
+    if isinstance(wanted, list):
+        return [_now(load(item)) if isinstance(item, Key) else item for item in wanted]
+
+    def shown(answer: Any) -> Any:
+        if omissions := how.omissions(answer, wanted):
+            path = tuple(info.path.prev.as_list()) if info.path.prev else ()
+            failures = (omission.failure for omission in omissions)
+            info.context.reports.add(path, failures, count=len(omissions))
+        return how.shown(answer, wanted, info.context)
+
+    async def later(answer: Awaitable[Any]) -> Any:
+        return shown(await answer)
+
+    answer = load(wanted)
+    return shown(answer.result()) if answer.done() else later(answer)
+
+
+def _now(answer: asyncio.Future[Any]) -> Any:
+    """What was read, or the exception in its place; what is still to come, as it is."""
+    return answer.exception() or answer.result() if answer.done() else answer
 
 
 def _order(error: GraphQLError) -> tuple[int, list[tuple[bool, str | int]]]:

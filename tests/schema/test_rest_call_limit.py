@@ -9,16 +9,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from strawberry.types.execution import ExecutionResult
+from graphql import ExecutionResult
 
 from gateway.errors import LimitExceeded
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
+from tests.engine import oracle
 from tests.harness import TOKEN, schema
 
-SCHEMA = schema()
+SCHEMA = schema()._schema
 
 
 @pytest.fixture(params=["flow_retail", "commercetools"])
@@ -43,11 +44,10 @@ async def ask(
     context = Context(client, Tenants(connectors={}, default=world.connector), bounds)
     world.journal.clear()
     try:
-        result = await SCHEMA.execute(query, variable_values=variables, context_value=context)  # type: ignore[arg-type]
+        result = await oracle.execute(SCHEMA, query, context, variables=variables)
     finally:
         await context.close()
     assert len(world.calls) == client.meter.rest_calls <= limit
-    assert isinstance(result, ExecutionResult)
     return result.data, result
 
 
