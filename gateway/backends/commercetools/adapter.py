@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.changes import (
     action,
     custom_draft,
@@ -18,14 +17,16 @@ from gateway.backends.commercetools.changes import (
     wanted_of,
 )
 from gateway.backends.commercetools.costs import CommercetoolsCosts
-from gateway.backends.commercetools.lists import BY_ID, MAX_LIMIT, MAX_OFFSET, RemoteList
+from gateway.backends.commercetools.lists import (
+    BY_ID,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    RemoteList,
+    is_member_of,
+)
 from gateway.backends.commercetools.members import MemberEditor, read_customers
 from gateway.backends.commercetools.refusals import code, current_version, refuse
-from gateway.backends.commercetools.wire import (
-    WHOLE,
-    CommercetoolsDecoders,
-    MembershipMode,
-)
+from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.lists.lookups import GroupDirectory
 from gateway.backends.lists.side_by_side import side_by_side
@@ -227,7 +228,7 @@ class CommercetoolsBackend:
             decoder=self._decoders.customers,
             record=lambda row: self._decoders.customer_record(row, self._tenant, mode),
             sorts=CUSTOMER_SORTS,
-            where=(_member_predicate(await self._uid(group), mode),),
+            where=(is_member_of(await self._uid(group), mode),),
         )
         return await members.window(window, order)
 
@@ -431,15 +432,3 @@ def _after(ref: GroupRef, changes: Sequence[GroupChange]) -> GroupRef | None:
     if isinstance(ref, ById) or not keys:
         return ref
     return None if keys[-1] is None else ByKey(keys[-1])
-
-
-def _member_predicate(uid: str, mode: MembershipMode) -> str:
-    reference = predicates.refers_to("customerGroup", uid)
-    assigned = predicates.contains("customerGroupAssignments", reference)
-    match mode:
-        case "assignments":
-            return assigned
-        case "legacy":
-            return reference
-        case "both":
-            return predicates.any_of(assigned, reference)

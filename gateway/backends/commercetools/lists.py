@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.refusals import refuse
+from gateway.backends.commercetools.wire import MembershipMode
 from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.lists.windows import Chunk, RowT, once, read_window
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
@@ -22,6 +22,40 @@ MAX_LIMIT: Final = 500
 MAX_OFFSET: Final = 10_000
 BY_ID: Final = ["id asc"]
 BY_ID_TURNED: Final = ["id desc"]
+
+
+def literal(value: str) -> str:
+    r"""A value in a query predicate. A predicate is a language: whatever the value holds, it has to
+    stay one.
+
+    >>> print(literal('a" or name != "'))
+    "a\" or name != \""
+    """
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def is_one_of(values: Iterable[str]) -> str:
+    """
+    >>> is_one_of(["a", "b"])
+    'id in ("a", "b")'
+    """
+    return f"id in ({', '.join(map(literal, values))})"
+
+
+def is_member_of(group_uid: str, mode: MembershipMode) -> str:
+    """
+    >>> is_member_of("g", "assignments"), is_member_of("g", "legacy")
+    ('customerGroupAssignments(customerGroup(id="g"))', 'customerGroup(id="g")')
+    """
+    held = f"customerGroup(id={literal(group_uid)})"
+    assigned = f"customerGroupAssignments({held})"
+    match mode:
+        case "assignments":
+            return assigned
+        case "legacy":
+            return held
+        case "both":
+            return f"({assigned} or {held})"
 
 
 class Found(Struct, Generic[RowT], frozen=True):
@@ -53,7 +87,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         """One REST call."""
         query: dict[str, str | int | Sequence[str]] = {"limit": limit, "sort": sort}
         if self.where:
-            query["where"] = predicates.all_of(*self.where)
+            query["where"] = " and ".join(self.where)
         if offset:
             query["offset"] = offset
         answer = await self.upstream.send("GET", self.template, self.path, query=query)
@@ -97,9 +131,9 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         """
         where = self.where
         if window.after is not None:
-            where += (predicates.is_above("id", window.after.uid),)
+            where += (f"id > {literal(window.after.uid)}",)
         if window.before is not None:
-            where += (predicates.is_below("id", window.before.uid),)
+            where += (f"id < {literal(window.before.uid)}",)
         way = BY_ID_TURNED if window.from_end else BY_ID
         source = _Offsets(replace(self, where=where), way)
         chunk = await source.read(0, max(window.size, 1))

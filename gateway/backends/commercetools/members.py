@@ -13,8 +13,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gateway.backends.commercetools import predicates
 from gateway.backends.commercetools.changes import is_newer
+from gateway.backends.commercetools.lists import is_one_of
 from gateway.backends.commercetools.refusals import code, current_version
 from gateway.backends.commercetools.wire import Assignment, CommercetoolsListing, Reference
 from gateway.backends.confirming import PROMISED, contradicted
@@ -58,7 +58,7 @@ async def read_customers(
 
     async def read(uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
         query: Query = {
-            "where": predicates.is_one_of("id", uids),
+            "where": is_one_of(uids),
             "limit": len(uids),
             "withTotal": "false",
         }
