@@ -8,12 +8,10 @@ import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +24,7 @@ from gateway.engine._documents.manifest import read_manifest
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._documents.store import DocumentStore
 from gateway.engine.operation import Operations
-from gateway.http.endpoint import Endpoint, EndpointSettings
+from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
@@ -73,25 +71,11 @@ def create_app(
         raise SettingsError(
             'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
         )
-    development = settings.profile == "development"
+    settings = _decided(settings)
     observe = observe or Log()
-    operations = _operations(settings, development, make_schema)
-    # A page without `first` and `last` is no larger than one with them may be.
-    default_page_size = min(settings.default_page_size, settings.max_page_size)
-    bounds = dataclasses.replace(_part(Bounds, settings), default_page_size=default_page_size)
-    endpoint_settings = EndpointSettings(
-        default_tenant=settings.default_tenant,
-        deadline=settings.deadline,
-        max_request_body=settings.max_request_body,
-        max_variables=settings.max_variables,
-        max_rest_calls=settings.max_rest_calls,
-        get=_chosen(settings.get_queries, development),
-        show_cost=development,
-        bearer_headers=settings.bearer_headers,
-        stranger_share=settings.stranger_share,
-    )
+    operations = _operations(settings, make_schema)
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
-    page = GraphiQL(tokens=tokens) if _chosen(settings.graphiql, development) else None
+    page = GraphiQL(tokens=tokens) if settings.graphiql else None
     _warn_of_shared_tokens(settings)
 
     @asynccontextmanager
@@ -101,8 +85,8 @@ def create_app(
             app.state.endpoint = Endpoint(
                 operations,
                 backends.tenants(settings),
-                bounds,
-                endpoint_settings,
+                _part(Bounds, settings),
+                settings,
                 observe=observe,
                 graphiql=page,
             )
@@ -113,17 +97,12 @@ def create_app(
             Route("/health", health),
             *(page.routes if page else ()),
         ],
-        middleware=[
-            Middleware(SecurityHeaders),
-            *cross_origin(
-                settings.cors_origins,
-                credentials=settings.cors_credentials,
-                bearer_headers=settings.bearer_headers,
-            ),
-            Middleware(_GraphQL),
-        ],
         lifespan=lifespan,
     )
+    stack: ASGIApp = _GraphQL(SecurityHeaders(app.build_middleware_stack()))
+    if settings.cors_origins:
+        stack = SecurityHeaders(cross_origin(stack, settings))
+    app.middleware_stack = stack
     # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
     app.router.redirect_slashes = False
     return app
@@ -143,9 +122,18 @@ def _warn_of_shared_tokens(settings: Settings) -> None:
             )
 
 
-def _chosen(setting: bool | None, development: bool) -> bool:
-    """What is set; without it, what the profile says."""
-    return development if setting is None else setting
+def _decided(settings: Settings) -> Settings:
+    """The settings with the profile's decision where nothing is set, and with a default page that
+    is no larger than a page may be.
+    """
+    development = settings.profile == "development"
+    decided: dict[str, Any] = {
+        name: development
+        for name in ("get_queries", "graphiql", "introspection")
+        if getattr(settings, name) is None
+    }
+    default_page_size = min(settings.default_page_size, settings.max_page_size)
+    return dataclasses.replace(settings, default_page_size=default_page_size, **decided)
 
 
 def _part(kind: type[PartT], settings: Settings) -> PartT:
@@ -153,11 +141,9 @@ def _part(kind: type[PartT], settings: Settings) -> PartT:
     return kind(**{each.name: getattr(settings, each.name) for each in dataclasses.fields(kind)})
 
 
-def _operations(
-    settings: Settings, development: bool, make_schema: Callable[..., Schema]
-) -> Operations:
-    told = _chosen(settings.introspection, development)
-    sdl = told if settings.federation_sdl is None else settings.federation_sdl
+def _operations(settings: Settings, make_schema: Callable[..., Schema]) -> Operations:
+    introspection = bool(settings.introspection)
+    sdl = introspection if settings.federation_sdl is None else settings.federation_sdl
     schema = make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema
     manifest = settings.trusted_documents
     if manifest is None and settings.trusted_mode != "off":
@@ -172,8 +158,8 @@ def _operations(
         schema,
         _part(DocumentLimits, settings),
         memory=settings.document_cache,
-        suggestions=told,
-        introspection=told,
+        suggestions=introspection,
+        introspection=introspection,
         trusted=persisted.texts,
     )
     return Operations(
@@ -181,15 +167,15 @@ def _operations(
         documents,
         persisted,
         views=VIEWS,
-        suggestions=told,
+        suggestions=introspection,
         max_variable_values=settings.max_variable_values,
     )
 
 
 class _GraphQL:
-    """ASGI middleware that answers /graphql ahead of the router, whose matching and handling of
-    exceptions it has no need of; and a function's route would answer other methods itself, and not
-    in JSON.
+    """ASGI middleware that answers /graphql ahead of the router and of Starlette's handling of
+    exceptions: the endpoint raises none, and its responses carry all headers. A route would answer
+    other methods itself, and not in JSON.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -199,10 +185,8 @@ class _GraphQL:
         # In ASGI, a path begins with that of what the app is mounted at.
         if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + "/graphql":
             await self._app(scope, receive, send)
-            return
-        endpoint: Endpoint = scope["app"].state.endpoint
-        response = await endpoint(Request(scope, receive))
-        await response(scope, receive, send)
+        else:
+            await scope["app"].state.endpoint(scope, receive, send)
 
 
 class _Backends:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from graphql import GraphQLError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.engine._documents.documents import Refused
@@ -34,9 +33,10 @@ from gateway.http.requests import (
     response_type,
     wants_page,
 )
+from gateway.http.security_headers import SECURITY_HEADERS, SecurityHeaders, encoded
 from gateway.http.share import Account, Share
 from gateway.request import Client, Context, Tenants
-from gateway.settings import Bounds
+from gateway.settings import Bounds, Settings
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
@@ -47,36 +47,23 @@ takes long, who sends another document, who sends so much that it is not even de
 """
 LARGE: Final = 32_768
 """Bytes of a body."""
-CLIENT_GONE: Final = 499
-"""nginx's status for a client that left; it is in no specification, and nobody sees it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSettings:
-    default_tenant: str | None
-    deadline: float
-    max_request_body: int
-    max_variables: int
-    max_rest_calls: int
-    get: bool
-    """Whether queries may come by GET."""
-    show_cost: bool
-    """Whether every response says what it has cost."""
-    bearer_headers: Sequence[str]
-    """The headers that carry bearer tokens."""
-    stranger_share: float
-    """Of a processor's time, for all callers whose token no backend has lately accepted."""
+HEADERS: Final = {
+    media_type: encoded(
+        {**SECURITY_HEADERS, "Vary": "Accept", "Content-Type": f"{media_type}; charset=utf-8"}
+    )
+    for media_type in (JSON, GRAPHQL_RESPONSE)
+}
 
 
 class Endpoint:
-    """The GraphQL endpoint, as a Starlette request handler."""
+    """The GraphQL endpoint, as an ASGI app."""
 
     def __init__(
         self,
         operations: Operations,
         tenants: Tenants,
         bounds: Bounds,
-        settings: EndpointSettings,
+        settings: Settings,
         *,
         observe: Observer,
         graphiql: GraphiQL | None,
@@ -88,21 +75,24 @@ class Endpoint:
         self._observe = observe
         self._graphiql = graphiql
         self._bearer_headers = [name.lower() for name in settings.bearer_headers]
-        self._methods = "GET, POST" if settings.get else "POST"
+        self._methods = "GET, POST" if settings.get_queries else "POST"
+        self._shows_cost = settings.profile == "development"
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
         self._strangers = Share(settings.stranger_share)
         # Clients are of a few kinds, and each kind always sends the same Accept header.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         headers = read_headers(request)
         request_id = caller.request_id(headers)
         accept = read_accept(headers)
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
             page.headers["X-Request-Id"] = request_id
-            return page
+            await SecurityHeaders(page)(scope, receive, send)
+            return
         media_type = self._response_type(accept)
         more: Mapping[str, str] = {}
         try:
@@ -114,7 +104,7 @@ class Endpoint:
             else:
                 answered = await self._to_stranger(request, headers, client)
             if answered is None:
-                return Response(status_code=CLIENT_GONE)  # nobody reads it
+                return  # nobody is left to read it
             content, executed = answered
             status = 200 if executed or media_type == JSON else 400
         except BadRequest as refusal:
@@ -129,12 +119,14 @@ class Endpoint:
             answers.log_unexpected(failure, request_id)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
-        return Response(
-            content,
-            status_code=status,
-            headers={"X-Request-Id": request_id, "Vary": "Accept", **more},
-            media_type=f"{media_type or JSON}; charset=utf-8",
-        )
+        lines = [
+            *HEADERS[media_type or JSON],
+            (b"content-length", b"%d" % len(content)),
+            (b"x-request-id", request_id.encode("ascii")),
+            *encoded(more),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": content})
 
     async def _read(self, request: Request, headers: Headers, client: Client) -> GraphQLRequest:
         settings = self._settings
@@ -151,7 +143,7 @@ class Endpoint:
             if len(body) > LARGE:
                 await self._turn(request, client, LAST, len(body))
             return read_post(body, max_variables=settings.max_variables)
-        if request.method == "GET" and settings.get:
+        if request.method == "GET" and settings.get_queries:
             return read_get(
                 headers,
                 request.query_params,
@@ -177,7 +169,7 @@ class Endpoint:
             began=began,
             deadline=began + seconds,
             meter=Meter(settings.max_rest_calls),
-            shows_cost=settings.show_cost or caller.wants_cost(headers),
+            shows_cost=self._shows_cost or caller.wants_cost(headers),
         )
 
     async def _to_stranger(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.requests import ASKING
+from gateway.settings import Settings
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -21,9 +21,14 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     # An answer is one caller's.
     "Cache-Control": "no-store",
 }
-_ENCODED: Final = tuple(
-    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-)
+
+
+def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them, with their names in lower case."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+_ENCODED: Final = encoded(SECURITY_HEADERS)
 
 
 class SecurityHeaders:
@@ -39,7 +44,6 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # ASGI has names in lower case.
                 given = {name for name, _ in message["headers"]}
                 added = [header for header in _ENCODED if header[0] not in given]
                 message["headers"] = [*message["headers"], *added]
@@ -48,23 +52,14 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def cross_origin(
-    origins: Sequence[str], *, credentials: bool, bearer_headers: Sequence[str]
-) -> list[Middleware]:
-    """The middleware that lets pages of these origins send requests; none where there are none.
-
-    `bearer_headers` are those that carry bearer tokens.
-    """
-    if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(origins),
-            allow_credentials=credentials,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", *bearer_headers, *ASKING],
-            expose_headers=["X-Request-Id", "Retry-After"],
-            max_age=7200,
-        )
-    ]
+def cross_origin(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """`app`, to which pages of the origins in the settings may send requests."""
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_credentials=settings.cors_credentials,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Content-Type", *settings.bearer_headers, *ASKING],
+        expose_headers=["X-Request-Id", "Retry-After"],
+        max_age=7200,
+    )

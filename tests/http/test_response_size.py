@@ -9,15 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from graphql import ExecutionResult
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway.engine._run.account import STRANGERS
-from gateway.http.endpoint import Endpoint, EndpointSettings
+from gateway.http.endpoint import Endpoint
 from gateway.request import Tenants
-from gateway.settings import Bounds
+from gateway.settings import Bounds, Settings
 from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings
 from tests.two_backends import Commercetools, both, running_commercetools
 
@@ -258,26 +254,12 @@ async def test_what_can_not_be_encoded_is_a_graphql_answer_all_the_same():
         Unencodable(),  # type: ignore[arg-type]
         Tenants(connectors={}),
         Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100),
-        EndpointSettings(
-            default_tenant=None,
-            deadline=10,
-            max_request_body=1_000,
-            max_variables=1_000,
-            max_rest_calls=10,
-            get=True,
-            show_cost=False,
-            bearer_headers=["Authorization"],
-            stranger_share=1,
-        ),
+        Settings(get_queries=True, stranger_share=1),
         observe=lambda _event: None,
         graphiql=None,
     )
 
-    async def graphql(request: Request) -> Response:
-        return await endpoint(request)
-
-    app = Starlette(routes=[Route("/graphql", graphql)])
-    async with served(app) as url, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
+    async with served(endpoint) as url, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         answer = await client.get(f"{url}/graphql?query={{name}}")
 
     assert answer.status_code == 500
