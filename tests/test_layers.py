@@ -173,7 +173,7 @@ def test_the_page_of_the_rest_client_has_its_names():
         ("records", ("errors", "rest.decoding")),
         ("backends.lists", ("errors", "records", "backends.port")),
         ("loading", ("errors", "records", "backends.port")),
-        ("serving", ("settings", "telemetry")),
+        ("serving", ("settings", "telemetry", "disconnect")),
         # It shares no code with the adapters, so that it can't share their mistakes.
         ("simulator", ()),
     ],

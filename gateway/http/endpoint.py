@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.accepted_tokens import AcceptedTokens
+from gateway.disconnect import Disconnected, unless_begun, while_connected
 from gateway.engine._documents.documents import Refused
 from gateway.engine.operation import Operation, Operations
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
 from gateway.http import answers, caller
-from gateway.http.disconnect import Disconnected, unless_begun, while_connected
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
@@ -40,6 +40,7 @@ from gateway.settings import Bounds, Settings
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
+ResultT = TypeVar("ResultT")
 KEPT_ACCEPTS: Final = 64
 KNOWN, BEGUN, NEW, LAST = range(4)
 """Whose turn comes first among strangers: who sends what need not be parsed, who goes on with what
@@ -218,7 +219,7 @@ class Endpoint:
             return
         try:
             with self._time_limits.until(client.deadline):
-                await while_connected(self._strangers.enter(*rank), request.receive)
+                await _connected(self._strangers.enter(*rank), request)
         except TimeoutError:
             raise self._strangers.overloaded() from None
 
@@ -245,7 +246,7 @@ class Endpoint:
                 work = account.charged(work)
             work = unless_begun(work, lambda: context.changes)
         try:
-            return await while_connected(work, request.receive), True
+            return await _connected(work, request), True
         except Disconnected:
             self._done(wanted.operation_name, client, ("CLIENT_GONE",))
             return None
@@ -330,6 +331,10 @@ class Endpoint:
                 request_id=client.request_id,
             )
         )
+
+
+def _connected(work: Coroutine[Any, Any, ResultT], request: Request) -> Awaitable[ResultT]:
+    return while_connected(work, request.receive, request.scope.get("state", {}).get("presence"))
 
 
 def _refused(refusal: GatewayError) -> bytes:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from gateway.disconnect import Presence
 from gateway.serving._connections import Connections
 
 MAX_PIPELINED: Final = 32
@@ -96,6 +97,7 @@ class Connection(HttpToolsProtocol):
         self._running: RequestResponseCycle | None = None
         """The request whose answer comes next; `self.cycle` is the one that was read last."""
         self._in_head = self._in_body = False
+        self._presence = Presence()
         self._ended = False
         """Whether no further request is read."""
         self._refused = False
@@ -174,7 +176,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         if not self._again:
             self._began = self.loop.time()
-        self.scope["state"]["began"] = self._began
+        self.scope["state"].update(began=self._began, presence=self._presence)
         self._steps += 1
         self._in_head = True
         self._head_left, self._headers_left, self._hosts = self._max_head, self._max_headers, 0
@@ -337,6 +339,7 @@ class Connection(HttpToolsProtocol):
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
+            self._presence.end()
 
     def _refuse(self, refusal: _Refusal) -> None:
         """Answer it where it has its turn; nothing more is read either way."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.http.disconnect import Disconnected, unless_begun, while_connected
+from gateway.disconnect import Disconnected, Presence, unless_begun, while_connected
 from gateway.rest import UpstreamCall
 from gateway.telemetry import OperationDone
 from tests.harness import TOKEN, Flow, Gateway
@@ -200,3 +200,37 @@ async def test_a_failure_of_work_is_raised_as_it_is():
     for work in (fail(), unless_begun(fail(), lambda: True)):
         with pytest.raises(ValueError, match="no"):
             await while_connected(work, Client().receive)
+
+
+class Silent:
+    """A server that tells of its client by presence alone."""
+
+    async def receive(self) -> dict[str, object]:
+        raise AssertionError("This is not to be asked.")
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_a_server_that_tells_of_presence_is_not_asked(ahead):
+    """The work is cancelled all the same, also where the client left before it began."""
+    presence, work = Presence(), Work()
+    if ahead:
+        presence.end()
+    request = asyncio.ensure_future(while_connected(work.run(), Silent().receive, presence))
+    await ticks()
+    presence.end()
+
+    with pytest.raises(Disconnected):
+        await request
+    assert work.ended == "cancelled"
+    assert request.cancelling() == 0
+
+
+async def test_a_client_that_leaves_later_cancels_nothing():
+    """A connection outlives its requests."""
+    presence, work = Presence(), Work()
+    request = asyncio.ensure_future(while_connected(work.run(), Silent().receive, presence))
+    await ticks()
+    work.let_go()
+    assert await request == "answer"
+
+    presence.end()

@@ -15,25 +15,52 @@ class Disconnected(Exception):
     """The client has left, and the work for it was cancelled."""
 
 
-async def while_connected(work: Coroutine[Any, Any, ResultT], receive: Receive) -> ResultT:
+class Presence:
+    """Whether the client of a connection is still there. The server that reads the connection says
+    when it is not; to wait for that message in a task would cost every request a task.
+    """
+
+    def __init__(self) -> None:
+        self._over = False
+        self._callback: Callable[[], object] | None = None
+
+    def end(self) -> None:
+        """The client has left."""
+        self._over = True
+        if self._callback is not None:
+            self._callback()
+
+    def when_over(self, callback: Callable[[], object] | None) -> None:
+        """Have `callback`, and no earlier one, called when the client leaves, or now if it has."""
+        self._callback = callback
+        if self._over and callback is not None:
+            callback()
+
+
+async def while_connected(
+    work: Coroutine[Any, Any, ResultT], receive: Receive, presence: Presence | None = None
+) -> ResultT:
     """The result of `work`, which is cancelled where the client leaves: that raises Disconnected.
 
-    The request has been read: nothing but the disconnect can still be received.
+    The request has been read: nothing but the disconnect can still be received. That is done where
+    the server tells of no `presence`.
     """
     working = asyncio.current_task()
     assert working is not None  # noqa: S101  # a coroutine is run by a task
     left = False
 
-    async def watch() -> None:
+    def leave() -> None:
         nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
         left = True
         working.cancel()
 
+    watching = None
+    if presence is None:
+        presence = Presence()
+        watching = asyncio.create_task(_watch(receive, presence))
+    presence.when_over(leave)
     # The work stays in the request's own task, which is cancelled as asyncio.timeout does it: tasks
     # for both would take four times as long.
-    watching = asyncio.create_task(watch())
     try:
         return await work
     except asyncio.CancelledError:
@@ -41,7 +68,15 @@ async def while_connected(work: Coroutine[Any, Any, ResultT], receive: Receive) 
             raise Disconnected from None
         raise  # the server is shutting down
     finally:
-        watching.cancel()
+        presence.when_over(None)
+        if watching is not None:
+            watching.cancel()
+
+
+async def _watch(receive: Receive, presence: Presence) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    presence.end()
 
 
 async def unless_begun(work: Coroutine[Any, Any, ResultT], begun: Callable[[], bool]) -> ResultT:
