@@ -29,8 +29,8 @@ from gateway.backends.commercetools.refusals import code, current_version, refus
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.lists.lookups import GroupDirectory
+from gateway.backends.lists.pages import AnsweredPage
 from gateway.backends.lists.side_by_side import side_by_side
-from gateway.backends.lists.windows import AnsweredPage
 from gateway.backends.port import (
     BackendKind,
     ById,

@@ -22,9 +22,9 @@ from gateway.backends.flow_retail.refusals import (
     uid_of,
 )
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
-from gateway.backends.lists.contradictions import believed
 from gateway.backends.lists.lookups import GroupDirectory
-from gateway.backends.lists.windows import AnsweredPage, NumberedPages, RowT, read_window
+from gateway.backends.lists.pages import AnsweredPage, NumberedPages, believed
+from gateway.backends.lists.windows import RowT, read_window
 from gateway.backends.port import (
     BackendKind,
     ById,

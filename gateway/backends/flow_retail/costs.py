@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.backends.lists import lookups, windows
+from gateway.backends.lists.pages import PageCosts
 from gateway.backends.port import (
     CustomerOrder,
     GroupChange,
@@ -62,5 +63,5 @@ class FlowRetailCosts:
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         turns = order is not None and self._settings.mirrored_sorts
-        costs = windows.PageCosts(self._settings.max_page_size, turns=turns)
+        costs = PageCosts(self._settings.max_page_size, turns=turns)
         return windows.most_calls(window, costs)

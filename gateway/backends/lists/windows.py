@@ -9,13 +9,11 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from gateway.backends.lists.pages import Cover, cover, most_pages
-from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unsupported
 from gateway.records import Omission, Page, Row
@@ -64,15 +62,28 @@ class Chunk(Struct, Generic[RowT]):
         return next((at for at, row in self.rows.items() if row and row.uid == uid), None)
 
 
-class RowSource(Protocol[RowT]):
-    """A remote list that can be read by offset."""
+class ReadCosts(Protocol):
+    """What a RowSource costs, as far as that is known without reading."""
 
     @property
     def max_page_size(self) -> int:
         """The most rows that one call answers."""
 
     def calls(self, offset: int, size: int) -> int:
-        """How many calls `read` will make for these rows."""
+        """How many calls `read` will make for these rows; `read_window` decides by it."""
+
+    def most(self, offset: int, size: int) -> int:
+        """The most calls that `read` makes for these rows."""
+
+    def most_anywhere(self, size: int) -> int:
+        """The most calls that `read` makes for up to `size` rows, whichever they are."""
+
+    def most_last(self, size: int) -> int | None:
+        """The most calls for the last `size` rows by `read_last`; None where it has no answer."""
+
+
+class RowSource(ReadCosts, Protocol[RowT]):
+    """A remote list that can be read by offset."""
 
     async def read(self, offset: int, size: int) -> Chunk[RowT]:
         """These rows at least, as far as they exist; `size` 0: only the total, in one call."""
@@ -207,26 +218,6 @@ LOOK: Final = 1
 """The most calls of `_whereabouts`."""
 
 
-class ReadCosts(Protocol):
-    """What a RowSource costs, as far as it can be told without reading."""
-
-    @property
-    def max_page_size(self) -> int:
-        """As the source's."""
-
-    def calls(self, offset: int, size: int) -> int:
-        """As the source's: what it decides by."""
-
-    def most(self, offset: int, size: int) -> int:
-        """The most calls that its `read` makes for these rows."""
-
-    def most_anywhere(self, size: int) -> int:
-        """The most calls that its `read` makes for up to `size` rows, whichever they are."""
-
-    def most_last(self, size: int) -> int | None:
-        """The most calls for the last `size` rows by `read_last`; None where it has no answer."""
-
-
 def most_calls(wanted: Window, costs: ReadCosts) -> int:
     """The most calls that `read_window` makes for `wanted`, wherever the rows of its cursors stand
     by now.
@@ -301,133 +292,3 @@ def once(rows: Sequence[Row[RowT]]) -> list[Row[RowT]]:
     for row in rows:
         firsts.setdefault(row.record.uid, row)
     return list(firsts.values())
-
-
-class AnsweredPage(Struct, Generic[RowT], frozen=True):
-    """One page as the upstream says that it answered it: `index` counts from 0, `size` is the page
-    size it used; `untold` and `unplaced` are as a chunk's.
-    """
-
-    index: int
-    size: int
-    rows: Sequence[RowT | None]
-    total: int | None
-    omissions: Sequence[Omission] = ()
-    untold: InvalidAnswer | None = None
-    unplaced: bool = False
-
-    def chunk(self) -> Chunk[RowT]:
-        rows = dict(enumerate(self.rows, self.index * self.size))
-        return Chunk(
-            rows, self.total, list(self.omissions), untold=self.untold, unplaced=self.unplaced
-        )
-
-
-class PageCosts:
-    """What NumberedPages cost, of an upstream that does not clamp; `turns`: with a `get_last`."""
-
-    def __init__(self, max_page_size: int, *, turns: bool) -> None:
-        self.max_page_size = max_page_size
-        self._turns = turns
-
-    def calls(self, offset: int, size: int) -> int:
-        return cover(offset, size, self.max_page_size).count
-
-    def most(self, offset: int, size: int) -> int:
-        return self.calls(offset, size)
-
-    def most_anywhere(self, size: int) -> int:
-        return most_pages(size, self.max_page_size)
-
-    def most_last(self, size: int) -> int | None:
-        if not self._turns:
-            return None
-        more = size - self.max_page_size
-        return 1 + (self.most_anywhere(more) if more > 0 else 0)
-
-
-ROUNDS = 3
-"""How often a window is planned before an upstream of ever other page sizes is given up."""
-
-
-class NumberedPages(PageCosts, Generic[RowT]):
-    """A RowSource over an API that pages by number and size, and may clamp the size.
-
-    `get_page(index, size)` is one REST call. The answer's own index and size are what counts:
-    after a clamped answer the rest is asked for in pages of that size.
-    """
-
-    def __init__(
-        self,
-        get_page: Callable[[int, int], Awaitable[AnsweredPage[RowT]]],
-        *,
-        max_page_size: int,
-        get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None = None,
-    ) -> None:
-        super().__init__(max_page_size, turns=get_last is not None)
-        self._get_page = get_page
-        self._get_last = get_last
-
-    async def read(self, offset: int, size: int) -> Chunk[RowT]:
-        chunk: Chunk[RowT] = Chunk()
-        plan = cover(offset, size, self.max_page_size)
-        for attempt in range(ROUNDS):
-            answers = await side_by_side([self._get_page(n, plan.size) for n in plan.pages])
-            first = answers[0]
-            if not attempt and plan == Cover(first.index, 1, first.size):
-                return first.chunk()  # nearly always: what is not on the page does not exist
-            _require_distinct(answers)
-            for answer in answers:
-                chunk.add(answer.chunk())
-            answered = min(answer.size for answer in answers)
-            if answered < 1:
-                break
-            if answered < plan.size:
-                self.max_page_size = min(self.max_page_size, answered)
-            unread = self._unread(chunk, offset, offset + size, answers, plan)
-            if not unread:
-                return chunk
-            if answered < plan.size:
-                plan = cover(unread.start, len(unread), answered)
-            else:  # an upstream that makes its pages larger may know only one size
-                start = unread.start // answered
-                plan = Cover(start, (unread.stop - 1) // answered - start + 1, answered)
-        raise InvalidAnswer("The backend's pages do not add up to the list that was asked for.")
-
-    @staticmethod
-    def _unread(
-        chunk: Chunk[RowT],
-        start: int,
-        stop: int,
-        answers: Sequence[AnsweredPage[RowT]],
-        plan: Cover,
-    ) -> range:
-        same_size = all(answer.size == plan.size for answer in answers)
-        same_pages = [answer.index for answer in answers] == list(plan.pages)
-        if same_size and (same_pages or chunk.total is None):
-            # A row that is not there now does not exist. (Without a total, another page than the
-            # one asked for can only be taken for the last.)
-            return range(0)
-        return chunk.missing(start, stop)
-
-    async def read_last(self, size: int) -> Chunk[RowT] | None:
-        if self._get_last is None:
-            return None
-        turned = await self._get_last(min(max(size, 1), self.max_page_size))
-        if turned.total is None:
-            if turned.untold is not None:
-                raise turned.untold
-            return None
-        last = turned.total - 1
-        chunk = turned.chunk()
-        chunk.rows = {last - offset: row for offset, row in chunk.rows.items()}
-        return chunk
-
-
-def _require_distinct(pages: Sequence[AnsweredPage[Any]]) -> None:
-    """Raises InvalidAnswer where two pages have the same rows: more than one can't have moved."""
-    pages_of: dict[Sequence[str], int] = {}
-    for page in pages:
-        uids = tuple(row.uid for row in page.rows if row is not None)
-        if len(uids) > 1 and pages_of.setdefault(uids, page.index) != page.index:
-            raise InvalidAnswer("The backend has answered the same rows for different pages.")

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.lists.contradictions import believed
-from gateway.backends.lists.windows import AnsweredPage
+from gateway.backends.lists.pages import AnsweredPage, believed
 from gateway.errors import InvalidAnswer
 from gateway.records import CustomerGroup
 from gateway.simulator.faults import Exchange

@@ -18,7 +18,7 @@ from gateway.backends.lists.lookups import (
     GroupDirectory,
     most_calls,
 )
-from gateway.backends.lists.windows import AnsweredPage
+from gateway.backends.lists.pages import AnsweredPage
 from gateway.errors import (
     DeadlineExceeded,
     Forbidden,

@@ -12,14 +12,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.lists.pages import cover
-from gateway.backends.lists.windows import (
-    AnsweredPage,
-    NumberedPages,
-    PageCosts,
-    most_calls,
-    read_window,
-)
+from gateway.backends.lists.pages import AnsweredPage, NumberedPages, PageCosts, cover
+from gateway.backends.lists.windows import most_calls, read_window
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unavailable, Unsupported
 from gateway.records import CustomerGroup, Omission, Page
