@@ -41,21 +41,21 @@ class Difference:
 
 
 async def difference(
-    backend: Backend, group: GroupRef, wanted: Sequence[str], *, most: int
+    backend: Backend, group: GroupRef, wanted: Sequence[str], *, limit: int
 ) -> Difference:
     """How the members differ from `wanted`, in the order of `wanted`, then in the backend's own.
 
     Reads all members, in pages of the largest size. Where they come or go meanwhile, a page may
     miss one: a count that does not add up is read once more, and then the later reading holds.
-    Raises LimitExceeded for a group of more than `most` members, NotFound, and InvalidAnswer where
+    Raises LimitExceeded for a group of more than `limit` members, NotFound, and InvalidAnswer where
     the backend does not tell who all the members are: those it hides could not be removed, and
     nobody would hear of it. `backend` reads `READ` of a customer at least.
     """
     if isinstance(group, ByKey):
         group = await _by_id(backend, group)
-    reading = await _members(backend, group, most=most)
+    reading = await _members(backend, group, limit=limit)
     if not reading.certain:
-        first, reading = reading, await _members(backend, group, most=most)
+        first, reading = reading, await _members(backend, group, limit=limit)
         # An estimate may be off for good: then two readings that agree are all there is to go by.
         exact = backend.capabilities.total_count is CountPrecision.EXACT
         agreed = reading.ended and not exact and reading.members == first.members
@@ -109,7 +109,7 @@ class _Reading:
     """Whether they are as many as the backend counts, too."""
 
 
-async def _members(backend: Backend, group: ById, *, most: int) -> _Reading:
+async def _members(backend: Backend, group: ById, *, limit: int) -> _Reading:
     size = backend.capabilities.max_page_size or 100
     exact = backend.capabilities.total_count is CountPrecision.EXACT
     on_customer = not backend.capabilities.atomic_membership_updates
@@ -128,9 +128,9 @@ async def _members(backend: Backend, group: ById, *, most: int) -> _Reading:
             _require_member(row.record, group, on_customer=on_customer)
             found[row.record.uid] = None
         seen = max(page.total or 0, len(found))
-        if seen > most:
+        if seen > limit:
             raise LimitExceeded(
-                f"The group has {seen} members; at most {most} can be compared at once.",
+                f"The group has {seen} members; at most {limit} can be compared at once.",
                 field=["customerGroup"],
             )
         total = counted if page.total is None else page.total

@@ -174,13 +174,13 @@ class Context:
         )
         return connector.connect(caller)
 
-    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, most: int) -> ChangedT:
+    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:
         """The change's answer; whatever it came to, what was read ahead of it is read anew.
 
         Raises LimitExceeded, and begins nothing, where it may take more REST calls than are left:
-        `most` is the backend's word for it.
+        `cost` is the backend's word for it.
         """
-        self.client.meter.require(most)
+        self.client.meter.require(cost)
         self.changes = True
         try:
             return await change()

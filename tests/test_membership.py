@@ -280,7 +280,7 @@ class Listed:
 
 async def removed(backend: Any) -> list[str]:
     """Whom an empty list of members would remove."""
-    return list((await difference(backend, ById("gold"), [], most=100)).remove)
+    return list((await difference(backend, ById("gold"), [], limit=100)).remove)
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ class Endless:
 async def test_a_group_without_a_total_is_read_no_further_than_is_allowed():
     """What was seen counts where nobody says how many there are."""
     with pytest.raises(LimitExceeded):
-        await difference(Endless(), ById("gold"), [], most=35)  # type: ignore[arg-type]
+        await difference(Endless(), ById("gold"), [], limit=35)  # type: ignore[arg-type]
 
 
 class Behind:

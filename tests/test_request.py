@@ -148,7 +148,7 @@ async def test_a_change_is_begun_where_all_its_calls_fit():
     async def change() -> str:
         return "done"
 
-    assert await asked.changing(change, most=3) == "done"
+    assert await asked.changing(change, cost=3) == "done"
     assert asked.changes
 
 
@@ -160,5 +160,5 @@ async def test_a_change_that_may_not_fit_is_not_begun():
         raise AssertionError
 
     with pytest.raises(LimitExceeded, match="up to 4 REST calls, and 3 of the operation's 5"):
-        await asked.changing(never, most=4)
+        await asked.changing(never, cost=4)
     assert not asked.changes

@@ -260,7 +260,7 @@ class Capabilities:
     customer_sort_fields: Sequence[CustomerSortField]
 
 
-class MostCalls(Protocol):
+class Costs(Protocol):
     """The most REST calls that the Backend's method of the same name makes; known without any.
 
     It holds for an upstream that keeps to its contract and to the settings and does not fail, in
@@ -320,7 +320,7 @@ class Backend(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     @property
-    def most(self) -> MostCalls:
+    def costs(self) -> Costs:
         """What each method costs at most, ahead of calling it."""
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:

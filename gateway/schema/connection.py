@@ -58,10 +58,10 @@ class Rows(Struct, frozen=True, kw_only=True):
             # Here and not where the rows are read: a total alone would never come by there.
             if self.order.field not in (*has.customer_group_sort_fields, *has.customer_sort_fields):
                 raise no_such_order(self.order)
-        most = backend.capabilities.max_offset
-        if most is not None and (self.offset or 0) > most:
+        reach = backend.capabilities.max_offset
+        if reach is not None and (self.offset or 0) > reach:
             raise LimitExceeded(
-                f"This tenant's backend reaches offset {most}; page on with `after`, "
+                f"This tenant's backend reaches offset {reach}; page on with `after`, "
                 "and without `orderBy`.",
                 field=["offset"],
             )

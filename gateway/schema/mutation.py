@@ -218,7 +218,7 @@ class Mutation:
         )
         backend = context.backend(tenant_uid)
         group = await context.changing(
-            lambda: backend.create_group(draft), most=backend.most.create_group(draft)
+            lambda: backend.create_group(draft), cost=backend.costs.create_group(draft)
         )
         context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ class Mutation:
         try:
             group = await context.changing(
                 lambda: backend.update_group(ref, changes, expected_revision=revision),
-                most=backend.most.update_group(ref, changes, expected_revision=revision),
+                cost=backend.costs.update_group(ref, changes, expected_revision=revision),
             )
         except RevisionConflict as conflict:
             return UpdateCustomerGroupPayload(
@@ -264,7 +264,7 @@ class Mutation:
         revision = _optional(input.expected_revision)
         uid = await context.changing(
             lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
-            most=backend.most.delete_group(ref, expected_revision=revision, only_if_empty=empty),
+            cost=backend.costs.delete_group(ref, expected_revision=revision, only_if_empty=empty),
         )
         return DeleteCustomerGroupPayload(
             deleted_id=global_id("CustomerGroup", tenant_uid, uid),
@@ -308,14 +308,14 @@ class Mutation:
         limit = context.bounds.max_membership_uids
         tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
         wanted = distinct_uids(input.customer_uids, "customerUids", limit=limit)
-        most = input.max_removals if given(input.max_removals) else None
-        if most is not None and most < 0:
+        allowed = input.max_removals if given(input.max_removals) else None
+        if allowed is not None and allowed < 0:
             raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
         backend = context.backend(tenant_uid, reading=READ)
-        differs = await difference(backend, ref, wanted, most=limit)
-        if most is not None and len(differs.remove) > most:
+        differs = await difference(backend, ref, wanted, limit=limit)
+        if allowed is not None and len(differs.remove) > allowed:
             raise LimitExceeded(
-                f"{len(differs.remove)} customers would be removed, and at most {most} may be.",
+                f"{len(differs.remove)} customers would be removed, and at most {allowed} may be.",
                 field=["maxRemovals"],
             )
         if input.dry_run or not (differs.add or differs.remove):
@@ -331,7 +331,7 @@ async def _edit(
     backend = context.backend(tenant_uid)
     return await context.changing(
         lambda: backend.edit_members(ref, add=add, remove=remove),
-        most=backend.most.edit_members(ref, add=len(add), remove=len(remove)),
+        cost=backend.costs.edit_members(ref, add=len(add), remove=len(remove)),
     )
 
 

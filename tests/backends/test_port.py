@@ -304,10 +304,10 @@ async def test_members_that_can_not_be_read_can_not_be_compared(world, backend, 
     group = world.add_group("Gold")
     first, second = world.add_customer(group, addresses=[5]), world.add_customer(group)
 
-    kept = await difference(backend, ById(group), [first], most=9)
+    kept = await difference(backend, ById(group), [first], limit=9)
     world.faults.add(Instead(second, instead), method="GET")
     with pytest.raises(InvalidAnswer):
-        await difference(backend, ById(group), [first], most=9)
+        await difference(backend, ById(group), [first], limit=9)
 
     assert (await backend.list_members(ById(group), Window(size=9))).omissions
     assert (kept.add, kept.remove) == ([], [second])
@@ -703,13 +703,13 @@ def test_no_window_costs_more_than_is_said_ahead(reading, count, steps):
                 backend = world.connect()
 
                 made = await spent(world, backend.list_groups(window, order=order))
-                assert made <= backend.most.list_groups(window, order=order)
+                assert made <= backend.costs.list_groups(window, order=order)
 
                 for ref in (ById(gold), ById(world.unknown), ByKey("gold")):
                     made = await spent(
                         world, backend.list_members(ref, members_window, order=members_order)
                     )
-                    most = backend.most.list_members(ref, members_window, order=members_order)
+                    most = backend.costs.list_members(ref, members_window, order=members_order)
                     assert made <= most
 
     asyncio.run(check())
@@ -749,7 +749,7 @@ def test_no_look_up_costs_more_than_is_said_ahead(reading, count, batches):
 
                 made = await spent(world, backend.get_groups([*refs, *by_key]))
 
-                assert made <= backend.most.get_groups(len(refs), len(by_key))
+                assert made <= backend.costs.get_groups(len(refs), len(by_key))
 
     asyncio.run(check())
 
@@ -761,7 +761,7 @@ async def test_no_write_costs_more_than_is_said_ahead(reading):
     """
     async with running(reading) as world:
         backend = world.connect()
-        most = backend.most
+        costs = backend.costs
         gold = await backend.create_group(GroupDraft(name="Gold"))
         keyed = await backend.create_group(GroupDraft(name="Keyed"))
         if backend.capabilities.customer_group_keys:
@@ -774,24 +774,24 @@ async def test_no_write_costs_more_than_is_said_ahead(reading):
             GroupDraft(name="Blue", key="keyed"),
             GroupDraft(name="Blue", uid=gold.uid),
         ):
-            assert await spent(world, backend.create_group(draft)) <= most.create_group(draft)
+            assert await spent(world, backend.create_group(draft)) <= costs.create_group(draft)
         for ref in (ById(gold.uid), ByKey("keyed"), ByKey("none"), ById(world.unknown)):
             for known in (None, "v99", "an old one", "now"):
                 changes = [Rename(f"Name {known}")]
                 revision = await current(backend, ref) if known == "now" else known
                 update = backend.update_group(ref, changes, expected_revision=revision)
-                bound = most.update_group(ref, changes, expected_revision=revision)
+                bound = costs.update_group(ref, changes, expected_revision=revision)
                 assert await spent(world, update) <= bound
             for add, remove in ((customers, [member]), ([], customers), (customers[:1], [])):
                 edit = backend.edit_members(ref, add=add, remove=remove)
-                bound = most.edit_members(ref, add=len(add), remove=len(remove))
+                bound = costs.edit_members(ref, add=len(add), remove=len(remove))
                 made = await spent(world, edit)
                 # Where 404 is about the group or a customer, a look at the group tells.
                 assert made <= bound + (ref == ById(world.unknown))
             for known, empty in itertools.product(("v99", "now", None), (True, False)):
                 revision = await current(backend, ref) if known == "now" else known
                 delete = backend.delete_group(ref, expected_revision=revision, only_if_empty=empty)
-                bound = most.delete_group(ref, expected_revision=revision, only_if_empty=empty)
+                bound = costs.delete_group(ref, expected_revision=revision, only_if_empty=empty)
                 assert await spent(world, delete) <= bound
 
 
@@ -807,42 +807,42 @@ async def test_what_is_common_costs_just_what_is_said(world, backend):
     others = [world.add_group(f"Group {number}") for number in range(2)]
     customers = [world.add_customer(gold) for _ in range(3)]
     strangers = [world.add_customer() for _ in range(3)]
-    most, ref = backend.most, ById(gold)
+    costs, ref = backend.costs, ById(gold)
     half = (backend.capabilities.max_page_size or 0) // 2
 
     for window in (Window(size=0), Window(size=1), Window(size=half), Window(size=half, offset=9)):
         for order in (None, Order(CustomerGroupSortField.NAME)):
             made = await spent(world, backend.list_groups(window, order=order))
-            assert made == most.list_groups(window, order=order) == 1
+            assert made == costs.list_groups(window, order=order) == 1
         made = await spent(world, backend.list_members(ref, window))
-        assert made == most.list_members(ref, window) == 1
+        assert made == costs.list_members(ref, window) == 1
     fresh = world.connect()
-    assert await spent(world, fresh.get_groups([ref])) == most.get_groups(1) == 1
+    assert await spent(world, fresh.get_groups([ref])) == costs.get_groups(1) == 1
     draft = GroupDraft(name="Blue")
-    assert await spent(world, backend.create_group(draft)) == most.create_group(draft) == 1
+    assert await spent(world, backend.create_group(draft)) == costs.create_group(draft) == 1
     change = [Rename("Au")]
-    assert await spent(world, backend.update_group(ref, change)) == most.update_group(ref, change)
+    assert await spent(world, backend.update_group(ref, change)) == costs.update_group(ref, change)
     edit = backend.edit_members(ref, add=strangers, remove=customers)
-    assert await spent(world, edit) == most.edit_members(ref, add=3, remove=3)
+    assert await spent(world, edit) == costs.edit_members(ref, add=3, remove=3)
     for uid, empty in zip(others, (True, False), strict=True):
         delete = backend.delete_group(ById(uid), only_if_empty=empty)
-        bound = most.delete_group(ById(uid), only_if_empty=empty)
+        bound = costs.delete_group(ById(uid), only_if_empty=empty)
         assert await spent(world, delete) == bound
 
 
 def test_what_is_said_ahead_costs_nothing(world, backend):
     """Not for what would be refused either."""
-    most, cursor = backend.most, Position(2_000_000_000, "?" * 2000)
+    costs, cursor = backend.costs, Position(2_000_000_000, "?" * 2000)
     window = Window(size=10**6, after=cursor, before=cursor, from_end=True)
 
     for order in (None, Order(CustomerGroupSortField.CREATED_AT, SortDirection.DESC)):
-        assert most.list_groups(window, order=order) >= 0
-        assert most.list_groups(Window(size=10**6, offset=10**9), order=order) >= 0
-    assert most.list_members(ByKey("/"), Window(size=1), order=Order(CustomerSortField.EMAIL)) >= 0
-    assert most.get_groups(0) == 0
-    assert most.get_groups(10**6, 10**6) >= 10**6
-    assert most.update_group(ByKey("/"), [SetKey("/")], expected_revision="?") >= 0
-    assert most.edit_members(ByKey("/"), add=0, remove=0) >= 0
+        assert costs.list_groups(window, order=order) >= 0
+        assert costs.list_groups(Window(size=10**6, offset=10**9), order=order) >= 0
+    assert costs.list_members(ByKey("/"), Window(size=1), order=Order(CustomerSortField.EMAIL)) >= 0
+    assert costs.get_groups(0) == 0
+    assert costs.get_groups(10**6, 10**6) >= 10**6
+    assert costs.update_group(ByKey("/"), [SetKey("/")], expected_revision="?") >= 0
+    assert costs.edit_members(ByKey("/"), add=0, remove=0) >= 0
     assert world.calls == []
 
 

@@ -130,7 +130,7 @@ class CommercetoolsBackend:
 
     kind: Final = BackendKind.COMMERCETOOLS
     capabilities: Final = CAPABILITIES
-    most: Final = CommercetoolsCosts()
+    costs: Final = CommercetoolsCosts()
 
     def __init__(
         self,

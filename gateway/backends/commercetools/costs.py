@@ -1,4 +1,4 @@
-"""What commercetools' operations cost at most; see gateway.backends.port.MostCalls."""
+"""What commercetools' operations cost at most; see gateway.backends.port.Costs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class CommercetoolsCosts:
     """The arithmetic beside CommercetoolsBackend; for every caller, and all settings, the same."""
 
     def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
-        return lookups.most_calls(by_id, batches) + by_key
+        return lookups.max_calls(by_id, batches) + by_key
 
     def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int:
-        by_offset = windows.most_calls(window, OFFSETS)
+        by_offset = windows.max_calls(window, OFFSETS)
         if order is not None or window.plain:
             return by_offset
         # By the last id; and where a predicate on groups can't have an id, by offset after all.
@@ -38,8 +38,8 @@ class CommercetoolsCosts:
         """The window; ahead of it, the group is read where only its key is known."""
         read = isinstance(group, ByKey)
         if order is not None or window.plain:
-            return read + windows.most_calls(window, OFFSETS)
-        return read + OFFSETS.most(0, max(1, window.size))
+            return read + windows.max_calls(window, OFFSETS)
+        return read + OFFSETS.max_calls(0, max(1, window.size))
 
     def create_group(self, draft: GroupDraft) -> int:
         return 1

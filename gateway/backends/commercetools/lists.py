@@ -222,7 +222,7 @@ class OffsetCosts:
     def calls(self, offset: int, size: int) -> int:
         return max(1, -(-size // MAX_LIMIT))
 
-    def most(self, offset: int, size: int) -> int:
+    def max_calls(self, offset: int, size: int) -> int:
         """A call for each full answer; where the last is full too, a look for one row more."""
         calls = self.calls(offset, size)
         if offset + (calls - 1) * MAX_LIMIT > MAX_OFFSET:
@@ -230,11 +230,11 @@ class OffsetCosts:
         full = size > 0 and size % MAX_LIMIT == 0
         return calls + (full and offset + size <= MAX_OFFSET)
 
-    def most_anywhere(self, size: int) -> int:
+    def max_calls_anywhere(self, size: int) -> int:
         return size // MAX_LIMIT + 1
 
-    def most_last(self, size: int) -> int | None:
-        return self.most(0, max(1, size))
+    def max_calls_last(self, size: int) -> int | None:
+        return self.max_calls(0, max(1, size))
 
 
 class _Offsets(OffsetCosts, Generic[RowT]):

@@ -84,7 +84,7 @@ class FlowRetail:
             caller.tenant_uid,
             self._settings,
             capabilities=self._capabilities,
-            most=self._costs,
+            costs=self._costs,
             decoders=(decoders if caller.accepted else FlowDecoders)(caller.selected),
             directory=GroupDirectory(
                 self._settings.max_page_size, remembers=caller.answers is not None
@@ -104,12 +104,12 @@ class FlowRetailBackend:
         settings: FlowRetailSettings,
         *,
         capabilities: Capabilities,
-        most: FlowRetailCosts,
+        costs: FlowRetailCosts,
         decoders: FlowDecoders,
         directory: GroupDirectory,
     ) -> None:
         self.capabilities = capabilities
-        self.most = most
+        self.costs = costs
         self._upstream = upstream
         self._tenant = tenant_uid
         self._settings = settings
@@ -334,7 +334,7 @@ class FlowRetailBackend:
             seen, total, made = {row.record.uid for row in page.rows}, page.total, 1
             rest = Window(size=max(0, (total or 0) - size), offset=size)
             if page.has_next and total is not None:
-                made += self.most.list_members(group, rest)
+                made += self.costs.list_members(group, rest)
                 if made > calls:
                     return Roll(seen, calls=1)
                 page = await self.list_members(group, rest)

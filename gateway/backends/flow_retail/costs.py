@@ -1,4 +1,4 @@
-"""What Flow Retail's operations cost at most; see gateway.backends.port.MostCalls."""
+"""What Flow Retail's operations cost at most; see gateway.backends.port.Costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FlowRetailCosts:
         self._settings = settings
 
     def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
-        return lookups.most_calls(by_id, batches)  # there are no keys to be looked up
+        return lookups.max_calls(by_id, batches)  # there are no keys to be looked up
 
     def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int:
         return self._window(window, order)
@@ -64,4 +64,4 @@ class FlowRetailCosts:
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         turns = order is not None and self._settings.mirrored_sorts
         costs = PageCosts(self._settings.max_page_size, turns=turns)
-        return windows.most_calls(window, costs)
+        return windows.max_calls(window, costs)

@@ -41,18 +41,18 @@ UNPAID_PAGES: Final = 8
 many is swept whole.
 """
 
-MOST_KEPT: Final = 10_000
+MAX_KEPT: Final = 10_000
 """Groups that are remembered of one operation and tenant: about 4 MB of them."""
 
 
-def most_calls(count: int, batches: int = 1) -> int:
+def max_calls(count: int, batches: int = 1) -> int:
     """The most REST calls that `GroupDirectory.look_up` makes for so many groups in at most so many
     batches, however long the list is, and whatever is known of it.
 
     A GET for each; or pages, and a GET for each group that they do not show. Pages are at most
     `_unpaid` more than the groups that they show: so it is those on top of a GET each.
 
-    >>> [most_calls(count) for count in (0, 1, 2, 3, 9, 90)]
+    >>> [max_calls(count) for count in (0, 1, 2, 3, 9, 90)]
     [0, 1, 3, 5, 17, 98]
     """
     return count + max(0, min(count - 1, UNPAID_PAGES * batches))
@@ -105,7 +105,7 @@ class GroupDirectory:
         if not self._remembers:
             return
         rows = [row for row in page.rows if row is not None]
-        if len(self._seen) + len(rows) <= MOST_KEPT:
+        if len(self._seen) + len(rows) <= MAX_KEPT:
             self._seen |= {row.uid: row for row in rows}
             whole = page.index == 0 and page.total == len(rows) and not page.omissions
             self._whole = self._whole or whole

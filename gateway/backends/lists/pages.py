@@ -59,11 +59,11 @@ def cover(offset: int, size: int, max_page_size: int) -> Cover:
         count += 1
 
 
-def most_pages(size: int, max_page_size: int) -> int:
+def max_pages(size: int, max_page_size: int) -> int:
     """The most pages that `cover` needs for up to `size` rows, wherever they stand in a list of up
     to ten million.
 
-    >>> most_pages(1, 20), most_pages(10, 20), most_pages(50, 100), most_pages(51, 100)
+    >>> max_pages(1, 20), max_pages(10, 20), max_pages(50, 100), max_pages(51, 100)
     (1, 2, 1, 2)
     """
     if size <= 1 or (max_page_size >= 100 and 2 * size <= max_page_size):
@@ -101,17 +101,17 @@ class PageCosts:
     def calls(self, offset: int, size: int) -> int:
         return cover(offset, size, self.max_page_size).count
 
-    def most(self, offset: int, size: int) -> int:
+    def max_calls(self, offset: int, size: int) -> int:
         return self.calls(offset, size)
 
-    def most_anywhere(self, size: int) -> int:
-        return most_pages(size, self.max_page_size)
+    def max_calls_anywhere(self, size: int) -> int:
+        return max_pages(size, self.max_page_size)
 
-    def most_last(self, size: int) -> int | None:
+    def max_calls_last(self, size: int) -> int | None:
         if not self._turns:
             return None
         more = size - self.max_page_size
-        return 1 + (self.most_anywhere(more) if more > 0 else 0)
+        return 1 + (self.max_calls_anywhere(more) if more > 0 else 0)
 
 
 ROUNDS = 3

@@ -72,13 +72,13 @@ class ReadCosts(Protocol):
     def calls(self, offset: int, size: int) -> int:
         """How many calls `read` will make for these rows; `read_window` decides by it."""
 
-    def most(self, offset: int, size: int) -> int:
+    def max_calls(self, offset: int, size: int) -> int:
         """The most calls that `read` makes for these rows."""
 
-    def most_anywhere(self, size: int) -> int:
+    def max_calls_anywhere(self, size: int) -> int:
         """The most calls that `read` makes for up to `size` rows, whichever they are."""
 
-    def most_last(self, size: int) -> int | None:
+    def max_calls_last(self, size: int) -> int | None:
         """The most calls for the last `size` rows by `read_last`; None where it has no answer."""
 
 
@@ -218,7 +218,7 @@ LOOK: Final = 1
 """The most calls of `_whereabouts`."""
 
 
-def most_calls(wanted: Window, costs: ReadCosts) -> int:
+def max_calls(wanted: Window, costs: ReadCosts) -> int:
     """The most calls that `read_window` makes for `wanted`, wherever the rows of its cursors stand
     by now.
 
@@ -227,16 +227,16 @@ def most_calls(wanted: Window, costs: ReadCosts) -> int:
     """
     after, before, size = wanted.after, wanted.before, wanted.size
     if wanted.from_end and before is None:
-        turned = costs.most_last(size)
+        turned = costs.max_calls_last(size)
         if turned is not None:
             return turned
         page = costs.max_page_size if size else 1
-        most = costs.most(0, page) + _completing(size, costs)
+        calls = costs.max_calls(0, page) + _completing(size, costs)
         if after is not None:
-            most += LOOK
+            calls += LOOK
             if after.offset >= page:
-                most += costs.most(after.offset - after.offset % page, page)
-        return most
+                calls += costs.max_calls(after.offset - after.offset % page, page)
+        return calls
     if after is not None and before is not None:
         size = max(0, min(size, before.offset - after.offset - 1))
     if before is not None and wanted.from_end:
@@ -246,16 +246,16 @@ def most_calls(wanted: Window, costs: ReadCosts) -> int:
         known = size
         rows, with_cursor = after.offset + 1, after.offset
     elif before is not None:
-        return costs.most(0, max(1, min(size, before.offset)))
+        return costs.max_calls(0, max(1, min(size, before.offset)))
     else:
-        return costs.most(wanted.offset, size)
+        return costs.max_calls(wanted.offset, size)
     if costs.calls(with_cursor, known + 1) > costs.calls(rows, known):
-        return costs.most(rows, known)
-    return costs.most(with_cursor, known + 1) + LOOK + _completing(size, costs)
+        return costs.max_calls(rows, known)
+    return costs.max_calls(with_cursor, known + 1) + LOOK + _completing(size, costs)
 
 
 def _completing(size: int, costs: ReadCosts) -> int:
-    return costs.most_anywhere(size) if size else 0
+    return costs.max_calls_anywhere(size) if size else 0
 
 
 def _page(

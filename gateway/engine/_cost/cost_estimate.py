@@ -153,10 +153,10 @@ class _Walk:
             by_id = sum(isinstance(key.ref, ById) for key in keys)
             # What the fields of one object ask for is one batch, or a part of one.
             batches = len({self.notes.groups[key] for key in keys})
-            most = self._context.backend(tenant_uid).most
-            least = most.get_groups(by_id, len(keys) - by_id, batches=0)
+            costs = self._context.backend(tenant_uid).costs
+            least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
             notes.append(Note(least))
-            surplus += most.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+            surplus += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
         return notes, surplus
 
     def tick(self, places: list[_Place], *, first: bool = False) -> None:

@@ -121,7 +121,7 @@ class PlaceholderContext(Context):
     def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
         return _PlaceholderBackend(self._real.backend(tenant_uid), tenant_uid, self._notes)
 
-    async def changing(self, change: Callable[[], Awaitable[AnswerT]], *, most: int) -> AnswerT:
+    async def changing(self, change: Callable[[], Awaitable[AnswerT]], *, cost: int) -> AnswerT:
         """What fits into the budget is for the whole operation to say."""
         return await change()
 
@@ -221,12 +221,12 @@ def _per(key: ListOf, notes: Notes) -> tuple[Rows, ...] | None:
 
 
 def _most_reads(key: ListOf, context: Context) -> int:
-    most = context.backend(key.tenant_uid).most
+    costs = context.backend(key.tenant_uid).costs
     match key:
         case GroupsOf():
-            return most.list_groups(key.window, order=key.order)
+            return costs.list_groups(key.window, order=key.order)
         case MembersOf():
-            return most.list_members(key.group, key.window, order=key.order)
+            return costs.list_members(key.group, key.window, order=key.order)
 
 
 def group(uid: str, tenant_uid: str) -> CustomerGroup:
@@ -247,32 +247,32 @@ class _PlaceholderBackend:
         self.kind = real.kind
         self.capabilities = real.capabilities
         self.cursor_kind = real.cursor_kind
-        self.most = real.most
+        self.costs = real.costs
         self.waits = real.waits
         self._tenant = tenant_uid
         self._notes = notes
 
     async def get_groups(self, refs: Collection[GroupRef]) -> Mapping[GroupRef, CustomerGroup]:
         by_key = sum(isinstance(ref, ByKey) for ref in refs)
-        self._notes.add(self.most.get_groups(len(refs) - by_key, by_key))
+        self._notes.add(self.costs.get_groups(len(refs) - by_key, by_key))
         return {ref: self._group(ref) for ref in refs}
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        self._notes.add(self.most.list_groups(window, order=order))
+        self._notes.add(self.costs.list_groups(window, order=order))
         return page(self._group(None))
 
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        self._notes.add(self.most.list_members(group, window, order=order))
+        self._notes.add(self.costs.list_members(group, window, order=order))
         uid = self._notes.unknown_uid(None)
         groups = (group.uid,) if isinstance(group, ById) else ()
         return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
-        self._notes.add(self.most.create_group(draft))
+        self._notes.add(self.costs.create_group(draft))
         return self._group(None if draft.uid is None else ById(draft.uid))
 
     async def update_group(
@@ -282,7 +282,7 @@ class _PlaceholderBackend:
         *,
         expected_revision: str | None = None,
     ) -> CustomerGroup:
-        most = self.most.update_group(group, changes, expected_revision=expected_revision)
+        most = self.costs.update_group(group, changes, expected_revision=expected_revision)
         self._notes.add(most)
         return self._group(group)
 
@@ -294,7 +294,7 @@ class _PlaceholderBackend:
         only_if_empty: bool = False,
     ) -> str:
         self._notes.add(
-            self.most.delete_group(
+            self.costs.delete_group(
                 group, expected_revision=expected_revision, only_if_empty=only_if_empty
             )
         )
@@ -305,7 +305,7 @@ class _PlaceholderBackend:
     ) -> MembershipEdit:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
         if not any(uid.startswith(UNKNOWN) for uid in remove):
-            self._notes.add(self.most.edit_members(group, add=len(add), remove=len(remove)))
+            self._notes.add(self.costs.edit_members(group, add=len(add), remove=len(remove)))
         return MembershipEdit([])
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.backends.lists.lookups import (
-    MOST_KEPT,
+    MAX_KEPT,
     PROBE_ABOVE,
     UNPAID_PAGES,
     GroupDirectory,
-    most_calls,
+    max_calls,
 )
 from gateway.backends.lists.pages import AnsweredPage
 from gateway.errors import (
@@ -202,7 +202,7 @@ async def test_the_groups_are_right_and_the_calls_are_few(
     there = [uid for uid in wanted if uid in shop.uids]
 
     assert await look_up(wanted, shop) == groups(there)
-    assert len(shop.calls) <= most_calls(len(wanted))
+    assert len(shop.calls) <= max_calls(len(wanted))
     assert len(set(shop.calls)) == len(shop.calls)
     pages = max(1, -(-total // page_size))
     if pages > UNPAID_PAGES or clamped or len(there) < len(wanted):
@@ -252,7 +252,7 @@ async def test_no_look_up_costs_more_than_is_said_ahead(total, asked, page_size,
 
     await look_up(wanted, shop)
 
-    assert len(shop.calls) <= most_calls(len(wanted))
+    assert len(shop.calls) <= max_calls(len(wanted))
 
 
 async def test_the_most_is_reached_where_all_groups_are_gone():
@@ -261,7 +261,7 @@ async def test_the_most_is_reached_where_all_groups_are_gone():
         shop = Shop(uids=numbered(10 * (count - 1)))
 
         assert await look_up([f"x{number}" for number in range(count)], shop) == {}
-        assert len(shop.calls) == most_calls(count)
+        assert len(shop.calls) == max_calls(count)
 
 
 async def test_a_long_sweep_goes_on_while_it_pays():
@@ -492,7 +492,7 @@ async def test_look_ups_side_by_side_read_no_page_twice_and_get_nothing_that_a_p
 
     assert found == [groups([uid for uid in uids if uid in shop.uids]) for _, uids in parts]
     assert len(set(shop.calls)) == len(shop.calls)
-    assert len(shop.calls) <= sum(most_calls(len(uids)) for _, uids in parts)
+    assert len(shop.calls) <= sum(max_calls(len(uids)) for _, uids in parts)
     shown: set[str] = set()
     for call in shop.calls:
         what, which = call.split()
@@ -554,15 +554,15 @@ async def test_a_failure_that_meets_every_call_is_met_once_an_operation():
 
 async def test_of_more_groups_than_are_remembered_each_is_still_found():
     """Those beyond are got."""
-    shop = Shop(uids=numbered(MOST_KEPT + 10), page_size=MOST_KEPT)
+    shop = Shop(uids=numbered(MAX_KEPT + 10), page_size=MAX_KEPT)
     directory = shop.directory()
     directory.see(await shop.list_page(0))
     directory.see(await shop.list_page(1))
     shop.calls.clear()
 
-    wanted = ["g1", f"g{MOST_KEPT + 5}"]
+    wanted = ["g1", f"g{MAX_KEPT + 5}"]
     assert await directory.look_up(wanted, shop) == groups(wanted)
-    assert shop.calls == [f"get g{MOST_KEPT + 5}"]
+    assert shop.calls == [f"get g{MAX_KEPT + 5}"]
 
 
 def test_few_groups_had_better_wait_where_more_would_be_a_sweep():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.lists.pages import Cover, cover, most_pages
+from gateway.backends.lists.pages import Cover, cover, max_pages
 
 
 def covers(pages: Cover, offset: int, size: int) -> bool:
@@ -62,10 +62,10 @@ def test_half_the_largest_page_is_one_page(offset, size):
 @settings(deadline=None, derandomize=True, max_examples=1000)
 def test_no_cover_is_more_pages_than_the_most_of_its_size(offset, size, max_page_size):
     """Nor is that of fewer rows."""
-    most = most_pages(size, max_page_size)
+    most = max_pages(size, max_page_size)
 
     assert cover(offset, size, max_page_size).count <= most
-    assert most_pages(max(0, size - 1), max_page_size) <= most
+    assert max_pages(max(0, size - 1), max_page_size) <= most
 
 
 @pytest.mark.parametrize("max_page_size", [1, 2, 3, 5, 7])
@@ -73,7 +73,7 @@ def test_the_most_pages_of_a_size_are_needed_somewhere(max_page_size):
     """It is no guess from above."""
     for size in range(3 * max_page_size):
         found = max(cover(offset, size, max_page_size).count for offset in range(1500))
-        assert found == most_pages(size, max_page_size)
+        assert found == max_pages(size, max_page_size)
 
 
 def test_half_the_largest_page_is_one_page_throughout_an_ordinary_list():
