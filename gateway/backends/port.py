@@ -283,15 +283,9 @@ class Costs(Protocol):
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> int: ...
 
-    def create_group(self, draft: GroupDraft) -> int: ...
+    def create_group(self) -> int: ...
 
-    def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> int: ...
+    def update_group(self, *, expected_revision: str | None = None) -> int: ...
 
     def delete_group(
         self,
@@ -301,7 +295,7 @@ class Costs(Protocol):
         only_if_empty: bool = False,
     ) -> int: ...
 
-    def edit_members(self, group: GroupRef, *, add: int, remove: int) -> int:
+    def edit_members(self, *, add: int, remove: int) -> int:
         """For so many distinct customers."""
 
 

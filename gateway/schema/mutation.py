@@ -218,7 +218,7 @@ class Mutation:
         )
         backend = context.backend(tenant_uid)
         group = await context.changing(
-            lambda: backend.create_group(draft), cost=backend.costs.create_group(draft)
+            lambda: backend.create_group(draft), cost=backend.costs.create_group()
         )
         context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ class Mutation:
         try:
             group = await context.changing(
                 lambda: backend.update_group(ref, changes, expected_revision=revision),
-                cost=backend.costs.update_group(ref, changes, expected_revision=revision),
+                cost=backend.costs.update_group(expected_revision=revision),
             )
         except RevisionConflict as conflict:
             return UpdateCustomerGroupPayload(
@@ -331,7 +331,7 @@ async def _edit(
     backend = context.backend(tenant_uid)
     return await context.changing(
         lambda: backend.edit_members(ref, add=add, remove=remove),
-        cost=backend.costs.edit_members(ref, add=len(add), remove=len(remove)),
+        cost=backend.costs.edit_members(add=len(add), remove=len(remove)),
     )
 
 

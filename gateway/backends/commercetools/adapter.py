@@ -7,6 +7,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from gateway.backends.commercetools.capabilities import (
+    CAPABILITIES,
+    CUSTOMER_SORTS,
+    GROUP_SORTS,
+    CommercetoolsCosts,
+)
 from gateway.backends.commercetools.changes import (
     action,
     custom_draft,
@@ -16,11 +22,9 @@ from gateway.backends.commercetools.changes import (
     wanted_by,
     wanted_of,
 )
-from gateway.backends.commercetools.costs import CommercetoolsCosts
 from gateway.backends.commercetools.lists import (
     BY_ID,
     MAX_LIMIT,
-    MAX_OFFSET,
     RemoteList,
     is_member_of,
 )
@@ -36,12 +40,7 @@ from gateway.backends.port import (
     ById,
     ByKey,
     Caller,
-    Capabilities,
-    ConcurrencyControl,
-    CountPrecision,
-    CustomerGroupSortField,
     CustomerOrder,
-    CustomerSortField,
     GroupChange,
     GroupDraft,
     GroupOrder,
@@ -68,34 +67,6 @@ GROUPS: Final = "/{projectKey}/customer-groups"
 GROUP: Final = "/{projectKey}/customer-groups/{id}"
 GROUP_BY_KEY: Final = "/{projectKey}/customer-groups/key={key}"
 CUSTOMERS: Final = "/{projectKey}/customers"
-
-GROUP_SORTS: Final[Mapping[str, str]] = {
-    "NAME": "name",
-    "CREATED_AT": "createdAt",
-    "LAST_MODIFIED_AT": "lastModifiedAt",
-}
-CUSTOMER_SORTS: Final[Mapping[str, str]] = {
-    "FIRSTNAME": "firstName",
-    "LASTNAME": "lastName",
-    "COMPANY_NAME": "companyName",
-    "EMAIL": "email",
-    "CREATED_AT": "createdAt",
-    "LAST_MODIFIED_AT": "lastModifiedAt",
-}
-CAPABILITIES: Final = Capabilities(
-    optimistic_concurrency=ConcurrencyControl.ENFORCED,
-    atomic_membership_updates=False,
-    customer_group_keys=True,
-    custom_fields=True,
-    chosen_uids=False,
-    max_page_size=MAX_LIMIT - 1,  # one row more is read, to see whether there is one
-    max_offset=MAX_OFFSET,
-    total_count=CountPrecision.ESTIMATED,
-    customer_group_sort_fields=[
-        field for field in CustomerGroupSortField if field.value in GROUP_SORTS
-    ],
-    customer_sort_fields=[field for field in CustomerSortField if field.value in CUSTOMER_SORTS],
-)
 
 decoders: Final = per_selection(CommercetoolsDecoders)
 

@@ -11,8 +11,7 @@ from typing import Any, Final, assert_never
 from msgspec.structs import force_setattr
 
 from gateway.backends.confirming import PROMISED, contradicted, same_name
-from gateway.backends.flow_retail.capabilities import capabilities
-from gateway.backends.flow_retail.costs import FlowRetailCosts
+from gateway.backends.flow_retail.capabilities import FlowRetailCosts, capabilities
 from gateway.backends.flow_retail.members import Roll, edit_members
 from gateway.backends.flow_retail.refusals import (
     confirms,

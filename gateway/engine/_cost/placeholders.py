@@ -272,7 +272,7 @@ class _PlaceholderBackend:
         return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
-        self._notes.add(self.costs.create_group(draft))
+        self._notes.add(self.costs.create_group())
         return self._group(None if draft.uid is None else ById(draft.uid))
 
     async def update_group(
@@ -282,8 +282,7 @@ class _PlaceholderBackend:
         *,
         expected_revision: str | None = None,
     ) -> CustomerGroup:
-        most = self.costs.update_group(group, changes, expected_revision=expected_revision)
-        self._notes.add(most)
+        self._notes.add(self.costs.update_group(expected_revision=expected_revision))
         return self._group(group)
 
     async def delete_group(
@@ -305,7 +304,7 @@ class _PlaceholderBackend:
     ) -> MembershipEdit:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
         if not any(uid.startswith(UNKNOWN) for uid in remove):
-            self._notes.add(self.costs.edit_members(group, add=len(add), remove=len(remove)))
+            self._notes.add(self.costs.edit_members(add=len(add), remove=len(remove)))
         return MembershipEdit([])
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:

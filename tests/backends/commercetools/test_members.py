@@ -345,7 +345,7 @@ async def test_a_customer_is_tried_once_more_with_calls_to_spare_only(world, spa
     customers = [world.add_customer() for _ in range(20)]
     world.faults.add(fault_answers.concurrent_modification(), method="POST")
     backend = world.connect()
-    meter = Meter(limit=backend.costs.edit_members(ById(gold), add=20, remove=0) + spare)
+    meter = Meter(limit=backend.costs.edit_members(add=20, remove=0) + spare)
 
     edit = await world.connect(meter=meter).edit_members(ById(gold), add=customers, remove=[])
 

@@ -1,22 +1,55 @@
-"""What commercetools' operations cost at most; see gateway.backends.port.Costs."""
+"""What is known of commercetools without asking: what it has, and what operations cost at most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from gateway.backends.commercetools.lists import OffsetCosts
+from gateway.backends.commercetools.lists import MAX_LIMIT, MAX_OFFSET, OffsetCosts
 from gateway.backends.commercetools.members import IDS_PER_QUERY
 from gateway.backends.lists import lookups, windows
 from gateway.backends.port import (
     ByKey,
+    Capabilities,
+    ConcurrencyControl,
+    CountPrecision,
+    CustomerGroupSortField,
     CustomerOrder,
-    GroupChange,
-    GroupDraft,
+    CustomerSortField,
     GroupOrder,
     GroupRef,
     Window,
 )
+
+GROUP_SORTS: Final[Mapping[str, str]] = {
+    "NAME": "name",
+    "CREATED_AT": "createdAt",
+    "LAST_MODIFIED_AT": "lastModifiedAt",
+}
+CUSTOMER_SORTS: Final[Mapping[str, str]] = {
+    "FIRSTNAME": "firstName",
+    "LASTNAME": "lastName",
+    "COMPANY_NAME": "companyName",
+    "EMAIL": "email",
+    "CREATED_AT": "createdAt",
+    "LAST_MODIFIED_AT": "lastModifiedAt",
+}
+CAPABILITIES: Final = Capabilities(
+    optimistic_concurrency=ConcurrencyControl.ENFORCED,
+    atomic_membership_updates=False,
+    customer_group_keys=True,
+    custom_fields=True,
+    chosen_uids=False,
+    max_page_size=MAX_LIMIT - 1,  # one row more is read, to see whether there is one
+    max_offset=MAX_OFFSET,
+    total_count=CountPrecision.ESTIMATED,
+    customer_group_sort_fields=[
+        field for field in CustomerGroupSortField if field.value in GROUP_SORTS
+    ],
+    customer_sort_fields=[field for field in CustomerSortField if field.value in CUSTOMER_SORTS],
+)
+
+OFFSETS: Final = OffsetCosts()
 
 
 class CommercetoolsCosts:
@@ -41,16 +74,10 @@ class CommercetoolsCosts:
             return read + windows.max_calls(window, OFFSETS)
         return read + OFFSETS.max_calls(0, max(1, window.size))
 
-    def create_group(self, draft: GroupDraft) -> int:
+    def create_group(self) -> int:
         return 1
 
-    def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> int:
+    def update_group(self, *, expected_revision: str | None = None) -> int:
         """The version and the change; or a change that comes too late, and the state that won."""
         return 2
 
@@ -64,10 +91,7 @@ class CommercetoolsCosts:
         """As a change; and a look at the members where there must be none."""
         return 2 + (self.list_members(group, Window(size=1)) if only_if_empty else 0)
 
-    def edit_members(self, group: GroupRef, *, add: int, remove: int) -> int:
+    def edit_members(self, *, add: int, remove: int) -> int:
         """The group, the customers' versions, and a change of each customer."""
         customers = add + remove
         return 1 - (-customers // IDS_PER_QUERY) + customers
-
-
-OFFSETS: Final = OffsetCosts()
