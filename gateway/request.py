@@ -26,6 +26,7 @@ from gateway.errors import (
     Unauthenticated,
 )
 from gateway.loading.answer_cache import AnswerCache
+from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup
 from gateway.selection import Selection
@@ -97,18 +98,41 @@ class Context:
         self.bounds = bounds
         self.account = Account(bounds, deadline=client.deadline, accepted=lambda: client.accepted)
         self.reports = Reports(bounds.max_errors)
-        self.selected: Selection | None = None
-        """What the operation looks at of records; None: everything."""
-        self.answers: AnswerCache | None = None
-        """Where backends keep what they were answered, of an operation that changes nothing: then
-        loaders let go of records that were shown.
-        """
+        self._selected: Selection | None = None
+        self._answers: AnswerCache | None = None
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
+    @property
+    def accepted(self) -> bool:
+        """Whether a backend has lately accepted one of the tokens."""
+        return self.client.accepted
+
+    @property
+    def budget(self) -> Meter:
+        return self.client.meter
+
+    @property
+    def cost_scope(self) -> str | None:
+        """Each tenant's backend has other costs; fields that name a tenant have it as argument."""
+        return self.client.tenant_uid
+
     @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.backend, self.answers)
+        return Loaders(self.backend, self._answers)
+
+    def begin(self, projection: Selection | None, *, changes: bool) -> None:
+        """Read what the operation looks at of records; None: everything. If it changes nothing,
+        backends keep what they are answered, and loaders let go of records that were shown.
+        """
+        self._selected = projection
+        self._answers = None if changes else AnswerCache()
+
+    def placeholder(self, *, cap: int | None) -> PlaceholderContext:
+        """A context in which nothing is called, for one estimate of the operation's cost; with
+        `cap`, as if no window had more rows.
+        """
+        return PlaceholderContext(self, cap=cap)
 
     def prime(self, group: CustomerGroup) -> None:
         """As gateway.loading.loaders.Loaders.prime."""
@@ -152,7 +176,7 @@ class Context:
             return self._connect(tenant_uid, reading)
         backend = self._backends.get(tenant_uid)
         if backend is None:
-            backend = self._backends[tenant_uid] = self._connect(tenant_uid, self.selected)
+            backend = self._backends[tenant_uid] = self._connect(tenant_uid, self._selected)
         return backend
 
     def _connect(self, tenant_uid: str, selected: Selection | None) -> Backend:
@@ -168,7 +192,7 @@ class Context:
             deadline=self.client.deadline,
             meter=self.client.meter,
             selected=selected,
-            answers=self.answers,
+            answers=self._answers,
             answered=None if standing is None else standing.answered,
             accepted=standing is not None and standing.accepted,
         )
@@ -192,3 +216,30 @@ class Context:
         loaders = vars(self).pop("loaders", None)  # they hold this context, by its backends
         if loaders is not None:
             await loaders.close()
+
+
+class PlaceholderContext(Context):
+    """A context in which nothing is called: its loaders and backends are placeholders."""
+
+    def __init__(self, real: Context, *, cap: int | None) -> None:
+        super().__init__(real.client, real.tenants, real.bounds)
+        self.account = _Uncounted(real.bounds, deadline=real.client.deadline)
+        self.cost_model = Placeholders(real.backend, limit=real.budget.limit, cap=cap)
+
+    def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
+        return self.cost_model.backend(tenant_uid)
+
+    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:
+        """Whether it fits into the budget is decided for the whole operation."""
+        return await change()
+
+    def prime(self, group: CustomerGroup) -> None:
+        """Each placeholder is known already."""
+
+
+class _Uncounted(Account):
+    """Rows, values and bytes are counted when they are there; what is named is counted."""
+
+    def show(self, rows: int) -> None: ...
+    def fill(self, values: int) -> None: ...
+    def weigh(self, size: int) -> None: ...

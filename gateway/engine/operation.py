@@ -25,12 +25,11 @@ from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._plan.plan import Arguments, Planner, conditions
 from gateway.engine._plan.projecting import looked_at
 from gateway.engine._plan.views import Views
+from gateway.engine._run.context import OperationContext
 from gateway.engine._run.running import Run
 from gateway.engine._run.time_slices import SLICE, TimeSlices
 from gateway.engine.prepared import PreparedOperation, PreparedPlan
 from gateway.errors import GatewayError
-from gateway.loading.answer_cache import AnswerCache
-from gateway.request import Context
 
 MOST_COERCION_ERRORS: Final = 50
 
@@ -40,7 +39,6 @@ class Operation:
     """One operation of one request."""
 
     node: OperationDefinitionNode
-    context: Context
     run: Run
     """Runs it, once."""
     untrusted: str | None = None
@@ -96,7 +94,7 @@ class Operations:
         query: str | None,
         name: str | None,
         variables: Mapping[str, Any],
-        context: Context,
+        context: OperationContext,
         *,
         document_id: str | None = None,
         extensions: Mapping[str, object],
@@ -106,7 +104,7 @@ class Operations:
             meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
         except GatewayError as refusal:
             raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
-        accepted = context.client.accepted
+        accepted = context.accepted
         document = self._documents.read(meant.text, accepted=accepted)
         if isinstance(document, Sequence):
             raise Refused(document)
@@ -116,12 +114,11 @@ class Operations:
         # Nobody's plans make room for a stranger's.
         keep = accepted or not self._documents.knows(meant.text)
         kept = self._prepared(document, node, keep=keep)
-        context.selected = kept.selection
         made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
         plan = made.plan
         arguments = Arguments(self._planner.coercion, values)
         changes = node.operation is OperationType.MUTATION
-        context.answers = None if changes else AnswerCache()
+        context.begin(kept.selection, changes=changes)
         try:
             estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
         finally:
@@ -130,7 +127,6 @@ class Operations:
                 self._documents.weigh(meant.text, document, accepted=accepted)
         return Operation(
             node=node,
-            context=context,
             run=Run(plan, arguments, context, estimated.ahead, self._slices),
             untrusted=meant.unknown,
         )

@@ -9,8 +9,8 @@ from graphql import GraphQLError, OperationDefinitionNode
 from gateway.engine._cost.cost_estimate import CostEstimate, CostEstimates, estimate
 from gateway.engine._documents.documents import Refused
 from gateway.engine._plan.plan import Arguments, Plan
+from gateway.engine._run.context import OperationContext
 from gateway.errors import LimitExceeded
-from gateway.request import Context
 
 FEW_PLACES: Final = 200
 """Of an operation whose cost is estimated again with shorter pages, to tell which would fit."""
@@ -19,13 +19,13 @@ FEW_PLACES: Final = 200
 def hold(
     plan: Plan,
     arguments: Arguments,
-    context: Context,
+    context: OperationContext,
     node: OperationDefinitionNode,
     estimates: CostEstimates,
     *,
     keep: bool = True,
 ) -> CostEstimate:
-    """What the operation comes to, of which the meter is told; `keep` says whether that is kept.
+    """The operation's cost, which is set as planned in its budget; `keep` says whether it is kept.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
@@ -36,14 +36,14 @@ def hold(
     _hold_arguments(plan, arguments)
     if estimated.mistakes:
         raise Refused(estimated.mistakes)
-    meter, rest_calls = context.client.meter, estimated.rest_calls
-    meter.planned = rest_calls + estimated.surplus
-    if meter.limit is not None:
-        if rest_calls > meter.limit:
-            meter.planned = rest_calls
-            fitting = _fitting(estimated, plan, arguments, context, meter.limit)
-            raise Refused([_too_dear(estimated, node, meter.limit, fitting=fitting)])
-        meter.planned = min(meter.planned, meter.limit)
+    budget, rest_calls = context.budget, estimated.rest_calls
+    budget.planned = rest_calls + estimated.surplus
+    if budget.limit is not None:
+        if rest_calls > budget.limit:
+            budget.planned = rest_calls
+            fitting = _fitting(estimated, plan, arguments, context, budget.limit)
+            raise Refused([_too_expensive(estimated, node, budget.limit, fitting=fitting)])
+        budget.planned = min(budget.planned, budget.limit)
     return estimated
 
 
@@ -61,27 +61,28 @@ def _hold_arguments(plan: Plan, arguments: Arguments) -> None:
             continue
 
 
-def _too_dear(
+def _too_expensive(
     estimated: CostEstimate, node: OperationDefinitionNode, limit: int, *, fitting: int | None
 ) -> GraphQLError:
     bound = estimated.rest_calls
     message = f"This operation may need {bound} REST calls; at most {limit} are allowed."
     if fitting is not None:
-        argument = "last" if estimated.longest.from_end else "first"
-        message += f" With no page of more rows than `{argument}: {fitting}` it would fit."
+        message += (
+            f" With no page of more rows than `{estimated.longest[0]}: {fitting}` it would fit."
+        )
     refusal = LimitExceeded(message, limit="max_rest_calls", allowed=limit, found=bound)
-    return GraphQLError(message, node, path=estimated.path, original_error=refusal)
+    return GraphQLError(message, node, path=estimated.multiplied, original_error=refusal)
 
 
 def _fitting(
-    estimated: CostEstimate, plan: Plan, arguments: Arguments, context: Context, limit: int
+    estimated: CostEstimate, plan: Plan, arguments: Arguments, context: OperationContext, limit: int
 ) -> int | None:
     """The most rows that all pages may have so that `limit` holds, as estimates show; None where
     there is no such number, or finding it would take long.
     """
     if estimated.places > FEW_PLACES:
         return None
-    fits, too_many = 0, estimated.longest.size
+    fits, too_many = 0, estimated.longest[1]
     while too_many - fits > 1:
         rows = (fits + too_many) // 2
         if estimate(plan, arguments, context, cap=rows).rest_calls <= limit:

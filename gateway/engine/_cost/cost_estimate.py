@@ -15,14 +15,11 @@ from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.port import ById, Window
-from gateway.engine._cost.placeholders import Note, Notes, PlaceholderContext
 from gateway.engine._plan.fetching import Fetched
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import SHORT, Arguments, Link, Plan, Selection
+from gateway.engine._run.context import OperationContext
 from gateway.errors import CallerError, LimitExceeded
-from gateway.loading.reads import GroupOf, Key, ListOf
-from gateway.request import Context
 
 MOST_PLACES: Final = 500
 """Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
@@ -36,62 +33,45 @@ BYTES_PER_ESTIMATE: Final = 4_000
 
 
 class CostEstimate(Struct, frozen=True, kw_only=True):
-    """What an operation may cost, and what is wrong with it."""
+    """What an operation may cost, and what is wrong with it. See CostModel for what it counts."""
 
     rest_calls: int
-    """The most that can be told ahead, without the surplus."""
     surplus: int
-    """Further calls by which looking groups up may save more; not made where they do not fit."""
-    path: tuple[str, ...] | None
-    """Where rows are first multiplied, if anywhere."""
+    multiplied: tuple[str, ...] | None
+    longest: tuple[str, int]
+    ahead: Sequence[Any]
     mistakes: Sequence[GraphQLError]
     """Arguments for which the operation is not run, each with its path (without indexes) and
     location: those above a limit, and those that would be met only after a REST call. Other
     mistakes cost their own field, and nothing is called for it.
     """
-
-    longest: Window
-    """The longest window that is asked for."""
     places: int
     """How many fields were gone through, those of each tenant counted."""
-    ahead: Sequence[ListOf]
-    """Reads of lists for which no answer has to be waited for."""
 
 
 def estimate(
-    plan: Plan, arguments: Arguments, context: Context, *, cap: int | None = None
+    plan: Plan, arguments: Arguments, context: OperationContext, *, cap: int | None = None
 ) -> CostEstimate:
     """What an operation will come to, for the caller of `context`; with `cap`, if no window had
     more rows. Raises LimitExceeded for one that takes too long to go through.
     """
-    root = plan.root
+    walk = _Walk(arguments, context, cap=cap)
+    root, model = plan.root, walk.model
+    parts = [root]
     if plan.operation is OperationType.MUTATION:
         # One after the other, and what was read ahead of a change is read again after it.
         parts = [replace(root, links=[link]) for link in root.links]
-    else:
-        parts = [root]
-    notes: list[Note] = []
-    mistakes: list[GraphQLError] = []
-    ahead: list[ListOf] = []
-    surplus, places, longest = 0, 0, Window(size=0)
     for part in parts:
-        walk = _Walk(arguments, context, cap=cap, places=places)
         walk.tick([_Place(part, None, ())], first=True)
-        looked_up, more = walk.looked_up()
-        notes += [*walk.notes.calls, *looked_up]
-        mistakes += walk.mistakes
-        ahead += walk.notes.ahead
-        surplus, places = surplus + more, walk.places
-        if walk.notes.longest.size > longest.size:
-            longest = walk.notes.longest
+        model.forget()
     return CostEstimate(
-        rest_calls=sum(note.total for note in notes),
-        surplus=surplus,
-        path=next((note.per[0].path for note in notes if note.per), None),
-        mistakes=mistakes,
-        longest=longest,
-        places=places,
-        ahead=ahead,
+        rest_calls=model.rest_calls,
+        surplus=model.surplus,
+        multiplied=model.multiplied,
+        longest=model.longest,
+        ahead=model.ahead,
+        mistakes=walk.mistakes,
+        places=walk.places,
     )
 
 
@@ -103,12 +83,14 @@ class CostEstimates:
         self.size = 0
         """About the bytes that they take."""
 
-    def of(self, plan: Plan, arguments: Arguments, context: Context, *, keep: bool) -> CostEstimate:
+    def of(
+        self, plan: Plan, arguments: Arguments, context: OperationContext, *, keep: bool
+    ) -> CostEstimate:
         """As `estimate`, which is the same for all callers; kept only if it may be."""
-        values, tenant_uid = arguments.values, context.client.tenant_uid
-        # What a header says of the tenant may have any length before a field asks for it.
-        short = tenant_uid is None or len(tenant_uid) <= SHORT
-        asked = (tenant_uid, values) if short and values is not None else None
+        values, scope = arguments.values, context.cost_scope
+        # It may have any length before a field asks for it.
+        short = scope is None or len(scope) <= SHORT
+        asked = (scope, values) if short and values is not None else None
         if asked is not None and asked in self._known:
             return self._known[asked]
         estimated = estimate(plan, arguments, context)
@@ -131,43 +113,22 @@ class _Place(Struct, frozen=True):
 
 
 class _Walk:
-    def __init__(
-        self, arguments: Arguments, context: Context, *, cap: int | None, places: int
-    ) -> None:
-        self.notes = Notes(cap=cap)
+    def __init__(self, arguments: Arguments, context: OperationContext, *, cap: int | None) -> None:
         self.mistakes: list[GraphQLError] = []
-        self.places = places
+        self.places = 0
         self._arguments = arguments
-        self._context = context
-        self._placeholders = PlaceholderContext(context, self.notes)
-        self._info = PlainInfo(self._placeholders)
-
-    def looked_up(self) -> tuple[list[Note], int]:
-        """A call for each group that is looked up, and how many more there may be."""
-        tenants: dict[str, list[GroupOf]] = {}
-        for key in self.notes.groups:
-            tenants.setdefault(key.tenant_uid, []).append(key)
-        notes: list[Note] = []
-        surplus = 0
-        for tenant_uid, keys in tenants.items():
-            by_id = sum(isinstance(key.ref, ById) for key in keys)
-            # What the fields of one object ask for is one batch, or a part of one.
-            batches = len({self.notes.groups[key] for key in keys})
-            costs = self._context.backend(tenant_uid).costs
-            least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
-            notes.append(Note(least))
-            surplus += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
-        return notes, surplus
+        self._context = context.placeholder(cap=cap)
+        self.model = self._context.cost_model
+        self._info = PlainInfo(self._context)
 
     def tick(self, places: list[_Place], *, first: bool = False) -> None:
         """All that is asked ahead of the first answer, which loaders see together; and then, for
         each answer, what is asked of it.
         """
         answered: list[list[_Place]] = []
-        most = self._context.client.meter.limit
         for place in places:  # grows as it is gone through
-            if most is not None and len(self.notes.groups) > most:
-                return  # it is too dear already, whatever else it asks for
+            if self.model.exceeded:
+                return
             for link in place.selection.links:
                 if not link.field.costly:
                     continue
@@ -178,8 +139,7 @@ class _Walk:
                         allowed=MOST_PLACES,
                         found=self.places,
                     )
-                path = (*place.path, link.key)
-                self.notes.path = path
+                path = self.model.path = (*place.path, link.key)
                 try:
                     value, waited = self._follow(link, place.value)
                 except CallerError as mistake:
@@ -193,7 +153,7 @@ class _Walk:
                     answered.append(below)
                 else:
                     places.extend(below)
-        self._placeholders.end_of_tick()
+        self.model.end_of_tick()
         for below in answered:
             if below:
                 self.tick(below)
@@ -208,17 +168,18 @@ class _Walk:
         return value, False
 
     def _fetched(self, how: Fetched, wanted: Any) -> object:
-        answer = self._placeholders.answer
+        answer = self.model.answer
         if isinstance(wanted, list):
-            return [answer(item) if isinstance(item, Key) else item for item in wanted]
-        return None if wanted is None else how.shown(answer(wanted), wanted, self._placeholders)
+            keys = set(how.keys(wanted))
+            return [answer(item) if item in keys else item for item in wanted]
+        return None if wanted is None else how.shown(answer(wanted), wanted, self._context)
 
     def _below(self, link: Link, value: object, path: tuple[str, ...]) -> Iterator[_Place]:
         if not link.selections:
             return
         items = value if isinstance(value, list | tuple) else [value]
         there = [item for item in items if not (item is None or isinstance(item, Exception))]
-        for item in self._placeholders.several(there) if len(there) > 1 else there:
+        for item in self.model.several(there) if len(there) > 1 else there:
             for type_ in _types(link, item):
                 yield _Place(link.selections[type_.name], item, path)
 

@@ -155,16 +155,3 @@ class Account:
     def _in_time(self) -> None:
         if asyncio.get_running_loop().time() > self._ends:
             raise DeadlineExceeded("The operation's time is over.")
-
-
-class Uncounted(Account):
-    """Of an operation whose cost is estimated: nothing of it is shown."""
-
-    def show(self, rows: int) -> None:
-        """Rows are counted when they are there."""
-
-    def fill(self, values: int) -> None:
-        """Values are, too."""
-
-    def weigh(self, size: int) -> None:
-        """So are bytes."""

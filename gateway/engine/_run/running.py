@@ -29,10 +29,10 @@ from gateway.engine._plan.expressions import ENCODED, Weigh
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import Arguments, Link, Plan, Selection
 from gateway.engine._run.careful import Careful, Null, null_error
+from gateway.engine._run.context import OperationContext
 from gateway.engine._run.failures import Failure, Failures, Steps, Told, expected
 from gateway.engine._run.identity import identity_keys
 from gateway.engine._run.time_slices import TimeSlices
-from gateway.request import Context
 
 Object = Any
 """An object of the response: a dict, or a struct if all of it is plain."""
@@ -51,7 +51,7 @@ class Run:
         self,
         plan: Plan,
         arguments: Arguments,
-        context: Context,
+        context: OperationContext,
         ahead: Sequence[Any],
         slices: TimeSlices,
     ) -> None:
@@ -120,7 +120,7 @@ class Run:
             self._failed,
             self._selections,
             self._slices,
-            most=self._context.bounds.max_errors,
+            most=self._account.limits.max_errors,
         )
         await told.look(root, made)
         self._context.reports.unlisted += told.unlisted
@@ -560,7 +560,7 @@ class Run:
         self._failed.add(id(where))
         failures = self._failures.get(id(made))
         if failures is None:
-            failures = Failures(made, self._context.bounds.max_errors)
+            failures = Failures(made, self._account.limits.max_errors)
             self._failures[id(made)] = failures
         return failures
 
@@ -585,7 +585,7 @@ class Run:
         while self._later or self._pending or self._postponed:
             if self._later:
                 await self._slices.run(self._later.popleft())
-            elif self._postponed and (self._context.client.accepted or not self._pending):
+            elif self._postponed and (self._context.accepted or not self._pending):
                 self._complete(*self._postponed.pop(0))
             else:
                 self._wake = asyncio.get_running_loop().create_future()

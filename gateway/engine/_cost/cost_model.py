@@ -1,0 +1,49 @@
+"""What the engine has to be told to estimate costs: placeholders, and what reading them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class CostModel(Protocol):
+    """Answers the keys of one operation with placeholders, calls nobody, and counts."""
+
+    path: tuple[str, ...]
+    """The field that is being resolved, without indexes: set by the engine."""
+
+    @property
+    def rest_calls(self) -> int:
+        """The most that can be told ahead, without the surplus."""
+
+    @property
+    def surplus(self) -> int:
+        """Further calls by which looking things up may save more; not made where they do not fit."""
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the limit is exceeded already, whatever else is asked for."""
+
+    @property
+    def multiplied(self) -> tuple[str, ...] | None:
+        """The path where calls are first multiplied by rows, if anywhere."""
+
+    @property
+    def longest(self) -> tuple[str, int]:
+        """The argument of the longest window, and its rows."""
+
+    @property
+    def ahead(self) -> Sequence[Any]:
+        """Keys for which no answer has to be waited for."""
+
+    def answer(self, key: Any) -> Any:
+        """A placeholder for what is read by `key`."""
+
+    def several(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Some of these placeholders, which stand for all."""
+
+    def end_of_tick(self) -> None:
+        """Keys that were asked for since the last time are read together."""
+
+    def forget(self) -> None:
+        """What was read until now would be read again."""

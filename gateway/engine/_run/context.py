@@ -1,0 +1,73 @@
+"""What the engine needs of a request. The gateway's own class for it is gateway.request.Context."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from gateway.engine._cost.cost_model import CostModel
+from gateway.engine._run.account import Account
+from gateway.engine._run.reports import Reports
+
+
+class Source(Protocol):
+    """Reads what keys name: each key once, and all keys of one tick together."""
+
+    def notify(self, key: Any, listener: Callable[[Any], None]) -> None:
+        """Call `listener` with what was read, or with the exception in its place: now if it is
+        there, else as soon as it is.
+        """
+
+    def ask(self, key: Any) -> asyncio.Future[Any]:
+        """What was read, to come."""
+
+    def prefetch(self, keys: Iterable[Any]) -> None:
+        """Begin to read what will be asked for, or may be."""
+
+
+class Budget(Protocol):
+    """The REST calls of one operation."""
+
+    @property
+    def limit(self) -> int | None:
+        """The most that are allowed."""
+
+    planned: int
+    """The most that are expected: set by the engine."""
+
+
+class EstimateContext(Protocol):
+    """What resolvers get as `info.context` while an operation's cost is estimated."""
+
+    @property
+    def cost_model(self) -> CostModel: ...
+
+
+class OperationContext(Protocol):
+    """One request: what resolvers get as `info.context`, and what the engine needs of it."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller is known by now: for strangers, less is kept and less is shown."""
+
+    @property
+    def account(self) -> Account: ...
+    @property
+    def reports(self) -> Reports: ...
+    @property
+    def budget(self) -> Budget: ...
+    @property
+    def loaders(self) -> Source: ...
+
+    @property
+    def cost_scope(self) -> str | None:
+        """What the cost of an operation depends on beside its arguments."""
+
+    def begin(self, projection: Any, *, changes: bool) -> None:
+        """Called before anything is read: with which record attributes the operation looks at, and
+        whether it changes anything.
+        """
+
+    def placeholder(self, *, cap: int | None) -> EstimateContext:
+        """A context for one estimate; with `cap`, as if no window had more rows."""
