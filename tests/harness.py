@@ -19,6 +19,8 @@ from gateway import serving
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
+from gateway.loading.loaders import Loaders
+from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
 from gateway.schema import create_schema
 from gateway.settings import Bounds, FlowRetail, Settings
@@ -216,3 +218,10 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
         meter=Meter(limit=limit),
     )
     return Context(client, Tenants(connectors={TENANT: connector}), bounds)
+
+
+def load(loaders: Loaders, key: ReadKey) -> asyncio.Future[Any]:
+    """What was read by `key`, to come; each who waits may be cancelled alone."""
+    shielded = asyncio.shield(loaders.ask(key))
+    shielded.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
+    return shielded

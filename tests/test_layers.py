@@ -172,7 +172,7 @@ def test_the_page_of_the_rest_client_has_its_names():
         ("rest.decoding", ("errors",)),
         ("records", ("errors", "rest.decoding")),
         ("backends.lists", ("errors", "records", "backends.port")),
-        ("loading", ("errors", "records", "backends.port")),
+        ("loading", ("engine", "errors", "records", "backends.port")),
         ("serving", ("settings", "telemetry", "disconnect")),
         # It shares no code with the adapters, so that it can't share their mistakes.
         ("simulator", ()),

@@ -26,7 +26,7 @@ from gateway.backends.port import (
     MembershipEdit,
     Window,
 )
-from gateway.loading.reads import GroupOf, GroupsOf, Key, ListOf, MembersOf, one_call, plan
+from gateway.loading.reads import GroupOf, GroupsOf, ListOf, MembersOf, ReadKey, one_call, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
@@ -66,7 +66,7 @@ class Placeholders:
         """
         self._lists: set[ListOf] = set()
         """Windows that are read, each once."""
-        self._answers: dict[Key, Any] = {}
+        self._answers: dict[ReadKey, Any] = {}
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
         self._per: dict[str, tuple[Rows, ...] | None] = {}
         self._meant: dict[str, Sequence[str]] = {}
@@ -82,7 +82,7 @@ class Placeholders:
         """A placeholder of the tenant's backend."""
         return _PlaceholderBackend(self._backend(tenant_uid), tenant_uid, self)
 
-    def answer(self, key: Key) -> Any:
+    def answer(self, key: ReadKey) -> Any:
         """A placeholder for what `key` asks for."""
         if not isinstance(key, GroupOf):
             window = key.window
@@ -186,7 +186,7 @@ class Placeholders:
                 if not uid.startswith(UNKNOWN):
                     yield replace(key, group=ById(uid))
 
-    def _answer(self, key: Key) -> Any:
+    def _answer(self, key: ReadKey) -> Any:
         match key:
             case GroupOf(tenant_uid, ref):
                 uid = ref.uid if isinstance(ref, ById) else self.unknown_uid(())

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, overload
+from typing import Any, Final
 
 from aiodataloader import DataLoader
 
@@ -27,16 +27,16 @@ from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.reads import (
     GroupOf,
     GroupsOf,
-    Key,
     ListOf,
     MembersOf,
+    ReadKey,
     empty,
     one_call,
     part,
     plan,
     untold,
 )
-from gateway.records import Customer, CustomerGroup, Page
+from gateway.records import CustomerGroup, Page
 
 Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
 Lists = DataLoader[ListOf, Page[Any] | Exception]
@@ -65,31 +65,15 @@ class Loaders:
         self._closed = False
         self.forget()
 
-    @overload
-    def load(self, key: GroupOf) -> asyncio.Future[CustomerGroup | None]: ...
-    @overload
-    def load(self, key: GroupsOf) -> asyncio.Future[Page[CustomerGroup]]: ...
-    @overload
-    def load(self, key: MembersOf) -> asyncio.Future[Page[Customer]]: ...
-    @overload
-    def load(self, key: ListOf) -> asyncio.Future[Page[Any]]: ...
-    @overload
-    def load(self, key: Key) -> asyncio.Future[Any]: ...
-
-    def load(self, key: Key) -> asyncio.Future[Any]:
-        """What `key` asks for, once a request; raises the GatewayError that it failed with."""
-        # Cancelling one waiter would cancel every waiter of its key: each has a shield of its own.
-        shielded = asyncio.shield(self.ask(key))
-        shielded.add_done_callback(_seen)
-        return shielded
-
-    def ask(self, key: Key) -> asyncio.Future[Any]:
-        """The answer to come, as `load` gives it: one for all who ask, which nobody may cancel."""
+    def ask(self, key: ReadKey) -> asyncio.Future[Any]:
+        """The answer to come, or the GatewayError that reading it fails with: one future for all
+        who ask, which nobody may cancel.
+        """
         if not isinstance(key, GroupOf):
             self._known.awaited.add(key)
         return self._begun(key)
 
-    def notify(self, key: Key, listener: Listener) -> None:
+    def notify(self, key: ReadKey, listener: Listener) -> None:
         """Have `listener` called: now, if the answer is there, else in that turn of the event loop
         in which it comes. (A callback of a future has to wait for the next turn.)
         """
@@ -103,7 +87,7 @@ class Loaders:
         else:
             self._known.listeners.setdefault(key, []).append(listener)
 
-    def prefetch(self, keys: Iterable[Key]) -> None:
+    def prefetch(self, keys: Iterable[ReadKey]) -> None:
         """Begin to read what will be asked for, or may be."""
         for key in keys:
             self._begun(key).add_done_callback(_seen)
@@ -128,7 +112,7 @@ class Loaders:
         self._known.close()
         self._tasks.clear()  # those that were cancelled before they began are still here
 
-    def _begun(self, key: Key) -> asyncio.Future[Any]:
+    def _begun(self, key: ReadKey) -> asyncio.Future[Any]:
         return self._groups.load(key) if isinstance(key, GroupOf) else self._lists.load(key)
 
     @property

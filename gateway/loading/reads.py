@@ -13,20 +13,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.backends.port import Backend, CustomerOrder, GroupOrder, GroupRef, Window
+from gateway.engine import Key
 from gateway.errors import CallerError, GatewayError, NotFound
-from gateway.records import Page
+from gateway.records import Omission, Page
 
 TOTAL: Final = Window(size=0)
 
 
-class GroupOf(Struct, frozen=True):
+class GroupOf(Struct, Key, frozen=True):
     """One group; None where there is none."""
 
     tenant_uid: str
     ref: GroupRef
 
 
-class GroupsOf(Struct, frozen=True):
+class _OfList(Key):
+    """Of a window of a list."""
+
+    __slots__ = ()
+    window: Window
+
+    def omissions(self, answer: object) -> Sequence[Omission]:
+        """Rows that were left out, if any were asked for."""
+        return answer.omissions if isinstance(answer, Page) and self.window.size else ()
+
+
+class GroupsOf(Struct, _OfList, frozen=True):
     """A window of a tenant's groups."""
 
     by_value: ClassVar[bool] = True
@@ -45,7 +57,7 @@ class GroupsOf(Struct, frozen=True):
         return GroupsOf(self.tenant_uid, TOTAL)
 
 
-class MembersOf(Struct, frozen=True):
+class MembersOf(Struct, _OfList, frozen=True):
     """A window of a group's customers."""
 
     by_value: ClassVar[bool] = True
@@ -66,7 +78,7 @@ class MembersOf(Struct, frozen=True):
 
 
 ListOf = GroupsOf | MembersOf
-Key = GroupOf | ListOf
+ReadKey = GroupOf | ListOf
 """What is read from a tenant's backend; its type says by which call."""
 
 

@@ -17,11 +17,11 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from gateway.backends.port import ById, Order, Position, Window, no_such_order
+from gateway.engine import Fetched
 from gateway.errors import InvalidAnswer, LimitExceeded
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.request import IDENTIFIER, Context
-from gateway.schema.fetched import Fetched
 from gateway.schema.paging import MAX_UID, encode_cursor, list_mark, window
 
 NodeT = TypeVar("NodeT")

@@ -10,6 +10,7 @@ from strawberry.federation.schema_directives import Key, Tag
 
 from gateway import records
 from gateway.backends.port import ById
+from gateway.engine import Fetched
 from gateway.loading.reads import GroupOf
 from gateway.schema.commercetools import CommercetoolsCustomer
 from gateway.schema.enums import (
@@ -18,7 +19,6 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
-from gateway.schema.fetched import Fetched
 from gateway.schema.node import LOOKS_AT, Info, global_id
 from gateway.schema.scalars import Long
 

@@ -11,8 +11,8 @@ from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
 from strawberry.types.base import StrawberryObjectDefinition
 
+from gateway.engine import Fetched
 from gateway.errors import GatewayError, InvalidInput
-from gateway.schema.fetched import Fetched
 from gateway.schema.node import Info
 
 

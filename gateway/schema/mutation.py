@@ -20,6 +20,7 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
 )
+from gateway.engine import Fetched
 from gateway.errors import (
     CallerError,
     GatewayError,
@@ -32,7 +33,6 @@ from gateway.membership import READ, difference, hold_apart
 from gateway.request import Context
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus
-from gateway.schema.fetched import Fetched
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
     CustomerGroupBy,

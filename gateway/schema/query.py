@@ -7,11 +7,11 @@ from typing import Annotated
 import strawberry
 
 from gateway import records
+from gateway.engine import Fetched
 from gateway.errors import GatewayError, Unsupported
 from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.customer_group import CustomerGroup
-from gateway.schema.fetched import Fetched
 from gateway.schema.inputs import DEFAULT_TENANT, CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info, Node, parse_global_id
 from gateway.schema.tenant import Tenant

@@ -8,6 +8,7 @@ import strawberry
 
 from gateway import records
 from gateway.backends import port
+from gateway.engine import Fetched
 from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, Rows, WindowArguments
 from gateway.schema.enums import (
@@ -17,7 +18,6 @@ from gateway.schema.enums import (
     CustomerGroupSortField,
     CustomerSortField,
 )
-from gateway.schema.fetched import Fetched
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info
 

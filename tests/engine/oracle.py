@@ -27,11 +27,12 @@ from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gateway.engine import Key
 from gateway.engine._plan.fields import fetched
 from gateway.engine._run.failures import LOST
-from gateway.loading.reads import Key
 from gateway.records import Repaired, RepairedText
 from gateway.request import Context
+from tests.harness import load
 
 
 class _Collected(CollectedErrors):
@@ -117,12 +118,12 @@ def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, *
     wanted = resolve(source, info, **given)
     if how is None or wanted is None:
         return wanted
-    load = info.context.loaders.load
+    loaders = info.context.loaders
     if isinstance(wanted, list):
-        return [_now(load(item)) if isinstance(item, Key) else item for item in wanted]
+        return [_now(load(loaders, item)) if isinstance(item, Key) else item for item in wanted]
 
     def shown(answer: Any) -> Any:
-        if omissions := how.omissions(answer, wanted):
+        if omissions := wanted.omissions(answer):
             path = tuple(info.path.prev.as_list()) if info.path.prev else ()
             failures = (omission.failure for omission in omissions)
             info.context.reports.add(path, failures, count=len(omissions))
@@ -131,7 +132,7 @@ def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, *
     async def later(answer: Awaitable[Any]) -> Any:
         return shown(await answer)
 
-    answer = load(wanted)
+    answer = load(loaders, wanted)
     return shown(answer.result()) if answer.done() else later(answer)
 
 

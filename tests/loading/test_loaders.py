@@ -24,8 +24,9 @@ from gateway.backends.port import (
 from gateway.errors import GatewayError, InvalidInput, NotFound, Unavailable
 from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.loaders import Loaders
-from gateway.loading.reads import GroupOf, GroupsOf, Key, MembersOf
+from gateway.loading.reads import GroupOf, GroupsOf, MembersOf, ReadKey
 from gateway.records import Customer, CustomerGroup, Page, Row
+from tests.harness import load
 from tests.loading.test_reads import BY_NAME, answered, group
 
 # -- the loaders over a backend
@@ -121,7 +122,7 @@ async def test_the_groups_of_one_tick_are_one_batch_of_distinct_references():
     loaders = loaders_over(backend)
 
     found = await asyncio.gather(
-        *(loaders.load(by_id(uid)) for uid in ("silver", "gold", "silver", "nobody", "gold"))
+        *(load(loaders, by_id(uid)) for uid in ("silver", "gold", "silver", "nobody", "gold"))
     )
 
     assert found == [SILVER, GOLD, SILVER, None, GOLD]
@@ -133,8 +134,8 @@ async def test_a_group_is_fetched_once_a_request():
     backend = shop()
     loaders = loaders_over(backend)
     for _ in range(2):
-        await loaders.load(by_id("gold"))
-        await loaders.load(by_id("nobody"))
+        await load(loaders, by_id("gold"))
+        await load(loaders, by_id("nobody"))
 
     assert backend.asked == [[ById("gold")], [ById("nobody")]]
 
@@ -143,9 +144,9 @@ async def test_groups_that_a_list_showed_are_not_fetched():
     """Their rows are the groups."""
     backend = shop()
     loaders = loaders_over(backend)
-    await loaders.load(GroupsOf("shop", Window(size=10)))
+    await load(loaders, GroupsOf("shop", Window(size=10)))
 
-    assert await loaders.load(by_id("silver")) == SILVER
+    assert await load(loaders, by_id("silver")) == SILVER
     assert backend.asked == [Window(size=10)]
 
 
@@ -153,9 +154,9 @@ async def test_a_group_found_by_its_key_is_known_by_its_uid():
     """One fetch for both."""
     backend = shop()
     loaders = loaders_over(backend)
-    await loaders.load(GroupOf("shop", ByKey("g")))
+    await load(loaders, GroupOf("shop", ByKey("g")))
 
-    assert await loaders.load(by_id("gold")) == GOLD
+    assert await load(loaders, by_id("gold")) == GOLD
     assert backend.asked == [[ByKey("g")]]
 
 
@@ -165,7 +166,7 @@ async def test_a_primed_group_is_not_fetched():
     loaders = loaders_over(backend)
     loaders.prime(GOLD)
 
-    assert await loaders.load(by_id("gold")) == GOLD
+    assert await load(loaders, by_id("gold")) == GOLD
     assert backend.asked == []
 
 
@@ -174,14 +175,14 @@ async def test_after_a_change_everything_is_read_anew():
     backend = shop()
     loaders = loaders_over(backend)
     first_page = GroupsOf("shop", Window(size=1))
-    await loaders.load(first_page)
-    await loaders.load(by_id("gold"))
+    await load(loaders, first_page)
+    await load(loaders, by_id("gold"))
     renamed = group("gold", name="Gold members")
     backend.groups["gold"] = renamed
     loaders.forget()
 
-    assert await loaders.load(by_id("gold")) == renamed
-    page = await loaders.load(first_page)
+    assert await load(loaders, by_id("gold")) == renamed
+    page = await load(loaders, first_page)
     assert [row.record for row in page.rows] == [renamed]
 
 
@@ -189,15 +190,15 @@ async def test_a_read_under_way_during_a_change_teaches_nothing():
     """It has rows from ahead of the change; its own waiter gets them, and nobody else."""
     backend = shop(gate=asyncio.Event())
     loaders = loaders_over(backend)
-    early = asyncio.ensure_future(loaders.load(GroupsOf("shop", Window(size=10))))
-    by_key = asyncio.ensure_future(loaders.load(GroupOf("shop", ByKey("g"))))
+    early = asyncio.ensure_future(load(loaders, GroupsOf("shop", Window(size=10))))
+    by_key = asyncio.ensure_future(load(loaders, GroupOf("shop", ByKey("g"))))
     await settle()
     backend.groups["gold"] = group("gold", name="Gold members")
     loaders.forget()
     backend.gate.set()
     await asyncio.gather(early, by_key)
 
-    assert await loaders.load(by_id("gold")) == group("gold", name="Gold members")
+    assert await load(loaders, by_id("gold")) == group("gold", name="Gold members")
 
 
 async def test_a_failing_reference_fails_alone():
@@ -206,7 +207,7 @@ async def test_a_failing_reference_fails_alone():
     loaders = loaders_over(shop(failures={ById("silver"): failure}))
 
     gold, silver, nobody = await asyncio.gather(
-        *(loaders.load(by_id(uid)) for uid in ("gold", "silver", "nobody")),
+        *(load(loaders, by_id(uid)) for uid in ("gold", "silver", "nobody")),
         return_exceptions=True,
     )
 
@@ -218,9 +219,9 @@ async def test_a_failing_list_fails_alone():
     loaders = loaders_over(shop(failures={BY_NAME: InvalidInput("No such order.")}))
 
     groups, ordered, members = await asyncio.gather(
-        loaders.load(GroupsOf("shop", Window(size=10))),
-        loaders.load(GroupsOf("shop", Window(size=10), BY_NAME)),
-        loaders.load(MembersOf("shop", ById("nobody"), Window(size=10))),
+        load(loaders, GroupsOf("shop", Window(size=10))),
+        load(loaders, GroupsOf("shop", Window(size=10), BY_NAME)),
+        load(loaders, MembersOf("shop", ById("nobody"), Window(size=10))),
         return_exceptions=True,
     )
 
@@ -243,10 +244,10 @@ async def test_a_tenant_without_a_backend_fails_alone():
     page = Window(size=10)
 
     answers = await asyncio.gather(
-        loaders.load(by_id("gold")),
-        loaders.load(GroupOf("other", ById("gold"))),
-        loaders.load(GroupsOf("shop", page)),
-        loaders.load(GroupsOf("other", page)),
+        load(loaders, by_id("gold")),
+        load(loaders, GroupOf("other", ById("gold"))),
+        load(loaders, GroupsOf("shop", page)),
+        load(loaders, GroupsOf("other", page)),
         return_exceptions=True,
     )
 
@@ -255,33 +256,14 @@ async def test_a_tenant_without_a_backend_fails_alone():
     assert (answers[1], answers[3]) == (nowhere, nowhere)
 
 
-async def test_a_waiter_that_gives_up_leaves_the_others_waiting():
-    """Both ask for the same; the first is cancelled, the second is answered by the one call."""
-    backend = shop(gate=asyncio.Event())
-    loaders = loaders_over(backend)
-
-    async def wait() -> CustomerGroup | None:
-        return await loaders.load(by_id("gold"))
-
-    first, second = asyncio.ensure_future(wait()), asyncio.ensure_future(wait())
-    await settle()
-    first.cancel()
-    await settle()
-    backend.gate.set()
-
-    assert await second == GOLD
-    assert first.cancelled()
-    assert backend.asked == [[ById("gold")]]
-
-
 async def test_a_closed_request_ends_what_is_under_way():
     """Nobody else would: batches run in tasks of their own."""
     backend = shop(gate=asyncio.Event())
     loaders = loaders_over(backend)
     waiting = [
-        asyncio.ensure_future(loaders.load(by_id("gold"))),
-        asyncio.ensure_future(loaders.load(GroupsOf("shop", Window(size=10)))),
-        asyncio.ensure_future(loaders.load(MembersOf("shop", ById("gold"), Window(size=10)))),
+        asyncio.ensure_future(load(loaders, by_id("gold"))),
+        asyncio.ensure_future(load(loaders, GroupsOf("shop", Window(size=10)))),
+        asyncio.ensure_future(load(loaders, MembersOf("shop", ById("gold"), Window(size=10)))),
     ]
     await settle()
 
@@ -297,8 +279,8 @@ async def test_a_closed_request_begins_nothing():
     backend = shop()
     loaders = loaders_over(backend)
     waiting = [
-        asyncio.ensure_future(loaders.load(by_id("gold"))),
-        asyncio.ensure_future(loaders.load(GroupsOf("shop", Window(size=10)))),
+        asyncio.ensure_future(load(loaders, by_id("gold"))),
+        asyncio.ensure_future(load(loaders, GroupsOf("shop", Window(size=10)))),
     ]
 
     await loaders.close()
@@ -312,7 +294,7 @@ async def test_a_closed_request_begins_nothing():
 async def test_a_request_that_is_over_can_be_closed():
     """Once and again, with nothing under way."""
     loaders = loaders_over(shop())
-    await loaders.load(by_id("gold"))
+    await load(loaders, by_id("gold"))
 
     await loaders.close()
     await loaders.close()
@@ -331,7 +313,7 @@ async def test_a_total_that_its_read_does_not_tell_is_asked_for_alone():
     loaders = loaders_over(ByLastId(groups={"gold": GOLD, "silver": SILVER}))
     behind = GroupsOf("shop", Window(size=1, before=Position(1, "silver"), from_end=True))
 
-    page, total = await asyncio.gather(loaders.load(behind), loaders.load(behind.counted()))
+    page, total = await asyncio.gather(load(loaders, behind), load(loaders, behind.counted()))
 
     assert (page.total, total.total) == (None, 2)
 
@@ -343,7 +325,7 @@ async def test_a_window_that_is_refused_takes_no_total_with_it():
     refused = GroupsOf("shop", Window(size=5), BY_NAME)
 
     page, total = await asyncio.gather(
-        loaders.load(refused), loaders.load(refused.counted()), return_exceptions=True
+        load(loaders, refused), load(loaders, refused.counted()), return_exceptions=True
     )
 
     assert isinstance(page, InvalidInput)
@@ -358,8 +340,8 @@ async def test_what_nobody_expects_fails_its_own_key_only():
     loaders = Loaders(lambda uid: backends[uid])  # type: ignore[arg-type,return-value]
 
     broken, fine = await asyncio.gather(
-        loaders.load(GroupsOf("broken", Window(size=5))),
-        loaders.load(GroupsOf("shop", Window(size=5))),
+        load(loaders, GroupsOf("broken", Window(size=5))),
+        load(loaders, GroupsOf("shop", Window(size=5))),
         return_exceptions=True,
     )
 
@@ -374,7 +356,7 @@ async def test_of_a_list_that_is_not_there_no_total_is_asked_for():
     members = MembersOf("shop", ById("gone"), Window(size=5))
 
     answers = await asyncio.gather(
-        loaders.load(members), loaders.load(members.counted()), return_exceptions=True
+        load(loaders, members), load(loaders, members.counted()), return_exceptions=True
     )
 
     assert [type(answer) for answer in answers] == [NotFound, NotFound]
@@ -384,7 +366,7 @@ async def test_of_a_list_that_is_not_there_no_total_is_asked_for():
 # -- telling and letting go
 
 
-async def told(loaders: Loaders, *keys: Key) -> list[object]:
+async def told(loaders: Loaders, *keys: ReadKey) -> list[object]:
     """What the listeners of these keys are told, in its order."""
     heard: list[object] = []
     for key in keys:
@@ -449,8 +431,8 @@ async def test_who_waits_for_an_answer_has_it_whoever_is_told_of_it_too():
     heard: list[object] = []
     loaders.notify(key, heard.append)
 
-    assert [await loaders.load(key)] == heard
-    assert [await loaders.load(key)] == heard
+    assert [await load(loaders, key)] == heard
+    assert [await load(loaders, key)] == heard
     assert len(backend.asked) == 1
 
 
@@ -546,8 +528,8 @@ async def test_groups_that_lists_lead_to_are_one_batch_whenever_each_list_is_ans
     found: list[object] = []
 
     async def follow(of: str, uid: str) -> None:
-        await loaders.load(members(of))
-        found.append(await loaders.load(by_id(uid)))
+        await load(loaders, members(of))
+        found.append(await load(loaders, by_id(uid)))
 
     def ask(of: str, uid: str) -> None:
         loaders.notify(members(of), lambda _: loaders.notify(by_id(uid), found.append))
@@ -593,10 +575,10 @@ async def test_groups_that_come_from_no_list_wait_for_none():
     loaders = loaders_over(backend)
     loaders.prefetch([members("a"), members("b")])
 
-    assert await loaders.load(by_id("gold")) == GOLD
+    assert await load(loaders, by_id("gold")) == GOLD
     backend.lists["a"].set()
     await settle()
-    assert await loaders.load(GroupOf("other", ById("silver"))) == SILVER
+    assert await load(loaders, GroupOf("other", ById("silver"))) == SILVER
 
 
 async def test_groups_that_wait_are_given_up_with_the_request():

@@ -18,7 +18,7 @@ class CostModel(Protocol):
 
     @property
     def surplus(self) -> int:
-        """Further calls by which looking things up may save more; not made where they do not fit."""
+        """Further calls by which looking up may save more; not made where they do not fit."""
 
     @property
     def exceeded(self) -> bool:

@@ -1,30 +1,45 @@
-"""What a schema says of its fields that are read: their keys, and what of an answer they show."""
+"""How a field is fetched, declared once, beside the field.
+
+The field's resolver makes the key of what it reads from the parent and the arguments: that is all
+that differs between two such fields. A run loads the key; a cost estimate counts it.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from strawberry.extensions import FieldExtension
 
 
-class Fetched(FieldExtension, ABC):
-    """Of a field whose resolver gives the key of what it shows, None where there is nothing to
+class Key:
+    """Says what is read; equal keys are read once."""
+
+    __slots__ = ()
+
+    def omissions(self, answer: Any) -> Sequence[Any]:
+        """What was left out of an answer to the key, each part with the `failure` that says why.
+        They are reported at the path of the field's parent.
+        """
+        return ()
+
+
+class Fetched(FieldExtension):
+    """Extends a field whose resolver gives the key of what it shows, None where there is nothing to
     fetch, or a list with the key of each item. An item that is no key stands for itself; an
     exception, for the item's error.
     """
 
-    @abstractmethod
-    def keys(self, items: Iterable[Any]) -> Sequence[Any]:
-        """Those of these items that are keys."""
-
-    @abstractmethod
-    def shown(self, answer: Any, key: Any, context: Any) -> Any:
-        """The field's value, of what was read by its key; `context` is the operation's."""
-
-    @abstractmethod
-    def omissions(self, answer: Any, key: Any) -> Sequence[Any]:
-        """What was left out of the answer, each part with the `failure` that tells of it, at the
-        path of the field's parent.
+    def __init__(self, show: Callable[[Any, Any, Any], Any] | None = None) -> None:
+        """`show` makes the field's value of what was read, the key, and the operation's context;
+        without it, what was read is the value.
         """
+        self._show = show
+
+    def keys(self, items: Iterable[Any]) -> Sequence[Key]:
+        """Those of these items that are keys."""
+        return [item for item in items if isinstance(item, Key)]
+
+    def shown(self, answer: Any, key: Key, context: Any) -> Any:
+        """The field's value."""
+        return answer if self._show is None else self._show(answer, key, context)

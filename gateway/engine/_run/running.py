@@ -311,7 +311,7 @@ class Run:
         assert fetched is not None  # noqa: S101  # or nothing would have been asked for
         shown = read
         if not isinstance(read, Exception):
-            if omissions := fetched.omissions(read, key):
+            if omissions := key.omissions(read):
                 self._beside(into, link).omissions = omissions
             try:
                 shown = self._account.in_places(times, fetched.shown, read, key, context)
