@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn._types import ASGI3Application
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
+from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -70,6 +71,50 @@ def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 TOO_MANY: Final = _Refusal(503, "There are too many requests; send it again later.", "OVERLOADED")
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's, but that a response of one piece is written as one, and its headers are looked at
+    together.
+    """
+
+    _head: HTTPResponseStartEvent | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        head, self._head = self._head, None
+        if message["type"] == "http.response.start" and head is None and not self.response_started:
+            self._head = message
+        elif head is None:
+            await super().send(message)
+        elif not self._sent_whole(head, message):
+            await super().send(head)
+            await super().send(message)
+
+    def _sent_whole(self, head: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
+        """Send a response that is all there, has the length that it says, and keeps the connection;
+        False, and nothing is sent, where it is not so.
+        """
+        body: bytes = message.get("body", b"")  # type: ignore[assignment]
+        given = list(head["headers"])
+        if (
+            message.get("more_body")
+            or (b"content-length", b"%d" % len(body)) not in given
+            or (b"connection", b"close") in given
+            or not self.keep_alive
+            or self.flow.write_paused
+            or self.disconnected
+            or self.scope["method"] == "HEAD"
+        ):
+            return False
+        headers = self.default_headers + given
+        lines = _lines(headers)
+        if not lines.count(b"\n") == lines.count(b"\r") == len(headers) or b"\0" in lines:
+            return False  # uvicorn raises
+        self.response_started = self.response_complete = True
+        self.transport.write(b"".join([STATUS_LINE[head["status"]], lines, b"\r\n", body]))
+        self.message_event.set()
+        self.on_response()
+        return True
 
 
 class Connection(HttpToolsProtocol):
@@ -224,7 +269,31 @@ class Connection(HttpToolsProtocol):
             self._ended = True
             raise _Refusal(400, "Too many requests wait on this connection.")
         self._in_head = False
-        super().on_headers_complete()  # which may begin it
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        self.cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if busy:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        else:
+            self._start_asgi_task(self.cycle, self.app)
         self._in_body = True
 
     def on_body(self, body: bytes) -> None:
