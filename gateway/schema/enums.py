@@ -1,8 +1,7 @@
-"""The enums of records and port, as GraphQL shows them: with a description for every value."""
+"""The enums of the schema, with a description for every value; records and port declare most."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 
 import strawberry
@@ -22,6 +21,7 @@ from gateway.records import (
     CustomerContactRole,
     CustomerExtensionCode,
     CustomerType,
+    OpenEnum,
 )
 
 __all__ = [
@@ -37,123 +37,127 @@ __all__ = [
     "MemberAction",
     "MemberStatus",
     "SortDirection",
+    "UserErrorCode",
 ]
 
 
-def _show(enum: type[Enum], description: str, values: Mapping[str, str]) -> None:
+class UserErrorCode(Enum):
+    INVALID_INPUT = "INVALID_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    DUPLICATE = "DUPLICATE"
+    REVISION_CONFLICT = "REVISION_CONFLICT"
+    GROUP_NOT_EMPTY = "GROUP_NOT_EMPTY"
+    IN_USE = "IN_USE"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    UNSUPPORTED_BY_BACKEND = "UNSUPPORTED_BY_BACKEND"
+    REJECTED_BY_BACKEND = "REJECTED_BY_BACKEND"
+
+
+def _show(enum: type[Enum], description: str, **values: str) -> None:
     """Make `enum` a GraphQL enum; `values` describes each of its members."""
+    if issubclass(enum, OpenEnum):
+        values["UNRECOGNIZED"] = "A value that this version of the gateway does not know."
     shown = strawberry.enum(enum, description=description)
     for value in shown.__strawberry_definition__.values:  # type: ignore[attr-defined]
         value.description = values[value.name]
 
 
-_UNRECOGNIZED = {
-    "UNRECOGNIZED": "A value that this version of the gateway does not know.",
-}
-
 _show(
     CustomerType,
     "What a customer is.",
-    {
-        "COMPANY": "A company.",
-        "PERSON": "A private person.",
-        "B2B": "A business customer.",
-        **_UNRECOGNIZED,
-    },
+    COMPANY="A company.",
+    PERSON="A private person.",
+    B2B="A business customer.",
 )
 _show(
     CustomerAddressType,
     "What an address is for.",
-    {
-        "DELIVERY_ADDRESS": "Where goods are sent.",
-        "INVOICE_ADDRESS": "Where invoices are sent.",
-        **_UNRECOGNIZED,
-    },
+    DELIVERY_ADDRESS="Where goods are sent.",
+    INVOICE_ADDRESS="Where invoices are sent.",
 )
 _show(
     CustomerContactRole,
     "What a contact does for the customer.",
-    {
-        "ADMIN": "Administers the customer's account.",
-        "PURCHASER": "Buys on behalf of the customer.",
-        "ACCOUNTING": "Handles the customer's invoices.",
-        "NONE": "No role in particular.",
-        **_UNRECOGNIZED,
-    },
+    ADMIN="Administers the customer's account.",
+    PURCHASER="Buys on behalf of the customer.",
+    ACCOUNTING="Handles the customer's invoices.",
+    NONE="No role in particular.",
 )
 _show(
     CustomerExtensionCode,
     "Which extension of the backend.",
-    {
-        "TWO_INVOICE": "The Two Invoice extension.",
-        "KLAVIYO_PROFILE_ID": "The customer's profile at Klaviyo.",
-        **_UNRECOGNIZED,
-    },
+    TWO_INVOICE="The Two Invoice extension.",
+    KLAVIYO_PROFILE_ID="The customer's profile at Klaviyo.",
 )
-
 _show(
     SortDirection,
     "Which end of an order comes first.",
-    {"ASC": "Smallest, earliest or alphabetically first.", "DESC": "The other way around."},
+    ASC="Smallest, earliest or alphabetically first.",
+    DESC="The other way around.",
 )
 _show(
     CustomerGroupSortField,
     "What groups can be ordered by; `Backend.capabilities` tells which of it a tenant has.",
-    {
-        "NAME": "By name.",
-        "CREATED_AT": "By the time of creation.",
-        "LAST_MODIFIED_AT": "By the time of the last change.",
-    },
+    NAME="By name.",
+    CREATED_AT="By the time of creation.",
+    LAST_MODIFIED_AT="By the time of the last change.",
 )
 _show(
     CustomerSortField,
     "What customers can be ordered by; `Backend.capabilities` tells which of it a tenant has.",
-    {
-        "DISPLAY_NAME": "By the name that is shown.",
-        "FIRSTNAME": "By first name.",
-        "LASTNAME": "By last name.",
-        "COMPANY_NAME": "By the company's name.",
-        "EMAIL": "By e-mail address.",
-        "CREATED_AT": "By the time of creation.",
-        "LAST_MODIFIED_AT": "By the time of the last change.",
-    },
+    DISPLAY_NAME="By the name that is shown.",
+    FIRSTNAME="By first name.",
+    LASTNAME="By last name.",
+    COMPANY_NAME="By the company's name.",
+    EMAIL="By e-mail address.",
+    CREATED_AT="By the time of creation.",
+    LAST_MODIFIED_AT="By the time of the last change.",
 )
-
 _show(
     BackendKind,
     "Which system holds a tenant's groups.",
-    {"FLOW_RETAIL": "Flow Retail, API v2.", "COMMERCETOOLS": "commercetools."},
+    FLOW_RETAIL="Flow Retail, API v2.",
+    COMMERCETOOLS="commercetools.",
 )
 _show(
     ConcurrencyControl,
     "How `expectedRevision` is held.",
-    {
-        "ENFORCED": "The backend compares revisions atomically.",
-        "BEST_EFFORT": "The gateway reads, compares, then writes: a change between the two "
-        "is not seen.",
-    },
+    ENFORCED="The backend compares revisions atomically.",
+    BEST_EFFORT="The gateway reads, compares, then writes: a change between the two is not seen.",
 )
 _show(
     CountPrecision,
     "What a `totalCount` is worth.",
-    {"EXACT": "The number of rows.", "ESTIMATED": "About the number of rows."},
+    EXACT="The number of rows.",
+    ESTIMATED="About the number of rows.",
 )
-
 _show(
     MemberAction,
     "What was to be done with a customer.",
-    {"ADD": "Make it a member.", "REMOVE": "Make it no longer a member."},
+    ADD="Make it a member.",
+    REMOVE="Make it no longer a member.",
 )
 _show(
     MemberStatus,
     "What became of one customer's change.",
-    {
-        "ACCEPTED": "The backend accepted the change, or shows that it is so by now, which this "
-        "edit may have brought about.",
-        "UNCHANGED": "In the wanted state before the edit; nothing was changed.",
-        "PLANNED": "dryRun: would be sent.",
-        "FAILED": "Refused, or not sent; see `error`.",
-        "UNKNOWN": "Sent, but no answer tells what became of it, nor does a look at the members: "
-        "call again with the same input.",
-    },
+    ACCEPTED="The backend accepted the change, or shows that it is so by now, which this "
+    "edit may have brought about.",
+    UNCHANGED="In the wanted state before the edit; nothing was changed.",
+    PLANNED="dryRun: would be sent.",
+    FAILED="Refused, or not sent; see `error`.",
+    UNKNOWN="Sent, but no answer tells what became of it, nor does a look at the members: "
+    "call again with the same input.",
+)
+_show(
+    UserErrorCode,
+    "What kind of mistake or refusal it is.",
+    INVALID_INPUT="A value is malformed or contradicts another.",
+    NOT_FOUND="What was named does not exist.",
+    DUPLICATE="A uid, key or name is in use.",
+    REVISION_CONFLICT="The group has changed since it was read.",
+    GROUP_NOT_EMPTY="`onlyIfEmpty` was asked for, and it has members.",
+    IN_USE="Something else refers to the group.",
+    LIMIT_EXCEEDED="More than the gateway or the backend takes at once.",
+    UNSUPPORTED_BY_BACKEND="This tenant's backend has no such thing.",
+    REJECTED_BY_BACKEND="The backend refused it and did not say more.",
 )

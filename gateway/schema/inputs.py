@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import strawberry
 from graphql import Undefined
@@ -29,6 +29,11 @@ UNSTORABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\uff
 """Characters that databases, XML or UTF-8 can't hold: a backend that stumbles over one answers with
 a 5xx, from which nobody can tell what became of the change. Tabs and line breaks are none of them.
 """
+
+
+def optional(description: str) -> Any:
+    """A field that clients may leave out."""
+    return strawberry.field(default=strawberry.UNSET, description=description)
 
 
 @strawberry.input(description="How groups are ordered.")
@@ -53,24 +58,17 @@ class CustomerOrder:
     "`tenantUid`.",
 )
 class CustomerGroupBy:
-    id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="A `CustomerGroup.id` of this gateway."
+    id: strawberry.ID | None = optional("A `CustomerGroup.id` of this gateway.")
+    uid: strawberry.ID | None = optional(
+        "The backend's own identifier: Flow Retail customerGroupUid, commercetools id."
     )
-    uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The backend's own identifier: Flow Retail customerGroupUid, commercetools id.",
-    )
-    key: str | None = strawberry.field(
-        default=strawberry.UNSET, description="User-defined key; commercetools only."
-    )
+    key: str | None = optional("User-defined key; commercetools only.")
 
 
 @strawberry.input(description="A custom field and its value.")
 class CommercetoolsCustomFieldInput:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
-    value: Json | None = strawberry.field(
-        default=strawberry.UNSET, description="Its value; null or absent removes the field."
-    )
+    value: Json | None = optional("Its value; null or absent removes the field.")
 
 
 # Built here, out of what Strawberry has for that: it would look at each field of each of thousands
@@ -82,12 +80,8 @@ CommercetoolsCustomFieldInput.__strawberry_definition__.from_input = (  # type: 
 
 @strawberry.input(description="Custom fields, and the Type that defines them: its id or its key.")
 class CommercetoolsCustomFieldsInput:
-    type_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The Type's id."
-    )
-    type_key: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The Type's key; instead of `typeId`."
-    )
+    type_id: strawberry.ID | None = optional("The Type's id.")
+    type_key: str | None = optional("The Type's key; instead of `typeId`.")
     fields: list[CommercetoolsCustomFieldInput] = strawberry.field(
         default_factory=list, description="The fields that are to have a value."
     )
@@ -97,55 +91,51 @@ class CommercetoolsCustomFieldsInput:
 class _InTenant:
     """What every change takes; no type of the schema itself."""
 
-    tenant_uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description=DEFAULT_TENANT
+    tenant_uid: strawberry.ID | None = optional(DEFAULT_TENANT)
+
+
+@strawberry.input
+class _OfGroup(_InTenant):
+    """What every change of one group takes."""
+
+    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
+
+
+@strawberry.input
+class _OfRevision(_OfGroup):
+    """What a change takes that may be bound to a state of the group."""
+
+    expected_revision: str | None = optional(
+        "Refuse with REVISION_CONFLICT unless the group is still in this state."
     )
 
 
 @strawberry.input(description="A group to be made.")
 class CreateCustomerGroupInput(_InTenant):
     name: str = strawberry.field(description="Its name; not blank.")
-    uid: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Chosen identifier. It makes the request safe to repeat: after a lost answer "
-        "the gateway looks the group up.",
+    uid: strawberry.ID | None = optional(
+        "Chosen identifier. It makes the request safe to repeat: after a lost answer "
+        "the gateway looks the group up."
     )
-    key: str | None = strawberry.field(default=strawberry.UNSET, description="commercetools only.")
-    custom: CommercetoolsCustomFieldsInput | None = strawberry.field(
-        default=strawberry.UNSET, description="commercetools only."
-    )
+    key: str | None = optional("commercetools only.")
+    custom: CommercetoolsCustomFieldsInput | None = optional("commercetools only.")
 
 
 @strawberry.input(description="Changes to one group; what is absent stays as it is.")
-class UpdateCustomerGroupInput(_InTenant):
-    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
-    expected_revision: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Refuse with REVISION_CONFLICT unless the group is still in this state.",
+class UpdateCustomerGroupInput(_OfRevision):
+    name: str | None = optional("Its new name.")
+    key: str | None = optional("commercetools only. Null removes the key; absent keeps it.")
+    custom: CommercetoolsCustomFieldsInput | None = optional(
+        "commercetools only. Replaces the Type and all custom fields; null removes "
+        "them; absent keeps them."
     )
-    name: str | None = strawberry.field(default=strawberry.UNSET, description="Its new name.")
-    key: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="commercetools only. Null removes the key; absent keeps it.",
-    )
-    custom: CommercetoolsCustomFieldsInput | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="commercetools only. Replaces the Type and all custom fields; null removes "
-        "them; absent keeps them.",
-    )
-    custom_fields: list[CommercetoolsCustomFieldInput] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="commercetools only. A null value removes that field.",
+    custom_fields: list[CommercetoolsCustomFieldInput] | None = optional(
+        "commercetools only. A null value removes that field."
     )
 
 
 @strawberry.input(description="A group to be deleted.")
-class DeleteCustomerGroupInput(_InTenant):
-    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
-    expected_revision: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Refuse with REVISION_CONFLICT unless the group is still in this state.",
-    )
+class DeleteCustomerGroupInput(_OfRevision):
     only_if_empty: bool = strawberry.field(
         default=False,
         description="Refuse with GROUP_NOT_EMPTY while it has members; costs one more read.",
@@ -153,8 +143,7 @@ class DeleteCustomerGroupInput(_InTenant):
 
 
 @strawberry.input(description="Customers to be added to and removed from one group.")
-class UpdateCustomerGroupMembersInput(_InTenant):
-    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
+class UpdateCustomerGroupMembersInput(_OfGroup):
     add_customer_uids: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Customers that are to be members."
     )
@@ -164,15 +153,13 @@ class UpdateCustomerGroupMembersInput(_InTenant):
 
 
 @strawberry.input(description="The customers that are to be a group's members, all of them.")
-class SetCustomerGroupMembersInput(_InTenant):
-    customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
+class SetCustomerGroupMembersInput(_OfGroup):
     customer_uids: list[strawberry.ID] = strawberry.field(
         description="The members that are wanted; an empty list empties the group."
     )
     dry_run: bool = strawberry.field(default=False, description="Only compute the difference.")
-    max_removals: int | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Safety stop: refuse when more than this many would be removed.",
+    max_removals: int | None = optional(
+        "Safety stop: refuse when more than this many would be removed."
     )
 
 

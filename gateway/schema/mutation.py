@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
 from functools import wraps
 from typing import Annotated, TypeVar
 
@@ -32,7 +31,7 @@ from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
 from gateway.request import Context
 from gateway.schema.customer_group import CustomerGroup
-from gateway.schema.enums import MemberAction, MemberStatus
+from gateway.schema.enums import MemberAction, MemberStatus, UserErrorCode
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
     CustomerGroupBy,
@@ -53,31 +52,6 @@ from gateway.schema.inputs import uid as checked_uid
 from gateway.schema.node import Info, global_id
 
 PayloadT = TypeVar("PayloadT")
-
-
-@strawberry.enum(description="What kind of mistake or refusal it is.")
-class UserErrorCode(Enum):
-    INVALID_INPUT = strawberry.enum_value(
-        "INVALID_INPUT", description="A value is malformed or contradicts another."
-    )
-    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="What was named does not exist.")
-    DUPLICATE = strawberry.enum_value("DUPLICATE", description="A uid, key or name is in use.")
-    REVISION_CONFLICT = strawberry.enum_value(
-        "REVISION_CONFLICT", description="The group has changed since it was read."
-    )
-    GROUP_NOT_EMPTY = strawberry.enum_value(
-        "GROUP_NOT_EMPTY", description="`onlyIfEmpty` was asked for, and it has members."
-    )
-    IN_USE = strawberry.enum_value("IN_USE", description="Something else refers to the group.")
-    LIMIT_EXCEEDED = strawberry.enum_value(
-        "LIMIT_EXCEEDED", description="More than the gateway or the backend takes at once."
-    )
-    UNSUPPORTED_BY_BACKEND = strawberry.enum_value(
-        "UNSUPPORTED_BY_BACKEND", description="This tenant's backend has no such thing."
-    )
-    REJECTED_BY_BACKEND = strawberry.enum_value(
-        "REJECTED_BY_BACKEND", description="The backend refused it and did not say more."
-    )
 
 
 @strawberry.type(
