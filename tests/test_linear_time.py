@@ -15,8 +15,8 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from gateway.backends.commercetools.predicates import literal
 
+from gateway.backends.commercetools.lists import literal
 from gateway.backends.flow_retail.wire import WHOLE
 from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import text_refusals
