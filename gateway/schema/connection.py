@@ -7,22 +7,22 @@ a total on its own is a read of one row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import strawberry
-from msgspec import Struct
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gateway.backends.port import ById, Order, Position, Window, no_such_order
+from gateway.backends.port import ById, Order, Position
 from gateway.engine import Fetched
-from gateway.errors import InvalidAnswer, LimitExceeded
+from gateway.errors import InvalidAnswer
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
-from gateway.request import IDENTIFIER, Context
-from gateway.schema.paging import MAX_UID, encode_cursor, list_mark, window
+from gateway.request import Context
+from gateway.schema.paging import MAX_UID, Rows, encode_cursor, list_mark
 
 NodeT = TypeVar("NodeT")
 
@@ -36,73 +36,21 @@ class Stamp(NamedTuple):
     """The list's mark."""
 
 
-class Rows(Struct, frozen=True, kw_only=True):
-    """A connection field's arguments, as given."""
-
-    first: int | None = None
-    after: str | None = None
-    last: int | None = None
-    before: str | None = None
-    offset: int | None = None
-    order: Order[Any] | None = None
-
-    def asked(
-        self, context: Context, tenant_uid: str, group_uid: str | None = None
-    ) -> tuple[Window, Order[Any] | None]:
-        """The rows wanted of the tenant's groups, or of this group's customers, and their order,
-        both checked; raises InvalidInput and LimitExceeded.
-        """
-        backend = context.backend(tenant_uid)
-        if self.order is not None:
-            has = backend.capabilities
-            # Here and not where the rows are read: a total alone would never come by there.
-            if self.order.field not in (*has.customer_group_sort_fields, *has.customer_sort_fields):
-                raise no_such_order(self.order)
-        reach = backend.capabilities.max_offset
-        if reach is not None and (self.offset or 0) > reach:
-            raise LimitExceeded(
-                f"This tenant's backend reaches offset {reach}; page on with `after`, "
-                "and without `orderBy`.",
-                field=["offset"],
-            )
-        kind, mark = "", None
-        if self.after is not None or self.before is not None:
-            kind = backend.cursor_kind(self.order)
-            # By what the list is in the end, and not by how it was reached. An estimate may not
-            # know that: a group that is named by its key, or is a row of a list, has the uid of a
-            # placeholder, which no group can have. Its cursors are looked at when it is there.
-            if group_uid is None or IDENTIFIER.fullmatch(group_uid):
-                mark = list_mark(tenant_uid, group_uid)
-        rows = window(
-            context.bounds,
-            kind=kind,
-            of=mark,
-            first=self.first,
-            after=self.after,
-            last=self.last,
-            before=self.before,
-            offset=self.offset,
-        )
-        return rows, self.order
-
-
 class WindowArguments(FieldExtension):
     """Gives a connection field its arguments, and its resolver one parameter for them, `rows`."""
 
-    _COMMON: tuple[tuple[str, type, str], ...] = (
-        ("first", int, "At most this many rows, from the start or from behind `after`."),
-        ("after", str, "Rows behind this cursor, of the same list and `orderBy`."),
-        ("last", int, "At most this many rows, from the end or from ahead of `before`."),
-        ("before", str, "Rows ahead of this cursor, of the same list and `orderBy`."),
-        ("offset", int, "Skip this many rows; goes with `first`, not with a cursor."),
-    )
-
     def __init__(self, order: type) -> None:
         """`order` is the input type of `orderBy`."""
-        self._order = order
+        self._arguments: Sequence[tuple[str, type, str]] = (
+            ("first", int, "At most this many rows, from the start or from behind `after`."),
+            ("after", str, "Rows behind this cursor, of the same list and `orderBy`."),
+            ("last", int, "At most this many rows, from the end or from ahead of `before`."),
+            ("before", str, "Rows ahead of this cursor, of the same list and `orderBy`."),
+            ("offset", int, "Skip this many rows; goes with `first`, not with a cursor."),
+            ("order_by", order, "Without it, the backend's own order."),
+        )
 
     def apply(self, field: StrawberryField) -> None:
-        names = [*self._COMMON, ("order_by", self._order, "Without it, the backend's own order.")]
         field.arguments = [
             argument for argument in field.arguments if argument.python_name != "rows"
         ] + [
@@ -113,13 +61,13 @@ class WindowArguments(FieldExtension):
                 description=description,
                 default=strawberry.UNSET,
             )
-            for name, kind, description in names
+            for name, kind, description in self._arguments
         ]
 
     def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         given = {
             name: value
-            for name in ("first", "after", "last", "before", "offset", "order_by")
+            for name, *_ in self._arguments
             if (value := kwargs.pop(name, None)) is not None and value is not strawberry.UNSET
         }
         chosen = given.pop("order_by", None)

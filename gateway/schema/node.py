@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -11,7 +9,7 @@ import strawberry
 
 from gateway.errors import InvalidInput
 from gateway.request import Context
-from gateway.schema.paging import MAX_OPAQUE
+from gateway.schema.paging import opaque, revealed
 
 Info = strawberry.Info[Context, None]
 LOOKS_AT: Final = "looks_at"
@@ -39,20 +37,15 @@ def global_id(type_name: str, tenant_uid: str, uid: str) -> strawberry.ID:
     >>> global_id("CustomerGroup", "acme", "gold")
     'Q3VzdG9tZXJHcm91cDphY21lOmdvbGQ'
     """
-    text = f"{type_name}:{tenant_uid}:{uid}"
-    return strawberry.ID(base64.urlsafe_b64encode(text.encode()).decode().rstrip("="))
+    return strawberry.ID(opaque(f"{type_name}:{tenant_uid}:{uid}"))
 
 
 def parse_global_id(value: str, *, field: Sequence[str] = ("id",)) -> GlobalId:
     """What `value` says; raises InvalidInput where it is not an id that `global_id` makes."""
     try:
-        if len(value) > MAX_OPAQUE:
-            raise ValueError(len(value))
-        raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-        parsed = GlobalId(*raw.decode().split(":", 2))
-        # One spelling per id.
-        if parsed.type_name not in TYPES or global_id(*parsed) != value:
+        parsed = GlobalId(*revealed(value).split(":", 2))
+        if parsed.type_name not in TYPES:
             raise ValueError(value)
-    except (binascii.Error, ValueError, TypeError):
+    except (ValueError, TypeError):
         raise InvalidInput(f"`{field[-1]}` is not an id of this gateway.", field=field) from None
     return parsed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
-from typing import Final
+from typing import Any, Final
 
-from gateway.backends.port import Position, Window
+from msgspec import Struct
+
+from gateway.backends.port import Order, Position, Window, no_such_order
 from gateway.errors import InvalidInput, LimitExceeded
+from gateway.request import IDENTIFIER, Context
 from gateway.settings import Bounds
 
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
@@ -19,49 +21,82 @@ none.
 """
 
 
-def window(
-    bounds: Bounds,
-    *,
-    kind: str = "",
-    of: str | None = "",
-    first: int | None = None,
-    after: str | None = None,
-    last: int | None = None,
-    before: str | None = None,
-    offset: int | None = None,
-) -> Window:
-    """Relay's arguments, and `offset`, as a Window.
+class Rows(Struct, frozen=True, kw_only=True):
+    """A connection field's arguments, as given."""
 
-    Raises InvalidInput for values that are out of range or contradict each other, and for cursors
-    that are not ours or not of this `kind` and list (see `decode_cursor`); LimitExceeded where
-    `first` or `last` is above `bounds.max_page_size`.
-    """
-    for name, value in (("first", first), ("last", last), ("offset", offset)):
-        if value is not None and value < 0:
-            raise InvalidInput(f"`{name}` is {value}; it can't be negative.", field=[name])
-    if offset is not None and offset > MAX_OFFSET:
-        raise InvalidInput(f"`offset` is {offset}; at most {MAX_OFFSET} is.", field=["offset"])
-    for name, value in (("first", first), ("last", last)):
-        if value is not None and value > bounds.max_page_size:
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+    offset: int | None = None
+    order: Order[Any] | None = None
+
+    def asked(
+        self, context: Context, tenant_uid: str, group_uid: str | None = None
+    ) -> tuple[Window, Order[Any] | None]:
+        """The rows wanted of the tenant's groups, or of this group's customers, and their order,
+        both checked; raises InvalidInput and LimitExceeded.
+        """
+        backend = context.backend(tenant_uid)
+        has = backend.capabilities
+        # Here and not where the rows are read: a total alone would never come by there.
+        if self.order is not None and self.order.field not in (
+            *has.customer_group_sort_fields,
+            *has.customer_sort_fields,
+        ):
+            raise no_such_order(self.order)
+        if has.max_offset is not None and (self.offset or 0) > has.max_offset:
             raise LimitExceeded(
-                f"`{name}` is {value}; at most {bounds.max_page_size} can be asked for at once.",
-                field=[name],
-                limit="max_page_size",
-                allowed=bounds.max_page_size,
-                found=value,
+                f"This tenant's backend reaches offset {has.max_offset}; page on with `after`, "
+                "and without `orderBy`.",
+                field=["offset"],
             )
-    if first is not None and last is not None:
-        raise InvalidInput("`first` and `last` can't be given together.", field=["last"])
-    if offset is not None:
-        for name, given in (("after", after), ("before", before), ("last", last)):
-            if given is not None:
-                raise InvalidInput(f"`offset` and `{name}` can't be given together.", field=[name])
-    start = None if after is None else decode_cursor(after, kind=kind, of=of, field="after")
-    stop = None if before is None else decode_cursor(before, kind=kind, of=of, field="before")
+        kind, mark = "", None
+        if self.after is not None or self.before is not None:
+            kind = backend.cursor_kind(self.order)
+            # By what the list is in the end, and not by how it was reached. An estimate may not
+            # know that: a group that is named by its key, or is a row of a list, has the uid of a
+            # placeholder, which no group can have. Its cursors are looked at when it is there.
+            if group_uid is None or IDENTIFIER.fullmatch(group_uid):
+                mark = list_mark(tenant_uid, group_uid)
+        return self.window(context.bounds, kind=kind, of=mark), self.order
 
-    backward = last is not None
-    size = last if last is not None else bounds.default_page_size if first is None else first
-    return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
+    def window(self, bounds: Bounds, *, kind: str = "", of: str | None = "") -> Window:
+        """What Relay's arguments and `offset` ask for.
+
+        Raises InvalidInput for values that are out of range or contradict each other, and for
+        cursors that are not ours or not of this `kind` and list (see `decode_cursor`);
+        LimitExceeded where `first` or `last` is above `bounds.max_page_size`.
+        """
+        first, last, offset = self.first, self.last, self.offset
+        after, before, limit = self.after, self.before, bounds.max_page_size
+        for name, value in (("first", first), ("last", last), ("offset", offset)):
+            if value is not None and value < 0:
+                raise InvalidInput(f"`{name}` is {value}; it can't be negative.", field=[name])
+        if offset is not None and offset > MAX_OFFSET:
+            raise InvalidInput(f"`offset` is {offset}; at most {MAX_OFFSET} is.", field=["offset"])
+        for name, value in (("first", first), ("last", last)):
+            if value is not None and value > limit:
+                raise LimitExceeded(
+                    f"`{name}` is {value}; at most {limit} can be asked for at once.",
+                    field=[name],
+                    limit="max_page_size",
+                    allowed=limit,
+                    found=value,
+                )
+        if first is not None and last is not None:
+            raise InvalidInput("`first` and `last` can't be given together.", field=["last"])
+        if offset is not None:
+            for name, given in (("after", after), ("before", before), ("last", last)):
+                if given is not None:
+                    message = f"`offset` and `{name}` can't be given together."
+                    raise InvalidInput(message, field=[name])
+        start = None if after is None else decode_cursor(after, kind=kind, of=of, field="after")
+        stop = None if before is None else decode_cursor(before, kind=kind, of=of, field="before")
+
+        backward = last is not None
+        size = last if last is not None else bounds.default_page_size if first is None else first
+        return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
 
 
 def list_mark(tenant_uid: str, group_uid: str | None = None) -> str:
@@ -77,12 +112,28 @@ def list_mark(tenant_uid: str, group_uid: str | None = None) -> str:
     return f"{zlib.crc32(text.encode()):x}"
 
 
+def opaque(text: str) -> str:
+    """`text` as clients get it: they have no business in what it says."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def revealed(value: str) -> str:
+    """The text of which `opaque` has made `value`; raises ValueError for any other spelling."""
+    if len(value) > MAX_OPAQUE:
+        raise ValueError(len(value))
+    # b64decode drops foreign characters unless told to validate.
+    raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    text = raw.decode()
+    if opaque(text) != value:
+        raise ValueError(value)
+    return text
+
+
 def encode_cursor(position: Position, *, kind: str = "", of: str = "") -> str:
     """An opaque cursor that carries the row's offset, how positions are read there, the mark of its
     list, and its uid.
     """
-    text = f"{position.offset}.{kind}.{of}.{position.uid}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return opaque(f"{position.offset}.{kind}.{of}.{position.uid}")
 
 
 def decode_cursor(
@@ -92,18 +143,13 @@ def decode_cursor(
     kind or this list. `of` is the list's mark, None where it is not known which list that is.
     """
     try:
-        if len(cursor) > MAX_OPAQUE:
-            raise ValueError(len(cursor))
-        # b64decode drops foreign characters unless told to validate.
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        number, made_under, made_in, uid = raw.decode().split(".", 3)
+        number, made_under, made_in, uid = revealed(cursor).split(".", 3)
         position = Position(int(number), uid)
-        if not 0 <= position.offset <= MAX_OFFSET or len(uid) > MAX_UID:
+        if not 0 <= position.offset <= MAX_OFFSET or str(position.offset) != number:
             raise ValueError(number)
-        # One spelling per position.
-        if encode_cursor(position, kind=made_under, of=made_in) != cursor:
-            raise ValueError(cursor)
-    except (binascii.Error, ValueError):
+        if len(uid) > MAX_UID:
+            raise ValueError(len(uid))
+    except ValueError:
         raise InvalidInput(f"`{field}` is not a cursor of this gateway.", field=[field]) from None
     if made_under != kind or (of is not None and made_in != of):
         raise InvalidInput(

@@ -10,10 +10,11 @@ from gateway import records
 from gateway.engine import Fetched
 from gateway.errors import GatewayError, Unsupported
 from gateway.loading.reads import GroupOf, GroupsOf
-from gateway.schema.connection import Connection, Rows, WindowArguments
+from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.inputs import DEFAULT_TENANT, CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info, Node, parse_global_id
+from gateway.schema.paging import Rows
 from gateway.schema.tenant import Tenant
 
 TenantUid = Annotated[

@@ -10,7 +10,7 @@ from gateway import records
 from gateway.backends import port
 from gateway.engine import Fetched
 from gateway.loading.reads import GroupOf, GroupsOf
-from gateway.schema.connection import Connection, Rows, WindowArguments
+from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.enums import (
     BackendKind,
     ConcurrencyControl,
@@ -20,6 +20,7 @@ from gateway.schema.enums import (
 )
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
 from gateway.schema.node import Info
+from gateway.schema.paging import Rows
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup
