@@ -177,7 +177,7 @@ class Loaders:
         try:
             backend, gathered = self._backend(tenant_uid), known.gathered.get(tenant_uid)
             lists = known.lists_to_come(tenant_uid)
-            if gathered is None and lists and backend.waits(refs):
+            if gathered is None and lists is not None and backend.waits(refs):
                 gathered = known.gathered[tenant_uid] = _Gathered(lists)
                 gathered.task = asyncio.create_task(self._look_up(tenant_uid, gathered, known))
                 self._tasks.add(gathered.task)
@@ -253,7 +253,7 @@ class Loaders:
             answer = await self._asked(read, known)
         finally:
             self._tasks.discard(reading.task)
-        known.answered = True
+        known.answered += 1
         lets_go = self._lets_go and not isinstance(answer, Exception)
         if lets_go:
             known.reads.pop(read, None)
@@ -331,6 +331,8 @@ class _Gathered:
         self._lists = len(lists)
         for each in lists:
             each.add_done_callback(self._answered)
+        if not lists:
+            self.look_up_now()
 
     def look_up_now(self) -> None:
         if not self.due.done():
@@ -362,18 +364,21 @@ class _Known:
     """By tenant, groups that wait for others."""
     shown: dict[ListOf, int] = field(default_factory=dict)
     """For totals that are asked for alone: the rows that there are, by the read that told none."""
-    answered: bool = False
-    """Whether any list was. What is asked for ahead of that comes from no list."""
+    answered: int = 0
+    """How many lists were. What is asked for ahead of the first comes from no list."""
 
-    def lists_to_come(self, tenant_uid: str) -> list[asyncio.Task[None]]:
-        """The tenant's lists under way, where groups that lists lead to are asked for already."""
-        if not self.answered:
-            return []
-        return [
+    def lists_to_come(self, tenant_uid: str) -> list[asyncio.Task[None]] | None:
+        """The tenant's lists under way; None where no other list can lead to further groups.
+
+        One that was just answered can: after work that took long, several are answered in a few
+        turns of the event loop, and each asks for its groups in another turn.
+        """
+        lists = [
             reading.task
             for read, reading in self.reads.items()
             if reading.answer is None and read.tenant_uid == tenant_uid
         ]
+        return lists if self.answered and (lists or self.answered > 1) else None
 
     def notify(self, key: ListOf, found: Page[Any] | Exception) -> None:
         for listener in self.listeners.pop(key, ()):

@@ -552,6 +552,24 @@ async def test_groups_that_lists_lead_to_are_one_batch_whenever_each_list_is_ans
         await asyncio.gather(*tasks)
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_lists_that_are_answered_shortly_after_each_other_lead_to_one_batch(turns):
+    """So does a busy machine see them: when it comes to the answers, several are there."""
+    backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=5)
+    loaders = loaders_over(backend)
+    for of, uid in (("a", "gold"), ("b", "silver")):
+        loaders.notify(members(of), lambda _, uid=uid: loaders.prefetch([by_id(uid)]))
+    await settle()
+
+    backend.lists["a"].set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    backend.lists["b"].set()
+    await settle()
+
+    assert backend.asked == [[ById("gold"), ById("silver")]]
+
+
 async def test_groups_that_are_enough_do_not_wait_for_further_lists():
     """What comes after them is a batch of its own."""
     backend = Stepwise(groups={"gold": GOLD, "silver": SILVER}, few=1)
