@@ -1,30 +1,6 @@
-"""What can go wrong, as one tree: where a class stands says who can act on it.
-
-GatewayError
-├── CallerError              the caller sent something that can't be done; send something else
-│   ├── InvalidInput         BAD_USER_INPUT            a value is malformed or contradicts another
-│   ├── NotFound             NOT_FOUND                 what a change names does not exist
-│   ├── Duplicate            DUPLICATE                 a uid, key or name is in use
-│   ├── RevisionConflict     REVISION_CONFLICT         changed since the caller read it
-│   ├── GroupNotEmpty        GROUP_NOT_EMPTY           `onlyIfEmpty`, and it has members
-│   ├── InUse                IN_USE                    something else refers to it
-│   ├── LimitExceeded        LIMIT_EXCEEDED            more than a fixed ceiling allows
-│   ├── Unsupported          UNSUPPORTED_BY_BACKEND    this tenant's backend has no such thing
-│   └── Rejected             REJECTED_BY_BACKEND       the backend refused it and did not say more
-├── DocumentError            a document that is not run here; send its text, or have it listed
-│   ├── PersistedQueryNotFound      PERSISTED_QUERY_NOT_FOUND      no document goes by this id
-│   ├── PersistedQueryNotAllowed    PERSISTED_QUERY_NOT_ALLOWED    it is not in the manifest
-│   └── PersistedQueryNotSupported  PERSISTED_QUERY_NOT_SUPPORTED  documents have no ids here
-├── AccessError              the caller may not; get a token, or another one
-│   ├── Unauthenticated      UNAUTHENTICATED
-│   └── Forbidden            FORBIDDEN
-└── UpstreamError            nobody's mistake here; wait, or tell the operator
-    ├── Unavailable          UPSTREAM_UNAVAILABLE      no usable answer came
-    ├── RateLimited          RATE_LIMITED              the upstream asks to slow down
-    ├── Overloaded           OVERLOADED                more waits here already than is let in
-    ├── InvalidAnswer        UPSTREAM_INVALID_ANSWER   an answer came that is not what was agreed
-    ├── DeadlineExceeded     DEADLINE_EXCEEDED         the operation's time is over
-    └── OutcomeUnknown       OUTCOME_UNKNOWN           a change was sent; was it made?
+"""What can go wrong, as one tree. Its branches say who can act: the caller (`CallerError`), whoever
+sends or lists documents (`DocumentError`), whoever gives out tokens (`AccessError`), or nobody here
+(`UpstreamError`).
 
 Mutations answer every CallerError as a `userErrors` entry; all else, and everything in a query, is
 a GraphQL error with `extensions.code`. Messages are for people; they name neither tokens nor hosts
@@ -40,14 +16,17 @@ class GatewayError(Exception):
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **details: object) -> None:
+        """`details` are shown beside the code, unless they are None or empty."""
         super().__init__(message)
         self.message = message
+        self._details = details
 
     @property
     def extensions(self) -> dict[str, object]:
         """What `errors[].extensions` shows; graphql-core takes it from here."""
-        return {"code": self.code}
+        shown = {name: value for name, value in self._details.items() if value not in (None, [])}
+        return {"code": self.code, **shown}
 
 
 class CallerError(GatewayError):
@@ -57,13 +36,9 @@ class CallerError(GatewayError):
 
     code = "BAD_USER_INPUT"
 
-    def __init__(self, message: str, *, field: Sequence[str] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: Sequence[str] = (), **details: object) -> None:
+        super().__init__(message, field=list(field), **details)
         self.field = tuple(field)
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        return {"code": self.code, **({"field": list(self.field)} if self.field else {})}
 
 
 class InvalidInput(CallerError):
@@ -125,14 +100,8 @@ class LimitExceeded(CallerError):
         allowed: int | None = None,
         found: int | None = None,
     ) -> None:
-        super().__init__(message, field=field)
+        super().__init__(message, field=field, limit=limit, allowed=allowed, found=found)
         self.limit = limit
-        self._numbers = {"limit": limit, "allowed": allowed, "found": found}
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        numbers = {name: value for name, value in self._numbers.items() if value is not None}
-        return super().extensions | numbers
 
 
 class Unsupported(CallerError):
@@ -212,13 +181,8 @@ class RateLimited(UpstreamError):
     code = "RATE_LIMITED"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, retryAfter=retry_after)
         self.retry_after = retry_after
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        extra = {} if self.retry_after is None else {"retryAfter": self.retry_after}
-        return {"code": self.code, **extra}
 
 
 class Overloaded(UpstreamError):
@@ -229,12 +193,8 @@ class Overloaded(UpstreamError):
     code = "OVERLOADED"
 
     def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message)
+        super().__init__(message, retryAfter=retry_after)
         self.retry_after = retry_after
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        return {"code": self.code, "retryAfter": self.retry_after}
 
 
 class InvalidAnswer(UpstreamError):
