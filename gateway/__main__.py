@@ -13,11 +13,10 @@ from pathlib import Path
 
 from gateway import VERSION, serving
 from gateway.app import create_app
-from gateway.demo import demo
+from gateway.demo import SIMULATIONS, demo
 from gateway.schema import create_schema
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
-from gateway.simulations import NAMES, open_store, simulation
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,23 +70,23 @@ def print_schema(_chosen: argparse.Namespace) -> None:
 
 def simulate(chosen: argparse.Namespace) -> None:
     """Serve one simulator alone, over data that outlives it."""
+    api = SIMULATIONS[chosen.api]
     data = chosen.data or Path("var") / f"{chosen.api}.sqlite"
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
-        opened = open_store(chosen.api, data)
+        opened = api.open_store(data)
     except (OSError, sqlite3.Error, ValueError) as problem:
         raise CannotSimulate(f"--data {data} can't be used: {problem}") from None
     with opened as store:
-        api = simulation(store)
         try:
-            app = api.app(chosen.set)
+            app = api.app(store, chosen.set)
         except ValueError as mistake:
             raise CannotSimulate(f"--set {mistake}") from None
         with serving.listen(
             chosen.host, chosen.port, remedy="Choose another with --port."
         ) as listener:
             if not chosen.empty:
-                api.fill(api.tenant)
+                api.fill(store, api.tenant)
             where = serving.address(listener) + api.base_path
             print(f"{api.title}, simulated: {where}, data in {data}", flush=True)
             serving.server(app).run(sockets=[listener])
@@ -127,7 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     printed.set_defaults(run=print_schema)
     simulator = commands.add_parser("simulate", help="serve one simulated REST API alone")
     simulator.set_defaults(run=simulate)
-    simulator.add_argument("--api", choices=NAMES, default=NAMES[0], help="default: %(default)s")
+    simulator.add_argument(
+        "--api", choices=SIMULATIONS, default="flow-retail", help="default: %(default)s"
+    )
     simulator.add_argument("--host", default="127.0.0.1")
     simulator.add_argument("--port", type=int, default=8081)
     simulator.add_argument("--data", type=Path, help="default: var/API.sqlite")

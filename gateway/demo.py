@@ -1,4 +1,6 @@
-"""`gateway demo`: the simulators and the gateway, as servers with sockets between them."""
+"""The simulated REST APIs as the command line serves them, alone or, as `gateway demo`, behind the
+gateway: servers with sockets between them.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +9,97 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from starlette.types import ASGIApp
 
 from gateway import serving
 from gateway.app import create_app
 from gateway.settings import Settings, Tenant
 from gateway.settings.configuration import read_settings
-from gateway.simulations import (
-    NAMES,
-    CommercetoolsSimulation,
-    FlowRetailSimulation,
-    Simulation,
-    open_store,
-    simulation,
-)
+from gateway.simulator.commercetools import app as commercetools_app
+from gateway.simulator.commercetools import demo_data as commercetools_data
+from gateway.simulator.commercetools.store import Store as CommercetoolsStore
+from gateway.simulator.commercetools.switches import Switches as CommercetoolsSwitches
+from gateway.simulator.flow_retail import app as flow_retail_app
+from gateway.simulator.flow_retail import demo_data as flow_retail_data
+from gateway.simulator.flow_retail.store import Store as FlowRetailStore
+from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
+from gateway.simulator.journal import Journal
 
+JOURNAL: Final = 1000
+"""How many requests a simulator that runs for long remembers."""
 CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
 """One operation over both carries two tokens, as it does in production: neither vendor sees the
 other's."""
 QUERY = """{ \
 oslo: customerGroups(tenantUid: "%s", first: 2) { nodes { name customers { totalCount } } } \
 wien: customerGroups(tenantUid: "%s", first: 2) { nodes { name key customers { totalCount } } } }"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """A simulated REST API; a store holds its data."""
+
+    title: str
+    base_path: str
+    """What follows the address in the API's base URL."""
+    tenant: str
+    """The demo's tenant."""
+    token: str
+    """The demo's token, for this API alone."""
+    open_store: Callable[[Path | str], AbstractContextManager[Any]]
+    """Raises sqlite3.Error where the file can't hold the data."""
+    app: Callable[[Any, Sequence[str]], ASGIApp]
+    """The API over a store; raises ValueError for a switch that does not exist."""
+    fill_store: Callable[[Any, str, str], None]
+    """Has the demo's data in a store, for a tenant and a token."""
+
+    def fill(self, store: Any, tenant: str) -> str:
+        """Have the demo's data under `tenant`; says how much it is."""
+        self.fill_store(store, tenant, self.token)
+        return f"{store.count_groups(tenant)} groups, {store.count_customers(tenant)} customers"
+
+
+def _flow_retail(store: FlowRetailStore, switches: Sequence[str]) -> ASGIApp:
+    chosen = FlowRetailSwitches.parse(switches)
+    return flow_retail_app.create_app(store, switches=chosen, journal=Journal(limit=JOURNAL))
+
+
+def _commercetools(store: CommercetoolsStore, switches: Sequence[str]) -> ASGIApp:
+    journal = Journal(limit=JOURNAL, tenant_path=commercetools_app.TENANT_PATH)
+    chosen = CommercetoolsSwitches.parse(switches)
+    return commercetools_app.create_app(store, switches=chosen, journal=journal)
+
+
+FLOW_RETAIL: Final = Simulation(
+    title="Flow Retail",
+    base_path="/v2",
+    tenant="demo",
+    token="demo-token",  # noqa: S106  # for data that is made up
+    open_store=FlowRetailStore,
+    app=_flow_retail,
+    fill_store=lambda store, tenant, token: flow_retail_data.fill(
+        store, tenant=tenant, token=token
+    ),
+)
+COMMERCETOOLS: Final = Simulation(
+    title="commercetools",
+    base_path="",
+    tenant="demo-ct",
+    token="demo-ct-token",  # noqa: S106  # for data that is made up
+    open_store=CommercetoolsStore,
+    app=_commercetools,
+    fill_store=lambda store, tenant, token: commercetools_data.fill(
+        store, project=tenant, token=token
+    ),
+)
+SIMULATIONS: Final = MappingProxyType({"flow-retail": FLOW_RETAIL, "commercetools": COMMERCETOOLS})
 
 
 def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
@@ -49,27 +118,28 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
                     remedy='Choose others: make demo args="--simulator-port 9081".',
                 )
             )
-            for n in range(len(NAMES))
+            for n in range(len(SIMULATIONS))
         ]
         gateway_socket = opened.enter_context(
             serving.listen(settings.host, settings.port, remedy="Choose another with GATEWAY_PORT.")
         )
-        apis = [simulation(opened.enter_context(open_store(name))) for name in NAMES]
+        apis = SIMULATIONS.values()
+        stores = [opened.enter_context(api.open_store(":memory:")) for api in apis]
         urls = [
             serving.address(socket) + api.base_path
             for api, socket in zip(apis, sockets, strict=True)
         ]
         tenants = _tenants(settings)
         settings = _over(settings, environ, urls, tenants)
-        sizes = [api.fill(tenant) for api, tenant in zip(apis, tenants, strict=True)]
+        sizes = [api.fill(*each) for api, *each in zip(apis, stores, tenants, strict=True)]
         tokens = {
             upstream.bearer_header: api.token
             for upstream, api in zip(settings.upstreams, apis, strict=True)
         }
         gateway = serving.server(create_app(settings, graphiql_tokens=tokens), settings)
         try:
-            for api, listener in zip(apis, sockets, strict=True):
-                opened.enter_context(_beside(api, listener))
+            for api, store, listener in zip(apis, stores, sockets, strict=True):
+                opened.enter_context(_running(api.app(store, []), listener))
             behind = [
                 f"{url:<26} {api.title}, simulated: {size}; tenant {tenant}"
                 for url, api, size, tenant in zip(urls, apis, sizes, tenants, strict=True)
@@ -84,9 +154,8 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
 
 def _tenants(settings: Settings) -> tuple[str, str]:
     """Flow Retail's, which is the default one unless that is taken, and commercetools'."""
-    commercetools = CommercetoolsSimulation.tenant
-    chosen = settings.default_tenant
-    return FlowRetailSimulation.tenant if chosen in (None, commercetools) else chosen, commercetools
+    chosen, other = settings.default_tenant, COMMERCETOOLS.tenant
+    return FLOW_RETAIL.tenant if chosen in (None, other) else chosen, other
 
 
 def _over(
@@ -107,9 +176,9 @@ def _over(
 
 
 @contextmanager
-def _beside(api: Simulation, listener: socket.socket) -> Iterator[None]:
-    """`api`, served by a thread of its own."""
-    server = serving.server(api.app([]))
+def _running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """`app`, served by a thread of its own."""
+    server = serving.server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

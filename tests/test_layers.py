@@ -227,7 +227,7 @@ def test_the_simulator_is_started_by_the_command_line_only():
         if not within(module, "simulator") and any(within(n, "simulator") for n in ours(module))
     }
 
-    assert knowing <= {"gateway.__main__", "gateway.demo", "gateway.simulations"}
+    assert knowing <= {"gateway.demo"}
 
 
 def test_there_are_no_cycles():
