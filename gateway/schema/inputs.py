@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import strawberry
 from graphql import Undefined
@@ -20,6 +20,7 @@ from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, Sort
 from gateway.schema.node import parse_global_id
 from gateway.schema.scalars import Json
 
+ValueT = TypeVar("ValueT")
 MAX_NESTING: Final = 64
 """Levels of lists and objects in a custom field's value; a fraction of what Python can follow."""
 DEFAULT_TENANT: Final = "Without it: the X-Tenant header, else the configured default."
@@ -95,14 +96,14 @@ class _InTenant:
 
 
 @strawberry.input
-class _OfGroup(_InTenant):
+class OfGroup(_InTenant):
     """What every change of one group takes."""
 
     customer_group: CustomerGroupBy = strawberry.field(description="Which group.")
 
 
 @strawberry.input
-class _OfRevision(_OfGroup):
+class _OfRevision(OfGroup):
     """What a change takes that may be bound to a state of the group."""
 
     expected_revision: str | None = optional(
@@ -143,7 +144,7 @@ class DeleteCustomerGroupInput(_OfRevision):
 
 
 @strawberry.input(description="Customers to be added to and removed from one group.")
-class UpdateCustomerGroupMembersInput(_OfGroup):
+class UpdateCustomerGroupMembersInput(OfGroup):
     add_customer_uids: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Customers that are to be members."
     )
@@ -153,7 +154,7 @@ class UpdateCustomerGroupMembersInput(_OfGroup):
 
 
 @strawberry.input(description="The customers that are to be a group's members, all of them.")
-class SetCustomerGroupMembersInput(_OfGroup):
+class SetCustomerGroupMembersInput(OfGroup):
     customer_uids: list[strawberry.ID] = strawberry.field(
         description="The members that are wanted; an empty list empties the group."
     )
@@ -168,6 +169,11 @@ def given(value: object) -> bool:
     return value is not strawberry.UNSET
 
 
+def or_none(value: ValueT | None) -> ValueT | None:
+    """`value`, or None where the client did not send it."""
+    return None if value is strawberry.UNSET else value
+
+
 def group_ref(
     context: Context, by: CustomerGroupBy, tenant_uid: str | None, *, field: Sequence[str] = ("by",)
 ) -> tuple[str, GroupRef]:
@@ -176,30 +182,32 @@ def group_ref(
 
     Raises InvalidInput where `by` is malformed or its id is of another tenant than the one named.
     """
-    if by.id is not strawberry.UNSET and by.id is not None:
+    named, id, uid, key = map(or_none, (tenant_uid, by.id, by.uid, by.key))
+    if id is not None:
         path = [*field, "id"]
-        parsed = parse_global_id(by.id, field=path)
+        parsed = parse_global_id(id, field=path)
         if parsed.type_name != "CustomerGroup":
             raise InvalidInput(f"`id` is that of a {parsed.type_name}.", field=path)
-        if tenant_uid is not None and tenant_uid != parsed.tenant_uid:
+        if named is not None and named != parsed.tenant_uid:
             raise InvalidInput("`id` is of another tenant than `tenantUid`.", field=path)
-        return context.tenant_uid(parsed.tenant_uid, field=path), ById(uid(parsed.uid, path))
-    tenant = context.tenant_uid(tenant_uid)
-    if by.uid is not strawberry.UNSET and by.uid is not None:
-        return tenant, ById(uid(by.uid, [*field, "uid"]))
-    if by.key is strawberry.UNSET or by.key is None:
+        uid = checked_uid(parsed.uid, path)
+        return context.tenant_uid(parsed.tenant_uid, field=path), ById(uid)
+    tenant = context.tenant_uid(named)
+    if uid is not None:
+        return tenant, ById(checked_uid(uid, [*field, "uid"]))
+    if key is None:
         raise InvalidInput("Exactly one of `id`, `uid` and `key` is needed.", field=field)
-    return tenant, ByKey(key(by.key, [*field, "key"]))
+    return tenant, ByKey(checked_key(key, [*field, "key"]))
 
 
-def uid(value: str, field: Sequence[str]) -> str:
+def checked_uid(value: str, field: Sequence[str]) -> str:
     """`value`; raises InvalidInput where it can't be an identifier of any backend."""
     if not IDENTIFIER.fullmatch(value):
         raise InvalidInput(NO_UID, field=field)
     return value
 
 
-def key(value: str, field: Sequence[str]) -> str:
+def checked_key(value: str, field: Sequence[str]) -> str:
     """`value`; raises InvalidInput where it can't be a group's key."""
     if not KEY.fullmatch(value):
         raise InvalidInput("A key is 1 to 256 of A-Z, a-z, 0-9, _ and -.", field=field)
@@ -249,9 +257,7 @@ def hold_custom_fields(context: Context, input: object) -> None:
 
 def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
     """The draft that `given` means; raises InvalidInput where it does not name one Type."""
-    type_id, type_key = (
-        None if value is strawberry.UNSET else value for value in (given.type_id, given.type_key)
-    )
+    type_id, type_key = or_none(given.type_id), or_none(given.type_key)
     if (type_id is None) == (type_key is None):
         raise InvalidInput("Give either `typeId` or `typeKey`.", field=["custom"])
     _text(type_id or type_key or "", ["custom", "typeKey" if type_id is None else "typeId"])
@@ -271,9 +277,8 @@ def custom_values(
         path = [*field, str(number)]
         if custom.name in values:
             raise InvalidInput("This custom field is given twice.", field=[*path, "name"])
-        value = None if custom.value is strawberry.UNSET else custom.value
         name = _text(custom.name, [*path, "name"])
-        values[name] = _json(value, [*path, "value"], MAX_NESTING)
+        values[name] = _json(or_none(custom.value), [*path, "value"], MAX_NESTING)
     return values
 
 

@@ -34,11 +34,13 @@ from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.enums import MemberAction, MemberStatus, UserErrorCode
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
-    CustomerGroupBy,
     DeleteCustomerGroupInput,
+    OfGroup,
     SetCustomerGroupMembersInput,
     UpdateCustomerGroupInput,
     UpdateCustomerGroupMembersInput,
+    checked_key,
+    checked_uid,
     custom_fields,
     custom_values,
     distinct_uids,
@@ -46,9 +48,8 @@ from gateway.schema.inputs import (
     group_name,
     group_ref,
     hold_custom_fields,
+    or_none,
 )
-from gateway.schema.inputs import key as checked_key
-from gateway.schema.inputs import uid as checked_uid
 from gateway.schema.node import Info, global_id
 
 PayloadT = TypeVar("PayloadT")
@@ -145,16 +146,15 @@ class _Failed(Exception):
         self.failure = failure
 
 
+Change = Callable[..., Awaitable[PayloadT | None]]
+
+
 def _mistakes_are_data(
     payload: Callable[..., PayloadT],
-) -> Callable[
-    [Callable[..., Awaitable[PayloadT | None]]], Callable[..., Awaitable[PayloadT | None]]
-]:
+) -> Callable[[Change[PayloadT]], Change[PayloadT]]:
     """Of a change whose mistakes are the `userErrors` of a payload that is empty otherwise."""
 
-    def decorate(
-        change: Callable[..., Awaitable[PayloadT | None]],
-    ) -> Callable[..., Awaitable[PayloadT | None]]:
+    def decorate(change: Change[PayloadT]) -> Change[PayloadT]:
         @wraps(change)
         async def resolver(self: object, info: Info, input: object) -> PayloadT | None:
             hold_custom_fields(info.context, input)
@@ -182,8 +182,8 @@ class Mutation:
         ],
     ) -> CreateCustomerGroupPayload | None:
         context = info.context
-        tenant_uid = context.tenant_uid(_optional(input.tenant_uid))
-        uid, key = _optional(input.uid), _optional(input.key)
+        tenant_uid = context.tenant_uid(or_none(input.tenant_uid))
+        uid, key = or_none(input.uid), or_none(input.key)
         draft = GroupDraft(
             name=group_name(input.name),
             uid=None if uid is None else checked_uid(uid, ["uid"]),
@@ -207,9 +207,9 @@ class Mutation:
         ],
     ) -> UpdateCustomerGroupPayload | None:
         context = info.context
-        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        tenant_uid, ref = _group(context, input)
         backend, changes = context.backend(tenant_uid), _changes(input)
-        revision = _optional(input.expected_revision)
+        revision = or_none(input.expected_revision)
         try:
             group = await context.changing(
                 lambda: backend.update_group(ref, changes, expected_revision=revision),
@@ -233,9 +233,9 @@ class Mutation:
         ],
     ) -> DeleteCustomerGroupPayload | None:
         context = info.context
-        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        tenant_uid, ref = _group(context, input)
         backend, empty = context.backend(tenant_uid), input.only_if_empty
-        revision = _optional(input.expected_revision)
+        revision = or_none(input.expected_revision)
         uid = await context.changing(
             lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
             cost=backend.costs.delete_group(ref, expected_revision=revision, only_if_empty=empty),
@@ -259,8 +259,13 @@ class Mutation:
         ],
     ) -> CustomerGroupMembersPayload | None:
         context = info.context
-        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
-        add, remove = _members(info, input)
+        tenant_uid, ref = _group(context, input)
+        limit = context.bounds.max_membership_uids
+        add = distinct_uids(input.add_customer_uids, "addCustomerUids", limit=limit)
+        remove = distinct_uids(input.remove_customer_uids, "removeCustomerUids", limit=limit)
+        hold_apart(add, remove, field="removeCustomerUids")
+        if not add and not remove:
+            raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
         edit = await _edit(context, tenant_uid, ref, add=add, remove=remove)
         return _edited(info, GroupOf(tenant_uid, ref), edit)
 
@@ -280,9 +285,9 @@ class Mutation:
     ) -> CustomerGroupMembersPayload | None:
         context = info.context
         limit = context.bounds.max_membership_uids
-        tenant_uid, ref = _group(info, input.customer_group, input.tenant_uid)
+        tenant_uid, ref = _group(context, input)
         wanted = distinct_uids(input.customer_uids, "customerUids", limit=limit)
-        allowed = input.max_removals if given(input.max_removals) else None
+        allowed = or_none(input.max_removals)
         if allowed is not None and allowed < 0:
             raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
         backend = context.backend(tenant_uid, reading=READ)
@@ -322,15 +327,9 @@ def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMe
     )
 
 
-def _optional(value: str | None) -> str | None:
-    """`value`, with an absent one as None."""
-    return value if given(value) else None
-
-
-def _group(
-    info: Info, by: CustomerGroupBy, tenant_uid: strawberry.ID | None
-) -> tuple[str, GroupRef]:
-    return group_ref(info.context, by, _optional(tenant_uid), field=["customerGroup"])
+def _group(context: Context, input: OfGroup) -> tuple[str, GroupRef]:
+    by, tenant_uid = input.customer_group, input.tenant_uid
+    return group_ref(context, by, tenant_uid, field=["customerGroup"])
 
 
 def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
@@ -348,18 +347,6 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
     if not changes:
         raise InvalidInput("There is nothing to change: no field is given.")
     return changes
-
-
-def _members(
-    info: Info, input: UpdateCustomerGroupMembersInput
-) -> tuple[Sequence[str], Sequence[str]]:
-    limit = info.context.bounds.max_membership_uids
-    add = distinct_uids(input.add_customer_uids, "addCustomerUids", limit=limit)
-    remove = distinct_uids(input.remove_customer_uids, "removeCustomerUids", limit=limit)
-    hold_apart(add, remove, field="removeCustomerUids")
-    if not add and not remove:
-        raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
-    return add, remove
 
 
 def _user_error(mistake: CallerError) -> UserError:

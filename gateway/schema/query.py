@@ -12,7 +12,13 @@ from gateway.errors import GatewayError, Unsupported
 from gateway.loading.reads import GroupOf, GroupsOf
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer_group import CustomerGroup
-from gateway.schema.inputs import DEFAULT_TENANT, CustomerGroupBy, CustomerGroupOrder, group_ref
+from gateway.schema.inputs import (
+    DEFAULT_TENANT,
+    CustomerGroupBy,
+    CustomerGroupOrder,
+    group_ref,
+    or_none,
+)
 from gateway.schema.node import Info, Node, parse_global_id
 from gateway.schema.paging import Rows
 from gateway.schema.tenant import Tenant
@@ -21,10 +27,6 @@ TenantUid = Annotated[
     strawberry.ID | None,
     strawberry.argument(description=DEFAULT_TENANT),
 ]
-
-
-def _named(tenant_uid: strawberry.ID | None) -> str | None:
-    return None if tenant_uid is strawberry.UNSET else tenant_uid
 
 
 @strawberry.type(description="What can be read.")
@@ -40,7 +42,7 @@ class Query:
             strawberry.ID | None, strawberry.argument(description="Which tenant.")
         ] = strawberry.UNSET,
     ) -> Tenant | None:
-        tenant = info.context.tenant_uid(_named(uid), field=["uid"])
+        tenant = info.context.tenant_uid(or_none(uid), field=["uid"])
         return records.Tenant(uid=tenant)  # type: ignore[return-value]  # a view of it
 
     @strawberry.field(
@@ -50,7 +52,7 @@ class Query:
     def customer_groups(
         self, info: Info, rows: Rows, tenant_uid: TenantUid = strawberry.UNSET
     ) -> Connection[CustomerGroup] | None:
-        tenant = info.context.tenant_uid(_named(tenant_uid))
+        tenant = info.context.tenant_uid(or_none(tenant_uid))
         return GroupsOf(tenant, *rows.asked(info.context, tenant))  # type: ignore[return-value]
 
     @strawberry.field(description="One group, or null when there is none.", extensions=[Fetched()])
@@ -60,7 +62,7 @@ class Query:
         by: Annotated[CustomerGroupBy, strawberry.argument(description="Which group.")],
         tenant_uid: TenantUid = strawberry.UNSET,
     ) -> CustomerGroup | None:
-        tenant, ref = group_ref(info.context, by, _named(tenant_uid))
+        tenant, ref = group_ref(info.context, by, tenant_uid)
         return GroupOf(tenant, ref)  # type: ignore[return-value]  # what it is fetched by
 
 
