@@ -18,12 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.engine import DocumentLimits
-from gateway.engine._documents.documents import Documents
-from gateway.engine._documents.manifest import read_manifest
-from gateway.engine._documents.persisted import PersistedDocuments
-from gateway.engine._documents.store import DocumentStore
-from gateway.engine.operation import Operations
+from gateway.engine import DocumentLimits, Engine, ManifestError, read_manifest
 from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
@@ -32,7 +27,7 @@ from gateway.request import Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
-from gateway.schema.views import VIEWS
+from gateway.schema.views import VIEWS, selection
 from gateway.settings import Bounds, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
@@ -73,7 +68,7 @@ def create_app(
         )
     settings = _decided(settings)
     observe = observe or Log()
-    operations = _operations(settings, make_schema)
+    engine = _engine(settings, make_schema)
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
     page = GraphiQL(tokens=tokens) if settings.graphiql else None
     _warn_of_shared_tokens(settings)
@@ -83,7 +78,7 @@ def create_app(
         async with AsyncExitStack() as opened:
             backends = _Backends(opened, make_transport, observe)
             app.state.endpoint = Endpoint(
-                operations,
+                engine,
                 backends.tenants(settings),
                 _part(Bounds, settings),
                 settings,
@@ -141,35 +136,36 @@ def _part(kind: type[PartT], settings: Settings) -> PartT:
     return kind(**{each.name: getattr(settings, each.name) for each in dataclasses.fields(kind)})
 
 
-def _operations(settings: Settings, make_schema: Callable[..., Schema]) -> Operations:
+def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
     introspection = bool(settings.introspection)
     sdl = introspection if settings.federation_sdl is None else settings.federation_sdl
-    schema = make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema
-    manifest = settings.trusted_documents
-    if manifest is None and settings.trusted_mode != "off":
-        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
-    size = settings.persisted_query_cache
-    persisted = PersistedDocuments(
-        read_manifest(Path(manifest)) if manifest is not None else {},
-        mode=settings.trusted_mode,
-        store=DocumentStore(size) if settings.persisted_queries and size else None,
-    )
-    documents = Documents(
-        schema,
+    return Engine(
+        make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema,
+        VIEWS,
         _part(DocumentLimits, settings),
-        memory=settings.document_cache,
+        max_variable_values=settings.max_variable_values,
+        document_memory=settings.document_cache,
+        registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
+        manifest=_manifest(settings),
+        trusted_mode=settings.trusted_mode,
         suggestions=introspection,
         introspection=introspection,
-        trusted=persisted.texts,
+        project=selection,
     )
-    return Operations(
-        schema,
-        documents,
-        persisted,
-        views=VIEWS,
-        suggestions=introspection,
-        max_variable_values=settings.max_variable_values,
-    )
+
+
+def _manifest(settings: Settings) -> Mapping[str, str]:
+    path = settings.trusted_documents
+    if path is None:
+        if settings.trusted_mode != "off":
+            raise SettingsError(
+                "trusted_mode: there is no manifest; name one in trusted_documents."
+            )
+        return {}
+    try:
+        return read_manifest(Path(path))
+    except ManifestError as mistake:
+        raise SettingsError(str(mistake)) from None
 
 
 class _GraphQL:

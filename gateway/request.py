@@ -18,8 +18,7 @@ from typing import Final, TypeVar
 
 from gateway.accepted_tokens import Standing
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.engine._run.account import Account
-from gateway.engine._run.reports import Reports
+from gateway.engine import Account, Reports
 from gateway.errors import (
     InvalidInput,
     LimitExceeded,

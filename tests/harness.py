@@ -19,10 +19,12 @@ from gateway import serving
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
+from gateway.engine import DocumentLimits, Engine
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
 from gateway.schema import create_schema
+from gateway.schema.views import VIEWS, selection
 from gateway.settings import Bounds, FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
@@ -225,3 +227,10 @@ def load(loaders: Loaders, key: ReadKey) -> asyncio.Future[Any]:
     shielded = asyncio.shield(loaders.ask(key))
     shielded.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
     return shielded
+
+
+def engine(limits: DocumentLimits | None = None, **more: Any) -> Engine:
+    """An engine for the gateway's schema."""
+    given: dict[str, Any] = {"max_variable_values": 1_000, "document_memory": 10_000_000}
+    given |= {"project": selection} | more
+    return Engine(schema()._schema, VIEWS, limits or DocumentLimits(), **given)

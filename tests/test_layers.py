@@ -127,15 +127,19 @@ def test_imports_go_down_the_map():
     assert sorted(upward) == []
 
 
+def private_within(module: str) -> str | None:
+    """The package that `module` is private to, if any: by the first name that says so."""
+    found = re.match(r"(gateway(?:\.[a-z]\w*)*)\._(?!_main__)", module)
+    return found[1] if found else None
+
+
 def test_private_modules_are_known_within_their_package_only():
     """Who wants something of a package asks its face."""
     reached = {
         f"{module} -> {name}"
         for module in MODULES
         for name in ours(module)
-        if name.rpartition(".")[2].startswith("_")
-        and name != "gateway.__main__"
-        and not f"{module}.".startswith(name.rpartition(".")[0] + ".")
+        if (package := private_within(name)) and not f"{module}.".startswith(f"{package}.")
     }
 
     assert sorted(reached) == []
@@ -143,9 +147,9 @@ def test_private_modules_are_known_within_their_package_only():
 
 def test_packages_with_private_modules_have_a_face():
     """`__all__` says what they are for."""
-    faces = {name.rpartition(".")[0] for name in MODULES if name.rpartition(".")[2][0] == "_"}
+    faces = {package for package in map(private_within, MODULES) if package}
 
-    assert [name for name in sorted(faces - {"gateway"}) if not dunder_all(name)] == []
+    assert [name for name in sorted(faces) if not dunder_all(name)] == []
 
 
 def dunder_all(module: str) -> list[str]:
@@ -155,12 +159,15 @@ def dunder_all(module: str) -> list[str]:
     return []
 
 
-def test_the_page_of_the_rest_client_has_its_names():
+@pytest.mark.parametrize("package", ["engine", "rest"])
+def test_the_page_of_a_package_has_its_names(package):
     """Each in a row of its table, and no other."""
-    page = (ROOT.parent / "docs" / "rest.md").read_text(encoding="utf-8")
+    page = (ROOT.parent / "docs" / f"{package}.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.+?`) \| ", page, re.MULTILINE)
 
-    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(dunder_all("gateway.rest"))
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(
+        dunder_all(f"gateway.{package}")
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,6 +177,7 @@ def test_the_page_of_the_rest_client_has_its_names():
         ("time_limits", ()),
         ("rest", ("errors", "time_limits")),
         ("rest.decoding", ("errors",)),
+        ("engine", ("errors",)),
         ("records", ("errors", "rest.decoding")),
         ("backends.lists", ("errors", "records", "backends.port")),
         ("loading", ("engine", "errors", "records", "backends.port")),
@@ -290,7 +298,6 @@ CACHES = {
     "gateway.backends.commercetools.wire.CommercetoolsDecoders": "fields of records",
     "gateway.backends.flow_retail.wire.FlowDecoders": "fields of records",
     "gateway.engine._documents.plainly_valid._known": "fields of a schema",
-    "gateway.engine._plan.projecting._field": "fields of a schema",
     "gateway.engine._plan.serializers._struct": "names in responses",
     "gateway.rest.decoding._tolerant._not_too_long": "nothing",
 }

@@ -13,8 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.disconnect import Disconnected, unless_begun, while_connected
-from gateway.engine._documents.documents import Refused
-from gateway.engine.operation import Operation, Operations
+from gateway.engine import Engine, Operation, Refused
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
 from gateway.http import answers, caller
 from gateway.http.graphiql import GraphiQL
@@ -61,7 +60,7 @@ class Endpoint:
 
     def __init__(
         self,
-        operations: Operations,
+        engine: Engine,
         tenants: Tenants,
         bounds: Bounds,
         settings: Settings,
@@ -69,7 +68,7 @@ class Endpoint:
         observe: Observer,
         graphiql: GraphiQL | None,
     ) -> None:
-        self._operations = operations
+        self._engine = engine
         self._tenants = tenants
         self._bounds = bounds
         self._settings = settings
@@ -194,7 +193,7 @@ class Endpoint:
             wanted = await self._read(request, headers, client)
             name = wanted.operation_name
             if account is not None and not self._strangers.open:
-                known = self._operations.knows(
+                known = self._engine.knows(
                     wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
                 )
                 await self._turn(request, client, KNOWN if known else NEW, wanted.size)
@@ -252,7 +251,7 @@ class Endpoint:
             return None
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
-        operation = self._operations.operation(
+        operation = self._engine.prepare(
             wanted.query,
             wanted.operation_name,
             wanted.variables,
@@ -274,7 +273,7 @@ class Endpoint:
         self, operation: Operation, wanted: GraphQLRequest, context: Context
     ) -> bytes:
         try:
-            result = await operation.run.execute()
+            result = await operation.execute()
             reports = [
                 GraphQLError(failure.message, path=path, original_error=failure)
                 for path, failure in context.reports.listed()

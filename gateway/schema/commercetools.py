@@ -9,8 +9,8 @@ import strawberry
 from strawberry.extensions import FieldExtension
 
 from gateway import records
+from gateway.engine import LOOKS_AT
 from gateway.errors import LimitExceeded
-from gateway.schema.node import LOOKS_AT
 from gateway.schema.scalars import Json, Long
 
 MAX_NAMES: Final = 500

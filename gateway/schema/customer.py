@@ -10,7 +10,7 @@ from strawberry.federation.schema_directives import Key, Tag
 
 from gateway import records
 from gateway.backends.port import ById
-from gateway.engine import Fetched
+from gateway.engine import LOOKS_AT, Fetched
 from gateway.loading.reads import GroupOf
 from gateway.schema.commercetools import CommercetoolsCustomer
 from gateway.schema.enums import (
@@ -19,7 +19,7 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
-from gateway.schema.node import LOOKS_AT, Info, global_id
+from gateway.schema.node import Info, global_id
 from gateway.schema.scalars import Long
 
 if TYPE_CHECKING:

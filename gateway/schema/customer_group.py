@@ -8,13 +8,14 @@ import strawberry
 
 from gateway import records
 from gateway.backends.port import ById
+from gateway.engine import LOOKS_AT
 from gateway.errors import InvalidInput
 from gateway.loading.reads import GroupOf, MembersOf
 from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
-from gateway.schema.node import LOOKS_AT, Info, Node, global_id
+from gateway.schema.node import Info, Node, global_id
 from gateway.schema.paging import Rows
 from gateway.schema.tenant import Tenant
 

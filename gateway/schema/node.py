@@ -12,10 +12,6 @@ from gateway.request import Context
 from gateway.schema.paging import opaque, revealed
 
 Info = strawberry.Info[Context, None]
-LOOKS_AT: Final = "looks_at"
-"""In the metadata of a record's field that has a resolver: the attributes that it looks at, beside
-`uid` and `tenant_uid`. Without it the record is read whole.
-"""
 TYPES: Final = frozenset({"CustomerGroup", "Customer"})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from gateway import records
 from gateway.engine import Scalar, Views
 from gateway.schema.scalars import rfc3339
+from gateway.selection import Selection
 
 VIEWS: Final = Views(
     # A type that is a view of a record has its name.
@@ -22,3 +24,10 @@ VIEWS: Final = Views(
     },
     repaired=(records.Repaired,),
 )
+
+
+def selection(attributes: Mapping[type, Collection[str] | None]) -> Selection:
+    """What backends have to read of records, of which an operation looks at these attributes."""
+    read: dict[type, Collection[str] | None] = {records.CustomerGroup: (), records.Customer: ()}
+    read.update(attributes)
+    return Selection.looking_at({kind: names for kind, names in read.items() if names is not None})

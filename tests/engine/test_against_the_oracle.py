@@ -20,22 +20,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.engine import DocumentLimits
-from gateway.engine._documents.documents import Documents, Refused
-from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine import DocumentLimits, Engine, Refused
 from gateway.engine._plan.plan import BYTES_PER_SERIALIZER
-from gateway.engine._run.time_slices import SLICE
-from gateway.engine.operation import Operations
 from gateway.http import answers
 from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.node import global_id
-from gateway.schema.views import VIEWS
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine import oracle
 from tests.engine.selections import VARIABLES, documents, text
-from tests.harness import TENANT, asking, schema
+from tests.harness import TENANT, asking, engine, schema
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
@@ -136,23 +131,8 @@ CHANGES = {
 }
 
 
-def operations(
-    *,
-    selecting: bool = True,
-    time_slice: float = SLICE,
-    documents: Documents | None = None,
-) -> Operations:
-    return Operations(
-        SCHEMA,
-        documents
-        or Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True),
-        PersistedDocuments(),
-        views=VIEWS,
-        suggestions=True,
-        max_variable_values=1000,
-        selecting=selecting,
-        time_slice=time_slice,
-    )
+def new_engine(**more: Any) -> Engine:
+    return engine(GENEROUS, suggestions=True, introspection=True, **more)
 
 
 def context(transport: httpx.AsyncBaseTransport, *, max_errors: int = 10_000) -> Context:
@@ -170,7 +150,7 @@ def again(asked: Context) -> Context:
 
 
 async def answer(
-    operations: Operations,
+    run_by: Engine,
     query: str,
     asked: Context,
     *,
@@ -184,13 +164,13 @@ async def answer(
     """
     before = len(calls or ())
     try:
-        operation = operations.operation(query, name, variables, asked, extensions={})
+        operation = run_by.prepare(query, name, variables, asked)
     except Refused as refusal:
         return {"refused": [error.formatted for error in refusal.errors]}
     if by_oracle:
         result = await oracle.execute(SCHEMA, query, asked, name=name, variables=variables)
     else:
-        result = await operation.run.execute()
+        result = await operation.execute()
     body = answers.body(
         result.data,
         result.errors or (),
@@ -233,7 +213,7 @@ def test_the_oracle_gives_the_same_answer(record_property):
     slices. The oracle needs no further call: all that is shown was read.
     """
     counts: Counter[str] = Counter()
-    fast, whole, sliced = operations(), operations(selecting=False), operations(time_slice=0)
+    fast, whole, sliced = new_engine(), new_engine(project=None), new_engine(time_slice=0)
 
     @hypothesis_settings(
         max_examples=EXAMPLES,
@@ -360,7 +340,7 @@ async def test_the_oracle_gives_the_same_answer_to_what_is_written_by_hand(how_b
     """Entities, bad ids, variables that are absent or null, several operations, odd names: the same
     bytes, but for the order of errors, which is that of the answers; and no further call.
     """
-    fast = operations()
+    fast = new_engine()
     for query, variables, name in BY_HAND:
         asked = context(Imagined(3, how_broken))
         got = await answer(fast, query, asked, variables=variables, name=name)
@@ -380,18 +360,12 @@ async def test_the_oracle_gives_the_same_answer_to_what_is_written_by_hand(how_b
 
 async def test_what_is_below_a_plain_list_takes_room_too():
     """Seventy objects in each row of a page are seventy shapes, and not one selection."""
-    documents = Documents(SCHEMA, GENEROUS, memory=50_000_000, suggestions=True, introspection=True)
-    fast = operations(documents=documents)
+    fast = new_engine(document_memory=50_000_000)
     below = " ".join(f"a{number}: addresses {{ uid city }}" for number in range(70))
     asked = context(Imagined(1, 0.0))
 
-    fast.operation(
-        f"{{ customerGroups {{ nodes {{ customers {{ nodes {{ {below} }} }} }} }} }}",
-        None,
-        {},
-        asked,
-        extensions={},
-    )
+    query = f"{{ customerGroups {{ nodes {{ customers {{ nodes {{ {below} }} }} }} }} }}"
+    fast.prepare(query, None, {}, asked)
     await asked.close()
 
-    assert documents.taken >= 70 * BYTES_PER_SERIALIZER
+    assert fast.documents.taken >= 70 * BYTES_PER_SERIALIZER

@@ -17,21 +17,17 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Position
-from gateway.engine import DocumentLimits
-from gateway.engine._documents.documents import Documents, Refused
-from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine import DocumentLimits, Engine, Refused
 from gateway.engine._plan.fields import Costly
-from gateway.engine.operation import Operations
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.paging import encode_cursor, list_mark
-from gateway.schema.views import VIEWS
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.engine.operations import operations
-from tests.harness import TENANT, asking, schema
+from tests.harness import TENANT, asking, engine, schema
 
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=5, max_page_size=50, max_membership_uids=100)
@@ -53,17 +49,17 @@ class Stage:
     """A world with an operation's way to it, in one process."""
 
     world: World
-    operations: Operations
+    engine: Engine
     groups: list[str]
 
     async def run(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Meter]:
         """The bound as it was ahead, and the meter as it was in the end."""
         context = asking(self.world.connector, BOUNDS, limit=100_000)
         meter = context.client.meter
-        operation = self.operations.operation(query, None, variables or {}, context, extensions={})
+        operation = self.engine.prepare(query, None, variables or {}, context)
         ahead = meter.planned
         try:
-            await operation.run.execute()
+            await operation.execute()
         finally:
             await context.close()
         return ahead, meter
@@ -75,21 +71,11 @@ async def stage(name: str, **settings: Any) -> AsyncIterator[Stage]:
         groups = [world.add_group(f"Group {number}") for number in range(14)]
         for number in range(9):
             world.add_customer(*groups[: number + 1])
-        yield Stage(world, new_operations(), groups)
+        yield Stage(world, new_engine(), groups)
 
 
-def new_operations() -> Operations:
-    documents = Documents(
-        SCHEMA, GENEROUS, memory=10_000_000, suggestions=False, introspection=False
-    )
-    return Operations(
-        SCHEMA,
-        documents,
-        PersistedDocuments(),
-        views=VIEWS,
-        suggestions=False,
-        max_variable_values=25_000,
-    )
+def new_engine() -> Engine:
+    return engine(GENEROUS, max_variable_values=25_000)
 
 
 BACKENDS = {
@@ -211,32 +197,30 @@ ASKED = st.tuples(
 def test_what_comes_again_is_bounded_as_if_it_had_not(data):
     """The bound of an operation is kept; not for other values, nor for another tenant."""
     few = data.draw(st.lists(ASKED, min_size=1, max_size=12))
-    same = new_operations()
+    same = new_engine()
     for asked in data.draw(st.lists(st.sampled_from(few), max_size=40)):
-        assert _planned(same, *asked) == _planned(new_operations(), *asked)
+        assert _planned(same, *asked) == _planned(new_engine(), *asked)
 
 
 @pytest.mark.slow
 def test_nothing_of_a_request_is_kept_with_its_bound():
-    same = new_operations()
+    same = new_engine()
     for name in "AD":  # D has a mistake, which is an exception and has been raised somewhere
         for _ in range(3):
             context = _context("small")
             with suppress(Refused):
-                same.operation(AGAIN, name, {}, context, extensions={})
+                same.prepare(AGAIN, name, {}, context)
             seen = weakref.ref(context)
             del context
             gc.collect()
             assert seen() is None
 
 
-def _planned(
-    operations: Operations, name: str, tenant: str | None, variables: dict[str, Any]
-) -> object:
+def _planned(same: Engine, name: str, tenant: str | None, variables: dict[str, Any]) -> object:
     """What comes of an operation ahead of any REST call."""
     context = _context(tenant)
     try:
-        operation = operations.operation(AGAIN, name, variables, context, extensions={})
+        operation = same.prepare(AGAIN, name, variables, context)
     except Refused as refusal:
         return [(error.message, error.path) for error in refusal.errors]
     return context.client.meter.planned, list(operation.run.ahead)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.engine._documents.manifest import read_manifest
-from gateway.settings import SettingsError
+from gateway.engine import ManifestError, read_manifest
 
 GROUPS = "query Groups { customerGroups { nodes { name } } }"
 TENANT = "query Tenant { tenant { uid } }"
@@ -39,7 +38,7 @@ def written(tmp_path):
 
 
 def refused(path: Path) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ManifestError) as caught:
         read_manifest(path)
     return str(caught.value).splitlines()
 

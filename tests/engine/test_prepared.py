@@ -16,20 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.engine import DocumentLimits
+from gateway.engine import DocumentLimits, Operation
 from gateway.engine._documents.documents import STRANGERS, Document, Documents
 from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine._documents.prepared import MOST_PLANS
 from gateway.engine._documents.store import DocumentStore
-from gateway.engine.operation import Operation, Operations
-from gateway.engine.prepared import MOST_PLANS
 from gateway.errors import PersistedQueryNotFound
 from gateway.request import Context
 from gateway.rest import Upstream
-from gateway.schema.views import VIEWS
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine.test_persisted import apq, sha256
-from tests.harness import asking, schema
+from tests.harness import asking, engine, schema
 
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
@@ -65,16 +63,15 @@ def other(number: int) -> str:
 class Stage:
     """Operations in this process, over a backend that is never asked."""
 
-    def __init__(self, reader: Documents | None = None) -> None:
-        self.documents = reader or documents()
-        self.operations = Operations(
-            SCHEMA,
-            self.documents,
-            PersistedDocuments(),
-            views=VIEWS,
-            suggestions=False,
-            max_variable_values=1_000,
+    def __init__(self, memory: int = 1_000_000) -> None:
+        manifest = {"trusted": TRUSTED}
+        self.engine = engine(
+            document_memory=memory,
+            introspection=True,
+            manifest=manifest,
+            trusted_mode="log",
         )
+        self.documents = self.engine.documents
         settings = FlowRetailSettings(url="http://flow.example/v2")
         transport = httpx.MockTransport(lambda _: httpx.Response(500))
         self._connector = FlowRetail(
@@ -90,9 +87,7 @@ class Stage:
     def make(
         self, text: str, variables: Mapping[str, Any] | None = None, **client: Any
     ) -> Operation:
-        return self.operations.operation(
-            text, None, variables or {}, self.context(**client), extensions={}
-        )
+        return self.engine.prepare(text, None, variables or {}, self.context(**client))
 
 
 def choice(number: int) -> dict[str, bool]:
@@ -182,7 +177,7 @@ def test_the_bounds_hold(sent: list[tuple[int, bool]], memory: int):
 @pytest.mark.slow
 async def test_what_is_made_of_a_document_goes_with_it():
     """And counts with it, so that many documents with many plans fit into the same room."""
-    stage = Stage(documents(200_000))
+    stage = Stage(200_000)
 
     for number in range(50):
         for _ in range(2):
@@ -290,18 +285,18 @@ async def test_a_long_value_is_no_key():
 def test_the_memory_of_what_is_made_is_estimated_honestly(path: Path):
     """A document with its plan takes no more than is said."""
     text = path.read_text(encoding="utf-8")
-    stage = Stage(documents(50_000_000))
+    stage = Stage(50_000_000)
     document = read(stage.documents, text, accepted=True)
     [node, *_] = document.operations.values()
-    planner, nothing = stage.operations._planner, VariableValues({}, {})
+    planner, nothing = stage.engine._planner, VariableValues({}, {})
     # What is known of fields is no document's.
-    stage.operations._prepared(document, node, keep=False)
+    stage.engine._prepared(document, node, keep=False)
     planner.plan(node, document.fragments, nothing, accepted=False)
     gc.collect()
     tracemalloc.start()
     try:
         started, _ = tracemalloc.get_traced_memory()
-        prepared = stage.operations._prepared(document, node, keep=True)
+        prepared = stage.engine._prepared(document, node, keep=True)
         plan = planner.plan(node, document.fragments, nothing, accepted=False)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - started

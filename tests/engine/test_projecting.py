@@ -6,8 +6,10 @@ import pytest
 from graphql import GraphQLObjectType, parse
 
 from gateway import records
-from gateway.engine._plan.projecting import looked_at
-from gateway.schema.node import LOOKS_AT
+from gateway.engine import LOOKS_AT
+from gateway.engine._plan.projecting import Projector
+from gateway.schema.views import VIEWS as OF_SCHEMA
+from gateway.schema.views import selection
 from tests.harness import schema
 
 SCHEMA = schema()._schema
@@ -24,7 +26,8 @@ def seen(query: str, record: type[records.Record]) -> frozenset[str] | None:
     document = parse(query)
     operation, *fragments = document.definitions
     named = {fragment.name.value: fragment for fragment in fragments}
-    return looked_at(SCHEMA, operation, named).of(record)
+    looked_at = Projector(SCHEMA, OF_SCHEMA.records).looked_at(operation, named)
+    return selection(looked_at).of(record)
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -15,18 +15,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.engine import DocumentLimits
-from gateway.engine._documents.documents import Documents
-from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine import Operation
 from gateway.engine._run.time_slices import SLICE
-from gateway.engine.operation import Operation, Operations
 from gateway.http import answers
 from gateway.schema.node import global_id
-from gateway.schema.views import VIEWS
 from gateway.settings import Bounds
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds
-from tests.harness import TENANT, Gateway, asking, codes, paths, running_gateway, schema, settings
+from tests.harness import (
+    TENANT,
+    Gateway,
+    asking,
+    codes,
+    engine,
+    paths,
+    running_gateway,
+    schema,
+    settings,
+)
 from tests.stalls import longest_stall
 
 SCHEMA = schema()._schema
@@ -42,28 +48,17 @@ class Stage:
 
     def __init__(self, world: World, bounds: Bounds = BOUNDS, time_slice: float = SLICE) -> None:
         self.world = world
-        documents = Documents(
-            SCHEMA, DocumentLimits(), memory=10_000_000, suggestions=False, introspection=False
-        )
         self._bounds = bounds
-        self._operations = Operations(
-            SCHEMA,
-            documents,
-            PersistedDocuments(),
-            views=VIEWS,
-            suggestions=False,
-            max_variable_values=1_000,
-            time_slice=time_slice,
-        )
+        self._engine = engine(time_slice=time_slice)
 
     async def run(
         self, query: str, variables: Mapping[str, Any] | None = None
     ) -> tuple[Operation, Any]:
         """The operation as it was in the end, and the body that a client gets."""
         context = asking(self.world.connector, self._bounds, limit=100)
-        operation = self._operations.operation(query, None, variables or {}, context, extensions={})
+        operation = self._engine.prepare(query, None, variables or {}, context)
         try:
-            result = await operation.run.execute()
+            result = await operation.execute()
         finally:
             await context.close()
         body = answers.body(

@@ -238,7 +238,7 @@ class Unencodable:
     changes = False
     untrusted = None
 
-    def operation(self, *_given: object, **_more: object) -> Unencodable:
+    def prepare(self, *_given: object, **_more: object) -> Unencodable:
         return self
 
     def knows(self, *_given: object, **_more: object) -> bool:

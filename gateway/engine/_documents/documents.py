@@ -24,9 +24,9 @@ from graphql import (
 
 from gateway.engine._documents.limits import document_refusals, nesting_refusal, text_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
+from gateway.engine._documents.prepared import Prepared
 from gateway.engine._documents.rules import rules
 from gateway.engine._limits import DocumentLimits
-from gateway.engine.prepared import Prepared
 
 MISTAKES: Final = 20
 """So many are listed; who has made more looks again when those are corrected."""

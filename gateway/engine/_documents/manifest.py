@@ -14,17 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.settings import SettingsError
-
 FORMAT: Final = "apollo-persisted-query-manifest"
 _MOST: Final = 10
 """Mistakes that are listed; the others are counted."""
 
 
+class ManifestError(Exception):
+    """A manifest can't be used; the message has a line for each mistake."""
+
+
 def read_manifest(path: Path) -> Mapping[str, str]:
     """The texts by their ids.
 
-    Raises SettingsError with every mistake that was found, each with its id or the number of its
+    Raises ManifestError with every mistake that was found, each with its id or the number of its
     operation. It shows no text: one may hold what its author would not have logged.
     """
     mistakes: list[str] = []
@@ -44,7 +46,7 @@ def read_manifest(path: Path) -> Mapping[str, str]:
         listed = [f"{path.name}: {mistake}" for mistake in mistakes[:_MOST]]
         if len(mistakes) > _MOST:
             listed.append(f"{path.name}: and {len(mistakes) - _MOST} more mistakes.")
-        raise SettingsError("\n".join(listed))
+        raise ManifestError("\n".join(listed))
     return types.MappingProxyType(texts)
 
 
@@ -57,13 +59,13 @@ def _parse(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Members)
     except OSError as failure:
         reason = failure.strerror
-        raise SettingsError(f"The manifest {path} can't be read: {reason}.") from None
+        raise ManifestError(f"The manifest {path} can't be read: {reason}.") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path.name}: it is not UTF-8.") from None
+        raise ManifestError(f"{path.name}: it is not UTF-8.") from None
     except json.JSONDecodeError as mistake:
-        raise SettingsError(f"{path.name}: it is not JSON: {mistake}.") from None
+        raise ManifestError(f"{path.name}: it is not JSON: {mistake}.") from None
     except (ValueError, RecursionError):  # a number of 5000 digits, a list in a list in a list ...
-        raise SettingsError(f"{path.name}: it is not JSON that can be read.") from None
+        raise ManifestError(f"{path.name}: it is not JSON that can be read.") from None
 
 
 def _entries(manifest: object, mistakes: list[str]) -> Iterator[tuple[str, str, str]]:

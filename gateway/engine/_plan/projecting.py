@@ -1,9 +1,8 @@
-"""Which fields of records an operation looks at, so that backends need not decode the others."""
+"""Which attributes of records an operation looks at, so that no others need be decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from graphql import (
@@ -21,88 +20,91 @@ from graphql import (
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gateway import records
-from gateway.schema.node import LOOKS_AT
-from gateway.selection import Selection
-
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-KEPT: Final = 1_000
-"""More than the schema has fields."""
-
-
-def looked_at(
-    schema: GraphQLSchema,
-    operation: OperationDefinitionNode,
-    fragments: Mapping[str, FragmentDefinitionNode],
-) -> Selection:
-    """What `operation` shows of records, whatever its variables skip.
-
-    A GraphQL type that is a view of a record has its name. A field without a resolver shows the
-    attribute of its name; one that has a resolver says in its metadata what that looks at, or else
-    the record is read whole.
-    """
-    attributes: dict[type[records.Record], set[str]] = {
-        records.CustomerGroup: set(),
-        records.Customer: set(),
-    }
-    whole: set[type[records.Record]] = set()
-    seen: set[tuple[str, str]] = set()
-    root = schema.get_root_type(operation.operation)
-    waiting: list[tuple[GraphQLNamedType | None, SelectionSetNode]] = [
-        (root, operation.selection_set)
-    ]
-    while waiting:
-        type_, selections = waiting.pop()
-        for node in selections.selections:
-            match node:
-                case FieldNode():
-                    field = _field(type_, node.name.value)
-                    if field is None:
-                        continue
-                    if field.record is not None and field.names is None:
-                        whole.add(field.record)
-                    elif field.record is not None:
-                        attributes.setdefault(field.record, set()).update(field.names or ())
-                    if node.selection_set is not None:
-                        waiting.append((field.type, node.selection_set))
-                case FragmentSpreadNode():
-                    fragment = fragments[node.name.value]
-                    on = schema.get_type(fragment.type_condition.name.value)
-                    if on is not None and (node.name.value, on.name) not in seen:
-                        seen.add((node.name.value, on.name))
-                        waiting.append((on, fragment.selection_set))
-                case InlineFragmentNode():
-                    condition = node.type_condition
-                    on = type_ if condition is None else schema.get_type(condition.name.value)
-                    waiting.append((on, node.selection_set))
-                case _:
-                    pass  # there are no others
-    return Selection.looking_at(
-        {record: names for record, names in attributes.items() if record not in whole}
-    )
+LOOKS_AT: Final = "looks_at"
+"""In the metadata of a field that has a resolver: the attributes of the record that it looks at.
+Without it, the record is read whole.
+"""
 
 
 class _Field(NamedTuple):
     """What a field shows, in whatever document."""
 
-    record: type[records.Record] | None
-    """What it is a field of."""
+    record: type | None
+    """The class of records that it is a field of."""
     names: tuple[str, ...] | None
-    """The attributes that it shows of that; None: all of them, for all we know."""
+    """The attributes that it shows of a record; None if that is not declared."""
     type: GraphQLNamedType
 
 
-@lru_cache(maxsize=KEPT)
-def _field(type_: GraphQLNamedType | None, name: str) -> _Field | None:
-    """None for __typename, and for what is graphql-core's own."""
-    if not (is_object_type(type_) or is_interface_type(type_)) or name not in type_.fields:
-        return None
-    field = type_.fields[name]
-    record = getattr(records, type_.name, None)
-    below = get_named_type(field.type)
-    if isinstance(record, type) and issubclass(record, records.Record):
-        return _Field(record, _names(field.extensions[DEFINITION]), below)
-    return _Field(None, None, below)
+class Projector:
+    """Finds what operations of one schema look at."""
+
+    def __init__(self, schema: GraphQLSchema, records: Mapping[str, type]) -> None:
+        """`records` are the classes that object types are views of, by the types' names."""
+        self._schema = schema
+        self._records = records
+        self._fields: dict[tuple[str, str], _Field | None] = {}
+
+    def looked_at(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+    ) -> Mapping[type, Collection[str] | None]:
+        """The attributes by class of records, whatever variables skip; None for all of them. A
+        class that is not in it has no field in the operation.
+
+        A field without a resolver shows the attribute of its name.
+        """
+        found: dict[type, set[str] | None] = {}
+        seen: set[str] = set()
+        schema = self._schema
+        waiting: list[tuple[GraphQLNamedType | None, SelectionSetNode]] = [
+            (schema.get_root_type(operation.operation), operation.selection_set)
+        ]
+        while waiting:
+            type_, selections = waiting.pop()
+            for node in selections.selections:
+                match node:
+                    case FieldNode():
+                        field = self._field(type_, node.name.value)
+                        if field is None:
+                            continue
+                        if field.record is not None:
+                            known = found.setdefault(field.record, set())
+                            if field.names is None:
+                                found[field.record] = None
+                            elif known is not None:
+                                known.update(field.names)
+                        if node.selection_set is not None:
+                            waiting.append((field.type, node.selection_set))
+                    case FragmentSpreadNode():
+                        fragment = fragments[node.name.value]
+                        if node.name.value not in seen:
+                            seen.add(node.name.value)
+                            on = schema.get_type(fragment.type_condition.name.value)
+                            waiting.append((on, fragment.selection_set))
+                    case InlineFragmentNode():
+                        condition = node.type_condition
+                        on = type_ if condition is None else schema.get_type(condition.name.value)
+                        waiting.append((on, node.selection_set))
+                    case _:
+                        pass  # there are no others
+        return found
+
+    def _field(self, type_: GraphQLNamedType | None, name: str) -> _Field | None:
+        """None for __typename, and for what is graphql-core's own."""
+        if not (is_object_type(type_) or is_interface_type(type_)) or name not in type_.fields:
+            return None
+        here = type_.name, name
+        if here not in self._fields:
+            field = type_.fields[name]
+            record = self._records.get(type_.name)
+            definition = field.extensions.get(DEFINITION)
+            self._fields[here] = _Field(
+                record, None if record is None else _names(definition), get_named_type(field.type)
+            )
+        return self._fields[here]
 
 
 def _names(definition: object) -> tuple[str, ...] | None:

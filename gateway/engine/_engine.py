@@ -1,4 +1,4 @@
-"""From the text of a request to an operation that is ready to run, or to why it can't be.
+"""From the text of a request to an operation that is ready to run, or to why it is refused.
 
 Everything here happens before any REST call: reading the document, choosing the operation,
 coercing its variables, checking its arguments, and holding its REST calls to the limit.
@@ -6,11 +6,13 @@ coercing its variables, checking its arguments, and holding its REST calls to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from graphql import (
+    ExecutionResult,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -21,57 +23,81 @@ from graphql.execution.values import VariableValues, get_variable_values
 from gateway.engine._cost import budget
 from gateway.engine._documents.documents import Document, Documents, Refused
 from gateway.engine._documents.limits import variables_refusal
-from gateway.engine._documents.persisted import PersistedDocuments
+from gateway.engine._documents.persisted import Mode, PersistedDocuments
+from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
+from gateway.engine._documents.store import DocumentStore
+from gateway.engine._limits import DocumentLimits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
-from gateway.engine._plan.projecting import looked_at
+from gateway.engine._plan.projecting import Projector
 from gateway.engine._plan.views import Views
 from gateway.engine._run.context import OperationContext
 from gateway.engine._run.running import Run
 from gateway.engine._run.time_slices import SLICE, TimeSlices
-from gateway.engine.prepared import PreparedOperation, PreparedPlan
 from gateway.errors import GatewayError
 
+Project = Callable[[Mapping[type, Collection[str] | None]], object]
+"""From the attributes that an operation looks at, by class of records; None: all of them."""
 MOST_COERCION_ERRORS: Final = 50
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of one request."""
+    """One operation of one request, ready to run."""
 
-    node: OperationDefinitionNode
     run: Run
-    """Runs it, once."""
-    untrusted: str | None = None
+    changes: bool
+    """Whether it is a mutation."""
+    untrusted: str | None
     """The SHA-256 of its document, where that runs although no manifest has it."""
 
-    @property
-    def changes(self) -> bool:
-        """Whether it is a mutation."""
-        return self.node.operation is OperationType.MUTATION
+    def execute(self) -> Awaitable[ExecutionResult]:
+        """The result; for one time only."""
+        return self.run.execute()
 
 
-class Operations:
-    """Makes operations of what clients send."""
+class Engine:
+    """Runs the operations of one schema."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
-        documents: Documents,
-        persisted: PersistedDocuments,
-        *,
         views: Views,
-        suggestions: bool,
+        limits: DocumentLimits,
+        *,
         max_variable_values: int,
-        selecting: bool = True,
+        document_memory: int,
+        registered_memory: int = 0,
+        manifest: Mapping[str, str] = NONE,
+        trusted_mode: Mode = "off",
+        suggestions: bool = False,
+        introspection: bool = False,
+        project: Project | None = None,
         time_slice: float = SLICE,
     ) -> None:
-        """`selecting` is off to see what is answered if records are read whole."""
+        """`document_memory` is the bytes in which documents are kept, `registered_memory` those for
+        the texts that clients register (none: they can't). `manifest` has trusted texts by id.
+        `suggestions` name what a misspelt name may mean. `project` makes what `begin` of an
+        operation's context is called with; without it, records are read whole.
+        """
         self._schema = schema
-        self._documents = documents
-        self._persisted = persisted
+        self._persisted = PersistedDocuments(
+            manifest,
+            mode=trusted_mode,
+            store=DocumentStore(registered_memory) if registered_memory else None,
+        )
+        self.documents = Documents(
+            schema,
+            limits,
+            memory=document_memory,
+            suggestions=suggestions,
+            introspection=introspection,
+            trusted=self._persisted.texts,
+        )
         self._suggestions = suggestions
         self._planner = Planner(schema, views)
-        self._selecting = selecting
+        self._projector = Projector(schema, views.records)
+        self._project = project
         self._slices = TimeSlices(time_slice)
         self._max_values = max_variable_values
 
@@ -80,16 +106,16 @@ class Operations:
         query: str | None,
         *,
         document_id: str | None = None,
-        extensions: Mapping[str, object],
+        extensions: Mapping[str, object] | None = None,
     ) -> bool:
-        """Whether `operation` need not parse anything, for what is sent or named."""
+        """Whether `prepare` need not parse anything, for what is sent or named."""
         try:
             meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
         except GatewayError:
-            return True  # it is told so at once
-        return self._documents.knows(meant.text)
+            return True  # it is refused at once
+        return self.documents.knows(meant.text)
 
-    def operation(
+    def prepare(
         self,
         query: str | None,
         name: str | None,
@@ -97,7 +123,7 @@ class Operations:
         context: OperationContext,
         *,
         document_id: str | None = None,
-        extensions: Mapping[str, object],
+        extensions: Mapping[str, object] | None = None,
     ) -> Operation:
         """The operation `name` of the document that is sent, or named; raises Refused."""
         try:
@@ -105,29 +131,29 @@ class Operations:
         except GatewayError as refusal:
             raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
         accepted = context.accepted
-        document = self._documents.read(meant.text, accepted=accepted)
+        document = self.documents.read(meant.text, accepted=accepted)
         if isinstance(document, Sequence):
             raise Refused(document)
         self._persisted.keep(meant, accepted=accepted)
         node = _chosen(document, name)
         values = self._values(document, node, variables)
         # Nobody's plans make room for a stranger's.
-        keep = accepted or not self._documents.knows(meant.text)
+        keep = accepted or not self.documents.knows(meant.text)
         kept = self._prepared(document, node, keep=keep)
         made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
         plan = made.plan
         arguments = Arguments(self._planner.coercion, values)
         changes = node.operation is OperationType.MUTATION
-        context.begin(kept.selection, changes=changes)
+        context.begin(kept.projection, changes=changes)
         try:
             estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
         finally:
             if keep and made.size != made.weighed:
                 made.weighed = made.size
-                self._documents.weigh(meant.text, document, accepted=accepted)
+                self.documents.weigh(meant.text, document, accepted=accepted)
         return Operation(
-            node=node,
             run=Run(plan, arguments, context, estimated.ahead, self._slices),
+            changes=changes,
             untrusted=meant.unknown,
         )
 
@@ -157,7 +183,9 @@ class Operations:
         prepared = operations.get(name)
         if prepared is None:
             prepared = PreparedOperation(
-                looked_at(self._schema, node, document.fragments) if self._selecting else None,
+                self._project(self._projector.looked_at(node, document.fragments))
+                if self._project
+                else None,
                 conditions(node, document.fragments),
             )
             if keep:

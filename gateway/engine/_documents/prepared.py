@@ -10,7 +10,6 @@ from cachetools import LRUCache
 
 from gateway.engine._cost.cost_estimate import CostEstimates
 from gateway.engine._plan.plan import Plan
-from gateway.selection import Selection
 
 MOST_PLANS: Final = 16
 """Of one operation: each choice of @skip and @include has its own, and clients choose."""
@@ -26,7 +25,7 @@ class PreparedPlan:
     plan: Plan
     estimates: CostEstimates = field(default_factory=CostEstimates)
     weighed: int = 0
-    """Its size when that of its document was last told."""
+    """Its size when its document was last weighed."""
 
     @property
     def size(self) -> int:
@@ -38,8 +37,8 @@ class PreparedPlan:
 class PreparedOperation:
     """What was made of one operation of a document."""
 
-    selection: Selection | None
-    """What it looks at of records; None for all of them."""
+    projection: object
+    """What it looks at of records, as `project` has made it; None for all of them."""
     conditions: Sequence[str]
     """The variables by which it chooses what it skips."""
     plans: LRUCache[Choice, PreparedPlan] = field(default_factory=lambda: LRUCache(MOST_PLANS))
