@@ -167,6 +167,11 @@ def paths(body: Mapping[str, Any]) -> list[Sequence[str | int] | None]:
     return [error.get("path") for error in body.get("errors", [])]
 
 
+def sent_to(request: httpx.Request) -> httpx.URL:
+    """The whole URL of a request that `gateway.rest` makes."""
+    return request.url.copy_with(raw_path=request.extensions["target"])
+
+
 def settings(url: str, *, flow_retail: Mapping[str, Any] | None = None, **more: Any) -> Settings:
     """Settings for tests: the development profile, the simulator as the backend, "shop" by
     default.

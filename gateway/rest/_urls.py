@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote_plus
 
 import httpx
@@ -19,26 +19,17 @@ Query = Mapping[str, str | int | Sequence[str]]
 """Query parameters; one with several values is sent several times."""
 
 
-class Target(NamedTuple):
-    """The path and the query of a URL, quoted."""
-
-    path: str
-    query: str | None
-
-
 class BaseUrl:
     """Where an API is, and the URLs below."""
 
     def __init__(self, url: str) -> None:
-        self._url = httpx.URL(url.rstrip("/"))
-        self._path = self._url.raw_path.rstrip(b"/").decode("ascii")
-        self.host = self._url.host
-        self.netloc = self._url.netloc.decode("ascii")
-        """Host and port, as the Host header has them."""
+        self.url = httpx.URL(url.rstrip("/"))
+        self.host = self.url.host
+        self._path = self.url.raw_path.rstrip(b"/").decode("ascii")
 
-    def fill(self, template: str, path: Mapping[str, str], query: Query) -> Target:
-        """Where the template leads; raises InvalidAnswer where a value would lead to another path
-        than its own.
+    def fill(self, template: str, path: Mapping[str, str], query: Query) -> bytes:
+        """The path and query of the template's URL, quoted. Raises InvalidAnswer for a value that
+        would lead to another path than its own.
 
         What callers send is checked before it comes here, so such a value is the backend's own.
         """
@@ -53,15 +44,8 @@ class BaseUrl:
         asked = _printed(query) if query else None
         if asked is not None and len(asked) > MAX_QUERY:
             raise InvalidInput("What is asked for is too long to be put into a URL.")
-        return Target(self._path + filled, asked)
-
-    def url(self, target: Target) -> httpx.URL:
-        """The URL of what `fill` has given."""
-        # To parse and quote what is quoted already would take longer than all else here. httpx has
-        # no public way round it; a test holds that what comes out is what it would have made.
-        url = httpx.URL(self._url)
-        url._uri_reference = url._uri_reference._replace(path=target.path, query=target.query)
-        return url
+        target = self._path + filled
+        return (target if asked is None else f"{target}?{asked}").encode("ascii")
 
 
 def _printed(query: Query) -> str:

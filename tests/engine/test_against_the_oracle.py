@@ -30,7 +30,7 @@ from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine import oracle
 from tests.engine.selections import VARIABLES, documents, text
-from tests.harness import TENANT, asking, engine, schema
+from tests.harness import TENANT, asking, engine, schema, sent_to
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
@@ -62,23 +62,24 @@ class Imagined(httpx.AsyncBaseTransport):
         self.calls: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        place = f"{self._seed} {request.url.raw_path.decode()}"
+        url = sent_to(request)
+        place = f"{self._seed} {url.raw_path.decode()}"
         self.calls.append(place)
         chance = random.Random(hashlib.sha256(place.encode()).digest())  # noqa: S311  # no secret
         if chance.random() < self._how_broken / 4:
             status = chance.choice([404, 401, 403, 500, 400])
             return httpx.Response(status, json={"message": "No."}, request=request)
-        path = request.url.path
+        path = url.path
         if path.endswith("/customers"):
-            body = self._page(request, chance, [self._customer(chance, n) for n in range(4)])
+            body = self._page(url, chance, [self._customer(chance, n) for n in range(4)])
         elif path.endswith("/customer-groups"):
-            body = self._page(request, chance, [self._group(chance, uid) for uid in GROUPS])
+            body = self._page(url, chance, [self._group(chance, uid) for uid in GROUPS])
         else:
             body = self._group(chance, path.rsplit("/", 1)[1])
         return httpx.Response(200, content=msgspec.json.encode(body), request=request)
 
-    def _page(self, request: httpx.Request, chance: random.Random, rows: list[Any]) -> Any:
-        size, number = (int(request.url.params[name]) for name in ("pageSize", "pageNumber"))
+    def _page(self, url: httpx.URL, chance: random.Random, rows: list[Any]) -> Any:
+        size, number = (int(url.params[name]) for name in ("pageSize", "pageNumber"))
         start = (number - 1) * size
         paging = {"pageNumber": number, "pageSize": size, "totalCount": len(rows)}
         if chance.random() < self._how_broken / 4:
