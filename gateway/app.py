@@ -24,7 +24,7 @@ from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
 from gateway.request import Tenants
-from gateway.rest import HttpTransport, Upstream
+from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
 from gateway.schema.views import VIEWS, selection
@@ -38,22 +38,40 @@ log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
 YOURS: Final = "YOUR_TOKEN"
 PartT = TypeVar("PartT", DocumentLimits, Bounds)
-MakeTransport = Callable[[int], httpx.AsyncBaseTransport]
+MakeTransport = Callable[[UpstreamSettings], httpx.AsyncBaseTransport]
+
+
+def http_transport(upstream: UpstreamSettings) -> HttpTransport:
+    """Connections to an API; raises SettingsError if its certificates can't be used."""
+    files = {
+        "ca_file": upstream.ca_file,
+        "client_certificate": upstream.client_certificate,
+        "client_key": upstream.client_key,
+    }
+    try:
+        return HttpTransport(
+            connections=upstream.concurrency,
+            proxy=Proxy(upstream.proxy) if upstream.proxy else None,
+            tls=tls_context(**files) if any(files.values()) else None,
+        )
+    except ValueError as mistake:
+        raise SettingsError(str(mistake)) from None
 
 
 def create_app(
     settings: Settings,
     *,
     observe: Observer | None = None,
-    make_transport: MakeTransport = lambda connections: HttpTransport(connections=connections),
+    make_transport: MakeTransport = http_transport,
     make_schema: Callable[..., Schema] = create_schema,
     graphiql_tokens: Mapping[str, str] = NO_TOKENS,
 ) -> Starlette:
     """The gateway as an ASGI app; its connections are opened and closed by its lifespan.
 
-    Raises SettingsError where the settings leave no backend. `graphiql_tokens`, by their headers,
-    are shown to anyone who opens GraphiQL: for a demo only. `make_schema` is create_schema, or what
-    keeps its schemas for many apps: each takes a tenth of a second to make.
+    Raises SettingsError where the settings leave no backend, or name files that can't be used.
+    `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo only.
+    `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a tenth of a
+    second to make.
     """
     if settings.default_upstream is None and not settings.tenants:
         raise SettingsError(
@@ -72,6 +90,10 @@ def create_app(
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
     page = GraphiQL(tokens=tokens) if settings.graphiql else None
     _warn_of_shared_tokens(settings)
+    for upstream in settings.upstreams:
+        http_transport(upstream)  # raises SettingsError now rather than when the app starts
+    for name in sorted({type(each).__name__ for each in settings.upstreams if each.proxy}):
+        log.info("REST calls go through a proxy: %s", name)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -222,7 +244,7 @@ class _Backends:
         for known, upstream in self._upstreams:
             if type(known) is type(settings) and _way(known) == _way(settings):
                 return upstream
-        transport = self._make_transport(settings.concurrency)
+        transport = self._make_transport(settings)
         self._opened.push_async_callback(transport.aclose)
         match settings:
             case FlowRetailSettings():

@@ -22,7 +22,8 @@ ON_BOTH_LOOPS = {
     "test_connection",
     "test_connection_limits",
     "test_connections",
-    "test_addresses",
+    "test_dns",
+    "test_proxies",
     "test_tls",
     "test_time_limits",
 }

@@ -15,6 +15,7 @@ from gateway.rest import HttpTransport
 from gateway.schema.node import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail, Settings, SettingsError, Tenant
+from gateway.settings import Upstream as UpstreamSettings
 from gateway.settings.configuration import read_settings
 from gateway.simulator.faults import Answer, Close, Delay
 from tests.harness import (
@@ -545,8 +546,8 @@ async def test_tenants_with_equal_settings_share_one_upstream(tenants, count):
     """
     opened: list[httpx.AsyncBaseTransport] = []
 
-    def make_transport(connections: int) -> httpx.AsyncBaseTransport:
-        opened.append(HttpTransport(connections=connections))
+    def make_transport(upstream: UpstreamSettings) -> httpx.AsyncBaseTransport:
+        opened.append(HttpTransport(connections=upstream.concurrency))
         return opened[-1]
 
     base = CommercetoolsSettings(url="http://ct")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from gateway.rest._answer import Answer
 from gateway.rest._caller import Answers
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
+from gateway.rest._proxies import Proxy
 from gateway.rest._statuses import unreadable
+from gateway.rest._tls import tls_context
 from gateway.rest._transport import HttpTransport
 from gateway.rest._upstream import CallerUpstream, Upstream
 from gateway.rest._urls import BaseUrl, Query
@@ -21,9 +23,11 @@ __all__ = [
     "BreakerChanged",
     "CallerUpstream",
     "HttpTransport",
+    "Proxy",
     "Query",
     "UnusableAnswer",
     "Upstream",
     "UpstreamCall",
+    "tls_context",
     "unreadable",
 ]

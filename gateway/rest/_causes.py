@@ -12,6 +12,8 @@ from typing import Final
 
 import httpx
 
+from gateway.rest._proxies import ProxyError, ProxyRefused
+
 HOSTNAME_MISMATCH: Final = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and its sibling for IP addresses."""
 WORDS: Final = re.compile(r"[A-Za-z0-9 _-]{1,80}")
@@ -22,11 +24,19 @@ CLOSED: Final = frozenset(
 
 def unconnected(failure: httpx.ConnectError) -> str:
     """Why there was no connection."""
+    if isinstance(failure, ProxyError):
+        return f"proxy: {_unconnected(failure)}"
+    return _unconnected(failure)
+
+
+def _unconnected(failure: httpx.ConnectError) -> str:
     match failure.__cause__:
+        case ProxyRefused(status=status):
+            return f"status {status}"
         case socket.gaierror() | UnicodeError():
             return "dns"
         case ssl.SSLError() as tls:
-            return f"tls: {_tls(tls)}"
+            return tls_reason(tls)
         case TimeoutError():
             return "timeout: connect"
         case ConnectionRefusedError():
@@ -37,18 +47,21 @@ def unconnected(failure: httpx.ConnectError) -> str:
             return f"unreachable: {errno.errorcode[number]}"
         case httpx.ConnectError() as inner:
             return unconnected(inner)
+        case httpx.ReadError() as unanswered:
+            return lost(unanswered)
         case _:
             return "unreachable"
 
 
-def _tls(failure: ssl.SSLError) -> str:
+def tls_reason(failure: ssl.SSLError) -> str:
+    """OpenSSL's reason for it, if that names no host."""
     if isinstance(failure, ssl.SSLCertVerificationError):
         if failure.verify_code in HOSTNAME_MISMATCH:
-            return "the certificate is for another name"
-        said = failure.verify_message
+            return "tls: the certificate is for another name"
+        reason = failure.verify_message
     else:
-        said = (getattr(failure, "reason", None) or "").replace("_", " ").lower()
-    return said if WORDS.fullmatch(said) else "handshake"
+        reason = (getattr(failure, "reason", None) or "").replace("_", " ").lower()
+    return f"tls: {reason if WORDS.fullmatch(reason) else 'handshake'}"
 
 
 def lost(failure: httpx.TransportError) -> str:
@@ -56,4 +69,6 @@ def lost(failure: httpx.TransportError) -> str:
     said = str(failure)
     if said in CLOSED:
         return "reset"
+    if said.startswith("tls: "):
+        return said
     return "invalid answer: HTTP" if said.startswith("HttpParser") or "Head" in said else "lost"

@@ -13,32 +13,38 @@ import select
 import ssl
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
+from gateway.rest._causes import tls_reason
 from gateway.rest._dns import Addresses, LookUp
 from gateway.rest._exchange import Exchange
-
-
-class Origin(NamedTuple):
-    scheme: str
-    host: bytes
-    port: int
+from gateway.rest._proxies import Origin, Proxy, ProxyError, ProxyRefused
+from gateway.rest._tls import tls_context
 
 
 class Connections:
     """At most `limit` sockets, for all origins together; who comes first is served first."""
 
-    def __init__(self, limit: int, *, idle: float, look_up: LookUp) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        idle: float,
+        look_up: LookUp,
+        proxy: Proxy | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._limit = limit
+        self._proxy = proxy
+        self._tls = tls
         self._idle_time = idle
         self._addresses = Addresses(look_up)
         self._slots = asyncio.Semaphore(limit)  # one for each exchange
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []  # the one that was used last is the last
         self._sweeper: asyncio.TimerHandle | None = None
-        self._tls: ssl.SSLContext | None = None
         self._closed = False
 
     async def exchange(
@@ -68,6 +74,9 @@ class Connections:
         except BaseException:
             await exchange.aclose()
             raise
+        if exchange.status == 407 and self._proxy is not None and origin.scheme == "http":
+            await exchange.aclose()
+            raise ProxyError("ProxyRefused") from ProxyRefused(exchange.status)
         return exchange
 
     async def aclose(self) -> None:
@@ -114,39 +123,44 @@ class Connections:
     async def _connect(self, origin: Origin, seconds: float | None) -> _Connection:
         loop = asyncio.get_running_loop()
         ends = None if seconds is None else loop.time() + seconds
-        host = origin.host.decode("ascii")
+        peer = origin if self._proxy is None else self._proxy.origin
+        host = peer.host.decode("ascii")
         try:
             if self._closed:
                 raise ConnectionAbortedError
             async with asyncio.timeout_at(ends):
-                *others, last = await self._addresses.of(host, origin.port)
+                *others, last = await self._addresses.of(host, peer.port)
                 for address in others:
                     # One that does not answer leaves time for the next.
                     patience = None if ends is None else (ends - loop.time()) / 2
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError, httpx.ReadError):
                         async with asyncio.timeout(patience):
-                            return await self._dial(origin, address)
-                return await self._dial(origin, last)
-        except (OSError, UnicodeError) as failure:
+                            return await self._dial(origin, address, peer.port)
+                return await self._dial(origin, last, peer.port)
+        except (OSError, UnicodeError, httpx.TransportError) as failure:
             # The name may have moved since it was looked up.
-            self._addresses.forget(host, origin.port)
-            raise httpx.ConnectError(type(failure).__name__) from failure
+            self._addresses.forget(host, peer.port)
+            # In TLS, the proxy has no part.
+            direct = self._proxy is None or isinstance(failure, ssl.SSLError)
+            error = httpx.ConnectError if direct else ProxyError
+            named = isinstance(failure, httpx.TransportError)
+            raise error(str(failure) if named else type(failure).__name__) from failure
 
-    async def _dial(self, origin: Origin, address: str) -> _Connection:
+    async def _dial(self, origin: Origin, address: str, port: int) -> _Connection:
         if len(self._open) >= self._limit:
             # Some are idle, for another origin: there are no more slots than sockets.
             self._idle[0].close("Crowded")
         connection = _Connection(self, origin)
         self._open.add(connection)
         tls = self._trusted() if origin.scheme == "https" else None
+        name = origin.host.decode("ascii") if tls else None
         try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: connection,
-                address,
-                origin.port,
-                ssl=tls,
-                server_hostname=origin.host.decode("ascii") if tls else None,
-            )
+            if self._proxy is not None and tls is not None:
+                await _tunnel(connection, self._proxy, address, tls)
+            else:
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection, address, port, ssl=tls, server_hostname=name
+                )
             if self._closed or not connection.open:
                 raise ConnectionAbortedError
         except BaseException:
@@ -155,10 +169,9 @@ class Connections:
         return connection
 
     def _trusted(self) -> ssl.SSLContext:
-        """What the system trusts, or SSL_CERT_FILE and SSL_CERT_DIR; read when first needed."""
+        """The default is read when it is first needed, because that takes milliseconds."""
         if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
+            self._tls = tls_context()
         return self._tls
 
     def _sweep(self) -> None:
@@ -230,7 +243,7 @@ class _Connection(asyncio.Protocol):
 
     # -- what the event loop says
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._readable = _readable(transport.get_extra_info("socket").fileno())
         if self._closed:
@@ -264,8 +277,48 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, failure: Exception | None) -> None:
         if self._exchange is not None and failure is None:
             self._exchange.finish()
-        self.close(type(failure).__name__)
+        # In TLS 1.3, a server refuses a client certificate only after its own handshake.
+        if isinstance(failure, ssl.SSLError):
+            self.close(tls_reason(failure))
+        else:
+            self.close(type(failure).__name__)
         self.gone.set()
+
+
+async def _tunnel(connection: _Connection, proxy: Proxy, address: str, tls: ssl.SSLContext) -> None:
+    """Connect it to its origin with TLS, through the proxy at `address`."""
+    loop = asyncio.get_running_loop()
+    origin = connection.origin
+    opening = _Opening()
+    plain, _ = await loop.create_connection(lambda: opening, address, proxy.origin.port)
+    try:
+        plain.write(proxy.connect(origin))
+        await opening.answer.answered()
+        if not 200 <= opening.answer.status < 300:
+            raise ProxyRefused(opening.answer.status)
+        name = origin.host.decode("ascii")
+        encrypted = await loop.start_tls(plain, connection, tls, server_hostname=name)
+    except BaseException:
+        plain.abort()
+        raise
+    connection.connection_made(encrypted)  # start_tls leaves that to its caller
+
+
+class _Opening(asyncio.Protocol):
+    """A connection to a proxy, until that has answered to CONNECT."""
+
+    def __init__(self) -> None:
+        self.answer = Exchange(-1, resume=lambda: None, abandon=lambda _: None)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.answer.over:
+            self.answer.feed(data)
+
+    def eof_received(self) -> None:
+        self.answer.finish()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        self.answer.fail(type(failure).__name__)
 
 
 def _readable(descriptor: int) -> Callable[[], bool]:

@@ -6,12 +6,14 @@ nothing is ever sent twice. Whether a lost request is sent again is for the call
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 import httpx
 
-from gateway.rest._connections import Connections, Origin
+from gateway.rest._connections import Connections
 from gateway.rest._dns import LookUp, look_up
+from gateway.rest._proxies import Origin, Proxy
 
 PORTS: Final = {"http": 80, "https": 443}
 IDLE: Final = 4.0
@@ -35,11 +37,22 @@ class HttpTransport(httpx.AsyncBaseTransport):
     response must be closed, unless it was read to its end.
     """
 
-    def __init__(self, *, connections: int, idle: float = IDLE, look_up: LookUp = look_up) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        idle: float = IDLE,
+        look_up: LookUp = look_up,
+        proxy: Proxy | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """`connections` bounds the sockets, idle ones included; `idle` is in seconds; `look_up`
-        runs in a thread.
+        runs in a thread; `proxy` is used for every request. `tls` is that of `tls_context`.
         """
-        self._connections = Connections(connections, idle=idle, look_up=look_up)
+        self._proxy = proxy
+        self._connections = Connections(
+            connections, idle=idle, look_up=look_up, proxy=proxy, tls=tls
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -52,7 +65,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
         exchange = await self._connections.exchange(
             origin,
-            _spelt(request, body),
+            _serialized(request, body, self._proxy if url.scheme == "http" else None),
             collect=request.extensions.get(COLLECT, -1),
             fresh=request.extensions.get(FRESH, False),
             connect_timeout=timeouts.get("connect"),
@@ -65,13 +78,17 @@ class HttpTransport(httpx.AsyncBaseTransport):
         await self._connections.aclose()
 
 
-def _spelt(request: httpx.Request, body: bytes) -> bytes:
-    """The request as it is sent; raises LocalProtocolError where a part of it could be read as
-    another request.
+def _serialized(request: httpx.Request, body: bytes, proxy: Proxy | None) -> bytes:
+    """The request's bytes, as they are for `proxy` if there is one.
+
+    Raises LocalProtocolError if the server could take a part of them for another request.
     """
     target = request.extensions.get("target") or request.url.raw_path
-    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
     headers = request.headers.raw
+    if proxy is not None:
+        target = b"http://%b%b" % (request.url.netloc, target)
+        headers = [*headers, *proxy.headers]
+    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
     head = b"\r\n".join([line, *[b"%b: %b" % header for header in headers], b"\r\n"])
     ends = len(headers) + 2
     framed = [value for name, value in headers if name.lower() in FRAMING]

@@ -59,6 +59,18 @@ class Upstream:
     """
     max_body: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 8_000_000
     """Bytes of one answer, decompressed; a longer one is refused."""
+    proxy: Text | None = field(default=None, repr=False)
+    """The URL of an HTTP proxy for calls of this API, with its user and password, or `direct` for
+    none; without it, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count.
+    """
+    ca_file: Text | None = None
+    """A PEM file of the authorities that this API's certificate is trusted for, in place of the
+    system's.
+    """
+    client_certificate: Text | None = None
+    """A PEM file with the certificate that is shown to this API, and the chain below it."""
+    client_key: Text | None = None
+    """A PEM file with its private key, where that is not in `client_certificate`."""
     bearer_header: BearerHeader = "Authorization"
     """The header in which requests carry the bearer token for this API, and for no other."""
 

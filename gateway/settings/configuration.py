@@ -14,12 +14,12 @@ import tomllib
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.rest import BaseUrl
+from gateway.rest import BaseUrl, Proxy
 from gateway.settings import (
     BACKENDS,
     TENANT_UID,
@@ -28,11 +28,16 @@ from gateway.settings import (
     Settings,
     SettingsError,
     Tenant,
+    Upstream,
 )
+from gateway.settings.proxies import proxy_variable
 
 PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
+DIRECT: Final = "direct"
+"""What `proxy` is for no proxy."""
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+UpstreamT = TypeVar("UpstreamT", bound=Upstream)
 _BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
 
 
@@ -59,7 +64,32 @@ def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) 
         values["tenants"] = reader.tenants(tenants, values)
     if problems:
         raise SettingsError("\n".join(problems))
-    return Settings(**values)
+    return _with_proxies(Settings(**values), environ)
+
+
+def _with_proxies(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The settings, with the proxy that each API is reached through, or None."""
+
+    def with_proxy(upstream: UpstreamT) -> UpstreamT:
+        if upstream.proxy == DIRECT:
+            return dataclasses.replace(upstream, proxy=None)
+        variable = proxy_variable(upstream.url, environ) if upstream.url else None
+        if upstream.proxy is not None or variable is None:
+            return upstream
+        if problem := _proxy_problem(environ[variable]):
+            raise SettingsError(f"{variable}: {problem}.")
+        return dataclasses.replace(upstream, proxy=environ[variable])
+
+    tenants = {
+        uid: dataclasses.replace(tenant, upstream=with_proxy(tenant.upstream))
+        for uid, tenant in settings.tenants.items()
+    }
+    return dataclasses.replace(
+        settings,
+        flow_retail=with_proxy(settings.flow_retail),
+        commercetools=with_proxy(settings.commercetools),
+        tenants=types.MappingProxyType(tenants),
+    )
 
 
 def _variable(*names: str) -> str:
@@ -260,7 +290,8 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
         if choices := _choices(hint):
             raise msgspec.ValidationError(f"It is one of {choices}") from None
         raise
-    if name == "url" and (problem := _url_problem(str(converted))):
+    checks = {"url": _url_problem, "proxy": _proxy_problem}
+    if name in checks and (problem := checks[name](str(converted))):
         raise msgspec.ValidationError(problem)
     return converted
 
@@ -291,6 +322,15 @@ def _url_problem(url: str) -> str | None:
         BaseUrl(url)
     except Exception:  # of many kinds: only there are addresses, punycode and lengths looked at
         return "It is not a URL that a call can be sent to"
+    return None
+
+
+def _proxy_problem(url: str) -> str | None:
+    try:
+        if url != DIRECT:
+            Proxy(url)
+    except ValueError as problem:
+        return str(problem)
     return None
 
 

@@ -34,7 +34,7 @@ async def broken_gateway() -> AsyncIterator[Gateway]:
     app = create_app(
         settings(f"http://{SECRET}/v2"),
         observe=events.append,
-        make_transport=lambda _connections: Broken(),
+        make_transport=lambda _upstream: Broken(),
     )
     async with served(app) as url, httpx.AsyncClient(trust_env=False) as client:
         yield Gateway(client, url, events)

@@ -69,7 +69,7 @@ async def test_nothing_of_a_caller_or_a_host_is_logged_at_any_level(flow: Flow, 
     flow.store.add_token(TOKEN, [TENANT])
     flow.add_group("gold")
     host = urlsplit(flow.url).netloc
-    more = {"make_transport": lambda _connections: Broken()} if bug else {}
+    more = {"make_transport": lambda _upstream: Broken()} if bug else {}
     app = create_app(settings(flow.url, deadline=0.4), observe=log_event, **more)
     answers = []
     client = httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS)

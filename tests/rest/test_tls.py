@@ -6,88 +6,17 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from gateway.rest import HttpTransport
+from gateway.app import create_app
+from gateway.rest import HttpTransport, tls_context
+from gateway.rest._causes import lost, unconnected
+from gateway.settings import FlowRetail, Settings, SettingsError
+from tests.rest.certificates import Authority, openssl
 from tests.rest.wire import answer, fetch, head, running
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="certificates are made with openssl")
-
-CONFIG = """
-[req]
-distinguished_name = name
-[name]
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign
-subjectKeyIdentifier = hash
-[server]
-basicConstraints = CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-subjectAltName = {names}
-"""
-Issue = Callable[..., ssl.SSLContext]
-
-
-def openssl(*words: str | Path) -> None:
-    assert OPENSSL is not None
-    subprocess.run([OPENSSL, *words], check=True, capture_output=True)  # noqa: S603  # our words
-
-
-def authority(folder: Path) -> Issue:
-    """A certificate authority of this test run's own, ca.pem in `folder`; it issues a server's
-    side of TLS for `names`.
-    """
-    config = folder / "openssl.cnf"
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    config.write_text(CONFIG.format(names="DNS:unused"))
-    openssl(
-        *("req", "-x509", *key, "-config", config, "-extensions", "ca", "-days", "2"),
-        *("-subj", "/CN=test authority", "-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
-    )
-
-    def issue(names: str, *, days: int = 2) -> ssl.SSLContext:
-        config.write_text(CONFIG.format(names=names))
-        openssl(
-            *("req", "-new", *key, "-config", config, "-subj", "/CN=test server"),
-            *("-keyout", folder / "server.key", "-out", folder / "server.csr"),
-        )
-        openssl(
-            *("x509", "-req", "-in", folder / "server.csr", "-days", str(days)),
-            *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-set_serial", "2"),
-            *("-extfile", config, "-extensions", "server", "-out", folder / "server.pem"),
-        )
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(folder / "server.pem", folder / "server.key")
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        return context
-
-    return issue
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("authority")
-
-
-@pytest.fixture(scope="session")
-def issue(folder: Path) -> Issue:
-    return authority(folder)
-
-
-@pytest.fixture
-def trusted(issue: Issue, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Issue:
-    """An authority that the system trusts, as an operator would make it."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
-    return issue
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,7 +31,7 @@ def named(url: str) -> str:
 
 async def test_a_host_that_the_system_trusts_is_asked(trusted, transport):
     """By its name, told to it ahead; in HTTP/1.1; one connection for all requests."""
-    tls = trusted("DNS:localhost")
+    tls = trusted.server("DNS:localhost")
     asked_for = []
     tls.sni_callback = lambda _socket, name, _context: asked_for.append(name)
     chosen = []
@@ -125,7 +54,7 @@ async def test_a_host_that_the_system_trusts_is_asked(trusted, transport):
 
 async def test_a_host_may_be_an_address(trusted, transport):
     """If its certificate says so."""
-    async with running(kept, tls=trusted("IP:127.0.0.1")) as server:
+    async with running(kept, tls=trusted.server("IP:127.0.0.1")) as server:
         assert len(await fetch(transport, server.url)) == 20_000
         await transport.aclose()
 
@@ -141,16 +70,16 @@ async def test_a_certificate_for_another_host_is_refused(trusted, transport, nam
     async def talk(reader, writer):
         heads.append(await reader.read())
 
-    async with running(talk, tls=trusted(names)) as server:
+    async with running(talk, tls=trusted.server(names)) as server:
         with pytest.raises(httpx.ConnectError):
             await fetch(transport, spelt(server.url))
 
     assert b"".join(heads) == b""
 
 
-async def test_a_certificate_of_an_unknown_authority_is_refused(issue, transport):
+async def test_a_certificate_of_an_unknown_authority_is_refused(authority, transport):
     """The system does not trust it: SSL_CERT_FILE is not set here."""
-    async with running(kept, tls=issue("DNS:localhost")) as server:
+    async with running(kept, tls=authority.server("DNS:localhost")) as server:
         with pytest.raises(httpx.ConnectError):
             await fetch(transport, named(server.url))
 
@@ -158,7 +87,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(issue, transport
 async def test_a_certificate_that_has_expired_is_refused(trusted, transport):
     """Its last day was yesterday."""
     try:
-        tls = trusted("DNS:localhost", days=-1)
+        tls = trusted.server("DNS:localhost", days=-1)
     except subprocess.CalledProcessError:
         pytest.skip("this openssl makes no such certificate")
 
@@ -212,7 +141,7 @@ async def test_an_answer_that_is_cut_off_is_a_read_error(trusted, transport):
         if turns == 1:
             writer.transport.abort()
 
-    async with running(talk, tls=trusted("DNS:localhost")) as server:
+    async with running(talk, tls=trusted.server("DNS:localhost")) as server:
         for _ in range(2):
             with pytest.raises(httpx.ReadError):
                 await fetch(transport, named(server.url))
@@ -221,7 +150,7 @@ async def test_an_answer_that_is_cut_off_is_a_read_error(trusted, transport):
 @pytest.mark.slow
 async def test_cancelled_requests_leak_nothing(trusted):
     """In the handshake, while waiting, in the middle of an answer."""
-    tls = trusted("DNS:localhost")
+    tls = trusted.server("DNS:localhost")
     transport = HttpTransport(connections=3)
 
     async def talk(reader, writer):
@@ -248,3 +177,134 @@ async def test_cancelled_requests_leak_nothing(trusted):
         await server.until_open(0)
 
     assert bodies == [b"x" * 50 + b"y" * 50] * 20
+
+
+# -- certificates of the settings
+
+
+def asking(authority: Authority) -> ssl.SSLContext:
+    """A server that serves nobody without a certificate of this authority."""
+    tls = authority.server("DNS:localhost")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(authority.certificate)
+    return tls
+
+
+def context(authority: Authority, *, client: bool = True) -> ssl.SSLContext:
+    certificate, key = map(str, authority.client())
+    more = {"client_certificate": certificate, "client_key": key} if client else {}
+    return tls_context(ca_file=str(authority.certificate), **more)
+
+
+async def test_a_client_certificate_is_shown_to_a_server_that_asks_for_it(authority):
+    """It trusts the authority of `ca_file`, though the system does not."""
+    subjects = []
+
+    async def talk(reader, writer):
+        subjects.append(writer.get_extra_info("peercert")["subjectAltName"])
+        await kept(reader, writer)
+
+    transport = HttpTransport(connections=2, tls=context(authority))
+    async with running(talk, tls=asking(authority)) as server:
+        for number in range(3):
+            assert len(await fetch(transport, f"{named(server.url)}/{number}")) == 40_000
+        await transport.aclose()
+
+    assert subjects == [(("DNS", "client.example"),)]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_server_that_asks_for_a_certificate_refuses_who_has_none(authority, version):
+    """In TLS 1.3 only after the request was sent; the cause is told if the alert arrives."""
+    tls = asking(authority)
+    tls.minimum_version = tls.maximum_version = version
+    transport = HttpTransport(connections=2, tls=context(authority, client=False))
+    async with running(kept, tls=tls) as server:
+        with pytest.raises(httpx.TransportError) as refused:
+            await fetch(transport, named(server.url))
+        await server.until_open(0)
+        await transport.aclose()
+
+    match refused.value:
+        case httpx.ConnectError() as failure:
+            assert version is ssl.TLSVersion.TLSv1_2
+            assert unconnected(failure) in ("tls: sslv3 alert handshake failure", "reset")
+        case failure:
+            assert lost(failure) in ("tls: tlsv13 alert certificate required", "reset")
+
+
+async def test_where_authorities_are_named_the_systems_are_not_trusted(trusted, tmp_path_factory):
+    """Else any of a hundred could vouch for an API of one's own."""
+    other = Authority(tmp_path_factory.mktemp("other"))
+    transport = HttpTransport(connections=1, tls=tls_context(ca_file=str(other.certificate)))
+
+    async with running(kept, tls=trusted.server("DNS:localhost")) as server:
+        with pytest.raises(httpx.ConnectError):
+            await fetch(transport, named(server.url))
+        await transport.aclose()
+
+
+@pytest.fixture(scope="session")
+def pem(authority: Authority) -> Path:
+    """A folder with a client's certificate and key, and with what is neither."""
+    folder = authority.folder / "files"
+    folder.mkdir()
+    certificate, key = authority.client()
+    shutil.copy(certificate, folder / "client.pem")
+    shutil.copy(key, folder / "client.key")
+    shutil.copy(authority.client()[1], folder / "other.key")
+    (folder / "both.pem").write_bytes(key.read_bytes() + certificate.read_bytes())
+    (folder / "empty.pem").write_bytes(b"")
+    (folder / "text.pem").write_text("no PEM")
+    (folder / "cut.pem").write_bytes(certificate.read_bytes()[:100])
+    encrypted = ("-out", folder / "encrypted.key", "-passout", "pass:secret")
+    openssl("pkcs8", "-topk8", "-in", key, *encrypted)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"ca_file": "missing.pem"}, "ca_file: .* can't be read: No such file or directory"),
+        ({"ca_file": "."}, "ca_file: .* can't be read: Is a directory"),
+        ({"ca_file": "a\0b"}, "ca_file: .* can't be read"),
+        ({"ca_file": "empty.pem"}, "ca_file: .* has no certificates in PEM format"),
+        ({"ca_file": "text.pem"}, "ca_file: .* has no certificates in PEM format"),
+        ({"ca_file": "cut.pem"}, "ca_file: .* has no certificates in PEM format"),
+        ({"ca_file": "client.key"}, "ca_file: .* has no certificates in PEM format"),
+        ({"client_key": "client.key"}, "client_key: there is no client_certificate"),
+        ({"client_certificate": "missing.pem"}, "client_certificate: .* can't be read"),
+        ({"client_certificate": "client.pem"}, "client_certificate: .* are not a certificate"),
+        ({"client_certificate": "empty.pem"}, "client_certificate: .* are not a certificate"),
+        (
+            {"client_certificate": "client.pem", "client_key": "missing.key"},
+            "client_key: .*missing.key' can't be read",
+        ),
+        (
+            {"client_certificate": "client.pem", "client_key": "other.key"},
+            "client_certificate: .*client.pem' and .*other.key' are not a certificate and its",
+        ),
+        (
+            {"client_certificate": "cut.pem", "client_key": "client.key"},
+            "client_certificate: .* are not a certificate and its private key",
+        ),
+        (
+            {"client_certificate": "client.pem", "client_key": "encrypted.key"},
+            "client_key: the key in .*encrypted.key' is encrypted",
+        ),
+    ],
+    ids=str,
+)
+def test_files_that_can_not_be_used_are_refused_by_the_name_of_their_setting(pem, files, problem):
+    """When the app is made, and not with the first REST call; nobody is asked for a password."""
+    named = {name: f"{pem}/{file}" for name, file in files.items()}
+    settings = Settings(flow_retail=FlowRetail(url="https://api.example/v2", **named))
+
+    with pytest.raises(SettingsError, match=problem):
+        create_app(settings)
+
+
+def test_a_key_may_be_in_the_file_of_its_certificate(pem):
+    """As many tools write them."""
+    assert tls_context(client_certificate=f"{pem}/both.pem")
+    assert tls_context(client_certificate=f"{pem}/client.pem", client_key=f"{pem}/client.key")
