@@ -1,7 +1,7 @@
-"""One REST API over HTTP: targets, bearer, deadline, retry, breaker, places and caps; and its
-connections. How what it answers is decoded is in `gateway.rest.decoding`.
+"""A client for one REST API over HTTP: URLs, token, deadline, retries, breaker, concurrency,
+limits, connections. `gateway.rest.decoding` decodes the answers.
 
-It knows no customer, no record and no adapter, and of the gateway only its errors and time limits.
+It knows no customer, no record and no adapter. Of the gateway it imports errors and time limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a REST API answers, as adapters get it."""
+"""An API's answer, as adapters get it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.errors import InvalidAnswer
 
 MAX_REASON: Final = 200
 MAX_MESSAGE: Final = 1_000
-"""Characters of a message that are looked at: it may have millions."""
+"""Characters of a message that are examined; it may have millions."""
 ADDRESS: Final = re.compile(r"\S[.:@]\w|//|localhost", re.IGNORECASE)
 
 
@@ -26,27 +26,27 @@ class _Refusal(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx, or a 4xx that only the adapter can read."""
+    """A 2xx, or a 4xx that only the adapter can interpret."""
 
     status: int
     body: bytes = field(repr=False)
     private: tuple[str, ...] = field(default=(), repr=False)
-    """What is never to be shown, were the upstream to say it: the token, the host."""
+    """Texts of which a message that has one is never shown: the token, the host."""
 
-    tell: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
-    """Who is to hear that the body can't be used, and what is wrong with it."""
+    on_unusable: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+    """Called with the problem if the body can't be used."""
 
     def decoded(self, decode: Callable[[bytes], DecodedT]) -> DecodedT:
-        """What `decode` makes of the body; where that raises InvalidAnswer, it is told of."""
+        """`decode(body)`; calls `on_unusable` if that raises InvalidAnswer."""
         try:
             return decode(self.body)
         except InvalidAnswer as unusable:
-            if self.tell is not None:
-                self.tell(unusable.message)
+            if self.on_unusable is not None:
+                self.on_unusable(unusable.message)
             raise
 
     def size(self) -> int:
-        """Of its body, in bytes."""
+        """Bytes of the body."""
         return len(self.body)
 
     @property
@@ -54,17 +54,16 @@ class Answer:
         return 200 <= self.status < 300
 
     def reason(self) -> str:
-        """What the upstream says of a refusal, as one short plain sentence, or "" where it can't
-        be shown.
+        """The upstream's reason for a refusal as one short sentence, or "" if it can't be shown.
 
-        Only the beginning of the `message` of a JSON object is read; text with what could be a URL,
-        a host or a mail address in it is not passed on.
+        It is the beginning of a JSON object's `message`, unless that may contain a URL, a host or a
+        mail address.
         """
         try:
             message = msgspec.json.decode(self.body, type=_Refusal).message
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
-        # In all of it, for what is cut off might leave the better part of a token.
+        # The whole message is searched, because cutting it could leave most of a token.
         if any(word in message for word in self.private):
             return ""
         printable = [c if c.isprintable() else " " for c in message[:MAX_MESSAGE]]

@@ -1,4 +1,4 @@
-"""The bodies of answers: decompressed, and of bounded size."""
+"""Reads the bodies of answers: decompresses them, and bounds their size."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PLAIN: Final = frozenset({"", "identity"})
 GZIP: Final = frozenset({"gzip", "x-gzip"})
 """Two names of one coding (RFC 9110, 8.4.1.3)."""
 MOST_MEMBERS: Final = 1_000
-"""Of a gzip body. Some compressors begin one every 64 kB; each takes a few microseconds to read."""
+"""Of a gzip body. Some compressors begin one every 64 kB; each costs a few microseconds."""
 
 PIECE: Final = 65_536
-"""Bytes that are decompressed in one go."""
+"""Bytes that are decompressed at once."""
 
 
 def stream(response: httpx.Response) -> httpx.AsyncByteStream:
@@ -27,10 +27,10 @@ def stream(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 async def read(response: httpx.Response, limit: int) -> tuple[bytes, GatewayError | Again | None]:
-    """The body, decompressed, of at most `limit` bytes, without a byte order mark; b"" and the
-    reason where it can't be read: it is longer, or broken.
+    """The decompressed body without its byte order mark; or b"" and the reason, if it is broken or
+    longer than `limit` bytes.
 
-    That is no exception, because a status means what it means, whatever comes behind it.
+    The reason is not raised, because the status counts even if the body can't be read.
     """
     codings = response.headers.get("Content-Encoding")
     parts: list[bytes] = []
@@ -58,8 +58,8 @@ async def read(response: httpx.Response, limit: int) -> tuple[bytes, GatewayErro
 
 
 def _decompressor(codings: str) -> _Gunzip | None:
-    """What undoes these codings, None where there are none; raises InvalidAnswer for others than
-    were asked for.
+    """A decompressor for these codings, None if there are none. Raises InvalidAnswer for codings
+    that the request did not accept.
     """
     applied = [name for each in codings.split(",") if (name := each.strip().lower()) not in PLAIN]
     if not applied:
@@ -70,8 +70,8 @@ def _decompressor(codings: str) -> _Gunzip | None:
 
 
 class _Gunzip:
-    """Decompresses gzip of any number of members; of none, because a gateway or a cache in between
-    may announce gzip beside no body at all.
+    """Decompresses gzip with any number of members. There may be none, because some proxies and
+    caches announce gzip for an empty body.
     """
 
     def __init__(self) -> None:
@@ -80,15 +80,15 @@ class _Gunzip:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is lacking behind what came so far."""
+        """Whether the body may end here."""
         return self._member is None or self._member.eof
 
     def decompressed(self, chunk: bytes, most: int) -> Iterator[bytes]:
-        """The chunk's content in parts; no longer than it takes to see that it is more than `most`
-        bytes. Raises InvalidAnswer.
+        """The chunk's content in parts; stops when there are more than `most` bytes. Raises
+        InvalidAnswer.
         """
         for start in range(0, len(chunk), PIECE):
-            # All that comes behind a member is copied for it: of a piece, not of megabytes.
+            # zlib copies all that follows a member, so it gets a piece at a time, not megabytes.
             piece = chunk[start : start + PIECE]
             while piece and most >= 0:
                 if self.complete:
@@ -97,8 +97,7 @@ class _Gunzip:
                         raise InvalidAnswer("The backend's answer has too many parts.")
                     self._member = zlib.decompressobj(wbits=31)
                 try:
-                    # With one byte more than allowed, one that is too long differs from one that
-                    # just fits.
+                    # One byte more than allowed shows that a body is too long.
                     part = self._member.decompress(piece, most + 1)
                 except zlib.error:
                     raise InvalidAnswer("The backend's answer is not valid gzip.") from None

@@ -1,5 +1,5 @@
-"""Why a call failed, in a few words for those who run the gateway: never a value, a URL or a host,
-of which TLS errors are fond.
+"""Why a call failed, in a few words for the log. They never contain a value, a URL or a host, as
+messages of TLS errors often do.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def tls_reason(failure: ssl.SSLError) -> str:
 
 
 def lost(failure: httpx.TransportError) -> str:
-    """Why an answer was lost. Our transport names the exception that was met."""
+    """Why an answer was lost. Our transport's message is the name of the exception."""
     said = str(failure)
     if said in CLOSED:
         return "reset"

@@ -1,8 +1,8 @@
-"""A pool of connections for HTTP/1.1: each carries one request at a time, for one origin.
+"""A pool of connections for HTTP/1.1: each carries one request at a time, to one origin.
 
-A connection is used again only if its answer was read to its end, nothing else has come since, and
-it was not idle for long. Any other is closed at once: aborted, for a polite TLS farewell would keep
-a socket open for as long as the server likes.
+A connection is used again only if its answer was read to its end, no other byte has arrived since,
+and it was not idle for long. Any other connection is aborted, because a TLS shutdown would keep its
+socket open for as long as the server likes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.rest._tls import tls_context
 
 
 class Connections:
-    """At most `limit` sockets, for all origins together; who comes first is served first."""
+    """At most `limit` sockets, for all origins together. Requests wait for one in order."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Connections:
         connect_timeout: float | None,
         fresh: bool = False,
     ) -> Exchange:
-        """Send `request`, over a new connection if it is to be `fresh`; the answer, once its head
-        is there.
+        """Send `request` and return its answer when the head has arrived; `fresh` asks for a new
+        connection.
 
-        Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the answer was lost.
+        Raises httpx.ConnectError if nothing was sent, httpx.ReadError if the answer was lost.
         """
         await self._slots.acquire()
         try:
@@ -80,7 +80,7 @@ class Connections:
         return exchange
 
     async def aclose(self) -> None:
-        """Close every connection; exchanges under way are lost."""
+        """Close all connections; answers under way are lost."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -88,11 +88,10 @@ class Connections:
         closing = list(self._open)
         for connection in closing:
             connection.close("Closed")
-        # The event loop closes sockets in its next turns; whoever closes the loop after this must
-        # not come before it.
+        # The event loop closes sockets in its next iterations, and must not be closed before.
         await asyncio.gather(*(connection.gone.wait() for connection in closing))
 
-    # -- what connections say
+    # -- called by connections
 
     def put_back(self, connection: _Connection) -> None:
         self._slots.release()
@@ -110,14 +109,14 @@ class Connections:
     # --
 
     def _used(self, origin: Origin) -> _Connection | None:
-        """An idle connection that is still good, the one that was used last."""
+        """The usable idle connection that was used last."""
         for connection in reversed(self._idle):
             if connection.origin != origin:
                 continue
             if connection.usable(self._idle_time):
                 self._idle.remove(connection)
                 return connection
-            connection.close("Stale")  # which takes it, and only it, out of the list
+            connection.close("Stale")  # this removes it, and no other, from the list
         return None
 
     async def _connect(self, origin: Origin, seconds: float | None) -> _Connection:
@@ -131,7 +130,7 @@ class Connections:
             async with asyncio.timeout_at(ends):
                 *others, last = await self._addresses.of(host, peer.port)
                 for address in others:
-                    # One that does not answer leaves time for the next.
+                    # An address that does not answer leaves half of the time to the others.
                     patience = None if ends is None else (ends - loop.time()) / 2
                     with contextlib.suppress(OSError, httpx.ReadError):
                         async with asyncio.timeout(patience):
@@ -140,7 +139,7 @@ class Connections:
         except (OSError, UnicodeError, httpx.TransportError) as failure:
             # The name may have moved since it was looked up.
             self._addresses.forget(host, peer.port)
-            # In TLS, the proxy has no part.
+            # The proxy has no part in TLS.
             direct = self._proxy is None or isinstance(failure, ssl.SSLError)
             error = httpx.ConnectError if direct else ProxyError
             named = isinstance(failure, httpx.TransportError)
@@ -148,7 +147,7 @@ class Connections:
 
     async def _dial(self, origin: Origin, address: str, port: int) -> _Connection:
         if len(self._open) >= self._limit:
-            # Some are idle, for another origin: there are no more slots than sockets.
+            # There are as many slots as sockets, so an idle one holds this socket.
             self._idle[0].close("Crowded")
         connection = _Connection(self, origin)
         self._open.add(connection)
@@ -184,7 +183,7 @@ class Connections:
 
 
 class _Connection(asyncio.Protocol):
-    """One socket. While it has an exchange, it holds one of the pool's slots."""
+    """One socket. It holds one of the pool's slots while it has an exchange."""
 
     def __init__(self, pool: Connections, origin: Origin) -> None:
         self.origin = origin
@@ -203,11 +202,11 @@ class _Connection(asyncio.Protocol):
         return not self._closed and not self._transport.is_closing()
 
     def usable(self, idle: float) -> bool:
-        """Whether the next request may go over it; not if it has been idle for `idle` seconds."""
+        """Whether it can carry the next request: not if it has been idle for `idle` seconds."""
         return (
             self.open
             and self._loop.time() - self.idle_since < idle
-            # What has come and the event loop has not read yet: most likely, the server's farewell.
+            # Bytes that the event loop has not read yet are most likely the end of the connection.
             and not self._readable()
         )
 
@@ -217,7 +216,7 @@ class _Connection(asyncio.Protocol):
         return self._exchange
 
     def close(self, why: str) -> None:
-        """At once, whatever is on its way; the exchange, if any, fails."""
+        """Abort the connection; its exchange fails with `why`."""
         if self._closed:
             return
         self._closed = True
@@ -230,7 +229,7 @@ class _Connection(asyncio.Protocol):
         if exchange is not None and not exchange.over:
             exchange.fail(why)
 
-    # -- what the exchange says
+    # -- called by the exchange
 
     def _resume(self) -> None:
         if self._paused and not self._closed:
@@ -241,13 +240,13 @@ class _Connection(asyncio.Protocol):
         if self._exchange is exchange:
             self.close("Abandoned")
 
-    # -- what the event loop says
+    # -- called by the event loop
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._readable = _readable(transport.get_extra_info("socket").fileno())
         if self._closed:
-            self._transport.abort()  # nobody waits for it any more
+            self._transport.abort()  # its request was cancelled meanwhile
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -259,8 +258,7 @@ class _Connection(asyncio.Protocol):
             if exchange.flooded and not self._paused:
                 self._paused = True
                 self._transport.pause_reading()
-        # A server may answer before it has read the whole request; the rest of that would come
-        # ahead of the next one.
+        # If a server answers before it has read the whole request, the rest would precede the next.
         elif exchange.reusable and self.open and not self._transport.get_write_buffer_size():
             self._exchange = None
             self.idle_since = self._loop.time()
@@ -277,7 +275,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, failure: Exception | None) -> None:
         if self._exchange is not None and failure is None:
             self._exchange.finish()
-        # In TLS 1.3, a server refuses a client certificate only after its own handshake.
+        # With TLS 1.3, a server refuses a client certificate after the handshake.
         if isinstance(failure, ssl.SSLError):
             self.close(tls_reason(failure))
         else:
@@ -322,7 +320,7 @@ class _Opening(asyncio.Protocol):
 
 
 def _readable(descriptor: int) -> Callable[[], bool]:
-    """Says whether there is something to read, or to hear of the socket's end."""
+    """A function that returns whether the socket has bytes to read, or was closed."""
     if sys.platform == "win32":
         return lambda: bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()

@@ -1,8 +1,8 @@
-"""The addresses of a host, looked up in threads that nobody else waits for.
+"""The addresses of hosts, looked up in threads of their own.
 
-The system's resolver blocks a thread, and can't be interrupted. The event loop's own threads are
-few and everybody's: a host whose DNS hangs takes them all, one with each attempt to connect, and
-then no other host can be reached, long after the attempts have failed.
+The system's resolver blocks its thread and cannot be interrupted. The event loop has few threads
+for everything: if each attempt to connect to a host whose DNS hangs took one, soon no other host
+could be reached.
 """
 
 from __future__ import annotations
@@ -17,86 +17,81 @@ from typing import Final, NamedTuple
 import httpx
 
 LookUp = Callable[[str, int], Sequence[str]]
-"""The addresses of a host, one or more, in the order in which they are to be tried. It may block,
-and raises OSError, or UnicodeError where the name can't be one."""
+"""Returns at least one address of a host, in the order in which to try them. It may block, and
+raises OSError, or UnicodeError for an impossible name."""
 KEPT: Final = 5.0
-"""Seconds: as many connections as are opened in a burst need one answer. Never longer, for a
-failover moves a name within a minute, and what the system's resolver may keep comes on top."""
+"""Seconds: one answer serves a burst of connections. Not longer, because a failover moves a name
+within a minute, and the system's resolver may have a cache of its own."""
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """What the system says: its hosts file, then DNS, or whatever it is configured for."""
+    """Ask the system: its hosts file, then DNS, or as it is configured."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 class Addresses:
-    """At most one lookup is under way for a host and port, and all who ask meanwhile wait for it:
-    a host whose DNS hangs holds one thread, however often it is asked for.
+    """At most one lookup at a time for a host and port, shared by all callers: a host whose DNS
+    hangs holds one thread.
     """
 
     def __init__(self, look_up: LookUp = look_up, *, kept: float = KEPT) -> None:
-        """Answers are used again for `kept` seconds."""
+        """Answers are cached for `kept` seconds."""
         self._look_up = look_up
         self._seconds = kept
-        self._under_way: dict[_Place, asyncio.Future[_Outcome]] = {}
-        self._kept: dict[_Place, _Kept] = {}  # as many as settings name hosts
+        self._under_way: dict[_Key, asyncio.Future[_Outcome]] = {}
+        self._kept: dict[_Key, _Kept] = {}  # only hosts from the settings
 
     async def of(self, host: str, port: int) -> Sequence[str]:
-        """Raises httpx.ConnectError where none are found. May wait as long as the resolver does."""
+        """Raises httpx.ConnectError if there are none. Waits as long as the resolver does."""
         if _is_address(host):
             return (host,)
-        place = _Place(host, port)
-        kept = self._kept.get(place)
+        key = (host, port)
+        kept = self._kept.get(key)
         if kept is not None and asyncio.get_running_loop().time() < kept.until:
             return kept.addresses
-        # Who is cancelled, or has no more time, does not end it for the others.
-        match await asyncio.shield(self._under_way.get(place) or self._begin(place)):
+        # A caller that is cancelled must not end the lookup for the others.
+        match await asyncio.shield(self._under_way.get(key) or self._begin(key)):
             case Exception() as failure:
                 raise httpx.ConnectError(type(failure).__name__) from failure
             case addresses:
                 return addresses
 
     def forget(self, host: str, port: int) -> None:
-        """It can't be reached where it was said to be, and is looked up when next asked for."""
-        self._kept.pop(_Place(host, port), None)
+        """Drop the cached addresses, because the host could not be reached there."""
+        self._kept.pop((host, port), None)
 
     def close(self) -> None:
-        """Those who wait are told at once. The threads end when the resolver does, unheard."""
+        """Fail all lookups under way. Their threads end when the resolver returns."""
         for lookup in self._under_way.values():
             lookup.set_result(ConnectionAbortedError())
         self._under_way.clear()
 
-    def _begin(self, place: _Place) -> asyncio.Future[_Outcome]:
+    def _begin(self, key: _Key) -> asyncio.Future[_Outcome]:
         loop = asyncio.get_running_loop()
         lookup: asyncio.Future[_Outcome] = loop.create_future()
 
         def run() -> None:
-            outcome = _outcome(self._look_up, place)
+            outcome = _outcome(self._look_up, key)
             with contextlib.suppress(RuntimeError):  # the loop may be closed by now
-                loop.call_soon_threadsafe(self._end, place, lookup, outcome)
+                loop.call_soon_threadsafe(self._end, key, lookup, outcome)
 
         try:
-            # Not an executor's: those are waited for when the loop ends, or the interpreter.
+            # Not an executor's thread: the loop and the interpreter wait for those when they end.
             threading.Thread(target=run, name="look-up", daemon=True).start()
         except RuntimeError as failure:  # there are no more threads
             raise httpx.ConnectError(type(failure).__name__) from failure
-        self._under_way[place] = lookup
+        self._under_way[key] = lookup
         return lookup
 
-    def _end(self, place: _Place, lookup: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
+    def _end(self, key: _Key, lookup: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
         if lookup.done():
             return  # closed meanwhile
-        del self._under_way[place]
+        del self._under_way[key]
         if not isinstance(outcome, Exception):
             until = asyncio.get_running_loop().time() + self._seconds
-            self._kept[place] = _Kept(outcome, until)
+            self._kept[key] = _Kept(outcome, until)
         lookup.set_result(outcome)
-
-
-class _Place(NamedTuple):
-    host: str
-    port: int
 
 
 class _Kept(NamedTuple):
@@ -104,19 +99,21 @@ class _Kept(NamedTuple):
     until: float
 
 
-# A failure is a value: asyncio complains of an exception that nobody waits for any more.
+_Key = tuple[str, int]
+"""A host and a port."""
+# A failure is a value, because asyncio logs an exception that is never retrieved.
 _Outcome = Sequence[str] | Exception
 
 
-def _outcome(look_up: LookUp, place: _Place) -> _Outcome:
+def _outcome(look_up: LookUp, key: _Key) -> _Outcome:
     try:
-        return look_up(*place)
-    except Exception as failure:  # whatever it is, those who wait must hear of it
+        return look_up(*key)
+    except Exception as failure:  # any failure must reach those who wait
         return failure
 
 
 def _is_address(host: str) -> bool:
-    """Whether there is nothing to look up. An address with a scope is the system's to read."""
+    """Whether it needs no lookup. The system resolves an address with a scope."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):
             socket.inet_pton(family, host)

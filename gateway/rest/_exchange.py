@@ -1,7 +1,7 @@
-"""One answer of HTTP/1.1 as it comes in, within limits; httptools reads its grammar.
+"""One answer of HTTP/1.1 as it arrives, within limits; httptools parses the grammar.
 
-An exchange has a parser of its own, so nothing that came for one request can show up in the answer
-to another. Whatever is wrong with an answer is a ReadError: the request was sent.
+Each exchange has a parser of its own, so no byte of one answer can become part of another. Whatever
+is wrong with an answer is a ReadError, because the request was sent.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of names and values of an answer's headers, and of anything else that is not its body."""
+"""Bytes of an answer that are not its body: header names and values, and everything else."""
 MAX_HEADERS: Final = 128
 MAX_INTERIM: Final = 8
-"""Answers 1xx ahead of the one that counts."""
+"""Answers 1xx before the final one."""
 WINDOW: Final = 256 * 1024
-"""Bytes that may wait to be fetched, where no more are collected."""
+"""Bytes of a body that may wait for their reader, unless more are collected."""
 MAX_PIECES: Final = 16
-"""Pieces of the body that one read of the socket leaves as they are."""
+"""Pieces of a body from one read of the socket; more are joined."""
 BODILESS: Final = frozenset({204, 304})
 
 
 class _Refused(Exception):
-    """What came can be parsed, and is not taken."""
+    """The answer is HTTP, but not accepted here."""
 
 
 class Exchange(httpx.AsyncByteStream):
     """The answer to one request; as a stream, its body.
 
-    Of a success, up to `collect` bytes of the body are waited for before anything is handed over,
-    so that a body of usual size costs one turn of the event loop. With -1, and of any other answer,
-    all is handed over as it comes: its status may tell enough.
+    A 2xx is ready when its body is complete or has more than `collect` bytes, so that a body of
+    usual size costs one iteration of the event loop. With -1, and for any other status, it is ready
+    with its head, because the status may be all that matters.
     """
 
     def __init__(
         self, collect: int, *, resume: Callable[[], None], abandon: Callable[[Exchange], None]
     ) -> None:
         self.status = 0
-        """0 until all headers are there."""
+        """0 until the head is complete."""
         self.headers: list[tuple[bytes, bytes]] = []
         self.over = False
-        """Nothing more will come."""
+        """Whether no more bytes are expected."""
         self.complete = False
         self.reusable = False
-        """Whether the connection may be used again; decided by the end of the answer."""
+        """Whether the connection may be used again; known when the answer is over."""
         self._collect = collect
         self._resume = resume
         self._abandon = abandon
@@ -65,14 +65,14 @@ class Exchange(httpx.AsyncByteStream):
 
     @property
     def flooded(self) -> bool:
-        """More has come than is fetched: the server is to wait."""
+        """Whether so much waits for its reader that the socket should not be read."""
         return self._size - self._taken > max(self._collect, WINDOW)
 
     @property
     def _ready(self) -> bool:
         return self.over or (self.status > 0 and self._size - self._taken > self._collect)
 
-    # -- what the connection says
+    # -- called by the connection
 
     def feed(self, data: bytes) -> None:
         self._received += len(data)
@@ -80,23 +80,23 @@ class Exchange(httpx.AsyncByteStream):
         try:
             self._parser.feed_data(data)  # type: ignore[union-attr]  # there until it is over
         except (HttpParserError, HttpParserUpgrade) as error:
-            # Behind its end the answer is as good as before; what came there is nobody's.
+            # Bytes after a complete answer do not spoil it; they are dropped.
             self.reusable = False
             if not self.complete:
                 self.fail(type(error).__name__)
         else:
-            # Chunk extensions and half a head reach no callback. Even a chunk of one byte has no
-            # more than five bytes around it.
+            # No callback gets chunk extensions and incomplete heads, so they are counted here. A
+            # chunk of one byte has five bytes around it.
             if self._received - self._size > MAX_HEAD + 8 * self._size:
                 self.fail("HeadTooLong")
         if len(self._parts) > pieces + MAX_PIECES:
-            # A body of one-byte chunks must not take a list of objects that is larger than itself.
+            # For a body of one-byte chunks, the list would be larger than the body.
             self._parts[pieces:] = [b"".join(self._parts[pieces:])]
         if self._ready:
             self._wake()
 
     def finish(self) -> None:
-        """The server has closed the connection, which may be how it ends its answer."""
+        """The server closed the connection, which ends an answer without a length."""
         if self._until_closed and self._failure is None:
             self.complete = self.over = True
             self._wake()
@@ -111,11 +111,11 @@ class Exchange(httpx.AsyncByteStream):
 
     def _wake(self) -> None:
         if self.over:
-            self._parser = None  # the two hold each other
+            self._parser = None  # it has a reference to this object
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # -- what the parser says
+    # -- called by the parser
 
     def on_message_begin(self) -> None:
         if self.complete:
@@ -125,14 +125,14 @@ class Exchange(httpx.AsyncByteStream):
         self._head += len(name) + len(value)
         if self._head > MAX_HEAD or len(self.headers) == MAX_HEADERS:
             raise _Refused
-        if not self.status:  # else it is a trailer
+        if not self.status:  # otherwise it is a trailer
             self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()  # type: ignore[union-attr]
         if status < 200:
             self._interim += 1
-            # httptools itself stops at 101, after which comes another protocol.
+            # httptools stops at 101, because another protocol follows.
             if status < 100 or self._interim > MAX_INTERIM:
                 raise _Refused
             self.headers.clear()
@@ -141,9 +141,9 @@ class Exchange(httpx.AsyncByteStream):
         length = b"0"
         codings = 0
         for name, value in self.headers:
-            match len(name):  # which is told sooner than what they are called
+            match len(name):  # faster than comparing names
                 case 14 if name.lower() == b"content-length":
-                    # httptools refuses two of them, one beside a coding, and one that is no number.
+                    # httptools refuses two of them, one together with a coding, and non-numbers.
                     framed = True
                     length = value
                 case 17 if name.lower() == b"transfer-encoding":
@@ -152,7 +152,7 @@ class Exchange(httpx.AsyncByteStream):
                         raise _Refused
                     framed = True
         self._until_closed = not framed
-        # It has no body, and may get one all the same (RFC 9110, 8.6; of 304 it is another's).
+        # A 204 has no body, but some servers send one (RFC 9110, 8.6; a 304's length is another's).
         self._promises_more = status == 204 and (length != b"0" or codings > 0)
         if status >= 300:
             self._collect = -1
@@ -167,12 +167,10 @@ class Exchange(httpx.AsyncByteStream):
             self.complete = self.over = True
             self.reusable = not self._promises_more and self._parser.should_keep_alive()  # type: ignore[union-attr]
 
-    # -- what the caller asks
+    # -- called by the reader of the answer
 
     async def answered(self) -> None:
-        """Until the body is there, or as much of the answer as is handed over; raises ReadError
-        where not even a head came.
-        """
+        """Wait until the answer is ready; raises ReadError if there is no complete head."""
         while not self._ready:
             await self._more()
         if not self.status:
@@ -193,7 +191,7 @@ class Exchange(httpx.AsyncByteStream):
             await self._more()
 
     async def aclose(self) -> None:
-        """An answer that was not read to its end takes its connection along."""
+        """Close the connection, unless the answer was read to its end."""
         self._abandon(self)
 
     def _more(self) -> Awaitable[None]:

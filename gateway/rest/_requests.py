@@ -1,4 +1,4 @@
-"""The requests of one caller: what they carry, and nothing else."""
+"""The requests of one caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_BODY: Final = httpx.ByteStream(b"")
 
 
 class Requests:
-    """Makes requests that carry the caller's token and request id, and only these."""
+    """Makes requests that carry the caller's token and request id, and nothing else of it."""
 
     def __init__(self, base: BaseUrl, token: str | None, request_id: str) -> None:
         self._url = base.url

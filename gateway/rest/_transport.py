@@ -1,7 +1,7 @@
 """The production transport: httpx's transport interface over connections of our own.
 
-One request in, one request out: no cookies, redirects, proxies or netrc, no decompression, and
-nothing is ever sent twice. Whether a lost request is sent again is for the caller to say.
+It sends each request once, as it is: no cookies, redirects, netrc, decompression or retries. It
+reads no environment.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from gateway.rest._proxies import Origin, Proxy
 
 PORTS: Final = {"http": 80, "https": 443}
 IDLE: Final = 4.0
-"""Seconds; servers close idle connections after 5 (uvicorn, Node, Apache) or more, and a request
-that meets that is lost."""
+"""Seconds. Servers close idle connections after 5 (uvicorn, Node, Apache) or more, and lose a
+request that arrives at that moment."""
 UNREADABLE: Final = frozenset({"HEAD", "CONNECT"})
 """Methods whose answers have no body, whatever their headers say."""
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 COLLECT: Final = "collect"
-"""The extension of a request that says up to how many bytes of a success's body are to be waited
-for, so that they come in one piece, with the head; else each piece is handed over as it comes."""
+"""A request's extension: if a 2xx has a body of at most so many bytes, the response comes when all
+of it has arrived, in one piece. Without it, the response comes with the head."""
 FRESH: Final = "fresh"
-"""The extension of a request, true where it must not go over a connection that was used before."""
+"""A request's extension: true if it must not use a connection that was used before."""
 
 
 class HttpTransport(httpx.AsyncBaseTransport):
-    """Raises httpx.ConnectError where nothing was sent, httpx.ReadError where the connection or the
-    answer broke later; httpx.LocalProtocolError and UnsupportedProtocol for what it does not send.
+    """Raises httpx.ConnectError if nothing was sent, and httpx.ReadError if the connection or the
+    answer broke later; httpx.LocalProtocolError and UnsupportedProtocol for a request that it does
+    not send.
 
-    Of httpx's timeouts it knows `connect`; for the whole call, the caller sets one around it. A
-    response must be closed, unless it was read to its end.
+    Of httpx's timeouts it heeds `connect`; the caller limits the whole call. A response must be
+    closed, unless it was read to its end.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class HttpTransport(httpx.AsyncBaseTransport):
         proxy: Proxy | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`connections` bounds the sockets, idle ones included; `idle` is in seconds; `look_up`
-        runs in a thread; `proxy` is used for every request. `tls` is that of `tls_context`.
+        """At most `connections` sockets, idle ones included, which close after `idle` seconds.
+        `look_up` runs in a thread. `proxy` is for all requests. `tls` is made by `tls_context`.
         """
         self._proxy = proxy
         self._connections = Connections(
@@ -60,7 +61,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol("Neither http nor https.", request=request)
         origin = Origin(url.scheme, url.raw_host, url.port or PORTS[url.scheme])
         stream = request.stream
-        # A body that is there already needs no waiting for.
+        # httpx would read a body that is in memory asynchronously, too.
         body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
         exchange = await self._connections.exchange(
@@ -100,5 +101,5 @@ def _serialized(request: httpx.Request, body: bytes, proxy: Proxy | None) -> byt
         or (framed != [b"%d" % len(body)] and (framed or body))
         or request.method in UNREADABLE
     ):
-        raise httpx.LocalProtocolError("It can't be sent as it is.", request=request)
+        raise httpx.LocalProtocolError("The request can't be sent as it is.", request=request)
     return head + body

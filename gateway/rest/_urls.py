@@ -1,4 +1,4 @@
-"""URLs out of path templates: what is filled in can change neither the path nor the query."""
+"""URLs from path templates. No value can change the path that a template leads to, or the query."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_QUERY: Final = 65_536
 TO_QUOTE: Final = re.compile(r"[^A-Za-z0-9_.~-]")
 QUOTED: Final = {chr(code): quote_plus(chr(code)) for code in range(128)}
 Query = Mapping[str, str | int | Sequence[str]]
-"""Query parameters; one with several values is sent several times."""
+"""Query parameters; one with several values is repeated."""
 
 
 class BaseUrl:
-    """Where an API is, and the URLs below."""
+    """The base URL of an API."""
 
     def __init__(self, url: str) -> None:
         self.url = httpx.URL(url.rstrip("/"))
@@ -31,14 +31,14 @@ class BaseUrl:
         """The path and query of the template's URL, quoted. Raises InvalidAnswer for a value that
         would lead to another path than its own.
 
-        What callers send is checked before it comes here, so such a value is the backend's own.
+        Callers' values are checked before, so such a value is the backend's own.
         """
         for name, value in path.items():
             if not UID.fullmatch(value):
                 raise InvalidAnswer(f"The backend has a `{name}` that can't be asked for by it.")
         filled = template.format_map(path)
-        # httpx resolves dot segments, and so do servers: DELETE .../customer-groups/.. would delete
-        # the tenant. UID has no dot; this holds whatever becomes of UID.
+        # Servers resolve dot segments: DELETE .../customer-groups/.. would delete the tenant. UID
+        # allows no dot; this holds even if UID changes.
         if "/." in filled or filled.count("/") != template.count("/"):
             raise InvalidAnswer("An identifier would change the path of the REST call.")
         asked = _printed(query) if query else None
@@ -49,7 +49,7 @@ class BaseUrl:
 
 
 def _printed(query: Query) -> str:
-    """What urllib's `urlencode(query, doseq=True)` makes of it, in a third of the time.
+    """The same as urllib's `urlencode(query, doseq=True)`, in a third of the time.
 
     >>> _printed({"limit": 21, "sort": ["name asc", "id asc"]})
     'limit=21&sort=name+asc&sort=id+asc'

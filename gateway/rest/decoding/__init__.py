@@ -1,5 +1,5 @@
-"""Tolerant decoding: JSON to structs, whole where it is as agreed and leaf by leaf where it is not;
-and JSON repair ahead of that. It knows no customer.
+"""Tolerant decoding: JSON to structs, as a whole if it is valid, else leaf by leaf after JSON
+repair. It knows no customer.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
-"""Bytes to records: strict and fast where the answer is as agreed, leaf by leaf where it is not.
+"""Bytes to records: strict and fast for valid answers, leaf by leaf for others.
 
 Upstreams leave out required fields, send null for lists, and add enum values. None of that may
-cost more than the leaf it happens in. So a body is decoded as a whole first; only if that fails is
-each row looked at on its own, and in a broken row each field:
+cost more than the leaf it happens in. So a body is decoded as a whole first. If that fails, each
+row is decoded by itself, and each field of a broken row:
 
-- a wrong type where null may stand: the leaf holds an InvalidAnswer, which becomes that leaf's
-  error;
-- a wrong type in a list, or a list element that can't be kept: the list goes without it, with an
-  Omission;
-- no identifier (or, for a group, no name): the row can't be kept: None in its place, and an
-  Omission.
+- A wrong type in a nullable leaf: the leaf holds an InvalidAnswer, which becomes its error.
+- A wrong type in place of a list, or a list element that can't be decoded: it is left out of the
+  list, with an Omission.
+- No identifier, or another required field is missing: None in place of the row, and an Omission.
 """
 
 from __future__ import annotations
@@ -39,11 +37,11 @@ from gateway.rest.decoding._tolerant import (
 RecordT = TypeVar("RecordT", bound=Decoded)
 ItemT = TypeVar("ItemT")
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-"""What an upstream has counted, as far as it can be shown."""
+"""An upstream's count, within the range of GraphQL's Int."""
 
 
 class RowDecoder(Generic[RecordT]):
-    """Decodes rows of one kind, each as far as it can be understood."""
+    """Decodes rows of one type, each as far as possible."""
 
     def __init__(self, row: type[RecordT]) -> None:
         self._strict = msgspec.json.Decoder(row)
@@ -51,11 +49,11 @@ class RowDecoder(Generic[RecordT]):
         self._instants = holds_instants(row)
 
     def one(self, body: bytes) -> RecordT:
-        """The record in `body`; raises InvalidAnswer where it has no identifier or is no object."""
+        """The record in `body`; raises InvalidAnswer if that lacks a required field."""
         if not (self._instants and has_finer_instants(body)):
             try:
                 return self._strict.decode(body)
-            except _NOT_AS_AGREED:
+            except _INVALID:
                 pass
         try:
             given, found = readable(body)
@@ -69,13 +67,13 @@ class RowDecoder(Generic[RecordT]):
 
 
 class Listing(Struct, Generic[ItemT], frozen=True):
-    """One page of a list as an upstream answers it; adapters add what it says of paging."""
+    """One page of an upstream's list; adapters add the fields of paging."""
 
     rows: list[ItemT] | None
 
 
 class ListingDecoder(Generic[RecordT]):
-    """Decodes pages: as a whole, and row by row where that fails."""
+    """Decodes pages: as a whole, or row by row if that fails."""
 
     def __init__(self, listing: Any, row: type[RecordT]) -> None:
         """`listing` is the adapter's generic subclass of Listing."""
@@ -87,15 +85,15 @@ class ListingDecoder(Generic[RecordT]):
         self._instants = holds_instants(row)
 
     def decode(self, body: bytes) -> tuple[Any, list[RecordT | None], list[Omission]]:
-        """The listing itself, its rows (None for one that can't be kept), and what was left out.
+        """The listing, its rows (None for one that can't be decoded), and the omissions.
 
-        A leaf of the listing may hold its InvalidAnswer. Its rows are None where it has null for
-        them, which is no omission as long as there should be none.
+        A leaf of the listing may hold an InvalidAnswer. `listing.rows` is None if the upstream sent
+        null, which is valid for an empty list.
         """
         if not (self._instants and has_finer_instants(body)):
             try:
                 listing = self._strict.decode(body)
-            except _NOT_AS_AGREED:
+            except _INVALID:
                 pass
             else:
                 rows = listing.rows or []
@@ -112,12 +110,12 @@ class ListingDecoder(Generic[RecordT]):
             given, found = readable(body)
             shell = self._listing.shell(given)
             parts = [] if shell.rows == NULL else elements(shell.rows)
-        except (msgspec.ValidationError, TypeError):  # it is no object, or has none of that name
+        except (msgspec.ValidationError, TypeError):  # it is no object, or has no such member
             raise InvalidAnswer("The backend's answer is not a page of a list.") from None
         except TooMany:
             raise InvalidAnswer(_TOO_MANY) from None
         if parts:
-            shell.rows = EMPTY_LIST  # they are not the listing's to look into
+            shell.rows = EMPTY_LIST  # the rows are decoded below
         listing = self._listing.made_of(shell, "", found)
         rows: list[RecordT | None] = []
         for number, row in enumerate(parts):
@@ -134,11 +132,11 @@ class ListingDecoder(Generic[RecordT]):
 
 
 def holds_instants(kind: Any) -> bool:
-    """Whether a type, or one that is part of it, is that of an instant."""
+    """Whether a type is, or contains, that of an instant."""
     if isinstance(kind, type) and issubclass(kind, Struct):
         return any(holds_instants(field.type) for field in structs.fields(kind))
     return kind is datetime or any(map(holds_instants, get_args(kind)))
 
 
-_NOT_AS_AGREED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_INVALID: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TOO_MANY: Final = "The backend's answer has more rows than a page can have."

@@ -1,10 +1,9 @@
-"""Text that is JSON but for what some serializers get wrong, made such that each mistake costs only
-the value it stands in.
+"""Repairs three mistakes of serializers, so that each costs only the value it is in.
 
-Halves of surrogate pairs, such as a cut emoji leaves behind, bytes that are not UTF-8, and numbers
-that JSON has no words for: msgspec takes none of them for JSON, wherever in an answer they are. All
-of this is done by the text, in one go each: an answer may be megabytes of such mistakes. So no
-pattern here has a part that repeats.
+They are halves of surrogate pairs (of a cut emoji), bytes that are not UTF-8, and numbers that JSON
+does not have (NaN, Infinity). msgspec refuses the whole answer for any of them. An answer may be
+megabytes of such mistakes, so each is repaired in one pass over the text, and no pattern here has a
+part that repeats.
 """
 
 from __future__ import annotations
@@ -14,37 +13,36 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 MOST_REPAIRED: Final = 10_000
-"""Halves of pairs, or words for no number, looked at in one text; with more it is no JSON."""
+"""Repairs of each kind in one text; if it needs more, it is not JSON."""
 _PERHAPS_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF: Final = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
 _NO_NUMBER: Final = re.compile(rb"NaN|Infinity")
 _BACKSLASH: Final = rb"\\"
-"""As JSON writes it; without these, whatever follows a backslash is what it escapes."""
+"""A backslash in a JSON string. Without these, a backslash escapes whatever follows it."""
 _QUOTE: Final = rb"\""
 _NO_UTF_8: Final = b"\xff\xff"
-"""As long as the two above, and in no text."""
-
+"""As long as the two above, and never valid UTF-8."""
 
 BYTES: Final = "bytes that are not UTF-8"
 HALVES: Final = "half of a surrogate pair"
 UNKNOWN: Final = "\ufffd"
 _MARKS: Final = [chr(code) for code in range(0xFDD0, 0xFDF0)]
-"""Noncharacters: no text has them, or if one does, not all of them."""
+"""Noncharacters: hardly any text has one, and none has all."""
 
 
 class Lost(NamedTuple):
-    """What stands for characters that a body has lost."""
+    """Characters that a body has lost."""
 
     mark: str
-    """In place of each; nothing else in the body is like it."""
+    """The character in place of each; the body has it nowhere else."""
     how: str
     """How they were lost."""
 
 
 def with_whole_characters(body: bytes) -> tuple[bytes, Lost | None]:
-    r"""`body` with a mark for each character that is not whole; None where all are.
+    r"""`body` with a mark in place of each broken character; None if there are none.
 
     >>> body, lost = with_whole_characters(b'"J\xf8rgen \\ud83d"')
     >>> body.decode().replace(lost.mark, "#"), lost.how
@@ -57,7 +55,7 @@ def with_whole_characters(body: bytes) -> tuple[bytes, Lost | None]:
     except UnicodeDecodeError:
         how.append(BYTES)
         mark, known = _marks(body)
-        # What the backend itself shows as unknown was not lost here.
+        # A U+FFFD that the backend sent itself is not one that was lost here.
         body = body.replace(UNKNOWN.encode(), known.encode())
         text = body.decode(errors="replace").replace(UNKNOWN, mark)
         body = text.replace(known, UNKNOWN).encode()
@@ -73,7 +71,7 @@ def with_whole_characters(body: bytes) -> tuple[bytes, Lost | None]:
 
 
 def _marks(body: bytes) -> tuple[str, str]:
-    """Two characters that are not in the body; U+FFFD where there are none."""
+    """Two characters that are not in the body; U+FFFD if there are none."""
     text = body.lower()
     unused = (
         mark for mark in _MARKS if mark.encode() not in body and b"\\u%04x" % ord(mark) not in text
@@ -82,7 +80,7 @@ def _marks(body: bytes) -> tuple[str, str]:
 
 
 def with_json_numbers(body: bytes) -> bytes:
-    """NaN and Infinity as numbers beyond every range, where they are not what a string says.
+    """`body` with NaN and Infinity, outside of strings, as numbers beyond every range.
 
     >>> with_json_numbers(b'[NaN,"NaN",-Infinity]')
     b'[1e999,"NaN",-1e999]'

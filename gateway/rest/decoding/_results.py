@@ -1,4 +1,4 @@
-"""What tolerant decoding makes: whole structs, and those of which a part could not be kept."""
+"""The results of tolerant decoding."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from gateway.errors import InvalidAnswer
 
 
 class Decoded(Struct, frozen=True, kw_only=True):
-    """The base of what is decoded."""
+    """The base of the structs that are decoded."""
 
     sound: ClassVar[bool] = False
-    """Whether every field is known to hold what its type says: nobody need look again."""
+    """Whether every field holds a value of its type, so that no reader need check."""
 
 
 class Omission(Struct, frozen=True):
-    """A part of an answer that could not be kept, in a place where null can't stand; `where` is its
+    """A part of an answer that was left out, because null can't be in its place. `where` is its
     JSON path.
     """
 
     where: str
     problem: str
     parts: int = 1
-    """For how many parts it stands."""
+    """How many omissions it stands for."""
 
     @property
     def failure(self) -> InvalidAnswer:
@@ -32,20 +32,20 @@ class Omission(Struct, frozen=True):
 
 
 class Repaired:
-    """A leaf that is not quite what the upstream has: whoever saves it back destroys what that is.
-    `how` says what was lost, and is shown to clients.
+    """A leaf that differs from the upstream's: whoever saves it back destroys the original. `how`
+    says what was lost, and is shown to clients.
     """
 
     how = ""
 
 
 class RepairedText(Repaired, str):
-    """With U+FFFD in place of each character that was lost."""
+    """Text with U+FFFD in place of each lost character."""
 
 
 class RepairedList(Repaired, list[Any]):
-    """JSON of any kind, with such a text in it."""
+    """A list with such a text in it."""
 
 
 class RepairedTable(Repaired, dict[str, Any]):
-    """The same."""
+    """An object with such a text in it."""

@@ -1,8 +1,7 @@
-"""What can be kept of JSON that is not as agreed.
+"""Decodes JSON that is partly invalid, as far as possible.
 
-Whatever is wrong with an answer, finding that out must not hold up everybody else: lists have a
-largest length, and what is looked at by itself is counted. Until then it is bytes, which take
-neither time nor memory.
+No answer may hold up other requests, whatever is wrong with it. So lists have a largest length, and
+the values that are decoded by themselves are counted. All others remain bytes (msgspec's Raw).
 """
 
 from __future__ import annotations
@@ -46,16 +45,16 @@ StructT = TypeVar("StructT", bound=Struct)
 RepairedT = TypeVar("RepairedT", bound=Repaired)
 
 LONGEST: Final = 10_000
-"""Rows of one page: no setting asks for more, but an upstream may ignore what it is asked for. No
-list in a row has more elements, either.
+"""Rows of one page. No setting asks for more, but an upstream may ignore the page size. The same
+holds for the elements of a list in a row.
 """
 MOST_LOOKS: Final = 200_000
-"""Values of one answer that are looked at by themselves, each failure counted as `FAILURE`. That
-has room for 2,000 customers that are read whole and are broken each, and takes 30 to 60 ms.
+"""Values of one answer that are decoded by themselves; a failure counts as `FAILURE` values. They
+take 30 to 60 ms, and are enough for 2,000 broken customers.
 """
 FAILURE: Final = 10
 MOST_OMISSIONS: Final = 200
-"""Omissions of one answer. Where there are more, the last one counts them."""
+"""Omissions of one answer. If there are more, the last one has their number."""
 
 NO_JSON: Final = "The backend's answer is not JSON."
 NULL: Final = Raw(b"null")
@@ -64,11 +63,11 @@ EMPTY_TEXT: Final = Raw(b'""')
 
 
 FINE: Final = re.compile(rb"\.\d{7}")
-"""Of an instant that is told to more than microseconds."""
+"""The fraction of an instant that is more precise than microseconds."""
 ENOUGH_TO_TELL: Final = 1_024
-"""Bytes of a body: an API that writes such instants writes them everywhere."""
+"""Bytes of a body that are searched: an API that writes such instants writes them everywhere."""
 ROUNDED_UP: Final = rb"\.\d{3}999[5-9]"
-"""Of one that msgspec, which rounds it to microseconds, makes one of the next millisecond."""
+"""The fraction of an instant that msgspec would round to one of the next millisecond."""
 _ROUNDED_UP: Final = re.compile(ROUNDED_UP)
 _INSTANT: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -77,28 +76,28 @@ _NUMBER: Final = re.compile(rb"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?")
 
 
 def has_finer_instants(body: bytes) -> bool:
-    """Whether there are instants in it that msgspec would round up."""
+    """Whether `body` has instants that msgspec would round up."""
     return FINE.search(body, 0, ENOUGH_TO_TELL) is not None and _ROUNDED_UP.search(body) is not None
 
 
 def readable(body: bytes) -> tuple[Raw, Findings]:
-    """`body`, made such that any part of it can be decoded by itself, and where to note what is
-    found in it; raises InvalidAnswer where it is not JSON.
+    """`body` after JSON repair, so that any part can be decoded by itself, and its Findings. Raises
+    InvalidAnswer if it is not JSON.
     """
     body, lost = with_whole_characters(body)
-    for mend in (with_json_numbers, None):
+    for repair in (with_json_numbers, None):
         try:
             found = Findings(lost, finer=has_finer_instants(body))
             return msgspec.json.decode(body, type=Raw), found
         except msgspec.DecodeError:
-            if mend is None:
+            if repair is None:
                 break
-            body = mend(body)
+            body = repair(body)
     raise InvalidAnswer(NO_JSON)
 
 
 class Unusable(Exception):
-    """An object lacks what its record can't be without."""
+    """An object lacks a required field."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(where, problem)
@@ -106,18 +105,20 @@ class Unusable(Exception):
 
 
 class Exhausted(Exception):
-    """So much was looked at by itself that no more is, whatever the next value is like."""
+    """`MOST_LOOKS` values were decoded by themselves."""
 
 
 class TooMany(Exception):
-    """A list is longer than any is to be."""
+    """A list has more than `LONGEST` elements."""
 
 
 class Findings:
-    """What was found wrong in one answer, and how much more may be looked for."""
+    """The omissions of one answer, its lost characters, and how many more values may be decoded by
+    themselves.
+    """
 
     def __init__(self, lost: Lost | None, *, finer: bool) -> None:
-        """`finer`: there are instants that msgspec would round up."""
+        """`finer` says whether there are instants that msgspec would round up."""
         self.omissions: list[Omission] = []
         self._left = MOST_LOOKS
         self._lost = lost
@@ -125,17 +126,17 @@ class Findings:
         self._odd = re.compile(b"|".join(odd)) if odd else None
 
     def odd(self, given: Raw) -> bool:
-        """Whether there may be something in it that msgspec makes the wrong value of."""
+        """Whether it may contain something that msgspec decodes as a wrong value."""
         return self._odd is not None and self._odd.search(given) is not None
 
     def text(self, value: str) -> str:
-        """It with U+FFFD for what was lost of it."""
+        """`value` with U+FFFD in place of lost characters."""
         if self._lost is None or self._lost.mark not in value:
             return value
         return self._repaired(RepairedText(value.replace(self._lost.mark, UNKNOWN)))
 
     def json(self, given: Raw) -> object:
-        """Any JSON, the same; raises ValidationError."""
+        """Any JSON, with U+FFFD in place of lost characters. Raises ValidationError."""
         mark = None if self._lost is None else self._lost.mark.encode()
         content = bytes(given)
         if mark is None or mark not in content:
@@ -149,12 +150,12 @@ class Findings:
                 return self._repaired(RepairedTable(table))
 
     def _repaired(self, value: RepairedT) -> RepairedT:
-        assert self._lost is not None  # noqa: S101  # or there would be nothing to mend
+        assert self._lost is not None  # noqa: S101  # the callers have looked
         value.how = f"The backend sent {self._lost.how}; U+FFFD stands for each."
         return value
 
     def spend(self, looks: int) -> None:
-        """Raises Exhausted where so many are not left."""
+        """Raises Exhausted if fewer are left."""
         self._left -= looks
         if self._left < 0:
             raise Exhausted
@@ -168,9 +169,9 @@ class Findings:
 
 
 class Kind(Generic[StructT]):
-    """Objects of one kind, to be read as far as they can be understood.
+    """Decodes objects of one type, each as far as possible.
 
-    Its parts are made when something is broken for the first time.
+    Its parts are made when the first broken object is decoded.
     """
 
     def __init__(self, kind: type[StructT]) -> None:
@@ -186,14 +187,14 @@ class Kind(Generic[StructT]):
 
     @cached_property
     def _shell(self) -> msgspec.json.Decoder[Any]:
-        """Has the object's members as bytes, None for absent ones, and no others."""
+        """Decodes an object to its members as bytes, None for those that are absent."""
         names = {member.name: member.called for member in self._members}
         fields = [(name, Raw, cast("Raw", None)) for name in names]
         return msgspec.json.Decoder(msgspec.defstruct("Shell", fields, rename=names))
 
     @cached_property
-    def _unsound(self) -> type[StructT]:
-        """For a record of which a leaf, or one in a record within it, holds its error.
+    def _partial(self) -> type[StructT]:
+        """The type of a record in which a leaf holds an error, at any depth.
 
         Once that is raised, the error leads to whoever had the record in hand, and so back to
         itself.
@@ -222,12 +223,12 @@ class Kind(Generic[StructT]):
         return self.made_of(shell, where, found)
 
     def shell(self, given: Raw) -> Any:
-        """Raises ValidationError where it is no object."""
+        """Raises ValidationError if it is no object."""
         return self._shell.decode(given)
 
     def made_of(self, shell: Any, where: str, found: Findings) -> StructT:
         fields: dict[str, object] = {}
-        sound = True
+        valid = True
         for member, given in zip(self._members, structs.astuple(shell), strict=True):
             if given is None:
                 if member.required:
@@ -241,7 +242,7 @@ class Kind(Generic[StructT]):
             else:
                 if found.odd(given):
                     kept = member.look_closer(kept, given, path, found)
-                sound = sound and _is_sound(kept)
+                valid = valid and _is_valid(kept)
                 fields[member.name] = kept
                 continue
             found.spend(FAILURE)
@@ -252,14 +253,14 @@ class Kind(Generic[StructT]):
             if member.required:
                 raise Unusable(where, f"`{member.called}` is {_name(given)}.")
             kept = member.look_into(given, problem, path, found)
-            sound = sound and _is_sound(kept)
+            valid = valid and _is_valid(kept)
             fields[member.name] = kept
         found.spend(len(fields))
-        return (self._kind if sound else self._unsound)(**fields)
+        return (self._kind if valid else self._partial)(**fields)
 
 
 class _Member:
-    """A field of a kind: how its value is read, and what can be kept of a broken one."""
+    """A field: decodes its value, and a broken one as far as possible."""
 
     def __init__(self, field: structs.FieldInfo) -> None:
         self.name, self.called = field.name, field.encode_name
@@ -282,7 +283,7 @@ class _Member:
                 pass
 
     def look_closer(self, value: object, given: Raw, where: str, found: Findings) -> object:
-        """What is to be kept in place of `value`, which msgspec has made of something odd."""
+        """The right value in place of `value`, which msgspec decoded from something odd."""
         match value:
             case str():
                 return found.text(value)
@@ -294,7 +295,7 @@ class _Member:
                 return value
 
     def look_into(self, given: Raw, problem: str, where: str, found: Findings) -> object:
-        """What can be kept of a value with this problem; the leaf's error where nothing can."""
+        """As much of an invalid value as can be decoded; else an error, which says the problem."""
         if self._is_list:
             return self._list(given, where, found)
         if self._is_table and _name(given) == "an object":
@@ -306,7 +307,7 @@ class _Member:
                 problem = unusable.problem
         elif self._is_instant:
             if given == EMPTY_TEXT:
-                return None  # no instant is written so; it can only mean "none"
+                return None  # it can only mean "none"
             if (instant := self._instant(given)) is not None:
                 return instant
         elif self._is_integer and (integer := _integer(given)) is not None:
@@ -315,8 +316,8 @@ class _Member:
         return _not_shown(problem)
 
     def _instant(self, given: Raw) -> object | None:
-        """Any instant of RFC 3339 that Python can hold: cut to microseconds, and a leap second as
-        the last microsecond ahead of it.
+        """Any instant of RFC 3339 that Python can represent: cut to microseconds, and a leap second
+        as the last microsecond before it.
         """
         text = _TEXT.decode(given) if _name(given) == "a string" else ""
         written = _INSTANT.fullmatch(text)
@@ -367,10 +368,10 @@ _LIST: Final = msgspec.json.Decoder(list[Raw])
 
 @cache
 def _not_too_long() -> msgspec.json.Decoder[Any]:
-    """Takes lists of at most `LONGEST`.
+    """Decodes lists of at most `LONGEST` elements.
 
-    It finds out at the first element too many, by taking the list for an object without names; of
-    a list, msgspec says at its end that it is too long.
+    It decodes a list as a struct without names, because then msgspec stops at the first element too
+    many. It would decode a list to its end before refusing it.
     """
     fields = [(f"_{number}", Raw, cast("Raw", None)) for number in range(LONGEST)]
     return msgspec.json.Decoder(
@@ -379,9 +380,9 @@ def _not_too_long() -> msgspec.json.Decoder[Any]:
 
 
 def elements(given: Raw) -> list[Raw]:
-    """The elements of a list; raises TooMany, and ValidationError where it is none."""
+    """The elements of a list; raises TooMany, or ValidationError if it is no list."""
     if len(given) <= 2 * LONGEST or _name(given) != "a list":
-        return _LIST.decode(given)  # it has no room for too many
+        return _LIST.decode(given)  # it is too short for too many
     try:
         found = _not_too_long().decode(given)
     except msgspec.ValidationError:
@@ -390,7 +391,7 @@ def elements(given: Raw) -> list[Raw]:
 
 
 def _table(given: Raw, found: Findings) -> object:
-    """JSON of any kind by name; in place of what can't be shown, its error."""
+    """An object with any JSON as values; a value that can't be decoded is an error."""
     members = _TABLE.decode(given)
     if len(members) > LONGEST:
         return _not_shown(f"It is an object of more than {LONGEST} members.")
@@ -406,7 +407,7 @@ def _table(given: Raw, found: Findings) -> object:
 
 
 def _integer(given: Raw) -> bytes | None:
-    """The integer that is written as another number, such as `1000.0` or `1e3`."""
+    """The digits of an integer that is written as `1000.0` or `1e3`."""
     content = bytes(given)
     if not _NUMBER.fullmatch(content):
         return None
@@ -418,16 +419,16 @@ def _not_shown(problem: str) -> InvalidAnswer:
     return InvalidAnswer(f"The backend sent a value that can't be shown here: {problem}")
 
 
-def _is_sound(value: object) -> bool:
+def _is_valid(value: object) -> bool:
     match value:
         case InvalidAnswer() | Repaired():
             return False
         case Decoded():
             return value.sound
         case tuple():
-            return all(map(_is_sound, value))
+            return all(map(_is_valid, value))
         case dict():
-            return all(map(_is_sound, (*value, *value.values())))
+            return all(map(_is_valid, (*value, *value.values())))
         case _:
             return True
 
