@@ -5,6 +5,7 @@ customers.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from gateway.backends.commercetools.capabilities import (
@@ -31,7 +32,6 @@ from gateway.backends.commercetools.lists import (
 from gateway.backends.commercetools.members import MemberEditor, read_customers
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
-from gateway.backends.confirming import PROMISED, contradicted
 from gateway.backends.lists.lookups import GroupDirectory
 from gateway.backends.lists.pages import AnsweredPage
 from gateway.backends.lists.side_by_side import side_by_side
@@ -50,9 +50,9 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.backends.wire import per_selection
+from gateway.backends.writes import PROMISED, contradicted, look, require_empty
 from gateway.errors import (
     GatewayError,
-    GroupNotEmpty,
     InvalidAnswer,
     NotFound,
     OutcomeUnknown,
@@ -60,7 +60,7 @@ from gateway.errors import (
     Unsupported,
 )
 from gateway.records import Customer, CustomerGroup, Page, Repaired
-from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
+from gateway.rest import Answer, Upstream, unreadable
 from gateway.settings import Commercetools as CommercetoolsSettings
 
 GROUPS: Final = "/{projectKey}/customer-groups"
@@ -79,21 +79,12 @@ class Commercetools:
     ) -> None:
         """`project` is the projectKey; without it, the tenant's uid is."""
         self.bearer_header = settings.bearer_header
-        self._upstream = upstream
-        self._settings = settings
-        self._project = project
+        self.upstream = upstream
+        self.settings = settings
+        self.project = project
 
     def connect(self, caller: Caller) -> CommercetoolsBackend:
-        project = self._project or caller.tenant_uid
-        upstream = self._upstream.connect(caller)
-        return CommercetoolsBackend(
-            upstream,
-            caller.tenant_uid,
-            project,
-            self._settings,
-            decoders=(decoders if caller.accepted else CommercetoolsDecoders)(caller.selected),
-            directory=GroupDirectory(MAX_LIMIT, remembers=caller.answers is not None),
-        )
+        return CommercetoolsBackend(self, caller)
 
 
 class CommercetoolsBackend:
@@ -103,28 +94,19 @@ class CommercetoolsBackend:
     capabilities: Final = CAPABILITIES
     costs: Final = CommercetoolsCosts()
 
-    def __init__(
-        self,
-        upstream: CallerUpstream,
-        tenant_uid: str,
-        project: str,
-        settings: CommercetoolsSettings,
-        *,
-        decoders: CommercetoolsDecoders,
-        directory: GroupDirectory,
-    ) -> None:
-        self._upstream = upstream
-        self._decoders = decoders
-        self._tenant = tenant_uid
-        self._project = project
-        self._settings = settings
-        self._directory = directory
+    def __init__(self, api: Commercetools, caller: Caller) -> None:
+        self._settings = api.settings
+        self._upstream = api.upstream.connect(caller)
+        self._tenant = caller.tenant_uid
+        self._project = api.project or caller.tenant_uid
+        self._decoders = (decoders if caller.accepted else CommercetoolsDecoders)(caller.selected)
+        self._directory = GroupDirectory(MAX_LIMIT, remembers=caller.answers is not None)
         self._groups = RemoteList(
-            upstream=upstream,
+            upstream=self._upstream,
             template=GROUPS,
             path=self._path(),
-            decoder=decoders.groups,
-            record=lambda row: decoders.group_record(row, tenant_uid),
+            decoder=self._decoders.groups,
+            record=partial(self._decoders.group_record, tenant_uid=self._tenant),
             sorts=GROUP_SORTS,
             names_only=True,
         )
@@ -143,14 +125,14 @@ class CommercetoolsBackend:
         uids = [ref.uid for ref in refs if isinstance(ref, ById)]
         keys = [ref for ref in refs if isinstance(ref, ByKey)]
         groups = await self._directory.look_up(uids, self)
-        by_key = await side_by_side(self._look(ref, self._decoders) for ref in keys)
+        by_key = await side_by_side(look(self._get(ref, self._decoders)) for ref in keys)
         found: dict[GroupRef, CustomerGroup | GatewayError] = {
             ref: group for ref, group in zip(keys, by_key, strict=True) if group is not None
         }
         return found | {ById(uid): group for uid, group in groups.items()}
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
-        return await self._look(ById(uid), self._decoders)
+        return await look(self._get(ById(uid), self._decoders))
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         offset = index * MAX_LIMIT
@@ -160,16 +142,6 @@ class CommercetoolsBackend:
         ends = len(found.rows) < MAX_LIMIT and not found.cut
         total = end if ends else max(found.total or 0, end + 1)
         return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.omissions)
-
-    async def _look(
-        self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE
-    ) -> CustomerGroup | GatewayError | None:
-        try:
-            return await self._get(ref, decoders)
-        except NotFound:
-            return None
-        except GatewayError as failure:
-            return failure
 
     async def _get(self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
         template, path = self._address(ref)
@@ -182,10 +154,9 @@ class CommercetoolsBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        directory = self._directory
         page = await self._groups.window(window, order)
         if page.total:
-            directory.count(page.total)
+            self._directory.count(page.total)
         return page
 
     async def list_members(
@@ -222,7 +193,7 @@ class CommercetoolsBackend:
         except OutcomeUnknown:
             # A key tells whether the group was made; without one a second look could find
             # another's.
-            found = None if draft.key is None else await self._look(ByKey(draft.key))
+            found = None if draft.key is None else await look(self._get(ByKey(draft.key)))
             if isinstance(found, CustomerGroup) and wanted.shown_by(found):
                 return found
             raise
@@ -251,7 +222,7 @@ class CommercetoolsBackend:
                 raise contradicted()
             return made
         except OutcomeUnknown:
-            now = None if after is None else await self._look(after)
+            now = None if after is None else await look(self._get(after))
             if isinstance(now, CustomerGroup) and wanted.shown_by(now):
                 return now
             raise
@@ -266,10 +237,7 @@ class CommercetoolsBackend:
         ref, version = await self._meant(group, expected_revision)
         if only_if_empty:
             ref = ById(await self._uid(ref))
-            # Not the total alone, which is an estimate.
-            members = await self.list_members(ref, Window(size=1))
-            if members.rows or members.omissions or members.total != 0:
-                raise GroupNotEmpty("The group has members, or may have: it was kept.")
+            require_empty(await self.list_members(ref, Window(size=1)))
         template, path = self._address(ref)
 
         async def delete(version: int) -> Answer:
@@ -284,7 +252,7 @@ class CommercetoolsBackend:
                 raise contradicted()
             return gone.uid
         except OutcomeUnknown:
-            if isinstance(ref, ById) and await self._look(ref) is None:
+            if isinstance(ref, ById) and await look(self._get(ref)) is None:
                 return ref.uid
             raise
 
@@ -316,7 +284,7 @@ class CommercetoolsBackend:
             answer = await write(version)
             if code(answer) != "ConcurrentModification":
                 return self._accepted(answer)
-            now = await self._look(ref)
+            now = await look(self._get(ref))
             if now is None:
                 raise NotFound("There is no such customer group.")
             if not (again and isinstance(now, CustomerGroup)):

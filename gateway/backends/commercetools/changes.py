@@ -9,7 +9,6 @@ from typing import Final, assert_never
 
 from msgspec import UNSET, UnsetType
 
-from gateway.backends.confirming import same_name
 from gateway.backends.port import (
     CustomFieldsDraft,
     GroupChange,
@@ -19,6 +18,7 @@ from gateway.backends.port import (
     SetCustomType,
     SetKey,
 )
+from gateway.backends.writes import same_name
 from gateway.errors import GatewayError, InvalidAnswer, InvalidInput
 from gateway.records import CommercetoolsCustomFields, CustomerGroup
 

@@ -6,20 +6,14 @@ What its documents leave open is a setting here; docs/upstreams.md lists each wi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, assert_never
+from functools import partial
+from typing import Any, Final, NoReturn, assert_never
 
-from msgspec.structs import force_setattr
+import msgspec
+from msgspec.structs import force_setattr, replace
 
-from gateway.backends.confirming import PROMISED, contradicted, same_name
 from gateway.backends.flow_retail.capabilities import FlowRetailCosts, capabilities
 from gateway.backends.flow_retail.members import Roll, edit_members
-from gateway.backends.flow_retail.refusals import (
-    confirms,
-    no_custom_fields,
-    no_keys,
-    refuse,
-    uid_of,
-)
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lists.lookups import GroupDirectory
 from gateway.backends.lists.pages import AnsweredPage, NumberedPages, believed
@@ -27,8 +21,8 @@ from gateway.backends.lists.windows import RowT, read_window
 from gateway.backends.port import (
     BackendKind,
     ById,
+    ByKey,
     Caller,
-    Capabilities,
     CustomerOrder,
     GroupChange,
     GroupDraft,
@@ -44,18 +38,20 @@ from gateway.backends.port import (
     no_such_order,
 )
 from gateway.backends.wire import per_selection
+from gateway.backends.writes import PROMISED, contradicted, look, require_empty, same_name
 from gateway.errors import (
     Duplicate,
     GatewayError,
-    GroupNotEmpty,
     InUse,
     InvalidAnswer,
     NotFound,
     OutcomeUnknown,
+    Rejected,
     RevisionConflict,
+    Unsupported,
 )
 from gateway.records import Customer, CustomerGroup, Omission, Page
-from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
+from gateway.rest import Answer, Upstream, unreadable
 from gateway.rest.decoding import ListingDecoder
 from gateway.settings import FlowRetail as FlowRetailSettings
 
@@ -71,24 +67,13 @@ class FlowRetail:
 
     def __init__(self, upstream: Upstream, settings: FlowRetailSettings) -> None:
         self.bearer_header = settings.bearer_header
-        self._upstream = upstream
-        self._settings = settings
-        self._costs = FlowRetailCosts(settings)
-        self._capabilities = capabilities(settings)
+        self.upstream = upstream
+        self.settings = settings
+        self.costs = FlowRetailCosts(settings)
+        self.capabilities = capabilities(settings)
 
     def connect(self, caller: Caller) -> FlowRetailBackend:
-        upstream = self._upstream.connect(caller)
-        return FlowRetailBackend(
-            upstream,
-            caller.tenant_uid,
-            self._settings,
-            capabilities=self._capabilities,
-            costs=self._costs,
-            decoders=(decoders if caller.accepted else FlowDecoders)(caller.selected),
-            directory=GroupDirectory(
-                self._settings.max_page_size, remembers=caller.answers is not None
-            ),
-        )
+        return FlowRetailBackend(self, caller)
 
 
 class FlowRetailBackend:
@@ -96,24 +81,16 @@ class FlowRetailBackend:
 
     kind: Final = BackendKind.FLOW_RETAIL
 
-    def __init__(
-        self,
-        upstream: CallerUpstream,
-        tenant_uid: str,
-        settings: FlowRetailSettings,
-        *,
-        capabilities: Capabilities,
-        costs: FlowRetailCosts,
-        decoders: FlowDecoders,
-        directory: GroupDirectory,
-    ) -> None:
-        self.capabilities = capabilities
-        self.costs = costs
-        self._upstream = upstream
-        self._tenant = tenant_uid
-        self._settings = settings
-        self._decoders = decoders
-        self._directory = directory
+    def __init__(self, api: FlowRetail, caller: Caller) -> None:
+        self.capabilities = api.capabilities
+        self.costs = api.costs
+        self._settings = api.settings
+        self._upstream = api.upstream.connect(caller)
+        self._tenant = caller.tenant_uid
+        self._decoders = (decoders if caller.accepted else FlowDecoders)(caller.selected)
+        self._directory = GroupDirectory(
+            api.settings.max_page_size, remembers=caller.answers is not None
+        )
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
         return "" if order is None else str(order)
@@ -126,29 +103,15 @@ class FlowRetailBackend:
     async def get_groups(
         self, refs: Collection[GroupRef]
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
-        found: dict[GroupRef, CustomerGroup | GatewayError] = {}
-        uids: list[str] = []
-        for ref in refs:
-            match ref:
-                case ById(uid):
-                    uids.append(uid)
-                case _:
-                    found[ref] = no_keys()
+        uids = [ref.uid for ref in refs if isinstance(ref, ById)]
         groups = await self._directory.look_up(uids, self)
+        found: dict[GroupRef, CustomerGroup | GatewayError] = {
+            ref: no_keys() for ref in refs if isinstance(ref, ByKey)
+        }
         return found | {ById(uid): group for uid, group in groups.items()}
 
     async def look_up_one(self, uid: str) -> CustomerGroup | GatewayError | None:
-        return await self._look(uid, self._decoders)
-
-    async def _look(
-        self, uid: str, decoders: FlowDecoders = WHOLE
-    ) -> CustomerGroup | GatewayError | None:
-        try:
-            return await self._get(uid, decoders)
-        except NotFound:
-            return None
-        except GatewayError as failure:
-            return failure
+        return await look(self._get(uid, self._decoders))
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         return await self._groups_page(index, self._settings.max_page_size, None)
@@ -212,7 +175,7 @@ class FlowRetailBackend:
             return self._made(answer, draft.name, uid=draft.uid)
         except OutcomeUnknown:
             # Without a chosen uid a second look could find another's group.
-            made = await self._look(draft.uid) if draft.uid is not None else None
+            made = await look(self._get(draft.uid)) if draft.uid is not None else None
             if isinstance(made, CustomerGroup) and same_name(made.name, draft.name):
                 return made
             raise
@@ -248,7 +211,7 @@ class FlowRetailBackend:
                 raise Duplicate("The name is in use." + answer.reason(), field=["name"])
             return self._made(answer, body.get("name"), uid=uid)
         except OutcomeUnknown:
-            now = await self._look(uid)
+            now = await look(self._get(uid))
             if isinstance(now, CustomerGroup) and same_name(now.name, body.get("name", "")):
                 return now
             raise
@@ -264,10 +227,7 @@ class FlowRetailBackend:
         if expected_revision is not None:
             await self._require_revision(uid, expected_revision)
         if only_if_empty:
-            members = await self.list_members(group, Window(size=1))
-            # No total, or something that can't be read: nobody says that it is empty.
-            if members.rows or members.omissions or members.total != 0:
-                raise GroupNotEmpty("The group has members, or may have: it was kept.")
+            require_empty(await self.list_members(group, Window(size=1)))
         try:
             answer = await self._upstream.send(
                 "DELETE", GROUP, self._path(uid), told_by_status=True
@@ -276,7 +236,7 @@ class FlowRetailBackend:
                 raise contradicted()
         except OutcomeUnknown:
             # Gone is what it was to be; whether it was there before, nobody can tell any more.
-            if await self._look(uid) is None:
+            if await look(self._get(uid)) is None:
                 return uid
             raise
         if answer.status == 409:
@@ -304,16 +264,13 @@ class FlowRetailBackend:
             return answer
 
         async def exists() -> bool | None:
-            found = await self._look(uid)
+            found = await look(self._get(uid))
             return None if isinstance(found, GatewayError) else found is not None
-
-        async def look(calls: int) -> Roll:
-            return await self._roll(group, calls)
 
         return await edit_members(
             put,
             exists,
-            look,
+            partial(self._roll, group),
             add=add,
             remove=remove,
             chunk=self._settings.membership_chunk,
@@ -372,23 +329,14 @@ class FlowRetailBackend:
         return {"sortBy": sort_by, "sortDirection": order.direction.value}
 
     def _source(
-        self, order: Any, page: Callable[[int, int, Any], Awaitable[AnsweredPage[RowT]]]
+        self, order: Any, page: Callable[..., Awaitable[AnsweredPage[RowT]]]
     ) -> NumberedPages[RowT]:
         """A list in this order; its end is the first page of its mirror image, if it has one."""
-
-        async def get_page(index: int, size: int) -> AnsweredPage[RowT]:
-            return await page(index, size, order)
-
-        async def get_last(size: int) -> AnsweredPage[RowT]:
-            ascending = order.direction is SortDirection.ASC
-            other = SortDirection.DESC if ascending else SortDirection.ASC
-            return await page(0, size, type(order)(order.field, other))
-
         mirrored = order is not None and self._settings.mirrored_sorts
         return NumberedPages(
-            get_page,
+            partial(page, order=order),
             max_page_size=self._settings.max_page_size,
-            get_last=get_last if mirrored else None,
+            get_last=partial(page, 0, order=_turned(order)) if mirrored else None,
         )
 
     def _page(
@@ -442,8 +390,59 @@ class FlowRetailBackend:
         return group
 
 
+def _turned(order: Any) -> Any:
+    """The order that is the mirror image of this one."""
+    ascending = order.direction is SortDirection.ASC
+    return replace(order, direction=SortDirection.DESC if ascending else SortDirection.ASC)
+
+
 def _is(group: CustomerGroup, uid: str) -> bool:
     """Whether the answer is about the group that was asked for. (An upstream of another mind may
     take no notice of letters' case.)
     """
     return group.uid.casefold() == uid.casefold()
+
+
+def refuse(answer: Answer) -> NoReturn:
+    """Raise what a 4xx means: by its status, because the documents know no error bodies."""
+    if answer.status == 404:
+        raise NotFound("There is no such customer group, or no such tenant.")
+    raise Rejected("The backend refused this." + answer.reason())
+
+
+class _About(msgspec.Struct, rename="camel"):
+    """As much of an answer's body as tells which group it is about."""
+
+    customer_group_uid: str = ""
+
+
+def confirms(answer: Answer, uid: str) -> bool:
+    """Whether a 2xx says of a write to the group `uid`, which is answered without content, that it
+    was done: one with content does where that is JSON, and not about another group.
+    """
+    if answer.status == PROMISED:
+        return False
+    if not answer.body:
+        return True
+    try:
+        about = msgspec.json.decode(answer.body, type=_About).customer_group_uid
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return about.casefold() in ("", uid.casefold())
+
+
+def uid_of(group: GroupRef) -> str:
+    """The uid; raises Unsupported for a group that is named by a key."""
+    match group:
+        case ById(uid):
+            return uid
+        case _:
+            raise no_keys()
+
+
+def no_keys(field: Sequence[str] = ()) -> Unsupported:
+    return Unsupported("Flow Retail groups have no keys.", field=field)
+
+
+def no_custom_fields(field: Sequence[str] = ()) -> Unsupported:
+    return Unsupported("Flow Retail groups have no custom fields.", field=field)
