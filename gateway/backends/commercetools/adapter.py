@@ -137,11 +137,12 @@ class CommercetoolsBackend:
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         offset = index * MAX_LIMIT
         found = await self._groups.query(sort=BY_ID, limit=MAX_LIMIT, offset=offset)
+        rows = list(found.rows.values())
         # Totals are estimates: a full page may be the last one, but does not prove it.
-        end = offset + len(found.rows)
-        ends = len(found.rows) < MAX_LIMIT and not found.cut
+        end = offset + len(rows)
+        ends = len(rows) < MAX_LIMIT and not found.unplaced
         total = end if ends else max(found.total or 0, end + 1)
-        return AnsweredPage(index, MAX_LIMIT, found.rows, total, found.omissions)
+        return AnsweredPage(index, MAX_LIMIT, rows, total, found.omissions)
 
     async def _get(self, ref: GroupRef, decoders: CommercetoolsDecoders = WHOLE) -> CustomerGroup:
         template, path = self._address(ref)

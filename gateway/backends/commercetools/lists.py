@@ -58,18 +58,6 @@ def is_member_of(group_uid: str, mode: MembershipMode) -> str:
             return f"({assigned} or {held})"
 
 
-class Found(Struct, Generic[RowT], frozen=True):
-    """What a query answers: rows (None for one that can't be kept), and how many match in all."""
-
-    rows: list[RowT | None]
-    total: int | None
-    omissions: list[Omission]
-    untold: InvalidAnswer | None = None
-    """Why there is no total, where the upstream says one that can't be read."""
-    cut: bool = False
-    """Whether they are fewer than there are, by what the answer says."""
-
-
 class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
     """A list that can be queried: where it is, what it is restricted to, what its rows become."""
 
@@ -83,7 +71,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
     names_only: bool = False
     """Whether its predicates may know the name only, and refuse an id."""
 
-    async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Found[RowT]:
+    async def query(self, *, sort: Sequence[str], limit: int, offset: int = 0) -> Chunk[RowT]:
         """One REST call."""
         query: dict[str, str | int | Sequence[str]] = {"limit": limit, "sort": sort}
         if self.where:
@@ -104,7 +92,8 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         cut = False
         if said != (offset, limit, len(records)) or len(records) > limit:
             cut = _is_cut(said, records, omissions, limit=limit, offset=offset)
-        return Found(records, total, omissions, untold, cut)
+        rows_at = dict(enumerate(records, offset))
+        return Chunk(rows_at, total, omissions, untold=untold, unplaced=cut and limit > 0)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -252,8 +241,7 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         tell. The chunk's total is exact where the list was seen to end.
         """
         if not size:
-            found = await self._source.query(sort=self._sort, limit=0)
-            return Chunk({}, found.total, found.omissions, untold=found.untold)
+            return await self._source.query(sort=self._sort, limit=0)
         stop = offset + size
         starts = range(offset, stop, MAX_LIMIT)
         if starts[-1] > MAX_OFFSET:
@@ -289,16 +277,8 @@ class _Offsets(OffsetCosts, Generic[RowT]):
 
     async def _part(self, offset: int, limit: int) -> Chunk[RowT]:
         limit = min(limit, MAX_LIMIT)
-        found = await self._source.query(sort=self._sort, limit=limit, offset=offset)
-        rows = dict(enumerate(found.rows, offset))
-        return Chunk(rows, found.total, found.omissions, untold=found.untold, unplaced=found.cut)
+        return await self._source.query(sort=self._sort, limit=limit, offset=offset)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
-        turned = await _Offsets(self._source, self._turned).read(0, max(size, 1))
-        if turned.total is None:
-            return None
-        last = turned.total - 1
-        rows = {last - number: row for number, row in turned.rows.items()}
-        return Chunk(
-            rows, turned.total, turned.omissions, turned.estimated, unplaced=turned.unplaced
-        )
+        chunk = await _Offsets(self._source, self._turned).read(0, max(size, 1))
+        return None if chunk.total is None else chunk.turned(chunk.total)

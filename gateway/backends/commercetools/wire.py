@@ -189,10 +189,6 @@ class CommercetoolsDecoders:
         return ListingDecoder(CommercetoolsListing, _GROUP.reading(self._rows))
 
     @cached_property
-    def customer(self) -> RowDecoder[_Customer]:
-        return RowDecoder(_CUSTOMER.reading(self._rows))
-
-    @cached_property
     def customers(self) -> ListingDecoder[_Customer]:
         return ListingDecoder(CommercetoolsListing, _CUSTOMER.reading(self._rows))
 

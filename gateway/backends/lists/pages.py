@@ -186,10 +186,7 @@ class NumberedPages(PageCosts, Generic[RowT]):
             if turned.untold is not None:
                 raise turned.untold
             return None
-        last = turned.total - 1
-        chunk = turned.chunk()
-        chunk.rows = {last - offset: row for offset, row in chunk.rows.items()}
-        return chunk
+        return turned.chunk().turned(turned.total)
 
 
 def _require_distinct(pages: Sequence[AnsweredPage[Any]]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unsupported
@@ -57,6 +58,10 @@ class Chunk(Struct, Generic[RowT]):
             stop = min(stop, self.total)
         unread = [offset for offset in range(start, stop) if offset not in self.rows]
         return range(unread[0], unread[-1] + 1) if unread else range(start, start)
+
+    def turned(self, total: int) -> Chunk[RowT]:
+        """These rows of a list of `total` where they stand once it is turned around."""
+        return replace(self, rows={total - 1 - at: row for at, row in self.rows.items()})
 
     def find(self, uid: str) -> int | None:
         return next((at for at, row in self.rows.items() if row and row.uid == uid), None)
