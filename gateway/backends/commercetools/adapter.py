@@ -29,7 +29,7 @@ from gateway.backends.commercetools.lists import (
     RemoteList,
     is_member_of,
 )
-from gateway.backends.commercetools.members import MemberEditor, read_customers
+from gateway.backends.commercetools.members import MemberEditor
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.lists.lookups import GroupDirectory
@@ -306,9 +306,8 @@ class CommercetoolsBackend:
         found = await self._get(group)
         if isinstance(found.uid, Repaired):
             raise InvalidAnswer("The backend has sent an id of the group that is none.")
-        customers = await read_customers(self._upstream, self._path(), [*add, *remove])
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
-        return await editor.edit(customers, add=add, remove=remove)
+        return await editor.edit(add=add, remove=remove)
 
     # -- REST, in the upstream's words
 

@@ -49,34 +49,6 @@ MEMBER: Final = RowDecoder(Member)
 MEMBERS: Final = ListingDecoder[Member](CommercetoolsListing, Member)
 
 
-async def read_customers(
-    upstream: CallerUpstream, path: Mapping[str, str], uids: Sequence[str]
-) -> dict[str, Member | InvalidAnswer]:
-    """The customers of these uids as they are now. One that does not exist is not there; one that
-    may be a row without an id is an InvalidAnswer.
-    """
-
-    async def read(uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
-        query: Query = {
-            "where": is_one_of(uids),
-            "limit": len(uids),
-            "withTotal": "false",
-        }
-        answer = await upstream.send("GET", CUSTOMERS, path, query=query)
-        if not answer.ok:
-            raise Rejected("The backend refused to look the customers up." + answer.reason())
-        _, rows, _ = answer.decoded(MEMBERS.decode)
-        found: dict[str, Member | InvalidAnswer] = {row.id: row for row in rows if row is not None}
-        if None in rows:
-            untold = InvalidAnswer("The backend does not tell whether there is such a customer.")
-            return dict.fromkeys(uids, untold) | found
-        return found
-
-    parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
-    answers = await side_by_side(map(read, parts))
-    return {uid: customer for found in answers for uid, customer in found.items()}
-
-
 class MemberEditor:
     """Edits the members of one group, for one caller."""
 
@@ -95,23 +67,37 @@ class MemberEditor:
         self._failure: GatewayError | None = None
         self._due = 0  # customers whose change may still have to be sent
 
-    async def edit(
-        self,
-        customers: Mapping[str, Member | InvalidAnswer],
-        *,
-        add: Sequence[str],
-        remove: Sequence[str],
-    ) -> MembershipEdit:
+    async def edit(self, *, add: Sequence[str], remove: Sequence[str]) -> MembershipEdit:
         """An outcome per customer, in order; after a failure that is not about one, nothing more is
         sent.
         """
         edits = [(MemberAction.ADD, uid) for uid in add]
         edits += [(MemberAction.REMOVE, uid) for uid in remove]
+        uids = [uid for _, uid in edits]
+        parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
+        customers: dict[str, Member | InvalidAnswer] = {}
+        for found in await side_by_side(map(self._read, parts)):
+            customers |= found
         self._due = sum(isinstance(customer, Member) for customer in customers.values())
         outcomes = await side_by_side(
             self._edit_one(action, uid, customers.get(uid)) for action, uid in edits
         )
         return MembershipEdit(outcomes, self._failure)
+
+    async def _read(self, uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
+        """The customers of these uids as they are now. One that does not exist is not there; one
+        that may be a row without an id is an InvalidAnswer.
+        """
+        query: Query = {"where": is_one_of(uids), "limit": len(uids), "withTotal": "false"}
+        answer = await self._upstream.send("GET", CUSTOMERS, self._path, query=query)
+        if not answer.ok:
+            raise Rejected("The backend refused to look the customers up." + answer.reason())
+        _, rows, _ = answer.decoded(MEMBERS.decode)
+        found: dict[str, Member | InvalidAnswer] = {row.id: row for row in rows if row is not None}
+        if None in rows:
+            unknown = InvalidAnswer("The backend does not tell whether there is such a customer.")
+            return dict.fromkeys(uids, unknown) | found
+        return found
 
     async def _edit_one(
         self, action: MemberAction, uid: str, customer: Member | InvalidAnswer | None
