@@ -27,7 +27,7 @@ from gateway.request import Tenants
 from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
 from gateway.schema import create_schema
 from gateway.schema.federation import Schema
-from gateway.schema.views import VIEWS, selection
+from gateway.schema.views import VIEWS, projection
 from gateway.settings import Bounds, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
@@ -172,7 +172,7 @@ def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
         trusted_mode=settings.trusted_mode,
         suggestions=introspection,
         introspection=introspection,
-        project=selection,
+        project=projection,
     )
 
 

@@ -19,10 +19,9 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
-from gateway.records import Customer, CustomerGroup, Omission
-from gateway.selection import Selection
+from gateway.records import Customer, CustomerGroup, Omission, Projection
 
-READ: Final = Selection.looking_at({Customer: ["customer_group_uids"], CustomerGroup: []})
+READ: Final = Projection.reading({Customer: ["customer_group_uids"], CustomerGroup: []})
 """What has to be read of members so that they can be compared."""
 
 

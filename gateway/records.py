@@ -10,7 +10,8 @@ gateway.rest.decoding).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -295,3 +296,38 @@ class Page(Struct, Generic[RowT], frozen=True, kw_only=True):
     has_next: bool
     has_previous: bool
     omissions: Sequence[Omission] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The fields of records that have to be read for an operation; made by `reading`.
+
+    A page of full records costs several times what the few fields cost that are shown of it. A
+    backend may leave the others at their defaults in what it reads. Projections of the same fields
+    are equal: what is made for one serves the other.
+    """
+
+    fields: frozenset[tuple[type[Record], frozenset[str]]]
+
+    @classmethod
+    def reading(cls, attributes: Mapping[type[Record], Collection[str]]) -> Projection:
+        """The fields that these attributes of records show, or are made of.
+
+        A record that is not named is read whole, in whatever it is nested. Names are a record's
+        fields or properties; any other raises AttributeError: it would be a field that is never
+        read.
+
+        >>> seen = {Customer: ["email", "addresses"], CustomerAddress: ["city"]}
+        >>> sorted(Projection.reading(seen).of(Customer) or ())
+        ['addresses', 'email']
+        """
+        return cls(
+            frozenset(
+                (record, frozenset(field for name in names for field in made_of(record, name)))
+                for record, names in attributes.items()
+            )
+        )
+
+    def of(self, record: type[Record]) -> frozenset[str] | None:
+        """The fields of `record` that are looked at; None for all of them."""
+        return next((fields for kind, fields in self.fields if kind is record), None)

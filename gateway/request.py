@@ -27,8 +27,7 @@ from gateway.errors import (
 from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
-from gateway.records import CustomerGroup
-from gateway.selection import Selection
+from gateway.records import CustomerGroup, Projection
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
@@ -97,7 +96,7 @@ class Context:
         self.bounds = bounds
         self.account = Account(bounds, deadline=client.deadline, accepted=lambda: client.accepted)
         self.reports = Reports(bounds.max_errors)
-        self._selected: Selection | None = None
+        self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
@@ -120,7 +119,7 @@ class Context:
     def loaders(self) -> Loaders:
         return Loaders(self.backend, self._answers)
 
-    def begin(self, projection: Selection | None, *, changes: bool) -> None:
+    def begin(self, projection: Projection | None, *, changes: bool) -> None:
         """Read what the operation looks at of records; None: everything. If it changes nothing,
         backends keep what they are answered, and loaders let go of records that were shown.
         """
@@ -166,7 +165,7 @@ class Context:
                 )
             self._tenant_uids.add(uid)
 
-    def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
+    def backend(self, tenant_uid: str, *, reading: Projection | None = None) -> Backend:
         """The tenant's backend, speaking for this request's caller.
 
         It reads what the operation looks at; for `reading` something else, it is one of its own.
@@ -178,7 +177,7 @@ class Context:
             backend = self._backends[tenant_uid] = self._connect(tenant_uid, self._selected)
         return backend
 
-    def _connect(self, tenant_uid: str, selected: Selection | None) -> Backend:
+    def _connect(self, tenant_uid: str, selected: Projection | None) -> Backend:
         connector = self.tenants.connector(tenant_uid)
         header = connector.bearer_header.lower()
         standing = self.client.standings.get(header)
@@ -225,7 +224,7 @@ class PlaceholderContext(Context):
         self.account = _Uncounted(real.bounds, deadline=real.client.deadline)
         self.cost_model = Placeholders(real.backend, limit=real.budget.limit, cap=cap)
 
-    def backend(self, tenant_uid: str, *, reading: Selection | None = None) -> Backend:
+    def backend(self, tenant_uid: str, *, reading: Projection | None = None) -> Backend:
         return self.cost_model.backend(tenant_uid)
 
     async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:

@@ -24,7 +24,7 @@ from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
 from gateway.schema import create_schema
-from gateway.schema.views import VIEWS, selection
+from gateway.schema.views import VIEWS, projection
 from gateway.settings import Bounds, FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
@@ -237,5 +237,5 @@ def load(loaders: Loaders, key: ReadKey) -> asyncio.Future[Any]:
 def engine(limits: DocumentLimits | None = None, **more: Any) -> Engine:
     """An engine for the gateway's schema."""
     given: dict[str, Any] = {"max_variable_values": 1_000, "document_memory": 10_000_000}
-    given |= {"project": selection} | more
+    given |= {"project": projection} | more
     return Engine(schema()._schema, VIEWS, limits or DocumentLimits(), **given)

@@ -14,9 +14,8 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from gateway.errors import GatewayError, InvalidInput
-from gateway.records import Customer, CustomerGroup, Page
+from gateway.records import Customer, CustomerGroup, Page, Projection
 from gateway.rest import Answers
-from gateway.selection import Selection
 from gateway.telemetry import Meter
 
 
@@ -33,7 +32,7 @@ class Caller:
     deadline: float
     """The event loop's time at which the operation's time is over."""
     meter: Meter
-    selected: Selection | None = None
+    selected: Projection | None = None
     """What the operation looks at, None for everything. In what a backend reads for the operation
     (`get_groups`, `list_groups`, `list_members`) all else may be at its default; identifiers, and a
     group's name, are always there. What a write answers is whole.

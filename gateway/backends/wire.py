@@ -14,24 +14,25 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta, structs
 
-from gateway.records import Record
+from gateway.records import Projection, Record
 from gateway.rest.decoding import LONGEST
-from gateway.selection import Selection
 
 RecordT = TypeVar("RecordT", bound=Record)
 MadeT = TypeVar("MadeT")
 
 
-KEPT_SELECTIONS: Final = 128
+KEPT_PROJECTIONS: Final = 128
 
 
-def per_selection(make: Callable[[Selection | None], MadeT]) -> Callable[[Selection | None], MadeT]:
-    """`make`, called once for each selection and not at every request, of whichever tenant.
+def per_projection(
+    make: Callable[[Projection | None], MadeT],
+) -> Callable[[Projection | None], MadeT]:
+    """`make`, called once for each projection and not at every request, of whichever tenant.
 
     What was made is kept for a bounded number of them: whoever writes operations chooses what they
-    select, and there are 2^40 selections. It takes some 50 kB for each.
+    select, and there are 2^40 projections. It takes some 50 kB for each.
     """
-    return lru_cache(maxsize=KEPT_SELECTIONS)(make)
+    return lru_cache(maxsize=KEPT_PROJECTIONS)(make)
 
 
 class Tidy(NamedTuple):
@@ -66,11 +67,11 @@ class Wire(Generic[RecordT]):
         self._order = {name: place for place, name in enumerate(order.split())}
         self._tidy = tidy
 
-    def reading(self, selection: Selection | None) -> type[RecordT]:
+    def reading(self, projection: Projection | None) -> type[RecordT]:
         """A type of `record`'s shape that reads what is selected of it, and what it can't be
         without; all else is at its default.
         """
-        wanted = None if selection is None else selection.of(self._record)
+        wanted = None if projection is None else projection.of(self._record)
         read: list[tuple[str, Any, Any]] = []
         unread: dict[str, object] = {}
         for field in structs.fields(self._record):
@@ -83,7 +84,7 @@ class Wire(Generic[RecordT]):
                 unread[field.name] = field.default
             else:
                 name = self._names.get(field.name, camel(field.name))
-                read.append((name, field, self._kind(field, selection)))
+                read.append((name, field, self._kind(field, projection)))
         read.sort(key=lambda found: self._order.get(found[0], len(self._order)))
         return msgspec.defstruct(  # type: ignore[return-value]  # it is one to all who ask
             self._record.__name__,
@@ -101,9 +102,9 @@ class Wire(Generic[RecordT]):
             rename={field.name: name for name, field, _ in read},
         )
 
-    def _kind(self, field: Any, selection: Selection | None) -> Any:
+    def _kind(self, field: Any, projection: Projection | None) -> Any:
         wire = self._nested.get(field.name)
-        inner = None if wire is None else wire.reading(selection)
+        inner = None if wire is None else wire.reading(projection)
         if field.default == ():  # records hold lists as tuples, and a record or None
             items = field.type if inner is None else tuple[inner, ...]  # type: ignore[valid-type]
             return Annotated[items, Meta(max_length=LONGEST)]

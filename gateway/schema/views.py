@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway import records
 from gateway.engine import Scalar, Views
+from gateway.records import Projection
 from gateway.schema.scalars import rfc3339
-from gateway.selection import Selection
 
 VIEWS: Final = Views(
     # A type that is a view of a record has its name.
@@ -26,8 +26,8 @@ VIEWS: Final = Views(
 )
 
 
-def selection(attributes: Mapping[type, Collection[str] | None]) -> Selection:
+def projection(attributes: Mapping[type, Collection[str] | None]) -> Projection:
     """What backends have to read of records, of which an operation looks at these attributes."""
     read: dict[type, Collection[str] | None] = {records.CustomerGroup: (), records.Customer: ()}
     read.update(attributes)
-    return Selection.looking_at({kind: names for kind, names in read.items() if names is not None})
+    return Projection.reading({kind: names for kind, names in read.items() if names is not None})

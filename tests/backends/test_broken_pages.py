@@ -12,10 +12,9 @@ from gateway import records
 from gateway.backends.commercetools import wire as commercetools_wire
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
 from gateway.errors import InvalidAnswer
-from gateway.records import Omission
+from gateway.records import Omission, Projection
 from gateway.rest.decoding import LONGEST
 from gateway.rest.decoding._tolerant import MOST_OMISSIONS
-from gateway.selection import Selection
 from tests.stalls import processor_time
 
 BODY = 8_000_000
@@ -24,9 +23,7 @@ ALLOWED = 0.5
 """Seconds; a few times what the worst of them takes, and a fraction of what they took by exceptions
 for all.
 """
-FEW = FlowDecoders(
-    Selection.looking_at({records.Customer: ["uid", "email", "customer_group_uids"]})
-)
+FEW = FlowDecoders(Projection.reading({records.Customer: ["uid", "email", "customer_group_uids"]}))
 WRONG_MAIL = b'{"customerUid":"a","email":1}'
 
 

@@ -22,8 +22,7 @@ from gateway.backends.commercetools.wire import CommercetoolsDecoders
 from gateway.backends.flow_retail import wire as flow_retail_wire
 from gateway.backends.flow_retail.wire import FlowDecoders
 from gateway.errors import InvalidAnswer
-from gateway.records import Customer, CustomerGroup, Omission, Record
-from gateway.selection import Selection
+from gateway.records import Customer, CustomerGroup, Omission, Projection, Record
 from tests.test_tolerance import CUSTOMER, GROUP, cases
 
 Json = dict[str, Any]
@@ -139,7 +138,7 @@ def mixed(rows: list[Json]) -> st.SearchStrategy[bytes]:
 # -- how it is compared
 
 
-def seen(value: object, selection: Selection) -> object:
+def seen(value: object, selection: Projection) -> object:
     """What can be seen of a value by looking at what is selected."""
     match value:
         case InvalidAnswer():
@@ -166,7 +165,7 @@ def decoded(decode: Any, body: bytes) -> tuple[Any, list[Any], list[Omission]] |
     return answer
 
 
-def assert_same(body: bytes, part: Any, whole: Any, selection: Selection, heeds: Any) -> None:
+def assert_same(body: bytes, part: Any, whole: Any, selection: Projection, heeds: Any) -> None:
     """The page of `part` is that of `whole`, as far as it is looked at."""
     found, expected = decoded(part, body), decoded(whole, body)
     if expected is None:
@@ -181,7 +180,7 @@ def assert_same(body: bytes, part: Any, whole: Any, selection: Selection, heeds:
         assert getattr(one, "__class__", None) is getattr(other, "__class__", None)
 
 
-def flow_heeds(selection: Selection, top: type[Record]) -> Any:
+def flow_heeds(selection: Projection, top: type[Record]) -> Any:
     """Whether an omission is in what is selected: all are in lists, named as in the schema."""
 
     def heeds(omission: Omission) -> bool:
@@ -205,7 +204,7 @@ MANY = settings(max_examples=250, deadline=None, suppress_health_check=list(Heal
 @given(attributes=SELECTIONS, rows=st.lists(mixed(FLOW_CUSTOMERS), max_size=3))
 def test_flow_retails_customers(attributes, rows):
     """Fields and omissions, of nested records too."""
-    selection = Selection.looking_at(attributes)
+    selection = Projection.reading(attributes)
     body = b'{"items":[' + b",".join(rows) + b'],"paging":{"totalCount":3}}'
 
     assert_same(
@@ -222,7 +221,7 @@ def test_flow_retails_customers(attributes, rows):
 @given(attributes=SELECTIONS, rows=st.lists(mixed(FLOW_GROUPS), max_size=3))
 def test_flow_retails_groups(attributes, rows):
     """Their revisions too, one by one as well as in a list."""
-    selection = Selection.looking_at(attributes)
+    selection = Projection.reading(attributes)
     body = b'{"items":[' + b",".join(rows) + b"]}"
     part, whole = FlowDecoders(selection), flow_retail_wire.WHOLE
 
@@ -260,7 +259,7 @@ SHOP_LISTS: Mapping[str, set[str]] = {
 @given(attributes=SELECTIONS, rows=st.lists(mixed([SHOP_CUSTOMER]), max_size=3))
 def test_commercetools_customers(mode, attributes, rows):
     """Although several fields are made of one, and one of several."""
-    selection = Selection.looking_at(attributes)
+    selection = Projection.reading(attributes)
     body = b'{"results":[' + b",".join(rows) + b'],"total":3}'
 
     def read(decoders: CommercetoolsDecoders) -> Any:
@@ -288,7 +287,7 @@ def test_commercetools_customers(mode, attributes, rows):
 @given(attributes=SELECTIONS, rows=st.lists(mixed([SHOP_GROUP]), max_size=3))
 def test_commercetools_groups(attributes, rows):
     """Their revisions too: a version, or what can be seen where there is none."""
-    selection = Selection.looking_at(attributes)
+    selection = Projection.reading(attributes)
     body = b'{"results":[' + b",".join(rows) + b"]}"
     part, whole = CommercetoolsDecoders(selection), commercetools_wire.WHOLE
 

@@ -11,12 +11,11 @@ from msgspec import structs
 
 from gateway.backends.port import ById, GroupDraft, MemberStatus, Rename, Window
 from gateway.errors import RevisionConflict
-from gateway.records import Customer, CustomerGroup
-from gateway.selection import Selection
+from gateway.records import Customer, CustomerGroup, Projection
 from gateway.simulator.faults import LoseAnswer
 from tests.backends.worlds import World, worlds
 
-NAMES = Selection.looking_at({CustomerGroup: ["name"], Customer: ["firstname"]})
+NAMES = Projection.reading({CustomerGroup: ["name"], Customer: ["firstname"]})
 
 
 @pytest.fixture(params=["flow_retail", "commercetools"])
@@ -73,7 +72,7 @@ async def test_members_are_read_as_far_as_they_are_looked_at(world):
 async def test_a_revision_is_the_same_whatever_is_read_beside_it(world):
     """It was shown by one operation, and is expected by another."""
     gold = ById(world.add_group("Gold"))
-    selected = Selection.looking_at({CustomerGroup: ["revision"]})
+    selected = Projection.reading({CustomerGroup: ["revision"]})
 
     part = (await world.connect(selected=selected).get_groups([gold]))[gold]
     whole = (await world.connect().get_groups([gold]))[gold]

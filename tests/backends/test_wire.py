@@ -12,23 +12,22 @@ from msgspec import structs
 
 from gateway.backends.commercetools.wire import CommercetoolsDecoders
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders
-from gateway.backends.wire import KEPT_SELECTIONS, Wire, camel, per_selection
+from gateway.backends.wire import KEPT_PROJECTIONS, Wire, camel, per_projection
 from gateway.errors import InvalidAnswer
-from gateway.records import Customer, CustomerAddress, CustomerGroup, Record
-from gateway.selection import Selection
+from gateway.records import Customer, CustomerAddress, CustomerGroup, Projection, Record
 
 GROUP = b'{"customerGroupUid":"gold","name":"Gold","createdBy":"ada","lastModifiedBy":"bob"}'
 
 
 def group(*attributes: str, body: bytes = GROUP) -> CustomerGroup:
     """The group in `body`, of which these are looked at."""
-    return FlowDecoders(Selection.looking_at({CustomerGroup: attributes})).group.one(body)
+    return FlowDecoders(Projection.reading({CustomerGroup: attributes})).group.one(body)
 
 
 def customer(attributes: Mapping[type[Record], list[str]], members: str) -> Customer:
     """The customer with these members, of which nothing was left out."""
     body = b'{"items":[{"customerUid":"ada",%b}]}' % members.encode()
-    _, (row,), omissions = FlowDecoders(Selection.looking_at(attributes)).customers.decode(body)
+    _, (row,), omissions = FlowDecoders(Projection.reading(attributes)).customers.decode(body)
     assert omissions == []
     assert row is not None
     return row
@@ -127,9 +126,9 @@ def test_fields_are_read_in_any_order():
 
 def test_decoders_are_made_once_for_a_selection():
     """Equal ones share them; not at every request."""
-    decoders = per_selection(FlowDecoders)
-    one = decoders(Selection.looking_at({Customer: ["email", "city"]}))
-    two = decoders(Selection.looking_at({Customer: ["city", "email"]}))
+    decoders = per_projection(FlowDecoders)
+    one = decoders(Projection.reading({Customer: ["email", "city"]}))
+    two = decoders(Projection.reading({Customer: ["city", "email"]}))
 
     assert one is two
     assert one.customers is two.customers
@@ -140,17 +139,17 @@ def test_decoders_are_made_once_for_a_selection():
 @pytest.mark.parametrize("make", [FlowDecoders, CommercetoolsDecoders])
 def test_what_is_made_for_selections_is_bounded(make):
     """Whoever varies what he selects finds that the oldest is forgotten, types and all."""
-    decoders = per_selection(make)
+    decoders = per_projection(make)
     names = Customer.__struct_fields__
     pairs = [{one, other} for one in names for other in names if one < other]
     gc.collect()
     before = len(Record.__subclasses__())
 
     for pair in pairs:
-        _ = decoders(Selection.looking_at({Customer: pair})).customers
+        _ = decoders(Projection.reading({Customer: pair})).customers
 
     gc.collect()
     made = len(Record.__subclasses__()) - before
-    assert len(pairs) > 4 * KEPT_SELECTIONS
+    assert len(pairs) > 4 * KEPT_PROJECTIONS
     # The typing module remembers as many once more.
-    assert made <= 10 * (KEPT_SELECTIONS + 128)
+    assert made <= 10 * (KEPT_PROJECTIONS + 128)

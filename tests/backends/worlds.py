@@ -12,8 +12,8 @@ from gateway.backends.commercetools import not_carried_out
 from gateway.backends.commercetools.adapter import Commercetools, CommercetoolsBackend
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
+from gateway.records import Projection
 from gateway.rest import HttpTransport, Upstream
-from gateway.selection import Selection
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.simulator.commercetools import app as commercetools_app
@@ -44,7 +44,7 @@ class World(Protocol):
         token: str | None = TOKEN,
         *,
         meter: Meter | None = None,
-        selected: Selection | None = None,
+        selected: Projection | None = None,
     ) -> Backend: ...
 
     def add_group(self, name: str) -> str: ...
@@ -75,7 +75,7 @@ class Connecting:
         token: str | None = TOKEN,
         *,
         meter: Meter | None = None,
-        selected: Selection | None = None,
+        selected: Projection | None = None,
     ) -> Backend:
         caller = Caller(
             tenant_uid=self.tenant,
@@ -149,7 +149,7 @@ class CommercetoolsWorld(Connecting):
         token: str | None = TOKEN,
         *,
         meter: Meter | None = None,
-        selected: Selection | None = None,
+        selected: Projection | None = None,
     ) -> CommercetoolsBackend:
         backend = super().connect(token, meter=meter, selected=selected)
         return cast(CommercetoolsBackend, backend)

@@ -9,7 +9,7 @@ from gateway import records
 from gateway.engine import LOOKS_AT
 from gateway.engine._plan.projecting import Projector
 from gateway.schema.views import VIEWS as OF_SCHEMA
-from gateway.schema.views import selection
+from gateway.schema.views import projection
 from tests.harness import schema
 
 SCHEMA = schema()._schema
@@ -27,7 +27,7 @@ def seen(query: str, record: type[records.Record]) -> frozenset[str] | None:
     operation, *fragments = document.definitions
     named = {fragment.name.value: fragment for fragment in fragments}
     looked_at = Projector(SCHEMA, OF_SCHEMA.records).looked_at(operation, named)
-    return selection(looked_at).of(record)
+    return projection(looked_at).of(record)
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -49,7 +49,7 @@ from gateway.backends.port import (
     SetKey,
     Window,
 )
-from gateway.backends.wire import per_selection
+from gateway.backends.wire import per_projection
 from gateway.backends.writes import PROMISED, contradicted, look, require_empty
 from gateway.errors import (
     GatewayError,
@@ -68,7 +68,7 @@ GROUP: Final = "/{projectKey}/customer-groups/{id}"
 GROUP_BY_KEY: Final = "/{projectKey}/customer-groups/key={key}"
 CUSTOMERS: Final = "/{projectKey}/customers"
 
-decoders: Final = per_selection(CommercetoolsDecoders)
+decoders: Final = per_projection(CommercetoolsDecoders)
 
 
 class Commercetools:

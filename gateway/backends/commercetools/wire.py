@@ -25,13 +25,13 @@ from gateway.records import (
     CustomerGroup,
     Instant,
     Int64,
+    Projection,
     Record,
     Repaired,
     RepairedText,
     Uid,
 )
 from gateway.rest.decoding import LONGEST, Count, ItemT, Listing, ListingDecoder, RowDecoder
-from gateway.selection import Selection
 
 ValueT = TypeVar("ValueT")
 MembershipMode = Literal["assignments", "legacy", "both"]
@@ -156,10 +156,10 @@ _CUSTOMER: Final = Wire(_Customer)
 class CommercetoolsDecoders:
     """Decoders that read what is selected, and what rows become; each is made once it is needed."""
 
-    def __init__(self, selection: Selection | None) -> None:
-        groups = None if selection is None else selection.of(CustomerGroup)
-        customers = None if selection is None else selection.of(Customer)
-        self._rows = Selection.looking_at(
+    def __init__(self, projection: Projection | None) -> None:
+        groups = None if projection is None else projection.of(CustomerGroup)
+        customers = None if projection is None else projection.of(Customer)
+        self._rows = Projection.reading(
             {
                 row: [name for field in fields for name in reads.get(field, ())]
                 for row, fields, reads in (
@@ -182,7 +182,7 @@ class CommercetoolsDecoders:
         selected = self._rows.of(_Group)
         if selected is None:
             return self.group
-        return RowDecoder(_GROUP.reading(Selection.looking_at({_Group: [*selected, "key"]})))
+        return RowDecoder(_GROUP.reading(Projection.reading({_Group: [*selected, "key"]})))
 
     @cached_property
     def groups(self) -> ListingDecoder[_Group]:

@@ -37,7 +37,7 @@ from gateway.backends.port import (
     Window,
     no_such_order,
 )
-from gateway.backends.wire import per_selection
+from gateway.backends.wire import per_projection
 from gateway.backends.writes import PROMISED, contradicted, look, require_empty, same_name
 from gateway.errors import (
     Duplicate,
@@ -59,7 +59,7 @@ GROUPS: Final = "/tenants/{tenantUid}/customer-groups"
 GROUP: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}"
 MEMBERS: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}/customers"
 
-decoders: Final = per_selection(FlowDecoders)
+decoders: Final = per_projection(FlowDecoders)
 
 
 class FlowRetail:

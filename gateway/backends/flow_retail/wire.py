@@ -12,9 +12,8 @@ from msgspec.structs import force_setattr
 from gateway import records
 from gateway.backends.wire import Tidy, Wire, camel
 from gateway.errors import InvalidAnswer
-from gateway.records import Omission
+from gateway.records import Omission, Projection
 from gateway.rest.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
-from gateway.selection import Selection
 
 # In an OptionalUID "" is none. These run for each object of a page: written out, they take half the
 # time of a loop over names.
@@ -130,20 +129,20 @@ _AS_ASKED: Final = "it can't be read, so the rows are taken for those that were 
 class FlowDecoders:
     """Decoders that read what is selected; each is made once it is needed."""
 
-    def __init__(self, selection: Selection | None) -> None:
-        self._selection = selection
+    def __init__(self, projection: Projection | None) -> None:
+        self._projection = projection
 
     @cached_property
     def group(self) -> RowDecoder[records.CustomerGroup]:
-        return RowDecoder(_GROUP.reading(self._selection))
+        return RowDecoder(_GROUP.reading(self._projection))
 
     @cached_property
     def groups(self) -> ListingDecoder[records.CustomerGroup]:
-        return ListingDecoder(FlowListing, _GROUP.reading(self._selection))
+        return ListingDecoder(FlowListing, _GROUP.reading(self._projection))
 
     @cached_property
     def customers(self) -> ListingDecoder[records.Customer]:
-        return ListingDecoder(FlowListing, _CUSTOMER.reading(self._selection))
+        return ListingDecoder(FlowListing, _CUSTOMER.reading(self._projection))
 
 
 WHOLE: Final = FlowDecoders(None)

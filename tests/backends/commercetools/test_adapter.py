@@ -42,8 +42,7 @@ from gateway.errors import (
     Unavailable,
     Unsupported,
 )
-from gateway.records import CustomerAddressType, CustomerGroup
-from gateway.selection import Selection
+from gateway.records import CustomerAddressType, CustomerGroup, Projection
 from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal
@@ -535,7 +534,7 @@ async def test_the_group_that_was_empty_is_deleted(world, backend, gold):
 async def test_an_answer_without_the_key_is_about_another_group(world, gold, key):
     """To a look-up, whatever is selected; and to a change, after which the look finds the same."""
     row = {"id": gold, "version": 2, "name": "Au", "key": key}
-    backend = world.connect(selected=Selection.looking_at({CustomerGroup: ["uid"]}))
+    backend = world.connect(selected=Projection.reading({CustomerGroup: ["uid"]}))
 
     world.faults.add(Answer(200, json.dumps(row).encode()), times=2)
     found = await backend.get_groups([ByKey("gold")])

@@ -8,8 +8,7 @@ import pytest
 from msgspec import structs
 
 from gateway import records
-from gateway.records import Customer, CustomerAddress, CustomerGroup, Record, made_of
-from gateway.selection import Selection
+from gateway.records import Customer, CustomerAddress, CustomerGroup, Projection, Record, made_of
 
 RECORDS = [
     record
@@ -20,7 +19,7 @@ RECORDS = [
 
 def test_a_field_is_made_of_itself():
     """Its name is all that there is to say."""
-    selection = Selection.looking_at({CustomerGroup: ["created_by"], Customer: ()})
+    selection = Projection.reading({CustomerGroup: ["created_by"], Customer: ()})
 
     assert selection.of(CustomerGroup) == {"created_by"}
     assert selection.of(Customer) == frozenset()
@@ -28,25 +27,25 @@ def test_a_field_is_made_of_itself():
 
 def test_a_record_that_is_not_named_is_looked_at_as_a_whole():
     """Who names only the fields at the top gets all that is inside of them."""
-    assert Selection.looking_at({Customer: ["addresses"]}).of(CustomerAddress) is None
+    assert Projection.reading({Customer: ["addresses"]}).of(CustomerAddress) is None
 
 
 def test_what_looks_at_the_same_is_the_same():
     """In any order and any number, by itself or through a property."""
-    one = Selection.looking_at({CustomerGroup: ["name", "revision"], Customer: ["email"]})
+    one = Projection.reading({CustomerGroup: ["name", "revision"], Customer: ["email"]})
     fields = [*made_of(CustomerGroup, "revision")][::-1]
-    other = Selection.looking_at({Customer: ["email"] * 2, CustomerGroup: fields})
+    other = Projection.reading({Customer: ["email"] * 2, CustomerGroup: fields})
 
     assert one == other
     assert hash(one) == hash(other)
-    assert one != Selection.looking_at({Customer: ["email"]})
+    assert one != Projection.reading({Customer: ["email"]})
 
 
 @pytest.mark.parametrize("name", ["id", "customerGroupUids", "__init__", "Customer"])
 def test_what_no_record_has_is_a_mistake(name):
     """It would be a field that is shown and was never read."""
     with pytest.raises(AttributeError):
-        Selection.looking_at({Customer: [name]})
+        Projection.reading({Customer: [name]})
 
 
 @pytest.mark.parametrize("record", RECORDS)
