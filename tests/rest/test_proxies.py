@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import socket
 import subprocess
@@ -14,9 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.rest import HttpTransport, Proxy
+from gateway.app import create_app
+from gateway.rest import HttpTransport, Proxy, UpstreamCall
 from gateway.rest._causes import unconnected
 from gateway.rest._proxies import ProxyError
+from tests.harness import Flow, codes, running_gateway, settings
 from tests.rest.certificates import Authority
 from tests.rest.test_tls import named
 from tests.rest.wire import Server, Talk, answer, fetch, head, reset, running
@@ -380,3 +383,55 @@ def test_nothing_shows_a_proxys_password():
     transport = HttpTransport(connections=1, proxy=proxy)
 
     assert "secret" not in f"{proxy!r} {proxy} {transport!r} {vars(transport)}"
+
+
+# -- the gateway
+
+
+NAME = '{ customerGroup(by: {uid: "gold"}) { name } }'
+RENAME = """mutation {
+    updateCustomerGroup(input: {customerGroup: {uid: "gold"}, name: "G"}) { userErrors { code } }
+}"""
+
+
+async def test_a_gateways_rest_calls_go_through_its_proxy(tinyproxy, flow: Flow):
+    """That of the backend's settings."""
+    flow.add_group("gold", "Gold members")
+    chosen = settings(flow.url, flow_retail={"proxy": f"http://{USER}@{tinyproxy}"})
+
+    async with running_gateway(chosen) as gateway:
+        data = await gateway.query(NAME)
+
+    assert data == {"customerGroup": {"name": "Gold members"}}
+    assert flow.calls == ["GET customer-groups/gold"]
+
+
+@pytest.mark.parametrize("operation", [NAME, RENAME])
+async def test_an_operator_is_told_that_it_is_the_proxy_that_refuses(
+    tinyproxy, flow: Flow, operation
+):
+    """The client is told that the backend can't be reached, and nothing of the proxy: neither has
+    a change been made.
+    """
+    flow.add_group("gold", "Gold members")
+    chosen = settings(flow.url, flow_retail={"proxy": f"http://{tinyproxy}", "retries": 0})
+
+    async with running_gateway(chosen) as gateway:
+        body = await gateway.ask(operation)
+
+    assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
+    assert "proxy" not in str(body)
+    causes = [event.cause for event in gateway.events if isinstance(event, UpstreamCall)]
+    assert set(causes) == {"proxy: status 407"}
+    assert flow.calls == []
+
+
+async def test_at_start_the_log_says_who_has_a_proxy(caplog):
+    """The variables used to be ignored; where they are set, calls take another way now."""
+    caplog.set_level(logging.INFO, logger="gateway")
+
+    create_app(
+        settings("http://api.example", flow_retail={"proxy": f"http://{USER}@proxy.example"})
+    )
+
+    assert caplog.messages == ["REST calls go through a proxy: FlowRetail"]
