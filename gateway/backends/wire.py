@@ -95,7 +95,7 @@ class Wire(Generic[RecordT]):
             bases=(Record,),
             namespace=unread | self._members(unread),
             frozen=True,
-            # A sound record holds strings, numbers and other sound ones, never what could lead back
+            # A valid record holds strings, numbers and other valid ones, never what could lead back
             # to it: no work for the garbage collector.
             gc=False,
             kw_only=True,
@@ -122,7 +122,7 @@ class Wire(Generic[RecordT]):
             if isinstance(member, property)
         }
         members["__class__"] = self._record
-        members["sound"] = True  # msgspec sees to it
+        members["valid"] = True  # msgspec sees to it
         if self._tidy is not None and not unread.keys() >= set(self._tidy.fields):
             members["__post_init__"] = self._tidy.put_right
         return members

@@ -164,7 +164,7 @@ def test_what_is_no_page_is_an_invalid_answer(body):
     ],
 )
 def test_a_part_of_paging_that_can_not_be_read_holds_its_error(member, value):
-    """The rows are as sound as ever, and so are the other parts."""
+    """The rows are as valid as ever, and so are the other parts."""
     paging = b'{"pageNumber":3,' + value[1:]
     listing, rows, omissions = WHOLE.groups.decode(
         page(b'{"customerGroupUid":"gold","name":"Gold"}', paging=paging)
@@ -355,7 +355,7 @@ def test_an_integer_may_be_written_as_another_number(written, meant):
     shown = rows[0].payment_terms if rows[0] else None
     assert (None if isinstance(shown, InvalidAnswer) else shown) == meant
     assert rows[0] is not None
-    assert rows[0].sound is (meant is not None)
+    assert rows[0].valid is (meant is not None)
 
 
 def test_a_long_integer_loses_nothing():
@@ -433,14 +433,14 @@ def test_a_finer_instant_is_found_wherever_it_is():
     found = rows[-1].contacts[0].created_at
     assert isinstance(found, datetime)
     assert rfc3339(found) == "2025-01-01T00:00:00.123Z"
-    assert rows[-1].sound
+    assert rows[-1].valid
 
 
 # -- what was repaired
 
 
 def test_a_text_that_has_lost_something_says_so():
-    """It is a text like any other; the record is not sound, so that who shows it looks."""
+    """It is a text like any other; the record is not valid, so that who shows it looks."""
     rows, omissions = customers(
         b'{"customerUid":"a\xff","displayName":"J\xf8rgen","city":"Oslo \xef\xbf\xbd","email":null,'
         b'"customerGroupUids":["x","\\ud83d"],"addresses":[{"customerAddressUid":"h","city":"\xe6"}]}',
@@ -453,9 +453,9 @@ def test_a_text_that_has_lost_something_says_so():
     marked = [ada.uid, ada.display_name, ada.customer_group_uids[1], ada.addresses[0].city]
     assert [type(text) for text in marked] == [records.RepairedText] * 4
     assert [type(text) for text in (ada.city, ada.customer_group_uids[0])] == [str, str]
-    assert (ada.sound, ada.addresses[0].sound, gc.is_tracked(ada)) == (False, False, True)
+    assert (ada.valid, ada.addresses[0].valid, gc.is_tracked(ada)) == (False, False, True)
     assert bob is not None
-    assert (bob.sound, bob.city, type(bob.city)) == (True, "\u00f8 \ufffd", str)
+    assert (bob.valid, bob.city, type(bob.city)) == (True, "\u00f8 \ufffd", str)
     assert omissions == []
     assert marked[0].how == (  # type: ignore[union-attr]
         "The backend sent bytes that are not UTF-8 and half of a surrogate pair; "
@@ -588,8 +588,8 @@ def test_a_row_reads_the_same_beside_a_broken_one(row, data):
     assert among_wrong is not None
     # Its city is an error, and it says that whoever shows it has to look.
     assert structs.asdict(among_wrong) | {"city": None} == structs.asdict(alone)
-    assert alone.sound
-    assert not among_wrong.sound
+    assert alone.valid
+    assert not among_wrong.valid
 
 
 def test_only_what_holds_no_error_is_kept_from_the_garbage_collector():
@@ -603,6 +603,6 @@ def test_only_what_holds_no_error_is_kept_from_the_garbage_collector():
     assert omissions == []
     deep, good = rows
     assert [gc.is_tracked(row) for row in (deep, deep.addresses[0])] == [True, True]
-    assert [row.sound for row in (deep, deep.addresses[0])] == [False, False]
-    assert [row.sound for row in (good, good.addresses[0])] == [True, True]
+    assert [row.valid for row in (deep, deep.addresses[0])] == [False, False]
+    assert [row.valid for row in (good, good.addresses[0])] == [True, True]
     assert not gc.is_tracked(good)

@@ -139,7 +139,7 @@ class Serializers:
         source = (_object if as_struct else _dict)(code, fields)
         body = source.make(parts)
         if sound != parts:
-            body = f"{source.make(sound)} if record.sound else {body}"
+            body = f"{source.make(sound)} if record.valid else {body}"
         fixed, more = bare_size(fields) + WIDTH * len(others), list[str]()
         made.clear()
         for (key, details), member in zip(fields.items(), source.members, strict=True):

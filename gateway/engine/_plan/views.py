@@ -24,7 +24,7 @@ class Views:
 
     records: Mapping[str, type]
     """The class of records that an object type is a view of, by the type's name. A record may have
-    a true `sound`: then each field holds what its annotation says.
+    a true `valid`: then each field holds what its annotation says.
     """
     scalars: Mapping[str, Scalar] = field(default_factory=dict)
     """By their names. The values of other scalars are shown as graphql-core shows them."""

@@ -12,7 +12,7 @@ from gateway.errors import InvalidAnswer
 class Decoded(Struct, frozen=True, kw_only=True):
     """The base of the structs that are decoded."""
 
-    sound: ClassVar[bool] = False
+    valid: ClassVar[bool] = False
     """Whether every field holds a value of its type, so that no reader need check."""
 
 

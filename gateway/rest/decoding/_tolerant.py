@@ -203,7 +203,7 @@ class Kind(Generic[StructT]):
             self._kind.__name__,
             [],
             bases=(self._kind,),
-            namespace={"sound": False},
+            namespace={"valid": False},
             frozen=True,
             gc=True,
         )
@@ -424,7 +424,7 @@ def _is_valid(value: object) -> bool:
         case InvalidAnswer() | Repaired():
             return False
         case Decoded():
-            return value.sound
+            return value.valid
         case tuple():
             return all(map(_is_valid, value))
         case dict():
