@@ -88,13 +88,17 @@ class Client:
 class Context:
     """One request's; made for it, closed with it, and shared with no other."""
 
-    def __init__(self, client: Client, tenants: Tenants, bounds: Bounds) -> None:
+    def __init__(
+        self, client: Client, tenants: Tenants, bounds: Bounds, *, account: Account | None = None
+    ) -> None:
         self.client = client
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
         self._tenant_uids: set[str] = set()
         self.bounds = bounds
-        self.account = Account(bounds, deadline=client.deadline, accepted=lambda: client.accepted)
+        self.account = account or Account(
+            bounds, deadline=client.deadline, accepted=lambda: client.accepted
+        )
         self.reports = Reports(bounds.max_errors)
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
@@ -220,8 +224,8 @@ class PlaceholderContext(Context):
     """A context in which nothing is called: its loaders and backends are placeholders."""
 
     def __init__(self, real: Context, *, cap: int | None) -> None:
-        super().__init__(real.client, real.tenants, real.bounds)
-        self.account = _Uncounted(real.bounds, deadline=real.client.deadline)
+        account = _Uncounted(real.bounds, deadline=real.client.deadline)
+        super().__init__(real.client, real.tenants, real.bounds, account=account)
         self.cost_model = Placeholders(real.backend, limit=real.budget.limit, cap=cap)
 
     def backend(self, tenant_uid: str, *, reading: Projection | None = None) -> Backend:

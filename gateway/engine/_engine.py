@@ -6,8 +6,7 @@ coercing its variables, checking its arguments, and holding its REST calls to th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from graphql import (
     OperationType,
 )
 from graphql.execution.values import VariableValues, get_variable_values
+from msgspec import Struct
 
 from gateway.engine._cost import budget
 from gateway.engine._documents.documents import Document, Documents, Refused
@@ -26,6 +26,7 @@ from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
 from gateway.engine._documents.store import DocumentStore
+from gateway.engine._documents.variables import plain_values, plain_variables
 from gateway.engine._limits import DocumentLimits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
 from gateway.engine._plan.projecting import Projector
@@ -41,8 +42,7 @@ MOST_COERCION_ERRORS: Final = 50
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, eq=False, kw_only=True):
     """One operation of one request, ready to run."""
 
     run: Run
@@ -132,7 +132,7 @@ class Engine:
             raise Refused([GraphQLError(refusal.message, original_error=refusal)]) from None
         accepted = context.accepted
         document = self.documents.read(meant.text, accepted=accepted)
-        if isinstance(document, Sequence):
+        if not isinstance(document, Document):
             raise Refused(document)
         self._persisted.keep(meant, accepted=accepted)
         node = _chosen(document, name)
@@ -161,6 +161,11 @@ class Engine:
         self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any]
     ) -> VariableValues:
         """The operation's variables, coerced; raises Refused."""
+        known = document.prepared.operations.get(node.name.value if node.name else None)
+        if known is not None and known.plain is not None:
+            plain = plain_values(known.plain, variables)
+            if plain is not None:
+                return plain
         if too_much := variables_refusal(variables, node, document.fragments, self._max_values):
             raise Refused([too_much])
         values = get_variable_values(
@@ -187,6 +192,7 @@ class Engine:
                 if self._project
                 else None,
                 conditions(node, document.fragments),
+                plain_variables(self._schema, node),
             )
             if keep:
                 operations[name] = prepared

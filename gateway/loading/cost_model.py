@@ -119,6 +119,8 @@ class Placeholders:
 
         Only what one connection's fields ask for is sure to come to the loaders together.
         """
+        if not self._asked:
+            return
         asked, self._asked = self._asked, {}
         self._foresee([key for keys in asked.values() for key in keys])
         for keys in asked.values():
@@ -142,7 +144,7 @@ class Placeholders:
         for key in self._groups:
             tenants.setdefault(key.tenant_uid, []).append(key)
         for tenant_uid, keys in tenants.items():
-            by_id = sum(isinstance(key.ref, ById) for key in keys)
+            by_id = sum([isinstance(key.ref, ById) for key in keys])
             # What the fields of one object ask for is one batch, or a part of one.
             batches = len({self._groups[key] for key in keys})
             costs = self._backend(tenant_uid).costs

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from cachetools import LRUCache
 
 from gateway.engine._cost.cost_estimate import CostEstimates
+from gateway.engine._documents.variables import PlainVariable
 from gateway.engine._plan.plan import Plan
 
 MOST_PLANS: Final = 16
@@ -41,6 +42,8 @@ class PreparedOperation:
     """What it looks at of records, as `project` has made it; None for all of them."""
     conditions: Sequence[str]
     """The variables by which it chooses what it skips."""
+    plain: Mapping[str, PlainVariable] | None
+    """Its variables, if all are plain."""
     plans: LRUCache[Choice, PreparedPlan] = field(default_factory=lambda: LRUCache(MOST_PLANS))
 
 

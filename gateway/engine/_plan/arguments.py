@@ -136,12 +136,19 @@ def _fill(value: Any) -> Fill:
     fills = {key: _fill(part) for key, part in parts.items() if _marked(part)}
     if not fills:
         return lambda _values: value
-    make: Callable[..., Any] = dict if isinstance(value, dict) else type(value)
+
+    def filled(values: Mapping[str, Any]) -> dict[Any, Any]:
+        found = parts.copy()
+        for key, fill in fills.items():
+            found[key] = fill(values)
+        return found
+
+    if isinstance(value, dict):
+        return filled
     if isinstance(value, list):
-        return lambda values: [
-            fills[index](values) if index in fills else part for index, part in parts.items()
-        ]
-    return lambda values: make(**parts | {key: fill(values) for key, fill in fills.items()})
+        return lambda values: list(filled(values).values())
+    make = type(value)
+    return lambda values: make(**filled(values))
 
 
 def _marked(value: Any) -> bool:

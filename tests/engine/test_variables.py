@@ -1,0 +1,71 @@
+"""Variables that are coerced without graphql-core: to what it would make of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, parse
+from graphql.execution.values import VariableValues, get_variable_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.engine._documents.variables import plain_values, plain_variables
+from tests.harness import schema
+
+SCHEMA = schema()._schema
+TYPES = ["ID!", "ID", "String", "String!", "Boolean", "Boolean!"]
+VALUES = st.one_of(
+    st.text(max_size=3), st.booleans(), st.integers(), st.none(), st.lists(st.text(max_size=2))
+)
+
+
+def operation(*types: str) -> OperationDefinitionNode:
+    variables = ", ".join(f"$v{number}: {type_}" for number, type_ in enumerate(types))
+    [node] = parse(f"query ({variables}) {{ __typename }}").definitions
+    assert isinstance(node, OperationDefinitionNode)
+    return node
+
+
+def values(found: VariableValues) -> dict[str, Any]:
+    return {name: source.value for name, source in found.sources.items()}
+
+
+@given(
+    st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from(["v0", "v1", "v2", "other"]), VALUES),
+)
+def test_plain_variables_get_the_values_that_graphql_core_gives(
+    types: list[str], sent: dict[str, Any]
+) -> None:
+    """Whatever else is sent is left to graphql-core."""
+    node = operation(*types)
+    plain = plain_variables(SCHEMA, node)
+    assert plain is not None
+
+    found = plain_values(plain, sent)
+
+    if found is not None:
+        wanted = get_variable_values(SCHEMA, node.variable_definitions or (), sent)
+        assert isinstance(wanted, VariableValues)
+        assert found.coerced == wanted.coerced
+        assert values(found) == values(wanted)
+
+
+def test_texts_are_coerced_here() -> None:
+    """A look-up by a uid needs no more."""
+    plain = plain_variables(SCHEMA, operation("ID!", "String"))
+    assert plain is not None
+
+    found = plain_values(plain, {"v0": "gold", "v1": "a"})
+
+    assert found is not None
+    assert found.coerced == {"v0": "gold", "v1": "a"}
+
+
+@pytest.mark.parametrize("type_", ["Int", "[ID!]!", "JSON", "CustomerGroupBy!", 'ID = "x"'])
+def test_of_other_types_nothing_is_coerced_here(type_: str) -> None:
+    """They may need more than a look at the type of a value; a default, a value of its own."""
+    plain = plain_variables(SCHEMA, operation("ID", type_))
+
+    assert plain is None or plain_values(plain, {"v0": "gold"}) is None
