@@ -20,7 +20,7 @@ class TimeLimits:
     """Those of one event loop's tasks."""
 
     def __init__(self) -> None:
-        self._running: set[_TimeLimit] = set()
+        self.running: set[_TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
@@ -31,12 +31,9 @@ class TimeLimits:
         return _TimeLimit(self, when)
 
     def begin(self, limit: _TimeLimit) -> None:
-        self._running.add(limit)
+        self.running.add(limit)
         if limit.when < self._fires_at:
             self._fire_at(limit.when)
-
-    def end(self, limit: _TimeLimit) -> None:
-        self._running.discard(limit)
 
     def _fire_at(self, when: float) -> None:
         if self._timer is not None:
@@ -47,11 +44,11 @@ class TimeLimits:
     def _fire(self) -> None:
         self._timer, self._fires_at = None, math.inf
         now = asyncio.get_running_loop().time() + EARLY
-        for limit in [limit for limit in self._running if limit.when <= now]:
-            self._running.discard(limit)
+        for limit in [limit for limit in self.running if limit.when <= now]:
+            self.running.discard(limit)
             limit.expire()
-        if self._running:
-            self._fire_at(min(limit.when for limit in self._running))
+        if self.running:
+            self._fire_at(min(limit.when for limit in self.running))
 
 
 class _TimeLimit:
@@ -78,7 +75,7 @@ class _TimeLimit:
         failure: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._limits.end(self)
+        self._limits.running.discard(self)
         # A task that somebody else has cancelled as well stays cancelled.
         if (
             self._expired

@@ -13,8 +13,7 @@ operation takes a third more processor time. Bodies that nobody touches cost nex
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -140,35 +139,27 @@ class Loaders:
             )
         return known.lists
 
-    @contextmanager
-    def _owned(self) -> Iterator[None]:
+    def _own(self, task: asyncio.Task[Any] | None) -> None:
+        """Have `close` end the task, which is the one that runs where it has begun already."""
         if self._closed:
             raise asyncio.CancelledError  # aiodataloader begins batches two ticks late
-        task = asyncio.current_task()
         assert task is not None  # noqa: S101  # aiodataloader runs batches in tasks
         self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _load_groups(
         self, known: _Known, keys: list[GroupOf]
     ) -> list[CustomerGroup | Exception | None]:
-        with self._owned():
-            tenants = list(dict.fromkeys(key.tenant_uid for key in keys))
-            if len(tenants) == 1:  # as in nearly all requests: it needs no task of its own
-                found = [await self._groups_of(tenants[0], keys, known)]
-            else:
-                parts = (self._groups_of(tenant, keys, known) for tenant in tenants)
-                found = await asyncio.gather(*parts)
-            groups = {key: group for part in found for key, group in part.items()}
-            for key in keys:
-                if isinstance(key.ref, ByKey) and isinstance(
-                    group := groups.get(key), CustomerGroup
-                ):
-                    known.seen.append(group)
-            return [groups.get(key) for key in keys]
+        self._own(asyncio.current_task())
+        tenants = {key.tenant_uid: None for key in keys}
+        # Of one tenant, as in nearly all requests, it needs no task of its own.
+        parts = [self._groups_of(tenant, keys, known) for tenant in tenants]
+        found = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
+        groups = {key: group for part in found for key, group in part.items()}
+        for key in keys:
+            if isinstance(key.ref, ByKey) and isinstance(group := groups.get(key), CustomerGroup):
+                known.seen.append(group)
+        return [groups.get(key) for key in keys]
 
     async def _groups_of(
         self, tenant_uid: str, keys: Sequence[GroupOf], known: _Known
@@ -180,7 +171,7 @@ class Loaders:
             if gathered is None and lists is not None and backend.waits(refs):
                 gathered = known.gathered[tenant_uid] = _Gathered(lists)
                 gathered.task = asyncio.create_task(self._look_up(tenant_uid, gathered, known))
-                self._tasks.add(gathered.task)
+                self._own(gathered.task)
             if gathered is None:
                 found = await backend.get_groups(refs)
             else:
@@ -196,35 +187,30 @@ class Loaders:
         self, tenant_uid: str, gathered: _Gathered, known: _Known
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
         """The groups that were gathered; begun when they are enough, or no more are to come."""
-        try:
-            await gathered.due
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            known.gathered.pop(tenant_uid, None)
-            return await self._backend(tenant_uid).get_groups(gathered.refs)
-        finally:
-            self._tasks.discard(gathered.task)
+        await gathered.due
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        known.gathered.pop(tenant_uid, None)
+        return await self._backend(tenant_uid).get_groups(gathered.refs)
 
     async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[None]:
-        with self._owned():
-            loader = known.lists
-            assert loader is not None  # noqa: S101  # it has called this
-            wanted = [(key, loader.load(key)) for key in keys]
-            try:
-                # What was let go is had again by the read that it came from.
-                new = [key for key in keys if key not in known.served]
-                known.served |= plan(new, partial(one_call, self._backend))
-                await self._answer(wanted, known)
-                # Not every read tells the total, and one may be refused for what it asks beside it:
-                # those that were counted on such a read ask for the total alone.
-                left = [(key, answer) for key, answer in wanted if not answer.done()]
-                known.served |= {key: key.counted() for key, _ in left}
-                await self._answer(left, known)
-            except Exception as failure:  # of ours: nobody is left waiting
-                for key, answer in wanted:
-                    if not answer.done():
-                        _fail(answer, failure)
-                        known.notify(key, failure)
+        self._own(asyncio.current_task())
+        wanted = [(key, known.answers[key]) for key in keys]
+        try:
+            # What was let go is had again by the read that it came from.
+            new = [key for key in keys if key not in known.served]
+            known.served |= plan(new, partial(one_call, self._backend))
+            await self._answer(wanted, known)
+            # Not every read tells the total, and one may be refused for what it asks beside it:
+            # those that were counted on such a read ask for the total alone.
+            left = [(key, answer) for key, answer in wanted if not answer.done()]
+            known.served |= {key: key.counted() for key, _ in left}
+            await self._answer(left, known)
+        except Exception as failure:  # of ours: nobody is left waiting
+            for key, answer in wanted:
+                if not answer.done():
+                    _fail(answer, failure)
+                    known.notify(key, failure)
         return [None for _ in keys]  # everybody has been answered
 
     async def _answer(self, wanted: Waiting, known: _Known) -> None:
@@ -241,7 +227,7 @@ class Loaders:
         if reading is None:
             reading = known.reads[read] = _Reading()
             reading.task = asyncio.create_task(self._read(read, reading, known))
-            self._tasks.add(reading.task)
+            self._own(reading.task)
         if reading.answer is None:
             reading.waiting += waiting
         else:
@@ -249,10 +235,7 @@ class Loaders:
         return reading.task
 
     async def _read(self, read: ListOf, reading: _Reading, known: _Known) -> None:
-        try:
-            answer = await self._asked(read, known)
-        finally:
-            self._tasks.discard(reading.task)
+        answer = await self._asked(read, known)
         known.answered += 1
         lets_go = self._lets_go and not isinstance(answer, Exception)
         if lets_go:
