@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 from gateway import VERSION, serving
@@ -92,10 +93,23 @@ def simulate(chosen: argparse.Namespace) -> None:
             serving.server(app).run(sockets=[listener])
 
 
+class _Lines(logging.Formatter):
+    """Prints the time as its base does, and each second but once."""
+
+    _second = 0
+    _printed = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        if int(record.created) != self._second:
+            self._second = int(record.created)
+            self._printed = time.strftime(self.default_time_format, time.localtime(self._second))
+        return f"{self._printed},{int(record.msecs):03}"
+
+
 def _log_at(level: str) -> None:
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.getLogger("gateway").setLevel(level.upper())
     # What the format does not show is not looked up for each record either (Python's Logging
     # HOWTO, "Optimization"); the last is known from Python 3.12 on.

@@ -55,11 +55,12 @@ class AcceptedTokens:
 class Standing:
     """What backends have said of one token."""
 
-    __slots__ = ("_digest", "_tokens", "accepted", "until")
+    __slots__ = ("_tokens", "accepted", "digest", "until")
 
     def __init__(self, tokens: AcceptedTokens, digest: bytes) -> None:
         self._tokens = tokens
-        self._digest = digest
+        self.digest = digest
+        """Stands for the token, and opens nothing."""
         self.accepted = False
         """Whether one has lately accepted it."""
         self.until = 0.0
@@ -74,7 +75,7 @@ class Standing:
             self.until = self._tokens.until()
             if not self.accepted:
                 self.accepted = True
-                self._tokens.remember(self._digest, self)
+                self._tokens.remember(self.digest, self)
         elif status == 401:
             self.accepted = False
-            self._tokens.forget(self._digest)
+            self._tokens.forget(self.digest)

@@ -63,12 +63,13 @@ class Meter:
 
     def spend(self, *, repeat: bool = False) -> None:
         """Count a call that is about to be sent; raises LimitExceeded where none is left."""
-        self.require(1)
+        if self.rest_calls == self.limit:
+            self.require(1)
         self.rest_calls += 1
         if repeat:
             self.repeats += 1
-        else:
-            self.planned = max(self.planned, self.rest_calls - self.repeats)
+        elif self.rest_calls - self.repeats > self.planned:
+            self.planned = self.rest_calls - self.repeats
 
     def give_back(self, *, repeat: bool = False) -> None:
         """Take off a call that was counted and then not sent at all."""

@@ -6,20 +6,21 @@ refused with `Unsupported` before any REST call; `Capabilities` say so ahead of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from gateway.accepted_tokens import Standing
 from gateway.errors import GatewayError, InvalidInput
 from gateway.records import Customer, CustomerGroup, Page, Projection
 from gateway.rest import Answers
 from gateway.telemetry import Meter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # a frozen one takes four times as long to make
 class Caller:
     """Who asks, for which tenant, and until when. `token` stays out of every repr."""
 
@@ -39,10 +40,13 @@ class Caller:
     """
     answers: Answers | None = None
     """Where what was read is kept, of an operation that changes nothing."""
-    answered: Callable[[int], None] | None = None
-    """Is told the status of each answer, which says whether the token is any good."""
-    accepted: bool = True
-    """Whether a backend has lately accepted the token: nothing is kept for who may be anybody."""
+    standing: Standing | None = None
+    """What backends have said of the token; None where nobody keeps that."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a backend has lately accepted the token. For other callers nothing is kept."""
+        return self.standing is not None and self.standing.accepted
 
 
 # -- what is asked about

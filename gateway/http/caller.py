@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 import re
-import secrets
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.http.requests import SHOW_COST, TENANT, TIMEOUT, BadRequest, Headers
+from gateway.http.requests import TENANT, TIMEOUT, BadRequest, Headers
 from gateway.settings import TENANT_UID
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -38,7 +38,7 @@ def tenant_uid(headers: Headers) -> str | None:
     """The tenant that X-Tenant names, if any. Raises BadRequest where it is none: no key of
     anything that is kept is longer.
     """
-    given = headers.get(TENANT.lower())
+    given = headers.get("x-tenant")
     if given and not re.fullmatch(TENANT_UID, given):
         raise BadRequest(400, f"`{TENANT}` is 1 to 128 of A-Z, a-z, 0-9, _ and -.")
     return given
@@ -47,14 +47,16 @@ def tenant_uid(headers: Headers) -> str | None:
 def request_id(headers: Headers) -> str:
     """The caller's X-Request-Id where it is harmless, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    if given and REQUEST_ID.fullmatch(given):
+        return given
+    return f"{random.getrandbits(128):032x}"  # no secret
 
 
 def seconds(headers: Headers, most: float) -> float:
     """How long the operation may take: what X-Request-Timeout asks for, in seconds, and never more
     than `most`. Raises BadRequest where it is no such number.
     """
-    given = headers.get(TIMEOUT.lower())
+    given = headers.get("x-request-timeout")
     if given is None:
         return most
     asked = float(given) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given) else math.nan
@@ -65,4 +67,4 @@ def seconds(headers: Headers, most: float) -> float:
 
 def wants_cost(headers: Headers) -> bool:
     """Whether the caller asks what the operation has cost."""
-    return headers.get(SHOW_COST.lower(), "").lower() in ("1", "true", "yes")
+    return headers.get("x-show-cost", "").lower() in ("1", "true", "yes")

@@ -85,7 +85,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        headers = read_headers(request)
+        headers = read_headers(scope["headers"])
         request_id = caller.request_id(headers)
         accept = read_accept(headers)
         if self._graphiql and request.method == "GET" and wants_page(accept):

@@ -7,11 +7,10 @@ is refused with a well-formed GraphQL response.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.types import Receive
 
 from gateway.errors import GatewayError
@@ -85,13 +84,14 @@ _parameters = msgspec.json.Decoder(_Parameters)
 _object = msgspec.json.Decoder(Object | None)
 
 
-def read_headers(request: Request) -> Headers:
-    """All at once: Starlette's own mapping goes through all of them for each that is asked for.
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers as ASGI has them, by their names; Starlette's own mapping goes through all of them
+    for each that is asked for.
 
     One that comes twice has both values, with a comma between (RFC 9110, 5.3): in a list that is
     what it means, and a token, a tenant or a number of seconds is then none.
     """
-    items = request.headers.items()
+    items = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     headers = dict(items)
     if len(headers) < len(items):
         joined: dict[str, list[str]] = {}

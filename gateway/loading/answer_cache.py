@@ -36,23 +36,15 @@ class AnswerCache:
         """What was answered to this read, which is sent only where nobody else has sent it; raises
         what `send` raises, of which nothing is kept.
         """
-        while read not in self._answers:
-            if read not in self._under_way:
-                return await self._sent(read, send, size)
+        while read not in self._answers and read in self._under_way:
             mine = asyncio.get_running_loop().create_future()
             self._under_way[read].append(mine)
-            answers: list[AnswerT] = await mine
-            if answers:
-                return answers[0]
-        answer: AnswerT = self._answers[read]
-        return answer
-
-    async def _sent(
-        self,
-        read: Hashable,
-        send: Callable[[], Awaitable[AnswerT]],
-        size: Callable[[AnswerT], int],
-    ) -> AnswerT:
+            known: list[AnswerT] = await mine
+            if known:
+                return known[0]
+        if read in self._answers:
+            answer: AnswerT = self._answers[read]
+            return answer
         waiting = self._under_way[read] = []
         answers: list[AnswerT] = []
         failed: Exception | None = None

@@ -103,10 +103,11 @@ class Loaders:
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
         self._closed = True
-        for task in self._tasks:
+        pending = [task for task in self._tasks if not task.done()]
+        for task in pending:
             task.cancel()
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if pending:
+            await asyncio.gather(*pending, return_exceptions=True)
         # Loaders and what they load with hold each other, and all that was read.
         self._known.close()
         self._tasks.clear()  # those that were cancelled before they began are still here

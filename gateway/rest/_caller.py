@@ -34,6 +34,17 @@ class Answers(Protocol):
         """What was answered to this read, which is sent only where nobody else has sent it."""
 
 
+class Standing(Protocol):
+    """What is known of a caller's token."""
+
+    @property
+    def digest(self) -> bytes:
+        """Stands for the token wherever something is kept for it."""
+
+    def answered(self, status: int) -> None:
+        """Take note of the status of an answer."""
+
+
 class RestCaller(Protocol):
     """One operation on one tenant; the tenant is a name, and means nothing here."""
 
@@ -60,8 +71,8 @@ class RestCaller(Protocol):
     def answers(self) -> Answers | None: ...
 
     @property
-    def answered(self) -> Callable[[int], None] | None:
-        """Told the status of every answer."""
+    def standing(self) -> Standing | None:
+        """None where there is no token, or where nobody keeps what is known of it."""
 
 
 class UpstreamSettings(Protocol):

@@ -176,15 +176,17 @@ class Exchange(httpx.AsyncByteStream):
         if not self.status:
             raise self._lost()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self  # the event loop would keep a list of generators
+
+    async def __anext__(self) -> bytes:
         while True:
             if self._parts:
                 parts, self._parts = self._parts, []
                 self._taken = self._size
-                yield parts[0] if len(parts) == 1 else b"".join(parts)
-                continue
+                return parts[0] if len(parts) == 1 else b"".join(parts)
             if self.complete:
-                return
+                raise StopAsyncIteration
             if self._failure is not None:
                 raise self._lost()
             self._resume()

@@ -8,9 +8,7 @@ here; any other 4xx is the adapter's to read.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -84,15 +82,10 @@ class Upstream:
         self._ticking = False
         self._troubles = Troubles()
         self._time_limits = TimeLimits()
-        self._secret = secrets.token_bytes(16)
         self._observe = observe
 
     def connect(self, caller: RestCaller) -> CallerUpstream:
         return CallerUpstream(self, caller)
-
-    def _digest(self, token: str) -> bytes:
-        """What a token is known by here."""
-        return hashlib.blake2b(token.encode(), key=self._secret, digest_size=16).digest()
 
     def _tell_unusable(self, tenant: str, template: str, request_id: str, problem: str) -> None:
         self._observe(
@@ -125,7 +118,9 @@ class CallerUpstream:
     def __init__(self, upstream: Upstream, caller: RestCaller) -> None:
         self._upstream = upstream
         self._caller = caller
-        self._flow = Flow(caller.tenant_uid, upstream._digest(caller.token or ""))
+        self._standing = caller.standing
+        digest = b"" if caller.standing is None else caller.standing.digest
+        self._flow = Flow(caller.tenant_uid, digest)
         self._requests = Requests(upstream._base, caller.token, caller.request_id)
         self._private = (caller.token or "", upstream._base.host)
 
@@ -237,8 +232,8 @@ class CallerUpstream:
                     response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
-                        if caller.answered is not None:
-                            caller.answered(status)
+                        if self._standing is not None:
+                            self._standing.answered(status)
                         if status >= 300 or told_by_status:
                             ends = limit.hasten(loop.time() + upstream._settings.timeout * SLOW)
                         content, unreadable = await read(response, upstream._settings.max_body)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 
+from gateway.accepted_tokens import AcceptedTokens
 from gateway.backends.commercetools import not_carried_out
 from gateway.backends.commercetools.adapter import Commercetools, CommercetoolsBackend
 from gateway.backends.flow_retail import FlowRetail
@@ -58,6 +59,9 @@ class World(Protocol):
     def members(self, group: str) -> set[str]: ...
 
 
+TOKENS = AcceptedTokens()
+
+
 class Connecting:
     """What both worlds share: the way to the backend."""
 
@@ -80,6 +84,7 @@ class Connecting:
         caller = Caller(
             tenant_uid=self.tenant,
             token=token,
+            standing=None if token is None else TOKENS.standing(token),
             request_id="test",
             deadline=asyncio.get_running_loop().time() + 10,
             meter=meter or Meter(),

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.accepted_tokens import AcceptedTokens
 from gateway.backends.port import Caller
 from gateway.errors import (
     DeadlineExceeded,
@@ -102,6 +103,9 @@ class Script(httpx.AsyncBaseTransport):
         return httpx.Response(turn.status, headers=dict(turn.headers), stream=body)
 
 
+TOKENS = AcceptedTokens()
+
+
 def caller(
     *,
     token: str | None = SECRET,
@@ -113,6 +117,7 @@ def caller(
     return Caller(
         tenant_uid=tenant,
         token=token,
+        standing=None if token is None else TOKENS.standing(token),
         request_id="req-1",
         deadline=asyncio.get_running_loop().time() + seconds,
         meter=Meter(limit=limit),
