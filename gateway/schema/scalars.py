@@ -12,6 +12,8 @@ from strawberry.types.scalar import ScalarDefinition
 from gateway.errors import InvalidAnswer
 
 UP_TO_MILLISECONDS: Final = len("2025-07-30T20:10:06.447")
+UP_TO_MICROSECONDS: Final = len("2025-07-30T20:10:06.447999Z")
+printed: Final = msgspec.to_builtins
 
 
 def rfc3339(instant: datetime) -> str:
@@ -28,8 +30,10 @@ def rfc3339(instant: datetime) -> str:
             raise InvalidAnswer(f"The backend sent an instant {where}.") from None
     # msgspec prints it in a tenth of the time that isoformat takes; with microseconds, or without a
     # fraction where it is 0.
-    text: str = msgspec.to_builtins(instant)
-    return f"{text[:UP_TO_MILLISECONDS]}Z" if "." in text else f"{text[:-1]}.000Z"
+    text: str = printed(instant)
+    if len(text) == UP_TO_MICROSECONDS:
+        return text[:UP_TO_MILLISECONDS] + "Z"
+    return text[:-1] + ".000Z"
 
 
 Long = NewType("Long", int)
