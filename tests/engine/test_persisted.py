@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -303,8 +304,6 @@ def test_a_hash_beside_a_text_is_its_hash(mode, naming):
     assert OTHER not in caught.value.message
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("query", [None, OTHER])
 @pytest.mark.parametrize(
     ("persisted_query", "field"),
     [
@@ -333,14 +332,17 @@ def test_a_hash_beside_a_text_is_its_hash(mode, naming):
         ({"version": 1, "sha256Hash": f"sha256:{sha256(OTHER)}"}, ["sha256Hash"]),
     ],
 )
-def test_a_malformed_persisted_query(mode, query, persisted_query, field):
-    """What is wrong with it is said, with its place, whether there is a text or not."""
-    found = documents(mode, store=10_000)
+def test_a_malformed_persisted_query(persisted_query, field):
+    """What is wrong with it is said, with its place, in every mode, whether there is a text or
+    not.
+    """
+    for mode, query in itertools.product(MODES, (None, OTHER)):
+        found = documents(mode, store=10_000)
 
-    with pytest.raises(InvalidInput) as caught:
-        found.find(query, extensions={"persistedQuery": persisted_query})
+        with pytest.raises(InvalidInput) as caught:
+            found.find(query, extensions={"persistedQuery": persisted_query})
 
-    assert caught.value.field == ("extensions", "persistedQuery", *field)
+        assert caught.value.field == ("extensions", "persistedQuery", *field), (mode, query)
 
 
 @pytest.mark.parametrize("document_id", ["sha256:", "sha256:00", f"sha256:{sha256(OTHER).upper()}"])

@@ -183,15 +183,15 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), OPERATIONS)
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer no", "Basic all", "all"])
-async def test_every_operation_needs_a_known_bearer_token(api, shop, method, path, body, header):
+async def test_every_operation_needs_a_known_bearer_token(api, shop, method, path, body):
     """401, and the answer has nothing of the request in it."""
-    headers = {} if header is None else {"Authorization": header}
     del api.headers["Authorization"]
-    answer = await api.request(method, path, json=body, headers=headers)
+    for header in (None, "", "Bearer", "Bearer ", "Bearer no", "Basic all", "all"):
+        headers = {} if header is None else {"Authorization": header}
+        answer = await api.request(method, path, json=body, headers=headers)
 
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-    assert answer.json() == {"message": "A valid bearer token is needed."}
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), header
+        assert answer.json() == {"message": "A valid bearer token is needed."}
 
 
 @pytest.mark.parametrize(("method", "path", "body"), OPERATIONS)
