@@ -134,6 +134,7 @@ async def test_the_changes_end_as_their_comments_say(gateway: Gateway):
     assert answer["rename"]["customerGroup"]["name"] == "Sommerklubben"
 
 
+@pytest.mark.slow
 async def test_the_membership_edit_is_a_success_however_often_it_is_sent(gateway: Gateway):
     """Nobody fails, and the group has those who were to join."""
     text, given = text_of("06_membership"), variables_of("06_membership")
@@ -154,6 +155,7 @@ async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
     assert list(nulls(answer)) == []
 
 
+@pytest.mark.slow
 async def test_the_groups_of_two_tenants_stand_side_by_side(gateway: Gateway):
     """Each with what its system has; the facet of the other is null."""
     answer = await gateway.query(
@@ -170,6 +172,7 @@ async def test_the_groups_of_two_tenants_stand_side_by_side(gateway: Gateway):
     assert any(node["commercetools"]["custom"] for node in answer["there"]["nodes"])
 
 
+@pytest.mark.slow
 async def test_the_custom_fields_end_as_their_comments_say(gateway: Gateway):
     """Made with three, one changed and one removed; then the group is gone, and can be made
     again.
@@ -199,6 +202,7 @@ async def test_the_custom_fields_end_as_their_comments_say(gateway: Gateway):
         assert answer["delete"]["deletedUid"] == answer["create"]["customerGroup"]["uid"]
 
 
+@pytest.mark.slow
 async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Flow):
     """Its query, its answer to the letter, and the REST calls that it counts."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -70,6 +70,7 @@ def test_a_revision_stays_while_the_same_is_seen(same):
     assert revision(last_modified_at=same, created_at=same) == revision()
 
 
+@pytest.mark.slow
 @given(
     name=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     other=st.text(alphabet=st.characters(exclude_categories=["Cs"])),

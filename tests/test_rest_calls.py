@@ -375,6 +375,7 @@ async def test_groups_of_customers_are_one_batch_of_gets_where_these_are_fewer(
     assert cost("6 customers' two other groups, in a list of three pages") == 4 + unknown
 
 
+@pytest.mark.slow
 async def test_three_levels_of_twenty_are_twenty_two_calls(gateway, flow, cost):
     """20 groups, 20 customers each, and the groups of each, half of them on no page read before:
     one call for the groups, one for each group's customers, one for all other groups.

@@ -96,6 +96,7 @@ def test_no_answer_takes_long_to_be_found_broken(name, decoders):
     assert processor_time(decode, allowed=ALLOWED) <= ALLOWED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [b"{}", b"0", WRONG_MAIL, b'{"customerUid":"a"}'])
 def test_a_page_of_more_rows_than_any_can_have_is_an_invalid_answer(row):
     """Sound or not; up to there, an upstream may answer more than it was asked for."""

@@ -754,6 +754,7 @@ def test_no_look_up_costs_more_than_is_said_ahead(reading, count, batches):
     asyncio.run(check())
 
 
+@pytest.mark.slow
 @READING
 async def test_no_write_costs_more_than_is_said_ahead(reading):
     """Where it is done and where it is refused: in use, gone, changed meanwhile, not empty. (Who is

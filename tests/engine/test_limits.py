@@ -377,6 +377,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, max_size=30).map("".join))
 @example('"""\\""" " \\ """ a # """ \n "" ""a')
 def test_tokens_are_graphql_cores_own(text: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from graphql import OperationDefinitionNode, parse
 from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import VariableValues
@@ -16,6 +17,7 @@ PLAIN = ["a", "a", "b", "a: b", "c: a", "a { x }", "a { y }", "__typename"]
 OTHERS = ["... { a }", "... on Query { b }", "a @skip(if: true)", "b @include(if: true)"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(PLAIN), max_size=8),
     st.lists(st.sampled_from(OTHERS), max_size=1),

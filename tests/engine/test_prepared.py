@@ -219,6 +219,7 @@ async def test_choices_of_what_is_skipped_drive_out_only_their_own_documents_pla
     assert list(plans.values()) == kept
 
 
+@pytest.mark.slow
 async def test_strangers_have_no_plans_kept_with_an_accepted_callers_document():
     """They are made for the request, and those that are there are used."""
     stage = Stage()
@@ -247,6 +248,7 @@ async def test_strangers_have_plans_kept_with_their_own_documents():
     assert [made.plan.lasting for made in plans.values()] == [False]
 
 
+@pytest.mark.slow
 async def test_a_tenants_name_of_a_megabyte_is_no_key():
     """Nobody looks at X-Tenant before a field asks for it."""
     stage = Stage()

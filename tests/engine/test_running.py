@@ -406,6 +406,7 @@ BESIDE_A_SURPRISE = """query ($x: Boolean!) {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [IN_A_CHANGE, BESIDE_INTROSPECTION, BESIDE_A_SURPRISE])
 async def test_what_one_request_skips_is_nothing_to_the_next(flow, query):
     """Also where graphql-core runs it; the first request of a text is no better than others."""
@@ -626,6 +627,7 @@ CHANGE = """mutation ($uid: ID!) { updateCustomerGroup(
 ) { customerGroup { name customers { nodes { uid } } } userErrors { code } } }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("query", [QUERY, CHANGE], ids=["query", "mutation"])
 async def test_nothing_is_left_for_the_garbage_collector(query, fails):
@@ -644,6 +646,7 @@ async def test_nothing_is_left_for_the_garbage_collector(query, fails):
     assert not OURS & set(found), found
 
 
+@pytest.mark.slow
 async def test_a_flaw_leaves_no_page_for_the_garbage_collector():
     """It is told of, and the page that it is in goes with the request."""
     row = {"customerUid": None}

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Generator
 
+import pytest
+
 from gateway.engine._run.time_slices import SLICE, TimeSlices
 from tests.stalls import longest_stall
 
@@ -13,6 +15,7 @@ STEP = 0.001
 PARTS = 5
 
 
+@pytest.mark.slow
 async def test_others_wait_for_a_slice_and_a_step_of_each_part():
     """Of however many parts the work has, and in the order in which they came."""
     slices = TimeSlices()

@@ -108,6 +108,7 @@ BY_VARIABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", BY_VARIABLES)
 async def test_an_attack_by_variables_keeps_nobody_waiting(flow: Flow, attack, stalled: Stalled):
     """Short documents over long lists: counted, estimated or refused without going through all."""

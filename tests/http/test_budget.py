@@ -42,6 +42,7 @@ async def test_an_operation_above_the_budget_is_refused_with_what_would_fit(
     assert cost(body) == (101, 0, 100)
 
 
+@pytest.mark.slow
 async def test_what_would_fit_does_fit(gateway: Gateway, flow: Flow):
     """To the last call."""
     flow.add_groups(120)

@@ -192,6 +192,7 @@ NO_REQUESTS = [
 ]
 
 
+@pytest.mark.slow
 async def test_a_body_that_is_no_graphql_request_is_400(gateway):
     """And the answer is a GraphQL response all the same, in either type."""
     for body, accept in itertools.product(NO_REQUESTS, (JSON, GRAPHQL_RESPONSE)):

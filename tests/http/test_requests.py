@@ -52,6 +52,7 @@ def test_the_response_is_of_the_type_that_the_client_prefers(accept, chosen):
     assert response_type(accept) == chosen
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_accept_header_has_an_answer(accept):
     """Whatever it says, a type or none; nothing is raised."""

@@ -192,6 +192,7 @@ def test_a_failed_read_is_the_failure_of_all_its_windows():
 PLACES = st.none() | st.just(Position(3, "g3"))
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Window,

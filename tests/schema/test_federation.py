@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.schema.node import global_id
 from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 
@@ -137,6 +139,7 @@ async def test_an_entity_that_does_not_exist_is_null(gateway: Gateway, flow: Flo
     assert [entity and entity["uid"] for entity in found["_entities"]] == [None, "gold"]
 
 
+@pytest.mark.slow
 async def test_a_bad_representation_harms_no_other(gateway: Gateway, flow: Flow):
     """It is an error in its own place; its neighbours are answered."""
     flow.add_group("gold")

@@ -60,6 +60,7 @@ def test_two_nodes_have_two_ids(tenant, uid, other_tenant, other_uid):
     assert (one == global_id("CustomerGroup", other_tenant, other_uid)) is same
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())))
 def test_any_other_text_is_refused_as_one(text):
     """Or is an id, in the one spelling that there is for it."""
@@ -70,6 +71,7 @@ def test_any_other_text_is_refused_as_one(text):
     assert global_id(*parsed) == text
 
 
+@pytest.mark.slow
 async def test_a_malformed_id_is_refused_wherever_it_is_given(gateway: Gateway, flow: Flow):
     """As BAD_USER_INPUT with the path of the input, and before any REST call."""
     query = """query ($id: ID!) {

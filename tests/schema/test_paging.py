@@ -121,6 +121,7 @@ orders = st.text().filter(lambda order: "." not in order)  # an order is a name:
 marks = st.builds(list_mark, st.text(), st.none() | st.text())
 
 
+@pytest.mark.slow
 @given(positions, orders, marks)
 @settings(derandomize=True)
 def test_a_cursor_leads_back_to_its_position(position, order, mark):
@@ -133,6 +134,7 @@ def test_a_cursor_leads_back_to_its_position(position, order, mark):
     assert set("+/= ").isdisjoint(cursor)
 
 
+@pytest.mark.slow
 @given(positions, orders, orders)
 @settings(derandomize=True)
 def test_a_cursor_of_another_order_is_refused(position, made_under, asked_under):

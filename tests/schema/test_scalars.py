@@ -14,6 +14,7 @@ from gateway.schema.scalars import rfc3339
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 
 
+@pytest.mark.slow
 @given(st.datetimes(timezones=st.just(UTC) | OFFSETS, min_value=datetime(1, 1, 2)))
 def test_an_instant_is_printed_as_rfc_3339_has_it(instant):
     """In UTC, with milliseconds, whatever its offset and however small its fraction."""

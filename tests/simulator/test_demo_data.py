@@ -82,6 +82,7 @@ def test_every_customer_has_all_that_the_schema_requires(customers):
                 assert part.keys() == set(members.split()), name
 
 
+@pytest.mark.slow
 def test_every_field_is_used_and_left_empty_somewhere(customers):
     """An empty value is what a client forgets to think of."""
     always = {"customerUid", "customerType", "countryCode", "createdAt", "lastModifiedAt"}
@@ -102,6 +103,7 @@ def test_every_field_is_used_and_left_empty_somewhere(customers):
         assert {each[member] for customer in customers for each in customer[part]} == expected
 
 
+@pytest.mark.slow
 def test_departments_belong_to_companies(customers):
     """As the documents say."""
     kinds = {customer["customerUid"]: customer["customerType"] for customer in customers}
@@ -114,6 +116,7 @@ def test_departments_belong_to_companies(customers):
     }
 
 
+@pytest.mark.slow
 def test_nobody_can_be_reached_by_it(customers):
     """Mail, telephone and organisation numbers are none that anyone has."""
     for customer in customers:
@@ -155,6 +158,7 @@ def test_any_size_will_do(groups, customers):
         assert (store.count_groups("demo"), store.count_customers("demo")) == (groups, customers)
 
 
+@pytest.mark.slow
 def test_there_are_two_tokens_and_a_second_tenant(demo):
     """One of the tokens may only read."""
     both = {"demo", "pop-up"}

@@ -260,7 +260,10 @@ def in_order(rows: Sequence[dict[str, Any]], order: Any) -> list[str]:
 
 @pytest.mark.parametrize("total", TOTALS)
 @pytest.mark.parametrize("way", [None, *SortDirection])
-@pytest.mark.parametrize("count", [499, 500, 501, 999, 1000, 1001])
+@pytest.mark.parametrize(
+    "count",
+    [499, 500, 501, *(pytest.param(n, marks=pytest.mark.slow) for n in (999, 1000, 1001))],
+)
 async def test_a_window_of_more_than_one_answer(total, way, count):
     """As many calls as it takes, wherever it lies; whether rows are behind it is read, not
     believed.
@@ -553,6 +556,7 @@ async def test_a_row_that_can_not_be_kept_takes_its_place_all_the_same(world):
         assert [omission.where for omission in page.omissions] == ["results[1]", "results[3]"]
 
 
+@pytest.mark.slow
 async def test_a_part_that_fails_fails_the_window(world):
     """Not a list with a hole in it, and no task left over."""
     world.add_groups(1100)

@@ -48,6 +48,7 @@ def store() -> Iterator[Store]:
         yield store
 
 
+@pytest.mark.slow
 @given(VALUES)
 @example("\x00")
 @example('\\\\"')

@@ -404,7 +404,9 @@ async def test_what_flow_retail_lacks_is_refused_before_any_call(flow, gateway):
         (InvalidJson(), "UPSTREAM_INVALID_ANSWER", 1),
         (Body(b"[" * 500_000), "UPSTREAM_INVALID_ANSWER", 1),
         (Body(b" " * 1_000_001), "UPSTREAM_INVALID_ANSWER", 1),
-        (Gzip(padding=50_000_000), "UPSTREAM_INVALID_ANSWER", 1),
+        pytest.param(
+            Gzip(padding=50_000_000), "UPSTREAM_INVALID_ANSWER", 1, marks=pytest.mark.slow
+        ),
         (Headers({"Content-Encoding": "gzip"}), "UPSTREAM_INVALID_ANSWER", 1),
         (Headers({"Content-Encoding": "br"}), "UPSTREAM_INVALID_ANSWER", 1),
     ],

@@ -31,6 +31,7 @@ def rows(count: int) -> list[CustomerGroup]:
     return [CustomerGroup(uid=f"u{number}", name="") for number in range(count)]
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 60),
     st.integers(0, 12),
@@ -53,6 +54,7 @@ def test_a_page_that_does_not_contradict_itself_is_believed(
     assert believed(page, index, size) is page
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 30),
     st.none() | st.integers(0, 60),

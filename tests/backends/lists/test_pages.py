@@ -97,6 +97,7 @@ def test_far_down_a_list_half_the_largest_page_can_be_two_pages(offset, size, ma
     assert cover(offset, size, max_page_size).count == 2
 
 
+@pytest.mark.slow
 def test_a_page_has_a_third_more_rows_than_asked_for_at_most():
     """Over the offsets of a list of 2 000 rows, for windows of 5 to 50 rows: 1.15 to 1.4 rows read
     for each row asked for.

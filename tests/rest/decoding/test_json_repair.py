@@ -44,6 +44,7 @@ def test_half_a_pair_becomes_a_mark_and_nothing_else_changes(value: Any):
     assert msgspec.json.decode(repaired) == json.loads(re.sub("[\ud800-\udfff]", mark, whole))
 
 
+@pytest.mark.slow
 @given(body=st.binary())
 @settings(max_examples=200, deadline=None)
 def test_what_comes_is_utf_8(body: bytes):

@@ -50,6 +50,7 @@ def test_groups_have_believable_sizes_and_distinct_names(demo):
     assert {"Stammkunden", "Mitarbeiter", "VIP"} <= {group.name for group in groups}
 
 
+@pytest.mark.slow
 def test_customers_are_in_groups_in_all_ways(customers):
     """By assignments, by the older field, by both and by none."""
     ways = {("customerGroup" in c, bool(c["customerGroupAssignments"])) for c in customers}
@@ -59,6 +60,7 @@ def test_customers_are_in_groups_in_all_ways(customers):
     assert 4 <= max(len(c["customerGroupAssignments"]) for c in customers) <= 8
 
 
+@pytest.mark.slow
 def test_addresses_are_what_the_ids_say(customers):
     """Default addresses are among the addresses."""
     for customer in customers:
@@ -69,6 +71,7 @@ def test_addresses_are_what_the_ids_say(customers):
     assert {len(customer["addresses"]) for customer in customers} == {0, 1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "member",
     [
@@ -89,6 +92,7 @@ def test_optional_members_are_there_and_absent_somewhere(customers, member):
     assert all(customer[member] for customer in customers if member in customer)
 
 
+@pytest.mark.slow
 def test_nobody_can_be_reached_by_it(customers):
     """Mail, telephone and tax numbers are none that anyone has."""
     for customer in customers:
@@ -121,6 +125,7 @@ def test_any_size_will_do(groups, customers):
         assert (store.count_groups("p"), store.count_customers("p")) == (groups, customers)
 
 
+@pytest.mark.slow
 def test_there_are_two_tokens(demo):
     """One of them may only read."""
     assert demo.rights("demo-ct-token").scopes == {"demo-ct": {"manage_customers"}}

@@ -127,6 +127,7 @@ def test_what_is_no_predicate_is_refused(predicate):
     assert (refusal.value.status, refusal.value.code) == (400, "InvalidInput")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "predicate",
     [
