@@ -6,6 +6,7 @@ import itertools
 import shutil
 import ssl
 import subprocess
+from functools import cache, partial
 from pathlib import Path
 
 OPENSSL = shutil.which("openssl")
@@ -40,6 +41,8 @@ class Authority:
         self.folder = folder
         self.certificate = folder / "ca.pem"
         self._numbers = itertools.count(2)
+        # Tests need many servers of the same name, and openssl takes its time.
+        self._issue_once = cache(partial(self._issue, usage="serverAuth"))
         config = self._config(names="DNS:unused", usage="serverAuth")
         openssl(
             *("req", "-x509", *NEW_KEY, "-config", config, "-extensions", "ca", "-days", "2"),
@@ -50,7 +53,7 @@ class Authority:
     def server(self, names: str, *, days: int = 2) -> ssl.SSLContext:
         """A server's side of TLS for `names`."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(*self._issue(names, usage="serverAuth", days=days))
+        context.load_cert_chain(*self._issue_once(names, days=days))
         context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 

@@ -521,21 +521,21 @@ async def test_a_key_in_use_is_a_duplicate(gateway: Gateway, commercetools: Comm
     assert mistakes(payload) == [("DUPLICATE", ["input", "key"])]
 
 
-@pytest.mark.parametrize("key", ["", ".", "..", "a/b", "a b", "key=a", "\u00e5", "a\n", "x" * 257])
 @pytest.mark.parametrize("tenant", ["wien", "shop"])
 async def test_a_key_that_can_not_be_is_refused_before_any_rest_call(
-    gateway: Gateway, flow: Flow, commercetools: Commercetools, key: str, tenant: str
+    gateway: Gateway, flow: Flow, commercetools: Commercetools, tenant: str
 ):
     """It could lead to another path; the error names where it was given."""
-    body = await gateway.ask(BY_KEY, {"key": key, "tenant": tenant})
-    payload = await change(
-        gateway, UPDATE, tenantUid=tenant, customerGroup={"key": key}, name="Silver"
-    )
+    for key in ("", ".", "..", "a/b", "a b", "key=a", "\u00e5", "a\n", "x" * 257):
+        body = await gateway.ask(BY_KEY, {"key": key, "tenant": tenant})
+        payload = await change(
+            gateway, UPDATE, tenantUid=tenant, customerGroup={"key": key}, name="Silver"
+        )
 
-    assert codes(body) == ["BAD_USER_INPUT"]
-    assert body["errors"][0]["extensions"]["field"] == ["by", "key"]
-    assert mistakes(payload) == [("INVALID_INPUT", ["input", "customerGroup", "key"])]
-    assert flow.calls == commercetools.calls == []
+        assert codes(body) == ["BAD_USER_INPUT"], key
+        assert body["errors"][0]["extensions"]["field"] == ["by", "key"]
+        assert mistakes(payload) == [("INVALID_INPUT", ["input", "customerGroup", "key"])], key
+        assert flow.calls == commercetools.calls == []
 
 
 async def test_the_longest_key_finds_its_group(gateway: Gateway, commercetools: Commercetools):

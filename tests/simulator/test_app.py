@@ -250,26 +250,15 @@ async def test_paths_and_methods_are_exact(api, shop, store, method, path, statu
     assert store.count_groups("shop") == 3
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"pageNumber": "one"},
-        {"pageNumber": ""},
-        {"pageNumber": "1.0"},
-        {"pageNumber": "0"},
-        {"pageNumber": "-1"},
-        {"pageNumber": "99999999999"},
-        {"pageSize": "0"},
-        {"pageSize": "-5"},
-        {"pageSize": "\N{FULLWIDTH DIGIT ONE}"},
-        {"sortDirection": "asc"},
-        {"sortDirection": ""},
-    ],
-)
 @pytest.mark.parametrize("path", ["customer-groups", "customer-groups/gold/customers"])
-async def test_a_parameter_of_a_wrong_type_is_400(api, shop, params, path):
+async def test_a_parameter_of_a_wrong_type_is_400(api, shop, path):
     """Integers are integers, and directions are of the enumeration."""
-    assert (await api.get(path, params=params)).status_code == 400
+    for params in [
+        *({"pageNumber": number} for number in ("one", "", "1.0", "0", "-1", "99999999999")),
+        *({"pageSize": size} for size in ("0", "-5", "\N{FULLWIDTH DIGIT ONE}")),
+        *({"sortDirection": direction} for direction in ("asc", "")),
+    ]:
+        assert (await api.get(path, params=params)).status_code == 400, params
 
 
 @pytest.mark.parametrize(

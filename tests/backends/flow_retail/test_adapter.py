@@ -453,24 +453,24 @@ async def test_a_lookup_of_what_is_not_there_is_null(flow, gateway):
     assert await gateway.query(ONE) == {"customerGroup": None}
 
 
-@pytest.mark.parametrize("uid", ["..", ".", "%2e%2e", "a/b", "gold?x", "gold#", "", "x" * 129])
-async def test_a_hostile_uid_reaches_no_path(flow, gateway, uid):
+async def test_a_hostile_uid_reaches_no_path(flow, gateway):
     """Neither to read, nor to change, nor in a tenant's place."""
-    given = {"uid": uid}
-    read = await gateway.ask(
-        "query ($by: CustomerGroupBy!) { customerGroup(by: $by) { name } }", {"by": given}
-    )
-    tenant = await gateway.ask(
-        "query ($uid: ID!) { customerGroups(tenantUid: $uid) { totalCount } }", {"uid": uid}
-    )
-    deleted = await change(gateway, DELETE, customerGroup=given)
-    updated = await change(gateway, UPDATE, customerGroup=given, name="x")
-    created = await change(gateway, CREATE, uid=uid, name="x")
+    for uid in ("..", ".", "%2e%2e", "a/b", "gold?x", "gold#", "", "x" * 129):
+        given = {"uid": uid}
+        read = await gateway.ask(
+            "query ($by: CustomerGroupBy!) { customerGroup(by: $by) { name } }", {"by": given}
+        )
+        tenant = await gateway.ask(
+            "query ($uid: ID!) { customerGroups(tenantUid: $uid) { totalCount } }", {"uid": uid}
+        )
+        deleted = await change(gateway, DELETE, customerGroup=given)
+        updated = await change(gateway, UPDATE, customerGroup=given, name="x")
+        created = await change(gateway, CREATE, uid=uid, name="x")
 
-    assert codes(read) == codes(tenant) == ["BAD_USER_INPUT"]
-    for body in (deleted, updated, created):
-        assert user_codes(body) == ["INVALID_INPUT"]
-    assert flow.calls == []
+        assert codes(read) == codes(tenant) == ["BAD_USER_INPUT"], uid
+        for body in (deleted, updated, created):
+            assert user_codes(body) == ["INVALID_INPUT"], uid
+        assert flow.calls == [], uid
 
 
 @pytest.mark.parametrize("first_page", [0, 1])
