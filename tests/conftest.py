@@ -2,16 +2,22 @@
 it `commercetools`, and `wide`, a gateway in front of both.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as settings_of_hypothesis
 
-from tests.harness import Flow, Gateway, running_flow, running_gateway, settings
-from tests.two_backends import Commercetools, both, running_commercetools
+if TYPE_CHECKING:
+    # The process that hands tests to the workers reads this module before they start, and needs no
+    # gateway: fixtures import it.
+    from tests.harness import Flow, Gateway
+    from tests.two_backends import Commercetools
 
 # The same examples every time: a run fails for what was changed, and not by chance.
 settings_of_hypothesis.register_profile("fixed", derandomize=True, deadline=None)
@@ -57,18 +63,24 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.fixture
 async def flow() -> AsyncIterator[Flow]:
+    from tests.harness import Flow, running_flow
+
     async with running_flow(Flow()) as running:
         yield running
 
 
 @pytest.fixture
 async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
+    from tests.harness import running_gateway, settings
+
     async with running_gateway(settings(flow.url)) as running:
         yield running
 
 
 @pytest.fixture
 async def commercetools() -> AsyncIterator[Commercetools]:
+    from tests.two_backends import running_commercetools
+
     async with running_commercetools() as running:
         yield running
 
@@ -76,6 +88,9 @@ async def commercetools() -> AsyncIterator[Commercetools]:
 @pytest.fixture
 async def wide(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
     """The gateway over both systems."""
+    from tests.harness import running_gateway
+    from tests.two_backends import both
+
     async with running_gateway(both(flow.url, commercetools.url)) as running:
         yield running
 
