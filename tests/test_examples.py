@@ -147,6 +147,7 @@ async def test_the_membership_edit_is_a_success_however_often_it_is_sent(gateway
         assert payload["customerGroup"]["customers"]["totalCount"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["04_refetch", "08_entities"])
 async def test_what_is_referred_to_is_there(gateway: Gateway, name: str):
     """No example looks for something that the demo lacks."""

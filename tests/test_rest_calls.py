@@ -92,6 +92,7 @@ def shown(connection: dict) -> list[str]:
 # -- windows
 
 
+@pytest.mark.slow
 async def test_half_the_largest_page_is_one_call_at_any_offset(gateway, flow, reading, cost):
     """From one row to half a page, whether or not the offset is a multiple of it."""
     uids = flow.add_groups(200)
@@ -128,6 +129,7 @@ async def test_no_rest_call_asks_for_a_page_larger_than_the_gateway_is_told(
     assert cost("100 rows at offset 55") <= {100: 2, 30: 6}[reading.page]
 
 
+@pytest.mark.slow
 async def test_reading_on_with_cursors_is_one_call_a_page(gateway, flow, cost):
     """The look at the cursor's own row comes with the page; forward and backward."""
     uids = flow.add_groups(60)

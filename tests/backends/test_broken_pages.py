@@ -120,6 +120,7 @@ def test_flaws_are_listed_up_to_a_number_and_counted_beyond():
     assert of_a_row[-2].where == f"items[0].addresses[{MOST_OMISSIONS - 2}]"
 
 
+@pytest.mark.slow
 def test_one_broken_leaf_in_each_of_2000_whole_rows_costs_those_leaves_only():
     """As when a field changes its type: larger pages are hardly asked for."""
     row = json.dumps({"customerUid": "a"} | dict.fromkeys(TEXTS.split(), "x") | {"email": 1})
@@ -169,6 +170,7 @@ def test_more_custom_fields_than_any_resource_can_have_are_an_error_of_their_own
     assert omissions == []
 
 
+@pytest.mark.slow
 def test_the_addresses_of_a_customer_take_time_in_proportion():
     """Which of them are for invoices is not looked up by going through all that are."""
     ids = [f"{number:x}" for number in range(LONGEST)]

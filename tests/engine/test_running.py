@@ -570,6 +570,7 @@ what is below.
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "found"), [("max_rows", ROWS), ("max_values", VALUES)])
 async def test_what_is_made_once_counts_as_often_as_it_is_shown(flow, limit, found):
     """Limits hold the response, and not what it took to make it."""
@@ -700,6 +701,7 @@ async def test_a_page_of_broken_rows_keeps_nobody_waiting(flow, more):
     assert body["errors"][-1]["message"] == "And 3900 more errors."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nodes", ["uid displayName", "uid displayName customerGroups { uid }"])
 async def test_broken_rows_that_have_too_many_bytes_cost_their_fields(flow, nodes):
     """Whether the names of a row's fields are too long or what they show; it is no bug of ours."""

@@ -43,6 +43,7 @@ async def test_an_attack_keeps_nobody_waiting(flow: Flow, attack, profile, stall
     assert seconds <= ALLOWED
 
 
+@pytest.mark.slow
 async def test_a_long_accept_header_keeps_nobody_waiting(flow: Flow):
     """Of this one not all is read."""
     accept = "a/b, " * 6_000 + "application/json"

@@ -27,6 +27,7 @@ def crowd(flow: Flow) -> None:
         flow.add_customer(f"c{number}", *groups)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crowd")
 async def test_rows_are_counted_each_time_they_are_shown(flow: Flow):
     """6 groups x 6 customers x their 6 groups x 6 customers: 7 calls, and 1,554 rows."""

@@ -40,6 +40,7 @@ async def broken_gateway() -> AsyncIterator[Gateway]:
         yield Gateway(client, url, events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [
@@ -73,6 +74,7 @@ async def test_a_failure_nobody_expected_shows_the_request_id_and_nothing_else(q
     assert SECRET not in record.getMessage()
 
 
+@pytest.mark.slow
 async def test_what_a_failure_costs_in_many_places_is_logged_as_that_of_one(caplog):
     """graphql-core raises it again for each."""
     ids = json.dumps([global_id("CustomerGroup", "shop", "a")] * 200)

@@ -58,6 +58,7 @@ async def test_what_costs_no_rest_call_has_little_room_while_nobody_knows_the_to
     assert error["extensions"]["allowed"] == STRANGERS
 
 
+@pytest.mark.slow
 async def test_an_accepted_token_has_all_of_the_room(gateway: Gateway, flow: Flow):
     """In this request or an earlier one."""
     flow.add_group("gold")
@@ -71,6 +72,7 @@ async def test_an_accepted_token_has_all_of_the_room(gateway: Gateway, flow: Flo
     assert codes(answer.json()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("long_name")
 @pytest.mark.parametrize(
     "query",

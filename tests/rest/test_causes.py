@@ -217,6 +217,7 @@ def test_a_cause_is_one_warning_a_second(caplog):
     assert [line for line in told if "refused" in line][1].endswith("count=100 request=req-1")
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_causes_is_bounded():
     """They are few, and even if they were not."""
     log = Log(clock=lambda: 0.0)

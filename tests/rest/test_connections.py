@@ -361,6 +361,7 @@ async def test_thousands_of_cancelled_requests_leak_nothing():
     assert bodies == [b"/%d" % number for number in range(100)]
 
 
+@pytest.mark.slow
 async def test_cancelled_requests_of_the_simulator_leak_nothing(flow: Flow):
     """The same over a real server for HTTP."""
     flow.add_group("gold")

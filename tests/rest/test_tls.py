@@ -77,6 +77,7 @@ async def test_a_certificate_for_another_host_is_refused(trusted, transport, nam
     assert b"".join(heads) == b""
 
 
+@pytest.mark.slow
 async def test_a_certificate_of_an_unknown_authority_is_refused(authority, transport):
     """The system does not trust it: SSL_CERT_FILE is not set here."""
     async with running(kept, tls=authority.server("DNS:localhost")) as server:

@@ -150,6 +150,7 @@ def test_without_file_and_variables_all_have_defaults():
     assert read() == Settings()
 
 
+@pytest.mark.slow
 def test_each_setting_has_a_variable():
     """GATEWAY_ and the name in capitals, the table's ahead of it."""
     for name, (text, value) in SAMPLES.items():
@@ -159,6 +160,7 @@ def test_each_setting_has_a_variable():
         assert settings != Settings(), name
 
 
+@pytest.mark.slow
 def test_each_setting_can_stand_in_the_file(tmp_path):
     """The file takes TOML's own types."""
     for name, (text, value) in SAMPLES.items():
@@ -338,6 +340,7 @@ def test_a_tenant_is_a_table_of_what_differs_for_it(tmp_path, text):
     assert settings.commercetools == Commercetools(url="http://ct", timeout=1.5)
 
 
+@pytest.mark.slow
 def test_each_setting_of_a_backend_can_differ_for_a_tenant(tmp_path):
     """Its limits and the settings of what is not known, too."""
     for name, (text, value) in SAMPLES.items():

@@ -1396,6 +1396,7 @@ async def change(gateway: Gateway, mutation: str, **more: object) -> Any:
     return next(iter(data.values()))
 
 
+@pytest.mark.slow
 async def test_the_life_of_a_group_as_graphql(world, gateway):
     """Made with key and custom fields, changed under its revision, refused under an old one,
     deleted by key.

@@ -248,6 +248,7 @@ async def test_an_edit_reads_a_hundred_customers_a_query(world, cost):
     assert cost("add one customer") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", [1, 3, 8])
 async def test_no_more_customers_are_changed_at_once_than_is_set(bound):
     """All of the bound is used, and never more."""

@@ -620,6 +620,7 @@ async def test_null_in_place_of_rows_that_there_are_is_told(flow, gateway):
     assert "items: it is null" in answer["errors"][0]["message"]
 
 
+@pytest.mark.slow
 async def test_a_page_of_too_many_rows_fails_the_list(flow, gateway):
     """However few bytes they are on the way."""
     flow.fail(said(b"{}", items=b"[" + b"{}," * 100_000 + b"{}]"))

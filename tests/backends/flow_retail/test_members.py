@@ -661,6 +661,7 @@ async def test_what_409_means_stays_open_where_nobody_can_look(flow, gateway, pe
     assert "errors" not in together
 
 
+@pytest.mark.slow
 async def test_a_long_list_of_members_is_looked_through(flow, people):
     """Page by page, as far as further requests may be spent."""
     everyone = flow.add_customers(250, "gold", prefix="m")

@@ -145,6 +145,7 @@ def test_there_can_be_too_much_of_a_predicate(predicate):
     assert refusal.value.code == "QueryComplexityLimitExceeded"
 
 
+@pytest.mark.slow
 def test_as_much_as_is_allowed_is_no_trouble(shop):
     """In depth, in length and in values."""
     for predicate in (
