@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.engine._run.failures import LOST, MOST_BYTES
+from gateway.engine._run.null_propagation import LOST, MAX_BYTES
 from gateway.simulator import faults
 from tests.harness import TENANT, Flow, Gateway, codes, running_gateway, settings
 from tests.two_backends import both, running_commercetools
@@ -224,7 +224,7 @@ async def test_long_paths_are_bounded_in_bytes(flow: Flow):
         body = await gateway.ask(query)
 
     found = body["extensions"]["warnings"]
-    listed = MOST_BYTES // (4 * len(name))
-    assert len(json.dumps(found).encode()) < MOST_BYTES + 200 * listed
+    listed = MAX_BYTES // (4 * len(name))
+    assert len(json.dumps(found).encode()) < MAX_BYTES + 200 * listed
     assert len(found) <= listed + 1
     assert found[-1]["message"] == f"And {101 - len(found)} more values."

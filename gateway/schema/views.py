@@ -19,8 +19,8 @@ VIEWS: Final = Views(
         if isinstance(record, type) and issubclass(record, records.Record)
     },
     scalars={
-        "DateTime": Scalar(datetime, rfc3339, width=26),
-        "Long": Scalar(int, None, width=5),
+        "DateTime": Scalar(datetime, rfc3339),
+        "Long": Scalar(int, None),
     },
     repaired=(records.Repaired,),
 )

@@ -29,7 +29,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.engine import Key
 from gateway.engine._plan.fields import fetched
-from gateway.engine._run.failures import LOST
+from gateway.engine._run.null_propagation import LOST
 from gateway.records import Repaired, RepairedText
 from gateway.request import Context
 from tests.harness import load

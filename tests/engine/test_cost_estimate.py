@@ -223,7 +223,7 @@ def _planned(same: Engine, name: str, tenant: str | None, variables: dict[str, A
         operation = same.prepare(AGAIN, name, variables, context)
     except Refused as refusal:
         return [(error.message, error.path) for error in refusal.errors]
-    return context.client.meter.planned, list(operation.run.ahead)
+    return context.client.meter.planned, list(operation.run._prefetched)
 
 
 def _context(tenant: str | None) -> Context:

@@ -74,7 +74,7 @@ class Fields:
         self._known: dict[tuple[str, str], Field] = {}
 
     def of(self, parent: GraphQLObjectType, name: str) -> Field:
-        """The field, or one of those by which any schema tells of itself."""
+        """The field, which may be one of introspection's."""
         here = parent.name, name
         if here not in self._known:
             self._known[here] = self._look_at(parent.fields.get(name) or META_FIELDS[name])

@@ -8,8 +8,8 @@ an estimate of its REST calls, which finds the mistakes in its arguments; and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Final
 
 from graphql import (
     FieldNode,
@@ -34,7 +34,7 @@ from msgspec import Struct
 
 from gateway.engine._documents.counts import variables_in
 from gateway.engine._plan.arguments import SCALARS, Coercion, Given, Pattern
-from gateway.engine._plan.expressions import Compiler, ObjectSerializer, Serialize, Weigh, all_of
+from gateway.engine._plan.expressions import Compiler, ObjectSerializer, Serialize
 from gateway.engine._plan.fields import Field, Fields, PlainInfo
 from gateway.engine._plan.serializers import Collect, FieldSerializer, Place, Serializers, place
 from gateway.engine._plan.views import Views
@@ -51,17 +51,13 @@ class Selection(Struct, frozen=True, eq=False):
     """What is asked of an object of `type`."""
 
     type: GraphQLObjectType
-    holds: Callable[[Sequence[Any], PlainInfo], bool]
-    """Whether all of these values are such objects."""
     serialize: Serialize
     """Gives the plain fields, in the order of all, with None in place of those of `links`."""
     serializer: ObjectSerializer
-    """What `serialize`, `size` and `weigh` are of."""
+    """What `serialize` and `size` are of."""
     links: Sequence[Link]
     size: int
     """How many fields it has, those of plain objects within it included, of lists once."""
-    weigh: Weigh
-    """About the bytes of such objects, without those of `links`."""
 
 
 class Link(Struct, frozen=True, eq=False, kw_only=True):
@@ -79,11 +75,14 @@ class Link(Struct, frozen=True, eq=False, kw_only=True):
     """Otherwise, what is asked of an object of each type that its value, or an item, may have."""
     types: Sequence[GraphQLObjectType]
     """Those types, as in `selections`."""
-    tells: bool
-    """Whether its value tells what has become of a change: see Context.telling."""
 
     def type_of(self, value: object, info: PlainInfo) -> GraphQLObjectType | None:
-        """Which of those a value is of, or an item; None for what should not be there."""
+        """Which of those a value is of, or an item; None for what should not be there.
+
+        A value's class alone decides it.
+        """
+        if value is None or isinstance(value, Exception):
+            return None
         for type_ in self.types:
             of_type = type_.is_type_of
             if of_type(value, info) if of_type else len(self.types) == 1:  # type: ignore[arg-type]
@@ -241,32 +240,24 @@ class _Making:
             fields = collect_fields(
                 self._schema, self._fragments, self._variables, type_, self._operation
             ).grouped_field_set
-        # A change's payload, and the objects in it.
-        tells = 2 if self._operation.operation is OperationType.MUTATION else 0
-        return self._selection(type_, fields, tells)
+        return self._selection(type_, fields)
 
-    def _selection(
-        self, type_: GraphQLObjectType, fields: GroupedFieldSet, tells: int
-    ) -> Selection:
+    def _selection(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
         here = place(type_, fields)
         made = self._made.get(here)
         if made is None:
             serializer = self.serializers.object(type_, fields, here)
-            links = [self._link(type_, key, fields[key], tells) for key in serializer.others]
+            links = [self._link(type_, key, fields[key]) for key in serializer.others]
             made = self._made[here] = Selection(
                 type=type_,
-                holds=all_of(type_),
                 serialize=serializer.serialize,
                 serializer=serializer,
                 links=links,
                 size=serializer.size,
-                weigh=serializer.weigh,
             )
         return made
 
-    def _link(
-        self, parent: GraphQLObjectType, key: str, details: FieldDetailsList, tells: int
-    ) -> Link:
+    def _link(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Link:
         node = details[0].node
         field = self._fields.of(parent, node.name.value)
         serializer = self.serializers.field(field.definition.type, details)
@@ -278,11 +269,9 @@ class _Making:
             arguments=self._coercion.pattern(field.definition, node),
             serializer=serializer,
             selections={
-                type_.name: self._selection(type_, self._below(type_, details), max(0, tells - 1))
-                for type_ in types
+                type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
             },
             types=types,
-            tells=tells > 0,
         )
         if field.definition.args and not field.costly:
             self.free.append(link)

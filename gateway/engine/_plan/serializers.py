@@ -13,26 +13,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from msgspec import Struct, defstruct
 
 from gateway.engine._plan.expressions import (
-    WIDTH,
     Code,
     Compiler,
     Leaves,
     ObjectSerializer,
     Serialize,
-    Weigh,
-    Weight,
 )
 
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 KEPT_STRUCTS: Final = 512
-MOST_MEMBERS: Final = 100
+MAX_MEMBERS: Final = 100
 """Of a struct. So many types of so many members take 17 MB, and their keys 6 MB at most."""
 
 
@@ -53,8 +50,6 @@ class FieldSerializer:
     serialize: Serialize
     size: int
     """How many fields an object of it has; as of a ObjectSerializer."""
-    weigh: Weigh
-    """Of what the response shows of such values."""
     repeats: bool
     """As of a ObjectSerializer."""
 
@@ -100,107 +95,80 @@ class Serializers:
         value = code.completed(type_, details, "record")
         if value is None:
             return None
-        serialize, weigh = code.functions(value, code.weight(type_, details, "made"))
-        return FieldSerializer(code.latest, serialize, code.size, weigh, code.repeats)
+        return FieldSerializer(code.latest, code.function(value), code.size, code.repeats)
 
     def _object(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> ObjectSerializer:
         code = Code(self.below, self._compiler, self._leaves)
-        parts: list[str] = []
-        sound: list[str] = []
-        others: list[str] = []
         below: dict[str, ObjectSerializer] = {}
-        names = Counter(details[0].node.name.value for details in fields.values())
-        made: set[str] = set()
-        for key, details in fields.items():
-            name = details[0].node.name.value
-            leaf = self._leaves.of(type_, name)
-            if leaf is not None:
-                code.names |= leaf.names
-                known = f"known_{name}"
-                if name in made:
-                    parts.append(known)
-                    sound.append(known)
-                    continue
-                made.add(name)
-                # A resolver's work is done once, under however many names it is shown.
-                once = f"({known} := {{}})" if names[name] > 1 else "{}"
-                parts.append(once.format(leaf.value))
-                sound.append(once.format(leaf.sound))
-                continue
-            value = code.value(type_, name, details)
-            if value is None:
-                others.append(key)
-            elif code.latest is not None and name != "__typename":
-                below[key] = code.latest
-            parts.append(str(value))
-            sound.append(code.sound(type_, name, details) or str(value))
+        values = self._values(code, type_, fields, below)
+        others = [key for key, value in zip(fields, values, strict=True) if value is None]
         size = len(fields) + code.size
-        as_struct = self._lasting and not others and len(fields) <= MOST_MEMBERS
-        source = (_object if as_struct else _dict)(code, fields)
-        body = source.make(parts)
-        if sound != parts:
-            body = f"{source.make(sound)} if record.valid else {body}"
-        fixed, more = bare_size(fields) + WIDTH * len(others), list[str]()
-        made.clear()
-        for (key, details), member in zip(fields.items(), source.members, strict=True):
-            name = details[0].node.name.value
-            if key in others or name in made:
-                continue
-            weight, times = _weight(code, type_, details, member), 1
-            if self._leaves.of(type_, name) is not None:
+        of_valid = self._values(code, type_, fields, below, valid=True)
+        as_struct = self._lasting and not others and len(fields) <= MAX_MEMBERS
+        make = (_object if as_struct else _dict)(code, fields)
+        body = make(map(str, values))
+        if of_valid != values:
+            body = f"{make(map(str, of_valid))} if record.valid else {body}"
+        several = len({details[0].node.name.value for details in fields.values()}) < len(fields)
+        serialize = code.function(body)
+        return ObjectSerializer(
+            type_, fields, below, serialize, others, size, several or code.repeats
+        )
+
+    def _values(
+        self,
+        code: Code,
+        type_: GraphQLObjectType,
+        fields: GroupedFieldSet,
+        below: dict[str, ObjectSerializer],
+        *,
+        valid: bool = False,
+    ) -> list[str | None]:
+        """The sources of the values of a record, None for what is not plain; `below` gets the
+        serializers of the objects in them.
+        """
+        names = [details[0].node.name.value for details in fields.values()]
+        times = Counter(names)
+        made: set[str] = set()
+        values: list[str | None] = []
+        for (key, details), name in zip(fields.items(), names, strict=True):
+            leaf = self._leaves.of(type_, name)
+            if leaf is None:
+                values.append(code.value(type_, name, details, valid=valid))
+                if code.latest is not None:
+                    below[key] = code.latest
+            elif name in made:
+                values.append(f"known_{name}")
+            else:
                 made.add(name)
-                times = names[name]
-            fixed += times * weight.fixed
-            more += [f"{times} * {term}" if times > 1 else term for term in weight.more]
-        serialize, weigh = code.functions(body, Weight(fixed, tuple(more)))
-        repeats = code.repeats or len(names) < len(fields)
-        return ObjectSerializer(type_, fields, below, serialize, others, size, weigh, repeats)
+                code.names |= leaf.names
+                source = leaf.of_valid if valid else leaf.value
+                # A resolver's work is done once, under however many names it is shown.
+                values.append(f"(known_{name} := {source})" if times[name] > 1 else source)
+        return values
 
     def below(self, type_: GraphQLObjectType, details: FieldDetailsList) -> ObjectSerializer:
         """Of the fields below these."""
         return self.object(type_, self._collect(type_, details))
 
 
-def bare_size(keys: Iterable[str]) -> int:
-    """The bytes of an object without its values."""
-    return 2 + sum(len(key) + 4 for key in keys)  # "key":,
+Make = Callable[[Iterable[str]], str]
+"""From the sources of an object's values to the source of the object."""
 
 
-def _weight(code: Code, type_: GraphQLObjectType, details: FieldDetailsList, member: str) -> Weight:
-    name = details[0].node.name.value
-    if name == "__typename":
-        return Weight(len(type_.name) + 2)
-    return code.weight(type_.fields[name].type, details, member)
-
-
-class Source(NamedTuple):
-    """The source of objects."""
-
-    make: Callable[[Iterable[str]], str]
-    """Of an object, of the sources of its values."""
-    members: Sequence[str]
-    """Of each value of the object `made`."""
-
-
-def _dict(code: Code, keys: Iterable[str]) -> Source:
-    """Of a dict."""
+def _dict(code: Code, keys: Iterable[str]) -> Make:
     names = [code.name(key) for key in keys]
 
     def make(values: Iterable[str]) -> str:
         items = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
         return f"{{{', '.join(items)}}}"
 
-    return Source(make, [f"made[{name}]" for name in names])
+    return make
 
 
-def _object(code: Code, keys: Iterable[str]) -> Source:
-    """Of a struct."""
-    members = tuple(keys)
-    name = code.name(_struct(members))
-    return Source(
-        lambda values: f"{name}({', '.join(values)})",
-        [f"made._{number}" for number in range(len(members))],
-    )
+def _object(code: Code, keys: Iterable[str]) -> Make:
+    name = code.name(_struct(tuple(keys)))
+    return lambda values: f"{name}({', '.join(values)})"
 
 
 @lru_cache(maxsize=KEPT_STRUCTS)

@@ -14,13 +14,11 @@ class Scalar:
     type: type
     show: Callable[[Any], Any] | None
     """From a value to JSON; None if the value is shown as it is. It may raise."""
-    width: int
-    """About how many bytes a value takes in a response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """What the engine is told of the classes behind a schema."""
+    """What the engine has to know of the classes behind a schema."""
 
     records: Mapping[str, type]
     """The class of records that an object type is a view of, by the type's name. A record may have

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from gateway.engine._limits import ResponseLimits
@@ -34,14 +33,15 @@ class Account:
         self.limits = limits
         self.values = 0
         self.bytes = 0
-        """About those of the response so far. Up to `few`, whoever adds some need not call `weigh`.
-        """
+        """About those of the response so far."""
         self.few = min(STRANGERS, limits.max_response_body)
-        self._accepted = accepted
+        self.accepted = accepted
         self._ends = deadline + TO_SHOW
         self._rows = 0
         self._named: set[str] = set()
-        self._told = 0, 0, 0
+        self._outcome = 0, 0, 0
+        self.of_outcome = False
+        """Whether what is counted now is the outcome of a change."""
 
     def show(self, rows: int) -> None:
         """Count rows that go into the answer; raises LimitExceeded where they are too many, and
@@ -58,13 +58,14 @@ class Account:
                 allowed=self.limits.max_rows,
                 found=self._rows,
             )
-        self._in_time()
+        if asyncio.get_running_loop().time() > self._ends:
+            raise self._too_late()
 
     def fill(self, values: int) -> None:
         """Count fields that go into the answer; raises LimitExceeded and DeadlineExceeded, as
         `show`.
 
-        Few rows have many fields, where each of them is asked for under many names.
+        Few rows have many fields if each of them is selected under many names.
         """
         self.values += values
         if self.values > self.limits.max_values:
@@ -74,13 +75,14 @@ class Account:
                 allowed=self.limits.max_values,
                 found=self.values,
             )
-        self._in_time()
+        if asyncio.get_running_loop().time() > self._ends:
+            raise self._too_late()
 
     def weigh(self, size: int) -> None:
         """Count about the bytes that something takes in the response; raises LimitExceeded."""
         self.bytes += size
         if self.bytes <= self.few and self.bytes <= self.limits.max_response_body:
-            return  # most answers, for which nobody asks whose they are
+            return  # as nearly always: whose answer it is makes no difference
         allowed = self._max_bytes
         if self.bytes > allowed:
             message = f"The answer would have more than {allowed} bytes; ask for less."
@@ -104,8 +106,8 @@ class Account:
             )
 
     def in_places(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:
-        """What `make` makes of these, which stands in so many places: rows, values and bytes that
-        are counted meanwhile count as often.
+        """Call `make(*given)` and count the rows, values and bytes that it counts `places` times,
+        because its result appears in that many places.
         """
         rows, values, size = self.counted
         made = make(*given)
@@ -117,7 +119,7 @@ class Account:
 
     @property
     def counted(self) -> tuple[int, int, int]:
-        """The rows, values and bytes so far. Whoever makes something anew may put them back."""
+        """The rows, values and bytes so far; set again before something is made anew."""
         return self._rows, self.values, self.bytes
 
     @counted.setter
@@ -129,29 +131,31 @@ class Account:
         return (
             isinstance(failure, LimitExceeded)
             and failure.limit == "max_response_body"
-            and not self._accepted()
+            and not self.accepted()
         )
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """What is counted inside tells of a change itself: it is counted apart, and however late.
+    def outcome(self, make: Callable[..., MadeT], *given: Any) -> MadeT:
+        """Call `make(*given)`, which shows the outcome of a change. What it counts is counted
+        apart from all else, and at any time.
 
-        Nothing may come of a change and not be told, where each field of it is asked for once. What
-        is asked for under many names has its limits here too.
+        No outcome may be left out of the answer because of what else was requested. But it has
+        limits too: its fields may be selected under many names.
         """
         outside = self.counted, self._ends, self.limits
-        self.counted, self._ends, self.limits = self._told, math.inf, self.limits.of_changes
+        self.counted, self._ends, self.limits = self._outcome, math.inf, self.limits.of_changes
+        self.of_outcome = True
         try:
-            yield
-            self._told = self.counted
-        finally:  # what has failed is counted when it is made anew
+            return make(*given)
+        finally:
+            self._outcome = self.counted
             self.counted, self._ends, self.limits = outside
+            self.of_outcome = False
 
     @property
     def _max_bytes(self) -> int:
-        most = self.limits.max_response_body
-        return most if self._accepted() else min(most, STRANGERS)
+        allowed = self.limits.max_response_body
+        return allowed if self.accepted() else min(allowed, STRANGERS)
 
-    def _in_time(self) -> None:
-        if asyncio.get_running_loop().time() > self._ends:
-            raise DeadlineExceeded("The operation's time is over.")
+    @staticmethod
+    def _too_late() -> DeadlineExceeded:
+        return DeadlineExceeded("The operation's time is over.")

@@ -7,11 +7,12 @@ be shown, notes what failed, and puts null where the schema has room for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import (
     FieldNode,
     GraphQLLeafType,
+    GraphQLList,
     GraphQLOutputType,
     TypeNameMetaFieldDef,
     Undefined,
@@ -21,12 +22,12 @@ from graphql import (
 )
 from msgspec import Raw
 
-from gateway.engine._plan.expressions import ENCODED, ObjectSerializer, json_size
+from gateway.engine._plan.expressions import ObjectSerializer
 from gateway.engine._plan.fields import Fields, PlainInfo
-from gateway.engine._plan.serializers import bare_size
 from gateway.engine._run.account import Account
-from gateway.engine._run.failures import Failure, Failures, Path, Repair, Steps, expected
-from gateway.engine._run.time_slices import TimeSlices
+from gateway.engine._run.failures import Failure, Failures, Path, Repair, expected
+from gateway.engine._run.sizes import ENCODER, PUNCTUATION, size_of
+from gateway.engine._run.time_slices import Steps, TimeSlices
 
 MANY: Final = 100
 """Items of a list."""
@@ -40,6 +41,23 @@ class Null(Exception):
         self.failure = failure
 
 
+class Spot(NamedTuple):
+    """Where a value is shown."""
+
+    nodes: Sequence[FieldNode]
+    """Of the field that it is of, or that it is an item of."""
+    below: ObjectSerializer | None
+    """What is shown of objects in it."""
+    failures: Failures
+    path: Path
+    """From the object that the failures are noted with."""
+    places: int
+    """How often that object stands in the response."""
+
+    def failure(self, error: Exception) -> Null:
+        return Null(Failure(self.path, self.nodes, expected(error)))
+
+
 class Careful:
     """Of one run."""
 
@@ -51,120 +69,95 @@ class Careful:
         self._account = account
         self._slices = slices
 
-    def object(
+    def fill(
         self,
+        made: dict[str, Any],
         serializer: ObjectSerializer,
         record: Any,
         failures: Failures,
-        path: Path = (),
         *,
-        places: int = 1,
+        path: Path = (),
+        places: int,
     ) -> Steps:
-        """The plain fields of a record, with None in place of the others; raises Null.
-
-        `path` leads to it from the object that the failures are noted beside.
+        """Put the plain fields of a record into its object, which has null in their place; raises
+        Null. `path` leads to the object from the one that the failures are noted with.
         """
         if self._slices.over:
             yield
-        type_ = serializer.type
-        made: dict[str, Any] = dict.fromkeys(serializer.fields)
         for key, details in serializer.fields.items():
             if key in serializer.others:
                 continue
             nodes = [detail.node for detail in details]
             name = nodes[0].name.value
-            field = None if name == "__typename" else self._fields.of(type_, name)
-            value: Any = type_.name
+            field = None if name == "__typename" else self._fields.of(serializer.type, name)
+            value: Any = serializer.type.name
             try:
-                self._account.weigh(places * bare_size([key]))
+                self._account.weigh(places * (len(key) + PUNCTUATION))
                 if field is not None:
                     value = field.follow(record, self._info, {})
             except Exception as failure:
                 value = failure
-            made[key] = yield from self.value(
-                TypeNameMetaFieldDef.type if field is None else field.definition.type,
-                nodes,
-                serializer.below.get(key),
-                value,
-                failures,
-                (*path, key),
-                places=places,
-            )
-        return made
+            type_ = TypeNameMetaFieldDef.type if field is None else field.definition.type
+            spot = Spot(nodes, serializer.below.get(key), failures, (*path, key), places)
+            made[key] = yield from self.value(type_, value, spot)
 
-    def value(
-        self,
-        type_: GraphQLOutputType,
-        nodes: Sequence[FieldNode],
-        below: ObjectSerializer | None,
-        value: Any,
-        failures: Failures,
-        path: Path,
-        *,
-        places: int,
-    ) -> Steps:
-        """The value as the response shows it, null where it can't be shown; raises Null.
-
-        `below` is what is shown of objects in it.
-        """
-        given = nodes, below, value, failures, path, places
+    def value(self, type_: GraphQLOutputType, value: Any, spot: Spot) -> Steps:
+        """The value as the response shows it, null where it can't be shown; raises Null."""
         if is_non_null_type(type_):
-            shown = yield from self._there(type_.of_type, *given)
+            shown = yield from self._not_null(type_.of_type, value, spot)
             if shown is None:
-                raise Null(Failure(path, nodes, null_error(nodes)))
+                raise spot.failure(null_error(spot.nodes))
             return shown
-        known = len(failures)
+        known = len(spot.failures)
         try:
-            return (yield from self._there(type_, *given))
+            return (yield from self._not_null(type_, value, spot))
         except Null as null:
-            failures.drop(known)
-            failures.add(null.failure)
+            spot.failures.drop(known)
+            spot.failures.add(null.failure)
             return None
 
-    def _there(
-        self,
-        type_: Any,
-        nodes: Sequence[FieldNode],
-        below: ObjectSerializer | None,
-        value: Any,
-        failures: Failures,
-        path: Path,
-        places: int,
-    ) -> Steps:
+    def _not_null(self, type_: Any, value: Any, spot: Spot) -> Steps:
+        """The value, null only if it is null itself; raises Null."""
         if value is None:
             return None
-        if isinstance(value, Exception):
-            raise Null(Failure(path, nodes, expected(value)))
-        if is_leaf_type(type_):
-            try:
-                return self._leaf(type_, value, failures, path, places)
-            except Exception as failure:
-                raise Null(Failure(path, nodes, expected(failure))) from None
-        if not is_list_type(type_):
+        try:
+            if isinstance(value, Exception):
+                raise value
+            if is_leaf_type(type_):
+                return self._leaf(type_, value, spot)
+            if is_list_type(type_):
+                return (yield from self._list(type_, value, spot))
+            below = spot.below
             assert below is not None  # noqa: S101  # or it would be no plain value
             if type_.is_type_of is not None and not type_.is_type_of(value, self._info):
-                raise Null(Failure(path, nodes, TypeError(f"This is no {type_.name}.")))
-            return (yield from self.object(below, value, failures, path, places=places))
+                raise TypeError(f"This is no {type_.name}.")
+            made: dict[str, Any] = dict.fromkeys(below.fields)
+            _, _, failures, path, places = spot
+            yield from self.fill(made, below, value, failures, path=path, places=places)
+            return made
+        except Null:
+            raise
+        except Exception as failure:
+            raise spot.failure(failure) from None
+
+    def _list(self, type_: GraphQLList[Any], value: Any, spot: Spot) -> Steps:
         if not isinstance(value, list | tuple):
-            raise Null(Failure(path, nodes, TypeError(f"This is no list: {nodes[0].name.value}.")))
-        if below is not None and len(value) > 1:
-            try:  # one item was counted with the object that the list is in
-                self._account.fill(places * (len(value) - 1) * below.size)
-            except Exception as failure:
-                raise Null(Failure(path, nodes, expected(failure))) from None
+            raise TypeError(f"This is no list: {spot.nodes[0].name.value}.")
+        if spot.below is not None and len(value) > 1:
+            # One item was counted with the object that the list is in.
+            self._account.fill(spot.places * (len(value) - 1) * spot.below.size)
         items = []
         for index, item in enumerate(value):
             if self._slices.over:
                 yield
             shown = None
-            if not (below is None or item is None or isinstance(item, Exception)):
-                shown = self._quickly(below, item, places)
+            if not (spot.below is None or item is None or isinstance(item, Exception)):
+                shown = self._quickly(spot.below, item, spot.places)
             if shown is None:
-                shown = yield from self.value(
-                    type_.of_type, nodes, below, item, failures, (*path, index), places=places
-                )
+                spot_of_item = spot._replace(path=(*spot.path, index))
+                shown = yield from self.value(type_.of_type, item, spot_of_item)
             # A row's bytes take a fraction of its room.
-            items.append(Raw(ENCODED.encode(shown)) if len(value) > MANY else shown)
+            items.append(Raw(ENCODER.encode(shown)) if len(value) > MANY else shown)
         return items
 
     def _quickly(self, below: ObjectSerializer, item: Any, places: int) -> Any:
@@ -172,23 +165,21 @@ class Careful:
         counted = self._account.counted
         try:
             shown = self._account.in_places(places, below.serialize, item, self._info)
-            self._account.weigh(places * below.weigh((shown,)))
+            self._account.weigh(places * size_of(shown))
         except Exception:  # whatever it is, who looks more carefully meets it again
             self._account.counted = counted
             return None
         return shown
 
-    def _leaf(
-        self, type_: GraphQLLeafType, value: Any, failures: Failures, path: Path, places: int
-    ) -> Any:
+    def _leaf(self, type_: GraphQLLeafType, value: Any, spot: Spot) -> Any:
         shown = type_.coerce_output_value(value)
         if shown is None or shown is Undefined:
             raise TypeError(f"{type_.name} can't show this value.")
         if isinstance(shown, self._fields.views.repaired):
-            failures.add(Repair(path, shown.how))
+            spot.failures.add(Repair(spot.path, shown.how))
             if isinstance(shown, str):
                 shown = str(shown)  # the encoder takes no others
-        self._account.weigh(places * json_size(shown))
+        self._account.weigh(spot.places * size_of(shown))
         return shown
 
 

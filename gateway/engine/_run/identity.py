@@ -1,4 +1,4 @@
-"""Which values of a field are the same, so that what is below them need be done once only.
+"""Which values of a field are the same, so that their objects are made once.
 
 A hundred customers who share ninety groups have 9,000 groups to show, and ninety to look at.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def identity_keys(values: Sequence[Any]) -> Sequence[Hashable]:
-    """What tells these values, which are of one type, from each other as long as they are alive.
+    """The identity keys of these values of one type, as long as they are alive: their ids.
 
-    It is their id: to compare what records hold would take longer than to show it. Types that say
-    that they are `by_value` are small, and made anew by each resolver: they are their own keys.
+    Comparing what records hold would take longer than showing it. Values of a class with a true
+    `by_value` are small, and made anew by each resolver: they are their own keys.
     """
     if values and getattr(type(values[0]), "by_value", False):
         return values

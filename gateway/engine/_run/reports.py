@@ -1,4 +1,4 @@
-"""Failures that left a field its value, or the better part of it: told beside the data."""
+"""Failures that left a field its value, or most of it: reported in addition to the data."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Path = tuple[str | int, ...]
 
 
 class Reports:
-    """Those of one operation, at most as many as are listed."""
+    """Those of one operation."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, listed: int) -> None:
         self.unlisted = 0
-        """How much the client is told of in number only."""
+        """How many failures are only counted."""
         self._reported: dict[Path, Sequence[GatewayError]] = {}
-        self._room = most
+        self._room = listed
 
     def add(self, path: Path, failures: Iterable[GatewayError], *, count: int = 1) -> None:
-        """Tell of so many failures at `path`; once, however many of its fields have met them. No
-        more are made than can be listed.
+        """Report `count` failures at `path`; once, however many fields meet them. Only as many are
+        taken from `failures` as can be listed.
         """
         if path in self._reported:
             return

@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator
 from typing import Any, Final
 
+Steps = Generator[None, None, Any]
+"""Work that may be long: yields where a time slice is over."""
 SLICE: Final = 0.005
 """Seconds; others wait that long, and then as long as one step takes."""
 
@@ -24,7 +26,7 @@ class TimeSlices:
         """Whether it is time to yield to others."""
         return time.monotonic() >= self._ends
 
-    async def run(self, steps: Generator[None, None, Any]) -> Any:
+    async def run(self, steps: Steps) -> Any:
         """What the work gives, which yields wherever the slice is over."""
         if not self._waiting:  # whoever is at work already goes on for a while
             self._begin()
