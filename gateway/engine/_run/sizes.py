@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct, json, structs
 
-ENCODER: Final = msgspec.json.Encoder()
+ENCODER: Final = json.Encoder()
 WIDTH: Final = 5
 """Bytes of most numbers, and of `true`, `false` and null."""
 PUNCTUATION: Final = 4
@@ -17,22 +15,21 @@ PUNCTUATION: Final = 4
 
 def size_of(value: Any) -> int:
     """About the bytes of the value, without encoding it: it may be a large text in many places."""
-    kind = type(value)
-    if kind is str:
-        return len(value) + 2
-    parts: Sequence[Any]
-    if kind is dict:
-        size, parts = sum(map(len, value)) + PUNCTUATION * len(value), [*value.values()]
-    elif kind is list or kind is tuple:
-        size, parts = len(value), value
-    elif isinstance(value, Struct):
-        names = value.__struct_encode_fields__
-        size, parts = (
-            sum(map(len, names)) + PUNCTUATION * len(names),
-            msgspec.structs.astuple(value),
-        )
-    elif isinstance(value, msgspec.Raw):
-        return len(value)
-    else:
-        return WIDTH
-    return 2 + size + sum([size_of(part) for part in parts])
+    size, waiting = 0, [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            size += len(part) + 2
+        elif isinstance(part, dict):
+            size += sum(map(len, part)) + PUNCTUATION * len(part) + 2
+            waiting += part.values()
+        elif isinstance(part, list | tuple):
+            size += len(part) + 2
+            waiting += part
+        elif isinstance(part, Struct):
+            names = part.__struct_encode_fields__
+            size += sum(map(len, names)) + PUNCTUATION * len(names) + 2
+            waiting += structs.astuple(part)
+        else:
+            size += len(part) if isinstance(part, Raw) else WIDTH
+    return size
