@@ -25,9 +25,8 @@ from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
 from gateway.request import Tenants
 from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
-from gateway.schema import create_schema
+from gateway.schema import VIEWS, create_schema, projection
 from gateway.schema.federation import Schema
-from gateway.schema.views import VIEWS, projection
 from gateway.settings import Bounds, Settings, SettingsError
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail as FlowRetailSettings

@@ -119,34 +119,31 @@ class Rejected(CallerError):
 class DocumentError(GatewayError):
     """The document that a request names or sends is not run; nothing of it was."""
 
+    text: ClassVar[str]
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.text)
+
 
 class PersistedQueryNotFound(DocumentError):
     """No document goes by the id or hash; a client that has the text sends it along next."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
-
-    # No sentence, because Apollo's clients compare it.
-    def __init__(self, message: str = "PersistedQueryNotFound") -> None:
-        super().__init__(message)
+    text = "PersistedQueryNotFound"  # no sentence, because Apollo's clients compare it
 
 
 class PersistedQueryNotAllowed(DocumentError):
     """Only the manifest's documents are run, and this is none of them."""
 
     code = "PERSISTED_QUERY_NOT_ALLOWED"
-
-    def __init__(self, message: str = "Only documents of the manifest are run here.") -> None:
-        super().__init__(message)
+    text = "Only documents of the manifest are run here."
 
 
 class PersistedQueryNotSupported(DocumentError):
     """There is neither a manifest nor a store, so that no document has an id or hash."""
 
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
-
-    # No sentence, because Apollo's clients compare it.
-    def __init__(self, message: str = "PersistedQueryNotSupported") -> None:
-        super().__init__(message)
+    text = "PersistedQueryNotSupported"  # no sentence, because Apollo's clients compare it
 
 
 class AccessError(GatewayError):

@@ -23,8 +23,7 @@ from gateway.engine import DocumentLimits, Engine
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
-from gateway.schema import create_schema
-from gateway.schema.views import VIEWS, projection
+from gateway.schema import VIEWS, create_schema, projection
 from gateway.settings import Bounds, FlowRetail, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final
+
 from strawberry.schema.config import StrawberryConfig
 
+from gateway import records
+from gateway.engine import Scalar, Views
 from gateway.schema.federation import Schema
 from gateway.schema.mutation import Mutation
 from gateway.schema.query import Query, QueryWithNode
-from gateway.schema.scalars import SCALARS
+from gateway.schema.scalars import SCALARS, rfc3339
 
 
 def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
@@ -24,3 +30,24 @@ def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
     if not with_sdl and schema._schema.query_type is not None:
         del schema._schema.query_type.fields["_service"]
     return schema
+
+
+VIEWS: Final = Views(
+    # A type that is a view of a record has its name.
+    records={
+        name: record
+        for name, record in vars(records).items()
+        if isinstance(record, type) and issubclass(record, records.Record)
+    },
+    scalars={"DateTime": Scalar(datetime, rfc3339), "Long": Scalar(int, None)},
+    repaired=(records.Repaired,),
+)
+
+
+def projection(attributes: Mapping[type, Collection[str] | None]) -> records.Projection:
+    """What backends have to read of records, of which an operation looks at these attributes."""
+    read: dict[type, Collection[str] | None] = {records.CustomerGroup: (), records.Customer: ()}
+    read.update(attributes)
+    return records.Projection.reading(
+        {kind: names for kind, names in read.items() if names is not None}
+    )

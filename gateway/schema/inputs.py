@@ -245,14 +245,9 @@ def hold_custom_fields(context: Context, input: object) -> None:
         lists["customFields"] = input.custom_fields or ()
     limit = context.bounds.max_custom_fields
     for path, fields in lists.items():
+        field = ["input", *path.split(".")]
         if len(fields) > limit:
-            raise LimitExceeded(
-                f"`{path}` has {len(fields)} entries; at most {limit} can be sent at once.",
-                field=["input", *path.split(".")],
-                limit="max_custom_fields",
-                allowed=limit,
-                found=len(fields),
-            )
+            raise _too_many(path, len(fields), limit, field=field, name="max_custom_fields")
 
 
 def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
@@ -308,14 +303,20 @@ def _json(value: object, field: Sequence[str], levels: int) -> object:
 def distinct_uids(values: Sequence[str], field: str, *, limit: int) -> list[str]:
     """`values` once each, in order; raises InvalidInput or LimitExceeded."""
     if len(values) > limit:
-        raise LimitExceeded(
-            f"`{field}` has {len(values)} entries; at most {limit} can be sent at once.",
-            field=[field],
-            limit="max_membership_uids",
-            allowed=limit,
-            found=len(values),
-        )
+        raise _too_many(field, len(values), limit, field=[field], name="max_membership_uids")
     for number, value in enumerate(values):
         if not IDENTIFIER.fullmatch(value):
             raise InvalidInput(NO_UID, field=[field, str(number)])
     return list(dict.fromkeys(values))
+
+
+def _too_many(
+    what: str, found: int, allowed: int, *, field: Sequence[str], name: str
+) -> LimitExceeded:
+    return LimitExceeded(
+        f"`{what}` has {found} entries; at most {allowed} can be sent at once.",
+        field=field,
+        limit=name,
+        allowed=allowed,
+        found=found,
+    )

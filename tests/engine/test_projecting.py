@@ -8,8 +8,8 @@ from graphql import GraphQLObjectType, parse
 from gateway import records
 from gateway.engine import LOOKS_AT
 from gateway.engine._plan.projecting import Projector
-from gateway.schema.views import VIEWS as OF_SCHEMA
-from gateway.schema.views import projection
+from gateway.schema import VIEWS as OF_SCHEMA
+from gateway.schema import projection
 from tests.harness import schema
 
 SCHEMA = schema()._schema

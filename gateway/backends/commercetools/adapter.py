@@ -32,9 +32,9 @@ from gateway.backends.commercetools.lists import (
 from gateway.backends.commercetools.members import MemberEditor
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
+from gateway.backends.lists import side_by_side
 from gateway.backends.lists.lookups import GroupDirectory
 from gateway.backends.lists.pages import AnsweredPage
-from gateway.backends.lists.side_by_side import side_by_side
 from gateway.backends.port import (
     BackendKind,
     ById,

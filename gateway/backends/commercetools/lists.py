@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.backends.commercetools.refusals import refuse
 from gateway.backends.commercetools.wire import MembershipMode
-from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists import side_by_side
 from gateway.backends.lists.windows import Chunk, RowT, once, read_window
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected

@@ -17,7 +17,7 @@ from gateway.backends.commercetools.changes import is_newer
 from gateway.backends.commercetools.lists import is_one_of
 from gateway.backends.commercetools.refusals import code, current_version
 from gateway.backends.commercetools.wire import Assignment, CommercetoolsListing, Reference
-from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists import side_by_side
 from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
 from gateway.backends.writes import PROMISED, contradicted
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected

@@ -223,14 +223,8 @@ class CommercetoolsDecoders:
                 home = address
                 break
         name, facet = None, None
-        addresses: tuple[CustomerAddress, ...] = ()
-        uids: tuple[str, ...] = ()
         if "display_name" in shown:
             name = _display_name(row.company_name, row.first_name, row.last_name)
-        if "addresses" in shown and row.addresses:
-            addresses = _addresses(row)
-        if "customer_group_uids" in shown:
-            uids = group_uids(row, mode)
         if "commercetools" in shown:
             facet = CommercetoolsCustomer(
                 version=_version(row.version),
@@ -255,8 +249,8 @@ class CommercetoolsDecoders:
             external_id=row.external_id,
             created_at=row.created_at,
             last_modified_at=row.last_modified_at,
-            addresses=addresses,
-            customer_group_uids=uids,
+            addresses=_addresses(row) if "addresses" in shown and row.addresses else (),
+            customer_group_uids=group_uids(row, mode) if "customer_group_uids" in shown else (),
             commercetools=facet,
         )
 

@@ -114,7 +114,7 @@ class FlowRetailBackend:
         return await look(self._get(uid, self._decoders))
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
-        return await self._groups_page(index, self._settings.max_page_size, None)
+        return await self._groups_page(index, self._settings.max_page_size, order=None)
 
     async def _get(self, uid: str, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
         answer = await self._upstream.send("GET", GROUP, self._path(uid))
@@ -126,13 +126,11 @@ class FlowRetailBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        directory = self._directory
-
         async def page(
-            index: int, size: int, order: GroupOrder | None
+            index: int, size: int, *, order: GroupOrder | None
         ) -> AnsweredPage[CustomerGroup]:
-            page = await self._groups_page(index, size, order)
-            directory.see(page, own_order=order is None)
+            page = await self._groups_page(index, size, order=order)
+            self._directory.see(page, own_order=order is None)
             return page
 
         return await read_window(window, self._source(order, page))
@@ -140,23 +138,20 @@ class FlowRetailBackend:
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        uid = uid_of(group)
-
-        async def page(
-            index: int, size: int, order: CustomerOrder | None
-        ) -> AnsweredPage[Customer]:
-            query = self._paging(index, size) | self._sorting(order, self._settings.customer_sorts)
-            answer = await self._upstream.send("GET", MEMBERS, self._path(uid), query=query)
-            return self._page(answer, self._decoders.customers, index, size)
-
+        page = partial(
+            self._page,
+            MEMBERS,
+            self._path(uid_of(group)),
+            self._decoders.customers,
+            self._settings.customer_sorts,
+        )
         return await read_window(window, self._source(order, page))
 
     async def _groups_page(
-        self, index: int, size: int, order: GroupOrder | None
+        self, index: int, size: int, *, order: GroupOrder | None
     ) -> AnsweredPage[CustomerGroup]:
-        query = self._paging(index, size) | self._sorting(order, self._settings.group_sorts)
-        answer = await self._upstream.send("GET", GROUPS, self._path(), query=query)
-        return self._page(answer, self._decoders.groups, index, size)
+        decoder, sorts = self._decoders.groups, self._settings.group_sorts
+        return await self._page(GROUPS, self._path(), decoder, sorts, index, size, order=order)
 
     # -- writes
 
@@ -314,20 +309,6 @@ class FlowRetailBackend:
         path = {"tenantUid": self._tenant}
         return path if group_uid is None else path | {"customerGroupUid": group_uid}
 
-    def _paging(self, index: int, size: int) -> dict[str, str | int]:
-        return {"pageNumber": index + self._settings.first_page, "pageSize": size}
-
-    @staticmethod
-    def _sorting(
-        order: GroupOrder | CustomerOrder | None, sorts: Mapping[str, str]
-    ) -> dict[str, str | int]:
-        if order is None:
-            return {}
-        sort_by = sorts.get(order.field.value)
-        if sort_by is None:
-            raise no_such_order(order)
-        return {"sortBy": sort_by, "sortDirection": order.direction.value}
-
     def _source(
         self, order: Any, page: Callable[..., Awaitable[AnsweredPage[RowT]]]
     ) -> NumberedPages[RowT]:
@@ -339,9 +320,25 @@ class FlowRetailBackend:
             get_last=partial(page, 0, order=_turned(order)) if mirrored else None,
         )
 
-    def _page(
-        self, answer: Answer, decoder: ListingDecoder[Any], index: int, size: int
+    async def _page(
+        self,
+        template: str,
+        path: Mapping[str, str],
+        decoder: ListingDecoder[Any],
+        sorts: Mapping[str, str],
+        index: int,
+        size: int,
+        *,
+        order: GroupOrder | CustomerOrder | None,
     ) -> AnsweredPage[Any]:
+        first = self._settings.first_page
+        query: dict[str, str | int] = {"pageNumber": index + first, "pageSize": size}
+        if order is not None:
+            sort_by = sorts.get(order.field.value)
+            if sort_by is None:
+                raise no_such_order(order)
+            query |= {"sortBy": sort_by, "sortDirection": order.direction.value}
+        answer = await self._upstream.send("GET", template, path, query=query)
         if answer.status == 404 and index and self._settings.past_the_end == "not_found":
             return AnsweredPage(index, size, (), None)
         if not answer.ok:
@@ -359,7 +356,7 @@ class FlowRetailBackend:
                 force_setattr(row, "tenant_uid", tenant_uid)
         said_index, said_size, total = index, size, paging.total_count
         if paging.page_number is not None:
-            said_index = paging.page_number - self._settings.first_page
+            said_index = paging.page_number - first
         if paging.page_size is not None:
             said_size = paging.page_size
         if listing.rows is None and total is not None and total > said_index * said_size:

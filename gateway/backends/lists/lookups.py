@@ -19,8 +19,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
+from gateway.backends.lists import side_by_side
 from gateway.backends.lists.pages import AnsweredPage
-from gateway.backends.lists.side_by_side import side_by_side
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,

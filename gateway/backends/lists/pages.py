@@ -13,7 +13,7 @@ from typing import Any, Generic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists import side_by_side
 from gateway.backends.lists.windows import Chunk, RowT
 from gateway.errors import InvalidAnswer
 from gateway.records import Omission

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.backends.lists.side_by_side import side_by_side
+from gateway.backends.lists import side_by_side
 from gateway.errors import Unavailable
 
 
