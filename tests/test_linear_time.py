@@ -29,7 +29,7 @@ from gateway.rest import Answer, BaseUrl
 from gateway.rest._bodies import read
 from gateway.rest.decoding import RowDecoder
 from gateway.rest.decoding._json_repair import with_json_numbers, with_whole_characters
-from gateway.schema.inputs import distinct_uids, group_name, uid
+from gateway.schema.inputs import checked_uid, distinct_uids, group_name
 from gateway.schema.node import parse_global_id
 from gateway.schema.paging import decode_cursor
 
@@ -83,7 +83,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "an operation's name": _loggable,
     "a cursor": decode_cursor,
     "a global id": parse_global_id,
-    "an identifier": lambda text: uid(text, ["uid"]),
+    "an identifier": lambda text: checked_uid(text, ["uid"]),
     "identifiers": lambda text: distinct_uids([text], "uids", limit=1),
     "a name": group_name,
     "a group": lambda text: WHOLE.group.one(_group(text)),
