@@ -1,7 +1,7 @@
 """Which bearer tokens a backend has lately accepted.
 
-The gateway can't tell a token from a made-up one; backends can, and say so with every answer. What
-is remembered of a token is a keyed hash: it opens nothing, and without the key, which only this
+A made-up token looks like any other; backends know, and say so with every answer. What is
+remembered of a token is a keyed hash. It opens nothing, and without the key, which only this
 process has, nobody can try whether it is that of a token.
 """
 
@@ -14,45 +14,45 @@ from typing import Final
 
 from cachetools import LRUCache
 
-MOST_REMEMBERED: Final = 10_000
+CAPACITY: Final = 10_000
 """Tokens; some 3 MB. Whose token is forgotten is a stranger until its next REST call."""
-LATELY: Final = 600.0
+LIFETIME: Final = 600.0
 """Seconds."""
 
 
 class AcceptedTokens:
     """Those of this process; the one that was unused for longest makes room for a new one."""
 
-    def __init__(self, *, most: int = MOST_REMEMBERED, lately: float = LATELY) -> None:
+    def __init__(self, *, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._key = secrets.token_bytes(32)
-        self._remembered: LRUCache[bytes, Standing] = LRUCache(most)
-        self._lately = lately
+        self._remembered: LRUCache[bytes, TokenStatus] = LRUCache(capacity)
+        self._lifetime = lifetime
 
     def __len__(self) -> int:
         return len(self._remembered)
 
-    def standing(self, token: str) -> Standing:
+    def status(self, token: str) -> TokenStatus:
         """What is remembered of `token`. A token that nobody has accepted takes no room."""
         digest = hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
         try:
-            standing = self._remembered[digest]
+            token_status = self._remembered[digest]
         except KeyError:
-            return Standing(self, digest)
-        standing.accepted = standing.until > time.monotonic()
-        return standing
+            return TokenStatus(self, digest)
+        token_status.accepted = token_status.until > time.monotonic()
+        return token_status
 
     def until(self) -> float:
         """How long a token counts that is accepted now."""
-        return time.monotonic() + self._lately
+        return time.monotonic() + self._lifetime
 
-    def remember(self, digest: bytes, standing: Standing) -> None:
-        self._remembered[digest] = standing
+    def remember(self, digest: bytes, token_status: TokenStatus) -> None:
+        self._remembered[digest] = token_status
 
     def forget(self, digest: bytes) -> None:
         self._remembered.pop(digest, None)
 
 
-class Standing:
+class TokenStatus:
     """What backends have said of one token."""
 
     __slots__ = ("_tokens", "accepted", "digest", "until")

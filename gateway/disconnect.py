@@ -42,8 +42,8 @@ async def while_connected(
 ) -> ResultT:
     """The result of `work`, which is cancelled where the client leaves: that raises Disconnected.
 
-    The request has been read: nothing but the disconnect can still be received. That is done where
-    the server tells of no `presence`.
+    The request has been read: nothing but the disconnect can still be received. Without a
+    `presence` that is done here.
     """
     working = asyncio.current_task()
     assert working is not None  # noqa: S101  # a coroutine is run by a task

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeVar
 
-from gateway.accepted_tokens import Standing
+from gateway.accepted_tokens import TokenStatus
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.engine import Account, Reports
 from gateway.errors import (
@@ -75,14 +75,14 @@ class Client:
     meter: Meter
     shows_cost: bool = False
     """Whether the response says what the operation has cost."""
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    token_statuses: Mapping[str, TokenStatus] = field(default_factory=dict)
     """What is remembered of each token, by its header too."""
 
     @property
     def accepted(self) -> bool:
         """Whether a backend has lately accepted one of the tokens."""
         # A list, for it is on every request's way: a generator takes twice the time.
-        return any([standing.accepted for standing in self.standings.values()])
+        return any([token_status.accepted for token_status in self.token_statuses.values()])
 
 
 class Context:
@@ -194,7 +194,7 @@ class Context:
             meter=self.client.meter,
             selected=selected,
             answers=self._answers,
-            standing=self.client.standings.get(header),
+            token_status=self.client.token_statuses.get(header),
         )
         return connector.connect(caller)
 

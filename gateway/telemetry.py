@@ -190,8 +190,8 @@ class Log:
             if len(self._failures) == MAX_CAUSES:
                 del self._failures[next(iter(self._failures))]
             failures = self._failures[event.backend, cause] = _Failures()
-        failures.untold += 1
-        if now < failures.told_at + 1:
+        failures.unlogged += 1
+        if now < failures.logged_at + 1:
             return
         log.warning(
             "rest call failed: %s backend=%s tenant=%s %s count=%d request=%s",
@@ -199,18 +199,18 @@ class Log:
             event.backend,
             event.tenant,
             event.template,
-            failures.untold,
+            failures.unlogged,
             event.request_id,
         )
-        failures.told_at, failures.untold = now, 0
+        failures.logged_at, failures.unlogged = now, 0
 
 
 @dataclass(slots=True)
 class _Failures:
     """Of one backend, for one cause."""
 
-    told_at: float = -math.inf
-    untold: int = 0
+    logged_at: float = -math.inf
+    unlogged: int = 0
 
 
 def _counted(codes: Sequence[str]) -> str:

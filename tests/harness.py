@@ -212,11 +212,11 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
     token is one that a backend has accepted.
     """
     now = asyncio.get_running_loop().time()
-    standing = AcceptedTokens().standing(TOKEN)
-    standing.answered(200)
+    token_status = AcceptedTokens().status(TOKEN)
+    token_status.answered(200)
     client = Client(
         tokens={"authorization": TOKEN},
-        standings={"authorization": standing},
+        token_statuses={"authorization": token_status},
         request_id="test",
         tenant_uid=TENANT,
         began=now,

@@ -10,23 +10,23 @@ TOKEN = "token-of-ada"  # noqa: S105  # it opens nothing
 
 
 def test_nobody_is_accepted_at_first():
-    """And to ask for a token's standing does not make it known."""
+    """And to ask for a token's status does not make it known."""
     tokens = AcceptedTokens()
 
-    assert not tokens.standing(TOKEN).accepted
+    assert not tokens.status(TOKEN).accepted
     assert len(tokens) == 0
 
 
 def test_success_accepts_a_token():
     """For the request at hand, and for later ones."""
     tokens = AcceptedTokens()
-    standing = tokens.standing(TOKEN)
+    token_status = tokens.status(TOKEN)
 
-    standing.answered(204)
+    token_status.answered(204)
 
-    assert standing.accepted
-    assert tokens.standing(TOKEN).accepted
-    assert not tokens.standing("token-of-bob").accepted
+    assert token_status.accepted
+    assert tokens.status(TOKEN).accepted
+    assert not tokens.status("token-of-bob").accepted
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 429, 500, 503])
@@ -34,24 +34,24 @@ def test_nothing_else_accepts_one(status):
     """A server may say 404 or 409 before it looks at who asks."""
     tokens = AcceptedTokens()
 
-    tokens.standing(TOKEN).answered(status)
+    tokens.status(TOKEN).answered(status)
 
-    assert not tokens.standing(TOKEN).accepted
+    assert not tokens.status(TOKEN).accepted
     assert len(tokens) == 0
 
 
 def test_401_takes_a_token_out():
     """At once, also for requests under way."""
     tokens = AcceptedTokens()
-    standing, another = tokens.standing(TOKEN), tokens.standing("token-of-bob")
-    standing.answered(200)
+    token_status, another = tokens.status(TOKEN), tokens.status("token-of-bob")
+    token_status.answered(200)
     another.answered(200)
-    under_way = tokens.standing(TOKEN)
+    under_way = tokens.status(TOKEN)
 
-    standing.answered(401)
+    token_status.answered(401)
 
     assert not under_way.accepted
-    assert not tokens.standing(TOKEN).accepted
+    assert not tokens.status(TOKEN).accepted
     assert another.accepted
     assert len(tokens) == 1
 
@@ -60,32 +60,32 @@ def test_401_takes_a_token_out():
 def test_other_failures_change_nothing(status):
     """A token that may not change groups still reads them."""
     tokens = AcceptedTokens()
-    tokens.standing(TOKEN).answered(200)
+    tokens.status(TOKEN).answered(200)
 
-    tokens.standing(TOKEN).answered(status)
+    tokens.status(TOKEN).answered(status)
 
-    assert tokens.standing(TOKEN).accepted
+    assert tokens.status(TOKEN).accepted
 
 
 def test_it_is_forgotten_after_a_while():
     """Unless a backend accepts it again."""
-    tokens = AcceptedTokens(lately=0.0)
+    tokens = AcceptedTokens(lifetime=0.0)
 
-    tokens.standing(TOKEN).answered(200)
+    tokens.status(TOKEN).answered(200)
 
-    assert not tokens.standing(TOKEN).accepted
+    assert not tokens.status(TOKEN).accepted
 
 
 def test_only_so_many_are_known():
     """The one that was unused for longest goes."""
-    tokens = AcceptedTokens(most=2)
+    tokens = AcceptedTokens(capacity=2)
     for name in ("a", "b"):
-        tokens.standing(name).answered(200)
-    assert tokens.standing("a").accepted
+        tokens.status(name).answered(200)
+    assert tokens.status("a").accepted
 
-    tokens.standing("c").answered(200)
+    tokens.status("c").answered(200)
 
-    assert [tokens.standing(name).accepted for name in "abc"] == [True, False, True]
+    assert [tokens.status(name).accepted for name in "abc"] == [True, False, True]
     assert len(tokens) == 2
 
 
@@ -93,7 +93,7 @@ def test_no_token_is_kept():
     """Neither in what is remembered nor in what a request holds; the hash needs this one's key."""
     tokens, others = AcceptedTokens(), AcceptedTokens()
     for each in (tokens, others):
-        each.standing(TOKEN).answered(200)
+        each.status(TOKEN).answered(200)
 
     kept = [*tokens._remembered.items(), vars(tokens)]
 

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from gateway.accepted_tokens import Standing
+from gateway.accepted_tokens import TokenStatus
 from gateway.errors import GatewayError, InvalidInput
 from gateway.records import Customer, CustomerGroup, Page, Projection
 from gateway.rest import Answers
@@ -40,13 +40,13 @@ class Caller:
     """
     answers: Answers | None = None
     """Where what was read is kept, of an operation that changes nothing."""
-    standing: Standing | None = None
+    token_status: TokenStatus | None = None
     """What backends have said of the token; None where nobody keeps that."""
 
     @property
     def accepted(self) -> bool:
         """Whether a backend has lately accepted the token. For other callers nothing is kept."""
-        return self.standing is not None and self.standing.accepted
+        return self.token_status is not None and self.token_status.accepted
 
 
 # -- what is asked about

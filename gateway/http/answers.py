@@ -21,24 +21,24 @@ def body(
     data: object,
     errors: Sequence[GraphQLError],
     *,
-    most: int,
+    max_errors: int,
     unlisted: int = 0,
     request_id: str,
     executed: bool,
 ) -> Body:
     """The body of an operation that was executed, or refused: then there is no `data`.
 
-    At most `most` errors are listed, and the others counted, as `unlisted` ones were before. What
-    nobody expected is masked, and logged under the request's id, once however many fields it has
-    cost.
+    At most `max_errors` errors are listed. The others are counted, together with those that were
+    `unlisted` before. An unexpected exception is masked, and logged under the request's id, once
+    however many fields it has cost.
     """
     answer: Body = {"data": data} if executed else {}
     if not errors and not unlisted:
         return answer
-    listed = [_shown(error, request_id) for error in errors[:most]]
+    listed = [_shown(error, request_id) for error in errors[:max_errors]]
     found = len(errors) + unlisted
     if found > len(listed):
-        listed.append(_unlisted(found - len(listed), found=found, most=most))
+        listed.append(_unlisted(found - len(listed), found=found, max_errors=max_errors))
     for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
         log_unexpected(failure, request_id)
     # Errors first, so that nobody overlooks them.
@@ -103,10 +103,10 @@ def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
     return {**error.formatted, "extensions": extensions}
 
 
-def _unlisted(more: int, *, found: int, most: int) -> dict[str, Any]:
+def _unlisted(more: int, *, found: int, max_errors: int) -> dict[str, Any]:
     """Stands for errors that are not listed."""
     message = f"And {more} more errors."
-    refusal = LimitExceeded(message, limit="max_errors", allowed=most, found=found)
+    refusal = LimitExceeded(message, limit="max_errors", allowed=max_errors, found=found)
     return {"message": message, "extensions": refusal.extensions}
 
 

@@ -52,17 +52,17 @@ def request_id(headers: Headers) -> str:
     return f"{random.getrandbits(128):032x}"  # no secret
 
 
-def seconds(headers: Headers, most: float) -> float:
+def seconds(headers: Headers, ceiling: float) -> float:
     """How long the operation may take: what X-Request-Timeout asks for, in seconds, and never more
-    than `most`. Raises BadRequest where it is no such number.
+    than `ceiling`. Raises BadRequest where it is no such number.
     """
     given = headers.get("x-request-timeout")
     if given is None:
-        return most
+        return ceiling
     asked = float(given) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given) else math.nan
     if not asked > 0:
         raise BadRequest(400, f"`{TIMEOUT}` is a number of seconds above 0, such as 2.5.")
-    return min(asked, most)
+    return min(asked, ceiling)
 
 
 def wants_cost(headers: Headers) -> bool:

@@ -163,7 +163,7 @@ class Endpoint:
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
         return Client(
             tokens=tokens,
-            standings={name: self._accepted.standing(token) for name, token in tokens.items()},
+            token_statuses={name: self._accepted.status(token) for name, token in tokens.items()},
             request_id=request_id,
             tenant_uid=caller.tenant_uid(headers) or settings.default_tenant,
             began=began,
@@ -295,14 +295,14 @@ class Endpoint:
         executed: bool,
         extensions: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """The encoded body: one that is larger than was estimated becomes an error, unless it tells
-        of a change.
+        """The encoded body. One that turns out too large becomes an error, unless it reports a
+        change.
         """
         client, allowed = context.client, self._bounds.max_response_body
         body = answers.body(
             data,
             errors,
-            most=self._bounds.max_errors,
+            max_errors=self._bounds.max_errors,
             unlisted=context.reports.unlisted,
             request_id=client.request_id,
             executed=executed,

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from gateway.errors import Overloaded
 
-MOST_SAVED: Final = 0.2
+MAX_SAVED: Final = 0.2
 """Seconds of processor time that may be saved up, and then be taken at once."""
-MOST_WAITING: Final = 64
+MAX_WAITING: Final = 64
 """Requests, each of which holds its body meanwhile."""
 SOON: Final = 0.001
 ResultT = TypeVar("ResultT")
@@ -29,13 +29,13 @@ class Share:
     """
 
     def __init__(
-        self, part: float, *, most_saved: float = MOST_SAVED, most_waiting: int = MOST_WAITING
+        self, part: float, *, max_saved: float = MAX_SAVED, max_waiting: int = MAX_WAITING
     ) -> None:
         """`part` of one processor's time is earned, in every second."""
         self._part = part
-        self._most_saved = most_saved
-        self._most_waiting = most_waiting
-        self._left = most_saved  # less than nothing where more was taken than there was
+        self._max_saved = max_saved
+        self._max_waiting = max_waiting
+        self._left = max_saved  # less than nothing where more was taken than there was
         self._counted_at: float | None = None
         self._waiting: list[_Waiting] = []  # who goes next is the first
         self.numbers = itertools.count()
@@ -47,7 +47,7 @@ class Share:
         now = time.monotonic()
         if self._counted_at is not None:
             earned = (now - self._counted_at) * self._part
-            self._left = min(self._left + earned, self._most_saved)
+            self._left = min(self._left + earned, self._max_saved)
         self._counted_at = now
         return self._left
 
@@ -70,7 +70,7 @@ class Share:
         """Done when it is one's turn; ends as `enter` does."""
         turn = asyncio.get_running_loop().create_future()
         insort(self._waiting, _Waiting(rank, next(self.numbers), turn))
-        if len(self._waiting) > self._most_waiting:
+        if len(self._waiting) > self._max_waiting:
             last = self._waiting.pop().turn
             if not last.done():  # it may have been cancelled just now
                 last.set_exception(self.overloaded())
@@ -102,7 +102,7 @@ class Share:
         if turn.cancelled():
             self._waiting = [waiting for waiting in self._waiting if waiting.turn is not turn]
         else:
-            turn.exception()  # else the event loop tells of it that nobody looked
+            turn.exception()  # else the event loop logs that nobody has retrieved it
 
 
 def _not_at_all() -> None:
@@ -167,14 +167,14 @@ class Account:
                     self._charge(time.thread_time() - began)
             try:
                 yield waits_for
-                if outermost and self._share.left <= 0 and (most := self._waits()) is not None:
-                    yield from self._give_way(most).__await__()
+                if outermost and self._share.left <= 0 and (seconds := self._waits()) is not None:
+                    yield from self._yield(seconds).__await__()
             except BaseException as thrown:
                 step = partial(work.throw, thrown)
             else:
                 step = partial(work.send, None)
 
-    async def _give_way(self, seconds: float) -> None:
+    async def _yield(self, seconds: float) -> None:
         if seconds <= 0:
             raise self._share.overloaded()
         # All tasks of a request wait for one turn, and none of them ends it for the others.

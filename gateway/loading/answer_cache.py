@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final, TypeVar
 
-MOST_KEPT: Final = 16 * 2**20
+CAPACITY: Final = 16 * 2**20
 AnswerT = TypeVar("AnswerT")
 
 
@@ -17,7 +17,7 @@ class AnswerCache:
     It is for those that change nothing: an answer is as good at the end as it was when it came.
     """
 
-    def __init__(self, room: int = MOST_KEPT) -> None:
+    def __init__(self, room: int = CAPACITY) -> None:
         """`room` is for so many bytes; 16 MiB are some 6,000 customers of Flow Retail."""
         self.complete = True
         """Whether all that has come is here; not from the first one on that finds no room."""

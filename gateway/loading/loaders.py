@@ -30,10 +30,10 @@ from gateway.loading.reads import (
     MembersOf,
     ReadKey,
     empty,
+    lacks_total,
     one_call,
     part,
     plan,
-    untold,
 )
 from gateway.records import CustomerGroup, Page
 
@@ -56,7 +56,7 @@ class Loaders:
         self, backend: Callable[[str], Backend], answers: AnswerCache | None = None
     ) -> None:
         """With `answers`, where the backends keep what they were answered, lists are let go once
-        they were told.
+        they were delivered.
         """
         self._backend = backend
         self._answers = answers
@@ -202,8 +202,8 @@ class Loaders:
             new = [key for key in keys if key not in known.served]
             known.served |= plan(new, partial(one_call, self._backend))
             await self._answer(wanted, known)
-            # Not every read tells the total, and one may be refused for what it asks beside it:
-            # those that were counted on such a read ask for the total alone.
+            # Some reads lack the total, and some are refused for what else they ask. Keys that
+            # relied on such a read for their total ask for the total alone.
             left = [(key, answer) for key, answer in wanted if not answer.done()]
             known.served |= {key: key.counted() for key, _ in left}
             await self._answer(left, known)
@@ -271,7 +271,7 @@ class Loaders:
         for key, future in waiting:
             if future.done():
                 continue
-            if empty(key) and untold(answer) and read != key.counted():
+            if empty(key) and lacks_total(answer) and read != key.counted():
                 if isinstance(answer, Page) and answer.rows:
                     known.shown[key] = answer.rows[-1].offset + 1
                 continue
@@ -343,11 +343,11 @@ class _Known:
     awaited: set[ListOf] = field(default_factory=set)
     """Keys with an answer that somebody has, or may still look at."""
     seen: list[CustomerGroup] = field(default_factory=list)
-    """Groups that need not be fetched; `groups` is told of them when one is asked for."""
+    """Groups that need not be fetched; they are handed to `groups` when one is asked for."""
     gathered: dict[str, _Gathered] = field(default_factory=dict)
     """By tenant, groups that wait for others."""
     shown: dict[ListOf, int] = field(default_factory=dict)
-    """For totals that are asked for alone: the rows that there are, by the read that told none."""
+    """For totals that are asked for alone: how many rows the read showed that had no total."""
     answered: int = 0
     """How many lists were. What is asked for ahead of the first comes from no list."""
 

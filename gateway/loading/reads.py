@@ -128,7 +128,7 @@ def empty(key: ListOf) -> bool:
     return key.window.plain and key.window.size == 0
 
 
-def untold(page: Page[Any] | Exception) -> bool:
+def lacks_total(page: Page[Any] | Exception) -> bool:
     match page:
         case Page():
             return page.total is None

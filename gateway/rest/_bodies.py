@@ -15,7 +15,7 @@ from gateway.rest._statuses import Again
 PLAIN: Final = frozenset({"", "identity"})
 GZIP: Final = frozenset({"gzip", "x-gzip"})
 """Two names of one coding (RFC 9110, 8.4.1.3)."""
-MOST_MEMBERS: Final = 1_000
+MAX_MEMBERS: Final = 1_000
 """Of a gzip body. Some compressors begin one every 64 kB; each costs a few microseconds."""
 
 PIECE: Final = 65_536
@@ -83,24 +83,24 @@ class _Gunzip:
         """Whether the body may end here."""
         return self._member is None or self._member.eof
 
-    def decompressed(self, chunk: bytes, most: int) -> Iterator[bytes]:
-        """The chunk's content in parts; stops when there are more than `most` bytes. Raises
+    def decompressed(self, chunk: bytes, allowed: int) -> Iterator[bytes]:
+        """The chunk's content in parts; stops when there are more than `allowed` bytes. Raises
         InvalidAnswer.
         """
         for start in range(0, len(chunk), PIECE):
             # zlib copies all that follows a member, so it gets a piece at a time, not megabytes.
             piece = chunk[start : start + PIECE]
-            while piece and most >= 0:
+            while piece and allowed >= 0:
                 if self.complete:
                     self._members += 1
-                    if self._members > MOST_MEMBERS:
+                    if self._members > MAX_MEMBERS:
                         raise InvalidAnswer("The backend's answer has too many parts.")
                     self._member = zlib.decompressobj(wbits=31)
                 try:
                     # One byte more than allowed shows that a body is too long.
-                    part = self._member.decompress(piece, most + 1)
+                    part = self._member.decompress(piece, allowed + 1)
                 except zlib.error:
                     raise InvalidAnswer("The backend's answer is not valid gzip.") from None
-                most -= len(part)
+                allowed -= len(part)
                 yield part
                 piece = self._member.unused_data

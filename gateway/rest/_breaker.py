@@ -82,12 +82,12 @@ class Breaker:
             case State.OPEN:
                 pass
 
-    def wait(self, now: float, seconds: float, *, most: float) -> None:
-        """The upstream asks to wait so long. That is done for `most` seconds at most, and tried out
+    def wait(self, now: float, seconds: float, *, cap: float) -> None:
+        """The upstream asks to wait so long. That is done for `cap` seconds at most, and tried out
         then.
         """
-        self._trials = seconds > most or self._failures >= ENOUGH
-        self.until = max(self.until, now + min(seconds, most))
+        self._trials = seconds > cap or self._failures >= ENOUGH
+        self.until = max(self.until, now + min(seconds, cap))
         self.state, self.limited = State.OPEN, True
 
     def _close(self) -> None:

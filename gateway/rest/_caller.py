@@ -34,7 +34,7 @@ class Answers(Protocol):
         """What was answered to this read, which is sent only where nobody else has sent it."""
 
 
-class Standing(Protocol):
+class TokenStatus(Protocol):
     """What is known of a caller's token."""
 
     @property
@@ -71,7 +71,7 @@ class RestCaller(Protocol):
     def answers(self) -> Answers | None: ...
 
     @property
-    def standing(self) -> Standing | None:
+    def token_status(self) -> TokenStatus | None:
         """None where there is no token, or where nobody keeps what is known of it."""
 
 

@@ -1,7 +1,7 @@
 """Fair places: how many calls are under way at once, and which of those that wait is next.
 
 Calls that hang are the trouble: each keeps a place for as long as the timeout lets it, and a few
-seconds of them take all places there are. Nobody can tell ahead which calls will hang. But what was
+seconds of them take all places there are. Nobody knows ahead which calls will hang. But what was
 answered quickly a moment ago, for this token at this endpoint of this tenant, most likely will be
 again; and what has been under way for long is no reason to start more of its kind.
 
@@ -106,7 +106,7 @@ class _Strand:
 
 
 class Ticket:
-    """What a call has that waits. `grant` is told the place."""
+    """What a waiting call has. `grant` is called with its place."""
 
     __slots__ = ("grant", "strand")
 
@@ -128,7 +128,7 @@ class Places:
         self._capacity = capacity
         self._slow = slow
         self._clock = clock
-        self._most_waiting = WAITING * capacity
+        self._max_waiting = WAITING * capacity
         self._quotas = (0, max(1, capacity // 32), max(1, capacity // 12))
         """How many places beyond the common ones a group may have, by band."""
         self._running = 0
@@ -172,7 +172,7 @@ class Places:
         group = key[0]
         ring = self._wish(key, now)
         # Somebody of whom nothing waits yet gets in where others have filled the queue.
-        room = self._most_waiting if group.waiting else self._most_waiting * 9 // 8
+        room = self._max_waiting if group.waiting else self._max_waiting * 9 // 8
         if self._waits[ring] >= room:
             raise Full(max(1.0, math.ceil(self._waits[ring] / self._capacity * self._pace)))
         name = (flow, key)

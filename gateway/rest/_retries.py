@@ -13,7 +13,7 @@ from typing import Final
 SHARE: Final = 0.07
 """Repeats for each first attempt. With the first two, a brown-out of sixty calls or more is not
 multiplied by more than 1.1."""
-MOST: Final = 2.0
+CAPACITY: Final = 2.0
 """Repeats that may be saved up, which is also what there is at first."""
 
 
@@ -21,15 +21,15 @@ class RetryBudget:
     """Of one tenant."""
 
     def __init__(self) -> None:
-        self._left = MOST
+        self._left = CAPACITY
 
     @property
     def full(self) -> bool:
-        return self._left == MOST
+        return self._left == CAPACITY
 
     def add(self) -> None:
         """A call is sent for the first time."""
-        self._left = min(MOST, self._left + SHARE)
+        self._left = min(CAPACITY, self._left + SHARE)
 
     def take(self) -> bool:
         """Whether a call may be sent again, which is paid for."""

@@ -71,7 +71,7 @@ class Upstream:
         self._not_carried_out = not_carried_out
         self._settings = settings
         self._base = BaseUrl(settings.url or "")
-        # What became of a write is told by the status, so that is not to wait for the body.
+        # The status says what became of a write, so that does not wait for the body.
         self._writing: dict[str, object] = {"timeout": {"connect": settings.connect_timeout}}
         # A body that is not too long comes whole, in one turn of the event loop.
         self._reading = self._writing | {COLLECT: settings.max_body}
@@ -87,7 +87,7 @@ class Upstream:
     def connect(self, caller: RestCaller) -> CallerUpstream:
         return CallerUpstream(self, caller)
 
-    def _tell_unusable(self, tenant: str, template: str, request_id: str, problem: str) -> None:
+    def _report_unusable(self, tenant: str, template: str, request_id: str, problem: str) -> None:
         self._observe(
             UnusableAnswer(
                 backend=self.name,
@@ -118,8 +118,8 @@ class CallerUpstream:
     def __init__(self, upstream: Upstream, caller: RestCaller) -> None:
         self._upstream = upstream
         self._caller = caller
-        self._standing = caller.standing
-        digest = b"" if caller.standing is None else caller.standing.digest
+        self._token_status = caller.token_status
+        digest = b"" if caller.token_status is None else caller.token_status.digest
         self._flow = Flow(caller.tenant_uid, digest)
         self._requests = Requests(upstream._base, caller.token, caller.request_id)
         self._private = (caller.token or "", upstream._base.host)
@@ -136,16 +136,16 @@ class CallerUpstream:
         *,
         query: Query | None = None,
         body: object = None,
-        told_by_status: bool = False,
+        status_suffices: bool = False,
     ) -> Answer:
         """One REST call; a read may be sent again, and a write if it has not left.
 
         A body that does not come leaves the answer without one, whose status counts all the same.
-        It is not waited for long where a refusal has it, or where it is `told_by_status` alone
+        It is not waited for long if it belongs to a refusal, or if `status_suffices` to know
         whether a write was made.
 
         Raises Unauthenticated, Forbidden, RateLimited, Overloaded, Unavailable, InvalidAnswer,
-        DeadlineExceeded; for a write of which it can't be told whether it was made,
+        DeadlineExceeded; for a write of which nobody knows whether it was made,
         OutcomeUnknown; LimitExceeded, and sends nothing, where the operation's calls are used up.
         What was answered to a GET is answered again, if the caller has answers kept.
         """
@@ -154,14 +154,14 @@ class CallerUpstream:
                 f"This needs a bearer token: send the header {self._caller.bearer_header}."
             )
         target = self._upstream._base.fill(template, path, query or {})
-        send = partial(self._sent, method, template, target, body, told_by_status)
+        send = partial(self._sent, method, template, target, body, status_suffices)
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
             return await send()
         return await answers.answer((self._upstream, target), send, size=Answer.size)
 
     async def _sent(
-        self, method: str, template: str, target: bytes, body: object, told_by_status: bool
+        self, method: str, template: str, target: bytes, body: object, status_suffices: bool
     ) -> Answer:
         upstream = self._upstream
         extensions = upstream._reading if method in SAFE_METHODS else upstream._writing
@@ -175,7 +175,7 @@ class CallerUpstream:
         attempt = 1
         while True:
             try:
-                return await self._attempt(request, template, attempt, told_by_status)
+                return await self._attempt(request, template, attempt, status_suffices)
             except Again as again:
                 wait = self._pause(again, attempt)
                 failure = again.failure
@@ -205,7 +205,7 @@ class CallerUpstream:
         return wait
 
     async def _attempt(
-        self, request: httpx.Request, template: str, attempt: int, told_by_status: bool
+        self, request: httpx.Request, template: str, attempt: int, status_suffices: bool
     ) -> Answer:
         loop = asyncio.get_running_loop()
         upstream = self._upstream
@@ -232,9 +232,9 @@ class CallerUpstream:
                     response = await upstream._transport.handle_async_request(request)
                     try:
                         status = response.status_code
-                        if self._standing is not None:
-                            self._standing.answered(status)
-                        if status >= 300 or told_by_status:
+                        if self._token_status is not None:
+                            self._token_status.answered(status)
+                        if status >= 300 or status_suffices:
                             ends = limit.hasten(loop.time() + upstream._settings.timeout * SLOW)
                         content, unreadable = await read(response, upstream._settings.max_body)
                     finally:
@@ -287,8 +287,8 @@ class CallerUpstream:
             raise Unavailable("The backend is not available.")
         status = judge(safe, response, unreadable)
         # Bound to the API and not to this: answers are kept by the caller, whom this holds.
-        tell = partial(upstream._tell_unusable, self._flow.tenant, template, caller.request_id)
-        return Answer(status, content, self._private, tell)
+        report = partial(upstream._report_unusable, self._flow.tenant, template, caller.request_id)
+        return Answer(status, content, self._private, report)
 
     async def _wait(self, template: str) -> Place:
         """A place, once it is our turn; raises Overloaded where too many wait already, TimeoutError
@@ -338,7 +338,7 @@ class CallerUpstream:
         breaker = trouble.breaker
         before = breaker.state
         admitted = breaker.admits(now) if trial else not breaker.refuses(now)
-        self._tell_of(breaker, before)
+        self._report_change(breaker, before)
         if admitted:
             return
         if breaker.limited:
@@ -358,8 +358,8 @@ class CallerUpstream:
                 upstream._troubles.pause(flow.token, now + seconds)
                 breaker = upstream._troubles.begin(flow.tenant).breaker
                 before = breaker.state
-                breaker.wait(now, seconds, most=upstream._settings.max_tenant_pause)
-                self._tell_of(breaker, before)
+                breaker.wait(now, seconds, cap=upstream._settings.max_tenant_pause)
+                self._report_change(breaker, before)
         if status >= 500 or (status < 300 and isinstance(unreadable, Again)):
             self._failed()
         elif status not in NOBODYS and not (status < 300 and _hangs(unreadable)):
@@ -381,17 +381,17 @@ class CallerUpstream:
         breaker = self._upstream._troubles.begin(self._flow.tenant).breaker
         before = breaker.state
         breaker.failed(time.monotonic())
-        self._tell_of(breaker, before)
+        self._report_change(breaker, before)
 
     def _succeeded(self) -> None:
         trouble = self._upstream._troubles.of(self._flow.tenant)
         if trouble is not None:
             before = trouble.breaker.state
             trouble.breaker.succeeded()
-            self._tell_of(trouble.breaker, before)
+            self._report_change(trouble.breaker, before)
             self._upstream._troubles.end_if_over(self._flow.tenant)
 
-    def _tell_of(self, breaker: Breaker, before: State) -> None:
+    def _report_change(self, breaker: Breaker, before: State) -> None:
         if breaker.state is not before:
             self._upstream._observe(
                 BreakerChanged(

@@ -42,19 +42,21 @@ class _Refusal(Exception):
     ) -> None:
         super().__init__(message)
         self.limit = limit
-        told: dict[str, Any] = {"code": code}
+        extensions: dict[str, Any] = {"code": code}
         headers = [
             (b"content-type", b"application/json; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
         ]
         if limit is not None:
-            told["limit"] = limit
+            extensions["limit"] = limit
         if status == 503:
-            told["retryAfter"] = COME_AGAIN
+            extensions["retryAfter"] = COME_AGAIN
             headers.append((b"retry-after", str(COME_AGAIN).encode()))
         # As a GraphQL response: what is served here is that, or close to it.
-        self.body = json.dumps({"errors": [{"message": message, "extensions": told}]}).encode()
+        self.body = json.dumps(
+            {"errors": [{"message": message, "extensions": extensions}]}
+        ).encode()
         headers.append((b"content-length", str(len(self.body)).encode()))
         self.head = STATUS_LINE[status] + _lines(headers)
 
@@ -146,7 +148,7 @@ class Connection(HttpToolsProtocol):
         self._ended = False
         """Whether no further request is read."""
         self._refused = False
-        """Whether the client has been told to leave."""
+        """Whether the client was asked to leave."""
         self._again = False
         """Whether a head is read again, without the offer in it."""
         self._began = 0.0

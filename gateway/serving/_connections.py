@@ -102,22 +102,22 @@ class Connections:
             log.warning("no room: %s reached, %d times so far", limit, self._reached[limit])
 
     def for_pages(self, headers: Iterable[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
-        """What a browser wants to be told to show a refusal to the page that has sent the request:
-        else it hides even the status.
+        """The CORS headers without which a browser hides a refusal, even its status, from the page
+        that has sent the request.
         """
         if not self._origins:
             return ()
         origin = next((value for name, value in headers if name == b"origin"), None)
         if origin is None or self._origins.isdisjoint((origin, b"*")):
             return ()
-        told = [
+        cors = [
             (b"access-control-allow-origin", origin),
             (b"access-control-expose-headers", b"Retry-After"),
             (b"vary", b"Origin"),
         ]
         if self.settings.cors_credentials:
-            told.append((b"access-control-allow-credentials", b"true"))
-        return told
+            cors.append((b"access-control-allow-credentials", b"true"))
+        return cors
 
     def waits_for_request(self, connection: Waiting, seconds: float) -> None:
         self._for_request[connection] = self._at(seconds)

@@ -41,8 +41,8 @@ def raise_descriptor_limit() -> None:
     """Let the process have as many descriptors as it may: by default that is often 1,024, which is
     meant for programs that use select().
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
 
 
 def descriptor_limit() -> int:

@@ -84,7 +84,7 @@ class Connecting:
         caller = Caller(
             tenant_uid=self.tenant,
             token=token,
-            standing=None if token is None else TOKENS.standing(token),
+            token_status=None if token is None else TOKENS.status(token),
             request_id="test",
             deadline=asyncio.get_running_loop().time() + 10,
             meter=meter or Meter(),

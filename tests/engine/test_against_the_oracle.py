@@ -175,7 +175,7 @@ async def answer(
     body = answers.body(
         result.data,
         result.errors or (),
-        most=asked.bounds.max_errors,
+        max_errors=asked.bounds.max_errors,
         unlisted=asked.reports.unlisted,
         request_id="r",
         executed=True,

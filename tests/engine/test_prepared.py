@@ -81,7 +81,7 @@ class Stage:
     def context(self, *, accepted: bool = True, **client: Any) -> Context:
         context = asking(self._connector, BOUNDS)
         if not accepted:
-            client["standings"] = {}
+            client["token_statuses"] = {}
         return Context(replace(context.client, **client), context.tenants, BOUNDS)
 
     def make(

@@ -62,7 +62,7 @@ class Stage:
         finally:
             await context.close()
         body = answers.body(
-            result.data, result.errors or (), most=100, request_id="test", executed=True
+            result.data, result.errors or (), max_errors=100, request_id="test", executed=True
         )
         return result, json.loads(msgspec.json.encode(body))
 

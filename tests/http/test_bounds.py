@@ -61,7 +61,7 @@ def test_what_was_only_counted_is_told_of_where_the_list_has_room_too(listed):
     """What was kept of a field's errors may be below what became null, and then is not told."""
     errors = [GraphQLError("no", path=["it", number]) for number in range(listed)]
 
-    body = answers.body({}, errors, most=5, unlisted=3, request_id="r", executed=True)
+    body = answers.body({}, errors, max_errors=5, unlisted=3, request_id="r", executed=True)
 
     assert len(body["errors"]) == listed + 1
     assert body["errors"][-1]["message"] == "And 3 more errors."

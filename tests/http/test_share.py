@@ -39,7 +39,7 @@ async def test_who_comes_first_goes_ahead():
 
 async def test_what_was_taken_is_earned_back():
     """Then those who wait go on, without anybody's doing."""
-    share = Share(1.0, most_saved=0.01)
+    share = Share(1.0, max_saved=0.01)
     share.charge(0.03)
     assert not share.open
 
@@ -50,7 +50,7 @@ async def test_what_was_taken_is_earned_back():
 
 async def test_no_more_is_saved_than_that():
     """However long nobody comes: what is taken at once stays small."""
-    share = Share(1.0, most_saved=0.01)
+    share = Share(1.0, max_saved=0.01)
 
     await asyncio.sleep(0.05)
 
@@ -59,7 +59,7 @@ async def test_no_more_is_saved_than_that():
 
 async def test_the_lowest_rank_goes_first():
     """Of one rank, who came first."""
-    share = Share(1.0, most_saved=0.01)
+    share = Share(1.0, max_saved=0.01)
     share.charge(0.05)
     went: list[object] = []
 
@@ -75,7 +75,7 @@ async def test_the_lowest_rank_goes_first():
 
 async def test_only_so_many_wait():
     """The highest rank is refused, whether it comes or waits already, and told when to come."""
-    share = Share(0.1, most_saved=0.01, most_waiting=2)
+    share = Share(0.1, max_saved=0.01, max_waiting=2)
     share.charge(0.61)
 
     first, highest, last = await begun(share, (1,), (3,), (2,))
@@ -93,7 +93,7 @@ async def test_only_so_many_wait():
 
 async def test_who_leaves_makes_room():
     """A client that is gone, or whose time is over."""
-    share = Share(0.1, most_saved=0.01, most_waiting=1)
+    share = Share(0.1, max_saved=0.01, max_waiting=1)
     share.charge(0.61)
     [leaving] = await begun(share, (1,))
 
@@ -107,7 +107,7 @@ async def test_who_leaves_makes_room():
 
 async def test_work_is_charged_for_what_it_takes():
     """And not for what it waits."""
-    share = Share(0.000_001, most_saved=100)
+    share = Share(0.000_001, max_saved=100)
 
     async def work() -> str:
         burn(0.01)
@@ -123,7 +123,7 @@ async def test_work_is_charged_for_what_it_takes():
 
 async def test_work_that_fails_is_charged_too():
     """What is refused costs as much as what is not."""
-    share = Share(0.000_001, most_saved=100)
+    share = Share(0.000_001, max_saved=100)
 
     async def work() -> None:
         burn(0.01)
@@ -138,7 +138,7 @@ async def test_work_that_fails_is_charged_too():
 
 async def test_nothing_is_charged_where_it_turns_out_to_be_free():
     """A caller whose token was accepted by the end of it was no stranger."""
-    share = Share(0.000_001, most_saved=100)
+    share = Share(0.000_001, max_saved=100)
 
     async def work() -> None:
         burn(0.02)
@@ -170,7 +170,7 @@ async def test_a_cancellation_reaches_the_work():
 
 async def test_what_is_charged_within_is_charged_once():
     """Where it is awaited, and where a task is made of it."""
-    share = Share(0.000_001, most_saved=100)
+    share = Share(0.000_001, max_saved=100)
     account = Account(share)
 
     async def part() -> None:
@@ -205,16 +205,16 @@ async def test_work_that_has_begun_waits_between_its_steps():
         await account.charged(work())
         return left
 
-    assert await left_at_each_step(Share(1.0, most_saved=0.01), 60) == [True] * 3
+    assert await left_at_each_step(Share(1.0, max_saved=0.01), 60) == [True] * 3
     # It earns next to nothing, however long a busy machine takes for a step.
-    scarce = Share(0.000_001, most_saved=0.01)
+    scarce = Share(0.000_001, max_saved=0.01)
     assert await left_at_each_step(scarce, None) == [True, False, False]
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01])
 async def test_work_that_has_no_time_left_to_wait_is_told_so(seconds):
     """It may still say what has become of it."""
-    share = Share(0.000_001, most_saved=0.001)
+    share = Share(0.000_001, max_saved=0.001)
 
     async def work() -> str:
         burn(0.01)
@@ -232,7 +232,7 @@ async def test_work_that_has_no_time_left_to_wait_is_told_so(seconds):
 
 async def test_who_began_first_ends_first():
     """Ahead of those who begin later, and each in one piece: all would come too late otherwise."""
-    share = Share(1.0, most_saved=0.001)
+    share = Share(1.0, max_saved=0.001)
     done = []
 
     async def work(name: str) -> None:
@@ -255,7 +255,7 @@ async def test_who_began_first_ends_first():
 
 async def test_tasks_of_one_request_wait_for_one_turn():
     """However many there are, they keep nobody else out; and cancelled ones wait no longer."""
-    share = Share(0.000_001, most_waiting=2)
+    share = Share(0.000_001, max_waiting=2)
     share.charge(1)
     account = Account(share)
     account.begin(1, lambda: 60)

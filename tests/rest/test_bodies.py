@@ -22,7 +22,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream
-from gateway.rest._bodies import MOST_MEMBERS
+from gateway.rest._bodies import MAX_MEMBERS
 from gateway.settings import Upstream as UpstreamSettings
 from tests.rest.test_upstream import (
     GOLD,
@@ -258,7 +258,7 @@ async def test_a_body_of_which_only_the_status_matters_is_not_waited_for_as_long
     await asyncio.gather(
         ends("refused", get(connections[0])),
         ends("made", put(connections[1])),
-        ends("told", connections[2].send("PUT", GROUP, GOLD, told_by_status=True)),
+        ends("told", connections[2].send("PUT", GROUP, GOLD, status_suffices=True)),
     )
 
     assert set(ended[:2]) == {"refused", "told"}
@@ -357,7 +357,7 @@ async def test_what_real_servers_send_is_read(body, coding, in_pieces):
 
 async def test_gzip_has_no_more_members_than_it_may():
     """Empty ones are small, and take time each."""
-    some, more = (packed(b"") * (MOST_MEMBERS + more) for more in (0, 1))
+    some, more = (packed(b"") * (MAX_MEMBERS + more) for more in (0, 1))
     coding = {"Content-Encoding": "gzip"}
     connection, _ = connect(Says(200, some, coding), Says(200, more, coding))
 

@@ -117,7 +117,7 @@ def caller(
     return Caller(
         tenant_uid=tenant,
         token=token,
-        standing=None if token is None else TOKENS.standing(token),
+        token_status=None if token is None else TOKENS.status(token),
         request_id="req-1",
         deadline=asyncio.get_running_loop().time() + seconds,
         meter=Meter(limit=limit),

@@ -225,7 +225,7 @@ class FlowRetailBackend:
             require_empty(await self.list_members(group, Window(size=1)))
         try:
             answer = await self._upstream.send(
-                "DELETE", GROUP, self._path(uid), told_by_status=True
+                "DELETE", GROUP, self._path(uid), status_suffices=True
             )
             if answer.ok and not confirms(answer, uid):
                 raise contradicted()
@@ -252,7 +252,7 @@ class FlowRetailBackend:
                 if uids
             }
             answer = await self._upstream.send(
-                "PUT", MEMBERS, self._path(uid), body=body, told_by_status=True
+                "PUT", MEMBERS, self._path(uid), body=body, status_suffices=True
             )
             if answer.ok and not confirms(answer, uid):
                 raise contradicted()
