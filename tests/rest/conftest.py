@@ -6,11 +6,12 @@ import pytest
 
 from gateway.rest import HttpTransport
 from tests.rest.certificates import OPENSSL, Authority
+from tests.rest.wire import LONG
 
 
 @pytest.fixture
 async def transport() -> AsyncIterator[HttpTransport]:
-    made = HttpTransport(connections=4)
+    made = HttpTransport(connections=4, idle=LONG)
     yield made
     await made.aclose()
 

@@ -18,7 +18,7 @@ import pytest
 from gateway.rest import HttpTransport
 from gateway.rest._transport import COLLECT
 from tests.harness import TOKEN, Flow
-from tests.rest.wire import Server, answer, fetch, head, listening, reset, running
+from tests.rest.wire import LONG, Server, answer, fetch, head, listening, reset, running
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -294,21 +294,26 @@ async def test_who_waits_can_leave():
 @pytest.mark.slow
 async def test_a_cancelled_request_closes_its_connection(transport):
     """Its answer would be the next one's."""
+    asked = asyncio.Event()
+    cancelled = asyncio.Event()
 
     async def talk(reader, writer):
         await head(reader)
-        await asyncio.sleep(0.02)
+        asked.set()
+        await cancelled.wait()
         writer.write(answer(b"late"))
         await reader.read()
 
     async with running(talk) as server:
         for number in range(3):
             task = asyncio.create_task(fetch(transport, server.url))
-            await server.until_open(1)
-            await asyncio.sleep(0.01)
+            await asked.wait()
             task.cancel()
             await asyncio.wait([task])
+            cancelled.set()
             await server.until_open(0)
+            asked.clear()
+            cancelled.clear()
             assert server.connections == number + 1
 
 
@@ -347,7 +352,7 @@ async def test_thousands_of_cancelled_requests_leak_nothing():
     """In the queue, while connecting, while waiting, in the middle of an answer: afterwards as
     many requests as ever go side by side, and no socket is left.
     """
-    transport = HttpTransport(connections=5)
+    transport = HttpTransport(connections=5, idle=LONG)
     async with running(slow) as server:
         answered = await storm(transport, server.url, requests=4000)
         async with asyncio.timeout(60):
@@ -387,7 +392,7 @@ async def test_cancelled_requests_of_the_simulator_leak_nothing(flow: Flow):
 @pytest.mark.slow
 async def test_requests_that_time_out_leak_nothing():
     """A timeout is a cancellation, here of servers that never answer, and of broken ones."""
-    transport = HttpTransport(connections=3)
+    transport = HttpTransport(connections=3, idle=LONG)
     turns = 0
 
     async def talk(reader, writer):
@@ -487,7 +492,7 @@ async def test_a_name_that_can_not_be_one_is_a_connect_error(transport, host):
 
 async def test_what_is_under_way_at_the_end_is_lost():
     """Its caller hears of it, and later ones can't connect."""
-    transport = HttpTransport(connections=2)
+    transport = HttpTransport(connections=2, idle=LONG)
     arrived = asyncio.Semaphore(0)
 
     async def talk(reader, writer):

@@ -22,7 +22,7 @@ from gateway.rest._proxies import ProxyError
 from tests.harness import Flow, codes, running_gateway, settings
 from tests.rest.certificates import Authority
 from tests.rest.test_tls import named
-from tests.rest.wire import Server, Talk, answer, fetch, head, reset, running
+from tests.rest.wire import LONG, Server, Talk, answer, fetch, head, reset, running
 
 TINYPROXY = shutil.which("tinyproxy")
 USER = "ada:pass-w0rd"
@@ -64,7 +64,7 @@ def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def through(proxy: str, **more: Any) -> HttpTransport:
-    return HttpTransport(**{"connections": 4, "proxy": Proxy(proxy), **more})
+    return HttpTransport(**{"connections": 4, "idle": LONG, "proxy": Proxy(proxy), **more})
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,7 +16,7 @@ from gateway.rest import HttpTransport, tls_context
 from gateway.rest._causes import lost, unconnected
 from gateway.settings import FlowRetail, Settings, SettingsError
 from tests.rest.certificates import Authority, openssl
-from tests.rest.wire import answer, fetch, head, running
+from tests.rest.wire import LONG, answer, fetch, head, running
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,7 +152,7 @@ async def test_an_answer_that_is_cut_off_is_a_read_error(trusted, transport):
 async def test_cancelled_requests_leak_nothing(trusted):
     """In the handshake, while waiting, in the middle of an answer."""
     tls = trusted.server("DNS:localhost")
-    transport = HttpTransport(connections=3)
+    transport = HttpTransport(connections=3, idle=LONG)
 
     async def talk(reader, writer):
         while True:
@@ -219,7 +219,7 @@ async def test_a_server_that_asks_for_a_certificate_refuses_who_has_none(authori
     """In TLS 1.3 only after the request was sent; the cause is told if the alert arrives."""
     tls = asking(authority)
     tls.minimum_version = tls.maximum_version = version
-    transport = HttpTransport(connections=2, tls=context(authority, client=False))
+    transport = HttpTransport(connections=2, idle=LONG, tls=context(authority, client=False))
     async with running(kept, tls=tls) as server:
         with pytest.raises(httpx.TransportError) as refused:
             await fetch(transport, named(server.url))

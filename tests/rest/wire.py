@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+LONG = 120.0
+"""Seconds, even for a busy machine."""
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -28,10 +30,10 @@ class Server:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def until_open(self, count: int) -> None:
-        """Until so many connections are open; raises TimeoutError after less time than an idle
-        connection is kept.
+        """Until so many connections are open; raises TimeoutError after less time than a transport
+        with `idle=LONG` keeps an idle connection.
         """
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(LONG / 2):
             while self.open != count:
                 self.changed.clear()
                 await self.changed.wait()
