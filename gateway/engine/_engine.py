@@ -1,7 +1,7 @@
 """From the text of a request to an operation that is ready to run, or to why it is refused.
 
-Everything here happens before any REST call: reading the document, choosing the operation,
-coercing its variables, checking its arguments, and holding its REST calls to the limit.
+Before anything is read of a backend, the document is found, the operation chosen, its variables
+coerced, its arguments checked, and its cost held to the limit.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Engine:
         if not isinstance(document, Document):
             raise Refused(document)
         self._persisted.keep(meant, accepted=accepted)
-        node = _chosen(document, name)
+        node = document.operation(name)
         values = self._values(document, node, variables)
         # Nobody's plans make room for a stranger's.
         keep = accepted or not self.documents.knows(meant.text)
@@ -161,7 +161,7 @@ class Engine:
         self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any]
     ) -> VariableValues:
         """The operation's variables, coerced; raises Refused."""
-        known = document.prepared.operations.get(node.name.value if node.name else None)
+        known = document.prepared.get(node.name.value if node.name else None)
         if known is not None and known.plain is not None:
             plain = plain_values(known.plain, variables)
             if plain is not None:
@@ -182,10 +182,9 @@ class Engine:
     def _prepared(
         self, document: Document, node: OperationDefinitionNode, *, keep: bool
     ) -> PreparedOperation:
-        """What was made of the operation; if nothing was, it is kept only if it may be."""
+        """What is made of the operation once, for all requests; cached only with `keep`."""
         name = node.name.value if node.name else None
-        operations = document.prepared.operations
-        prepared = operations.get(name)
+        prepared = document.prepared.get(name)
         if prepared is None:
             prepared = PreparedOperation(
                 self._project(self._projector.looked_at(node, document.fragments))
@@ -195,7 +194,7 @@ class Engine:
                 plain_variables(self._schema, node),
             )
             if keep:
-                operations[name] = prepared
+                document.prepared[name] = prepared
         return prepared
 
     def _plan(
@@ -208,10 +207,10 @@ class Engine:
         keep: bool,
         accepted: bool,
     ) -> PreparedPlan:
-        """The operation's plan, from those kept with its document if it is there; raises Refused.
+        """The operation's plan, which is cached with its document; raises Refused.
 
-        What comes a second time will come more often: then it is made to last, for an accepted
-        caller.
+        When an accepted caller sends it for the second time, it is made again, to last: it will
+        come more often.
         """
         choice = tuple([values.coerced.get(each) for each in kept.conditions])
         made: PreparedPlan | None
@@ -231,17 +230,3 @@ class Engine:
             if keep:
                 kept.plans[choice] = made
         return made
-
-
-def _chosen(document: Document, name: str | None) -> OperationDefinitionNode:
-    """The operation that is meant; raises Refused."""
-    node = document.operation(name)
-    if node is not None:
-        return node
-    if name is not None:
-        raise Refused([GraphQLError(f"Unknown operation named '{name}'.")])
-    if document.operations:
-        raise Refused(
-            [GraphQLError("Must provide operation name if query contains multiple operations.")]
-        )
-    raise Refused([GraphQLError("Must provide an operation.")])

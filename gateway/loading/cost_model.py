@@ -53,7 +53,7 @@ class Placeholders:
         """
         self.path: tuple[str, ...] = ()
         self.rest_calls = 0
-        self.surplus = 0
+        self.extra_calls = 0
         self.multiplied: tuple[str, ...] | None = None
         self.longest = "first", 0
         self.ahead: list[MembersOf] = []
@@ -150,7 +150,7 @@ class Placeholders:
             costs = self._backend(tenant_uid).costs
             least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
             self.rest_calls += least
-            self.surplus += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+            self.extra_calls += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
         for known in (self._groups, self._lists, self._answers):
             known.clear()
 

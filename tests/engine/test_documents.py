@@ -13,7 +13,7 @@ from graphql import GraphQLError, get_introspection_query, parse, validate
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.engine import DocumentLimits
+from gateway.engine import DocumentLimits, Refused
 from gateway.engine._documents.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, Documents
 from gateway.engine._documents.rules import PAGE
 from tests.attacks import ATTACKS
@@ -131,10 +131,10 @@ def test_operations_and_fragments_are_found_by_name():
     assert list(document.operations) == ["A", "B"]
     assert list(document.fragments) == ["F"]
     assert document.operation("B") is document.node.definitions[1]
-    assert document.operation(None) is None
-    assert document.operation("C") is None
     assert anonymous.operation(None) is anonymous.node.definitions[0]
-    assert anonymous.operation("A") is None
+    for found, name in ((document, None), (document, "C"), (anonymous, "A")):
+        with pytest.raises(Refused):
+            found.operation(name)
 
 
 def test_a_syntax_error_stays_one():

@@ -191,7 +191,7 @@ async def test_a_new_text_leaves_the_plans_of_others():
     """A thousand new texts used to throw everybody's plans away."""
     stage = Stage()
     stage.make(MINE)
-    plans = read(stage.documents, MINE, accepted=True).prepared.operations["Mine"].plans
+    plans = read(stage.documents, MINE, accepted=True).prepared["Mine"].plans
     kept = list(plans.values())
 
     for number in range(300):
@@ -199,7 +199,7 @@ async def test_a_new_text_leaves_the_plans_of_others():
         stage.make(MINE)
 
     document = read(stage.documents, MINE, accepted=True)
-    assert document.prepared.operations["Mine"].plans is plans
+    assert document.prepared["Mine"].plans is plans
     assert all(made.plan.lasting for made in plans.values())
     assert len(plans) == len(kept) == 1
 
@@ -208,14 +208,14 @@ async def test_choices_of_what_is_skipped_drive_out_only_their_own_documents_pla
     """Of one operation, a bounded number is kept."""
     stage = Stage()
     stage.make(MINE)
-    plans = read(stage.documents, MINE, accepted=True).prepared.operations["Mine"].plans
+    plans = read(stage.documents, MINE, accepted=True).prepared["Mine"].plans
     kept = list(plans.values())
 
     for number in range(60):
         stage.make(SKIPS, choice(number))
 
     document = read(stage.documents, SKIPS, accepted=True)
-    assert len(document.prepared.operations[None].plans) == MOST_PLANS
+    assert len(document.prepared[None].plans) == MOST_PLANS
     assert list(plans.values()) == kept
 
 
@@ -226,7 +226,7 @@ async def test_strangers_have_no_plans_kept_with_an_accepted_callers_document():
     for _ in range(2):
         stage.make(SKIPS, choice(0))
     taken = stage.documents.taken
-    plans = read(stage.documents, SKIPS, accepted=True).prepared.operations[None].plans
+    plans = read(stage.documents, SKIPS, accepted=True).prepared[None].plans
     kept = dict(plans)
 
     for number in range(60):
@@ -243,7 +243,7 @@ async def test_strangers_have_plans_kept_with_their_own_documents():
     for _ in range(3):
         stage.make(MINE, accepted=False)
 
-    plans = read(stage.documents, MINE, accepted=False).prepared.operations["Mine"].plans
+    plans = read(stage.documents, MINE, accepted=False).prepared["Mine"].plans
 
     assert [made.plan.lasting for made in plans.values()] == [False]
 
@@ -274,7 +274,7 @@ async def test_a_long_value_is_no_key():
     text = "query ($v: ID!) { customerGroup(by: {uid: $v}) { name } }"
     for _ in range(2):
         stage.make(text, {"v": "g1"})
-    [made] = read(stage.documents, text, accepted=True).prepared.operations[None].plans.values()
+    [made] = read(stage.documents, text, accepted=True).prepared[None].plans.values()
     size = made.estimates.size
 
     stage.make(text, {"v": "x" * 100_000})
@@ -305,8 +305,7 @@ def test_the_memory_of_what_is_made_is_estimated_honestly(path: Path):
     finally:
         tracemalloc.stop()
 
-    assert prepared
-    assert taken <= 2 * plan.size + document.prepared.size
+    assert taken <= 2 * plan.size + prepared.size
 
 
 # -- registered texts

@@ -13,7 +13,7 @@ from gateway.engine._run.context import OperationContext
 from gateway.errors import LimitExceeded
 
 FEW_PLACES: Final = 200
-"""Of an operation whose cost is estimated again with shorter pages, to tell which would fit."""
+"""Up to so many fields, an operation that is refused is estimated with shorter pages as well."""
 
 
 def hold(
@@ -25,7 +25,7 @@ def hold(
     *,
     keep: bool = True,
 ) -> CostEstimate:
-    """The operation's cost, which is set as planned in its budget; `keep` says whether it is kept.
+    """The estimate of the operation's cost, which is planned in its budget; cached with `keep`.
 
     Raises Refused for what is above the limit, and for mistakes in arguments.
     """
@@ -37,7 +37,7 @@ def hold(
     if estimated.mistakes:
         raise Refused(estimated.mistakes)
     budget, rest_calls = context.budget, estimated.rest_calls
-    budget.planned = rest_calls + estimated.surplus
+    budget.planned = rest_calls + estimated.extra_calls
     if budget.limit is not None:
         if rest_calls > budget.limit:
             budget.planned = rest_calls
@@ -48,8 +48,8 @@ def hold(
 
 
 def _hold_arguments(plan: Plan, arguments: Arguments) -> None:
-    """Raises Refused for arguments above a limit that no estimate comes by: each object
-    would be an error.
+    """Raises Refused for arguments above a limit in fields that no estimate visits: each object
+    would have an error.
     """
     for link in plan.free:
         try:
@@ -77,8 +77,8 @@ def _too_expensive(
 def _fitting(
     estimated: CostEstimate, plan: Plan, arguments: Arguments, context: OperationContext, limit: int
 ) -> int | None:
-    """The most rows that all pages may have so that `limit` holds, as estimates show; None where
-    there is no such number, or finding it would take long.
+    """The largest page size with which the operation fits, by further estimates; None if none does,
+    or finding it would take long.
     """
     if estimated.places > FEW_PLACES:
         return None

@@ -1,15 +1,14 @@
 """Cost estimation: an upper bound of the REST calls of an operation, before any is made.
 
-The resolvers themselves are run, once for each place in the operation, over placeholders; so how a
-field is fetched is said in one place, its resolver. Fields that can't lead to a REST call are
-passed over. What nobody can know ahead, such as how many groups a customer is in, is not bounded
-here but metered while the operation runs.
+The resolvers themselves run over placeholders, once for each field of the operation; so a resolver
+alone says how its field is fetched. Fields that can't lead to a REST call are skipped. What can't
+be known ahead, such as how many groups a customer is in, is metered while the operation runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
@@ -22,38 +21,38 @@ from gateway.engine._run.context import OperationContext
 from gateway.errors import CallerError, LimitExceeded
 
 MOST_PLACES: Final = 500
-"""Fields that may lead to REST calls, each counted once for each tenant that it is asked of; what
-has more is refused, or estimating it would keep all others waiting.
+"""Visits of fields that may lead to REST calls. Operations with more are refused: to estimate them
+would keep others waiting.
 """
 
 KEPT: Final = 8
-"""How many estimates are kept with a plan, and how many reads ahead each may have."""
+"""How many estimates are cached with a plan, and how many keys ahead each may have."""
 BYTES_PER_ESTIMATE: Final = 4_000
 """With its key."""
 
 
 class CostEstimate(Struct, frozen=True, kw_only=True):
-    """What an operation may cost, and what is wrong with it. See CostModel for what it counts."""
+    """The cost of an operation, as CostModel counts it, and what is wrong with its arguments."""
 
     rest_calls: int
-    surplus: int
+    extra_calls: int
     multiplied: tuple[str, ...] | None
     longest: tuple[str, int]
     ahead: Sequence[Any]
     mistakes: Sequence[GraphQLError]
-    """Arguments for which the operation is not run, each with its path (without indexes) and
-    location: those above a limit, and those that would be met only after a REST call. Other
-    mistakes cost their own field, and nothing is called for it.
+    """Why the operation is refused: arguments above a limit, and wrong ones that would be met only
+    after a REST call. Their paths have no indexes. Other mistakes fail their own field, without a
+    call.
     """
     places: int
-    """How many fields were gone through, those of each tenant counted."""
+    """How many fields were visited."""
 
 
 def estimate(
     plan: Plan, arguments: Arguments, context: OperationContext, *, cap: int | None = None
 ) -> CostEstimate:
-    """What an operation will come to, for the caller of `context`; with `cap`, if no window had
-    more rows. Raises LimitExceeded for one that takes too long to go through.
+    """The cost of an operation for the caller of `context`; with `cap`, as if no window had more
+    rows. Raises LimitExceeded for one that takes too long to estimate.
     """
     walk = _Walk(arguments, context, cap=cap)
     root, model = plan.root, walk.model
@@ -66,7 +65,7 @@ def estimate(
         model.forget()
     return CostEstimate(
         rest_calls=model.rest_calls,
-        surplus=model.surplus,
+        extra_calls=model.extra_calls,
         multiplied=model.multiplied,
         longest=model.longest,
         ahead=model.ahead,
@@ -76,7 +75,7 @@ def estimate(
 
 
 class CostEstimates:
-    """What a plan has come to, for the requests that come again."""
+    """The estimates of one plan, for requests that come again."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, CostEstimate] = {}
@@ -86,7 +85,7 @@ class CostEstimates:
     def of(
         self, plan: Plan, arguments: Arguments, context: OperationContext, *, keep: bool
     ) -> CostEstimate:
-        """As `estimate`, which is the same for all callers; kept only if it may be."""
+        """As `estimate`, which is the same for all callers; cached only with `keep`."""
         values, scope = arguments.values, context.cost_scope
         # It may have any length before a field asks for it.
         short = scope is None or len(scope) <= SHORT
@@ -104,8 +103,8 @@ class CostEstimates:
         return estimated
 
 
-class _Place(Struct, frozen=True):
-    """A selection of one object."""
+class _Place(NamedTuple):
+    """One object of the response, whose value is a placeholder."""
 
     selection: Selection
     value: object
@@ -122,8 +121,8 @@ class _Walk:
         self._info = PlainInfo(self._context)
 
     def tick(self, places: list[_Place], *, first: bool = False) -> None:
-        """All that is asked ahead of the first answer, which loaders see together; and then, for
-        each answer, what is asked of it.
+        """Visit what is asked before the first answer, which loaders see together; then, for each
+        answer, what is asked of it.
         """
         answered: list[list[_Place]] = []
         for place in places:  # grows as it is gone through
@@ -146,7 +145,7 @@ class _Walk:
                     if not first or isinstance(mistake, LimitExceeded):
                         self.mistakes.append(_located(mistake, link, path))
                     continue
-                except Exception:  # noqa: S112  # it will be met again, and cost this field only
+                except Exception:  # noqa: S112  # the run meets it again, and fails this field only
                     continue
                 below = list(self._below(link, value, path))
                 if waited:
@@ -199,7 +198,7 @@ def _located(mistake: CallerError, link: Link, path: tuple[str, ...]) -> GraphQL
 
 
 def _finished(value: Awaitable[Any]) -> Any:
-    """What an awaitable comes to that never has to wait."""
+    """The result of an awaitable that never waits."""
     waiting = value.__await__()
     try:
         next(waiting)

@@ -1,4 +1,4 @@
-"""What the engine has to be told to estimate costs: placeholders, and what reading them costs."""
+"""What the engine is given to estimate costs: placeholders, and the calls that reading takes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class CostModel(Protocol):
 
     @property
     def rest_calls(self) -> int:
-        """The most that can be told ahead, without the surplus."""
+        """The upper bound, without the extra calls."""
 
     @property
-    def surplus(self) -> int:
-        """Further calls by which looking up may save more; not made where they do not fit."""
+    def extra_calls(self) -> int:
+        """Further calls that may save others; they are made only if the budget has room."""
 
     @property
     def exceeded(self) -> bool:

@@ -1,7 +1,7 @@
-"""What an operation comes to, counted in time in proportion to the document's tokens.
+"""Counts of what an operation executes, in time proportional to the document's tokens.
 
-What is counted is what would be executed: a fragment counts as often as it is spread. Each is
-counted once and its counts are added at each spread, whatever fragments multiply to.
+A fragment counts as often as it is spread: it is gone through once, and its counts are added at
+each spread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Part = Definition | VariableDefinitionNode | SelectionNode
 
 @dataclass(slots=True)
 class Counts:
-    """What executing something comes to; see COUNTED."""
+    """What executing a definition comes to; COUNTED has the limits."""
 
     depth: int = 0
     nesting: int = 0  # of values and types
@@ -48,7 +48,7 @@ class Counts:
     fragment_spreads: int = 0
 
     def add(self, fragment: Counts, depth: int) -> None:
-        """Add what a fragment comes to that is spread below so many fields."""
+        """Add the counts of a fragment that is spread below `depth` fields."""
         self.depth = max(self.depth, fragment.depth + depth)
         self.nesting = max(self.nesting, fragment.nesting)
         self.alias_length = max(self.alias_length, fragment.alias_length)
@@ -66,8 +66,8 @@ COUNTED: Final[Mapping[str, str]] = {each.name: f"max_{each.name}" for each in f
 def counts(
     definition: Definition, fragments: Mapping[str, Counts], **allowed: int
 ) -> tuple[Counts, Node]:
-    """What the definition comes to, and the last node that was counted. Counting ends where it
-    exceeds what is `allowed`, by the name of a count. An unknown fragment is left to validation.
+    """The definition's counts, and the last node that was counted. Counting ends where a count
+    exceeds what is `allowed` of its name. An unknown fragment is left to validation.
     """
     found = Counts()
     node: Part = definition
@@ -95,14 +95,14 @@ def counts(
                 found.add(fragments[node.name.value], depth)
         elif isinstance(node, VariableDefinitionNode):
             found.nesting = max(found.nesting, _nesting([node.type, node.default_value]))
-        if allowed and any(getattr(found, name) > most for name, most in allowed.items()):
+        if allowed and any(getattr(found, name) > limit for name, limit in allowed.items()):
             break
     return found, node
 
 
 def fragment_counts(fragments: Mapping[str, FragmentDefinitionNode]) -> Mapping[str, Counts]:
-    """What each fragment comes to. In a circle, which validation refuses, the last spread counts
-    for itself only.
+    """The counts of each fragment. In a cycle, which validation refuses, the last spread adds no
+    fragment.
     """
     found: dict[str, Counts] = {}
     begun: set[str] = set()
@@ -172,7 +172,7 @@ def _parts(definition: Definition) -> Iterator[tuple[Part, int]]:
     yield definition, 0
     for variable in definition.variable_definitions or ():
         yield variable, 0
-    # Without recursion: how deep it goes is what is being found out.
+    # Without recursion: the depth is not known yet.
     around = [(iter(definition.selection_set.selections), 0)]
     while around:
         selections, depth = around[-1]

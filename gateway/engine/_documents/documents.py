@@ -1,6 +1,4 @@
-"""Documents, read: parsed, within the limits and valid, and kept for the next request with the same
-text.
-"""
+"""Documents: parsed, held to the limits, validated, and cached by their text."""
 
 from __future__ import annotations
 
@@ -24,18 +22,18 @@ from graphql import (
 
 from gateway.engine._documents.limits import document_refusals, nesting_refusal, text_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
-from gateway.engine._documents.prepared import Prepared
+from gateway.engine._documents.prepared import PreparedOperation
 from gateway.engine._documents.rules import rules
 from gateway.engine._limits import DocumentLimits
 
 MISTAKES: Final = 20
-"""So many are listed; who has made more looks again when those are corrected."""
+"""How many are listed; the others are found once those are corrected."""
 
 MISTAKES_WITH_SUGGESTIONS: Final = 5
-"""For each, an unknown name is compared with all of the schema's, which takes milliseconds."""
+"""Fewer, because each unknown name is compared with all names of the schema, in milliseconds."""
 
 BYTES_PER_TOKEN: Final = 620
-"""With the nodes that are made of it. About 350 in most documents; most where each is a field."""
+"""With the nodes that are made of it. About 350 in common documents, 620 if each is a field."""
 
 BYTES_PER_DOCUMENT: Final = 4_000
 """Of what every document has, however small."""
@@ -46,28 +44,34 @@ STRANGERS: Final = 1 / 8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Document:
-    """A valid document. The same text has the same one for as long as it is kept, so that what is
-    made from it can be kept beside it.
-    """
+    """A valid document, with what was made of it: both are cached together."""
 
     node: DocumentNode
     operations: Mapping[str | None, OperationDefinitionNode]
-    """By name; None is the name of one that has none."""
+    """By name; an anonymous one has the name None."""
     fragments: Mapping[str, FragmentDefinitionNode]
     parsed_size: int
     """About the bytes that it takes by itself, rather too many than too few."""
-    prepared: Prepared = field(default_factory=Prepared)
+    prepared: dict[str | None, PreparedOperation] = field(default_factory=dict)
+    """What was made of its operations, by their names."""
 
     @property
     def size(self) -> int:
         """With what was made of it, and its text."""
-        return self.parsed_size + self.prepared.size
+        return self.parsed_size + sum([each.size for each in self.prepared.values()])
 
-    def operation(self, name: str | None) -> OperationDefinitionNode | None:
-        """The operation of that name; without a name, the only one."""
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation of that name; without a name, the only one. Raises Refused."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
-        return self.operations.get(name) if name is not None else None
+        if name is not None and name in self.operations:
+            return self.operations[name]
+        message = f"Unknown operation named '{name}'."
+        if name is None:
+            message = "Must provide an operation."
+            if self.operations:
+                message = "Must provide operation name if query contains multiple operations."
+        raise Refused([GraphQLError(message)])
 
 
 class Refused(Exception):
@@ -79,14 +83,14 @@ class Refused(Exception):
 
 
 class Documents:
-    """Reads documents for `schema`. Those that are valid are kept, the longest unused go first.
+    """Reads documents for `schema`, and caches those that are valid.
 
-    Of three kinds none drives out another: those that are `trusted`, and those of accepted callers,
-    take about `memory` bytes at the most, and those of strangers `STRANGERS` of it. A stranger's
-    document becomes an accepted caller's when one sends it.
+    There are three caches, so that none evicts another's: those of `trusted` documents and of
+    accepted callers take about `memory` bytes each, that of strangers `STRANGERS` of it. A
+    stranger's document becomes an accepted caller's when one sends it.
 
-    A refused document is not kept: whoever wants to can send another every time, and would only
-    drive out those that are of use.
+    Refused documents are not cached: a client can send a new one every time, which would evict
+    those that are of use.
     """
 
     def __init__(
@@ -111,17 +115,17 @@ class Documents:
 
     @property
     def taken(self) -> int:
-        """The bytes that the kept documents take, as estimated."""
-        kept = (self._trusted, self._accepted, self._strangers)
-        return int(sum(cache.currsize for cache in kept))
+        """About the bytes that the cached documents take."""
+        caches = (self._trusted, self._accepted, self._strangers)
+        return int(sum(cache.currsize for cache in caches))
 
     def knows(self, text: str) -> bool:
-        """Whether the text need not be parsed, for it is trusted or of an accepted caller."""
+        """Whether the text is cached, as a trusted document or an accepted caller's."""
         return text in self._accepted or text in self._trusted
 
     def read(self, text: str, *, accepted: bool = True) -> Document | Sequence[GraphQLError]:
-        """The document, or all that is wrong with it: of its length, else its syntax, else how much
-        it asks for, else its validity. `accepted` says whether a backend knows the caller.
+        """The document, or why it is refused: its length, else its syntax, else its limits, else
+        its validity. `accepted` says whether a backend has accepted the caller's token.
         """
         cache = self._cache(text, accepted=accepted)
         try:
@@ -136,13 +140,13 @@ class Documents:
         return read
 
     def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
-        """More was made of the document: others may have to make room."""
+        """Count what was made of the document since; others may have to make room."""
         cache = self._cache(text, accepted=accepted)
         if cache.get(text) is document:
             _put(cache, text, document)
 
     def _cache(self, text: str, *, accepted: bool) -> LRUCache[str, Document]:
-        """Where the document is kept."""
+        """Where the document is cached."""
         if text in self._texts:
             return self._trusted
         return self._accepted if accepted else self._strangers
@@ -199,8 +203,8 @@ def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:
 
 
 def _unlinked(node: DocumentNode) -> int:
-    """How many tokens the document has, which no longer lead to each other: in circles, they would
-    stay until the garbage collector comes by. Nobody but the parser follows them.
+    """The number of the document's tokens, whose links to each other are removed: only the parser
+    follows them, and as cycles they would stay until the garbage collector runs.
     """
     tokens = 0
     token: Token | None = node.loc.start_token if node.loc else None

@@ -1,7 +1,4 @@
-"""How much one document may ask for, counted before it is validated and before any REST call.
-
-What is counted is what would be executed; see counts.py.
-"""
+"""How much one document may ask for: counted as it would be executed, before it is validated."""
 
 from __future__ import annotations
 
@@ -39,7 +36,9 @@ NOUNS: Final[Mapping[str, str]] = {
 }
 
 SATURATED: Final = 2**31 - 1
-"""Counts are told no further: fragments double them thirty times over, and clients read 32 bits."""
+"""Larger counts are reported as this: thirty fragments can double one thirty times, and clients
+read 32 bits.
+"""
 
 LINE_END: Final = re.compile(r"\r\n|[\n\r]")
 
@@ -62,9 +61,7 @@ def refused(limit: str, node: Node, *, allowed: int, found: int) -> GraphQLError
 
 
 def text_refusals(text: str, limits: DocumentLimits) -> Sequence[GraphQLError]:
-    """The limits that the text exceeds as it stands, before it is parsed; a text that is too long
-    is read no further.
-    """
+    """The limits that the text exceeds before it is parsed; of one that is too long, only that."""
     source = Source(text)
     if len(text) > limits.max_document:
         return [_refused_text("max_document", source, limits, len(text), limits.max_document)]
@@ -84,7 +81,7 @@ def text_refusals(text: str, limits: DocumentLimits) -> Sequence[GraphQLError]:
 
 
 def nesting_refusal(mistake: GraphQLSyntaxError, limits: DocumentLimits) -> GraphQLError | None:
-    """The limit that stands behind a syntax error: what is nested 200 levels deep is not parsed."""
+    """The limit that a syntax error comes from: what is nested 200 levels deep is not parsed."""
     if "nested too deeply" not in mistake.message or not (mistake.source and mistake.positions):
         return None
     [place] = mistake.positions
@@ -102,8 +99,8 @@ def nesting_refusal(mistake: GraphQLSyntaxError, limits: DocumentLimits) -> Grap
 
 
 def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequence[GraphQLError]:
-    """The limits that the document's operations exceed, each once: where the first operation that
-    exceeds it does so, and by how much in the end.
+    """The limits that the document's operations exceed, each once: for the first operation that
+    does, at the node where it does, with its whole count.
     """
     fragments = fragment_counts(
         {
@@ -149,7 +146,7 @@ def variables_refusal(
 
 
 def _values(*given: object) -> int:
-    """How many these are, with all that are in them."""
+    """The number of these values, those in lists and objects included."""
     found = 0
     waiting = [*given]
     while waiting:
@@ -165,7 +162,7 @@ def _values(*given: object) -> int:
 
 
 FEW_VALUES: Final = 1_000
-"""So many values are no burden, however many fields go through them."""
+"""Up to so many values, however many fields use them, cost little."""
 
 
 def _refused_text(

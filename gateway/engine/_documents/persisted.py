@@ -46,13 +46,13 @@ class DocumentText:
 class _Name:
     id: str
     binding: bool
-    """Whether a text beside it must be the one that it names."""
+    """Whether a text that is sent with it must be the one that it names."""
 
 
 class PersistedDocuments:
     """The documents of a manifest, and those that clients register in `store`.
 
-    `off` does not use the manifest. `log` runs everything and tells what the manifest lacks.
+    `off` does not use the manifest. `log` runs everything and reports what the manifest lacks.
     `enforce` runs the manifest's documents alone, by id or by their exact text, and clients
     register nothing. Without a `store` there are no automatic persisted queries.
     """
@@ -96,8 +96,7 @@ class PersistedDocuments:
         """Register `document`, if it was offered. To be called when it has turned out valid.
         `accepted` says whether a backend knows the caller.
 
-        A store of whatever was sent would be filled most cheaply with what is no GraphQL at all,
-        and would answer for it again and again.
+        Else clients could fill the store with what is no GraphQL at all.
         """
         if document.offered is not None and self._store is not None:
             self._store.put(document.offered, document.text, accepted=accepted)

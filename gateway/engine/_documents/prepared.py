@@ -1,4 +1,4 @@
-"""What is made of a document for its operations, kept with it for as long as it is kept itself."""
+"""What is made of the operations of a document, and cached with it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gateway.engine._documents.variables import PlainVariable
 from gateway.engine._plan.plan import Plan
 
 MOST_PLANS: Final = 16
-"""Of one operation: each choice of @skip and @include has its own, and clients choose."""
+"""Of one operation: each combination of @skip and @include has its own."""
 BYTES_PER_OPERATION: Final = 3_000
 Choice = tuple[object, ...]
-"""The values of the variables by which an operation chooses what it skips."""
+"""The values of the variables in @skip and @include."""
 
 
 @dataclass(slots=True)
 class PreparedPlan:
-    """A plan, and what was made for the requests that it is for."""
+    """A plan, with the estimates of its cost."""
 
     plan: Plan
     estimates: CostEstimates = field(default_factory=CostEstimates)
@@ -41,23 +41,12 @@ class PreparedOperation:
     projection: object
     """What it looks at of records, as `project` has made it; None for all of them."""
     conditions: Sequence[str]
-    """The variables by which it chooses what it skips."""
+    """The variables in @skip and @include."""
     plain: Mapping[str, PlainVariable] | None
     """Its variables, if all are plain."""
     plans: LRUCache[Choice, PreparedPlan] = field(default_factory=lambda: LRUCache(MOST_PLANS))
 
-
-class Prepared:
-    """What was made of one document."""
-
-    def __init__(self) -> None:
-        self.operations: dict[str | None, PreparedOperation] = {}
-        """By their names: as many as the document has."""
-
     @property
     def size(self) -> int:
         """About the bytes that it takes, rather too many than too few."""
-        return sum(
-            BYTES_PER_OPERATION + sum(made.size for made in operation.plans.values())
-            for operation in self.operations.values()
-        )
+        return BYTES_PER_OPERATION + sum([made.size for made in self.plans.values()])

@@ -32,7 +32,7 @@ PAGE: Final = 10_000
 
 
 def is_one_of(type_: GraphQLNamedType) -> bool:
-    """Whether exactly one field is to be given; only Strawberry's definition of the type tells."""
+    """Whether exactly one field is to be given, which only Strawberry's definition says."""
     definition = type_.extensions.get("strawberry-definition")
     return definition is not None and definition.is_one_of
 

@@ -7,20 +7,20 @@ from typing import Final
 from cachetools import LRUCache
 
 OVERHEAD: Final = 512
-"""Bytes that an entry takes beside its text: the key, object headers, its places in three tables.
-Measured with CPython 3.11: 310 to 470, by how full the tables are.
+"""Bytes that an entry takes in addition to its text: the key, object headers, slots of three
+tables. Measured with CPython 3.11: 310 to 470, by how full the tables are.
 """
 STRANGERS: Final = 1 / 8
 """Of the memory, for texts of callers whom no backend knows."""
 
 
 class DocumentStore:
-    """What was not asked for longest makes room for what is new: a stranger's text for another
-    one's, and an accepted caller's for another one's.
+    """Evicts the least recently used text: a stranger's for another stranger's, an accepted
+    caller's for another's.
 
-    All callers share it, and nothing is kept of whoever sent a text. One thing can be learnt of
-    others: a caller who has a text can ask by its hash whether someone has sent it. That lies in
-    the protocol; values belong in variables, which are never kept.
+    All callers share it, and nothing is stored about who sent a text. A caller who has a text can
+    find out by its hash whether someone has sent it. That is part of the protocol; values belong in
+    variables, which are never stored.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -39,7 +39,7 @@ class DocumentStore:
         return len(self._accepted) + len(self._strangers)
 
     def get(self, digest: bytes) -> str | None:
-        """The text, which is now the last to make room."""
+        """The text, which is now the most recently used."""
         text = self._accepted.get(digest) or self._strangers.get(digest)
         return None if text is None else text.decode()
 
