@@ -207,6 +207,6 @@ class DeadlineExceeded(UpstreamError):
 
 
 class OutcomeUnknown(UpstreamError):
-    """A change was sent, and neither an answer nor a look tells whether it was made."""
+    """A change was sent, and neither its answer nor a read after it shows whether it was made."""
 
     code = "OUTCOME_UNKNOWN"

@@ -47,7 +47,7 @@ async def difference(
     Reads all members, in pages of the largest size. Where they come or go meanwhile, a page may
     miss one: a count that does not add up is read once more, and then the later reading holds.
     Raises LimitExceeded for a group of more than `limit` members, NotFound, and InvalidAnswer where
-    the backend does not tell who all the members are: those it hides could not be removed, and
+    the backend does not show who all the members are: those it hides could not be removed, and
     nobody would hear of it. `backend` reads `READ` of a customer at least.
     """
     if isinstance(group, ByKey):
@@ -77,7 +77,7 @@ async def difference(
 
 def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None:
     """Raises InvalidInput for a customer in both, also where they differ in capital letters only:
-    backends may not tell them apart, and what comes of it then would be the second of the two.
+    backends may not distinguish them, and what comes of it then would be the second of the two.
     """
     removed = {uid.lower(): uid for uid in remove}
     both = [uid for uid in add if uid.lower() in removed]
@@ -150,7 +150,7 @@ async def _members(backend: Backend, group: ById, *, limit: int) -> _Reading:
 
 def _require_member(customer: Customer, group: ById, *, on_customer: bool) -> None:
     """Raises InvalidAnswer for a customer that is listed, and whose own groups do not show it; they
-    need not be told where membership is not kept `on_customer`.
+    need not be listed where membership is not kept `on_customer`.
     """
     groups = {uid.casefold() for uid in customer.customer_group_uids}
     if (groups or on_customer) and group.uid.casefold() not in groups:

@@ -106,14 +106,14 @@ class CommercetoolsCustomFields(Record, frozen=True, kw_only=True):
 
 
 class CommercetoolsCustomerGroup(Record, frozen=True, kw_only=True):
-    """What only commercetools tells of a group."""
+    """What only commercetools has of a group."""
 
     version: int
     custom: CommercetoolsCustomFields | None = None
 
 
 class CommercetoolsCustomer(Record, frozen=True, kw_only=True):
-    """What only commercetools tells of a customer."""
+    """What only commercetools has of a customer."""
 
     version: int
     key: str | None = None

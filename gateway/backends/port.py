@@ -307,7 +307,7 @@ class Backend(Protocol):
 
     Reads raise, or give per key, a GatewayError. Writes raise NotFound for a group that is not
     there, the CallerError that fits for what the backend refuses, and OutcomeUnknown where a change
-    was sent and it can't be told whether it was made.
+    was sent and it is not known whether it was made.
     """
 
     @property
@@ -376,7 +376,7 @@ class Backend(Protocol):
 
 
 class Connector(Protocol):
-    """A backend as the process holds it: it knows where, and is told for whom."""
+    """A backend's API as the process knows it; connects it for one caller."""
 
     @property
     def bearer_header(self) -> str:

@@ -17,8 +17,8 @@ from gateway.schema.scalars import SCALARS, rfc3339
 
 
 def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
-    """The schema; `with_node` False leaves out Relay's refetch, which one supergraph can have
-    once, and `with_sdl` False the field that tells all of it.
+    """The schema. `with_node` False leaves out Relay's refetch, which only one subgraph of a
+    supergraph can have; `with_sdl` False leaves out the field that shows the schema.
     """
     schema = Schema(
         query=QueryWithNode if with_node else Query,

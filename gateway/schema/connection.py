@@ -22,7 +22,7 @@ from gateway.errors import InvalidAnswer
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.request import Context
-from gateway.schema.paging import MAX_UID, Rows, encode_cursor, list_mark
+from gateway.schema.paging import MAX_UID, Rows, encode_cursor, list_checksum
 
 NodeT = TypeVar("NodeT")
 
@@ -33,7 +33,7 @@ class Stamp(NamedTuple):
     kind: str
     """How positions are read in that order."""
     of: str
-    """The list's mark."""
+    """The list's checksum."""
 
 
 class WindowArguments(FieldExtension):
@@ -161,8 +161,8 @@ class Connection(Generic[NodeT]):
 def _stamp(wanted: ListOf, context: Context) -> Stamp:
     # Customers are a field of a group that is there, so their group is always named by its uid.
     group = wanted.group if isinstance(wanted, MembersOf) else None
-    mark = list_mark(wanted.tenant_uid, group.uid if isinstance(group, ById) else None)
-    return Stamp(context.backend(wanted.tenant_uid).cursor_kind(wanted.order), mark)
+    of = list_checksum(wanted.tenant_uid, group.uid if isinstance(group, ById) else None)
+    return Stamp(context.backend(wanted.tenant_uid).cursor_kind(wanted.order), of)
 
 
 def _cursor(stamp: Stamp, row: Row[Any]) -> str:

@@ -315,7 +315,7 @@ async def _edit(
 
 
 def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMembersPayload:
-    """What became of an edit; raises its failure where that is all there is to tell."""
+    """The payload of an edit; raises the failure of one that has changed nothing."""
     if edit.failure is not None:
         if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
             raise _Failed(edit.failure)

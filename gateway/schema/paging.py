@@ -51,15 +51,14 @@ class Rows(Struct, frozen=True, kw_only=True):
                 "and without `orderBy`.",
                 field=["offset"],
             )
-        kind, mark = "", None
+        kind, of = "", None
         if self.after is not None or self.before is not None:
             kind = backend.cursor_kind(self.order)
-            # By what the list is in the end, and not by how it was reached. An estimate may not
-            # know that: a group that is named by its key, or is a row of a list, has the uid of a
-            # placeholder, which no group can have. Its cursors are looked at when it is there.
+            # A cost estimate does not know a group that is named by its key, or is a row of a list:
+            # its placeholder has a uid that no group can have. A run checks these cursors.
             if group_uid is None or IDENTIFIER.fullmatch(group_uid):
-                mark = list_mark(tenant_uid, group_uid)
-        return self.window(context.bounds, kind=kind, of=mark), self.order
+                of = list_checksum(tenant_uid, group_uid)
+        return self.window(context.bounds, kind=kind, of=of), self.order
 
     def window(self, bounds: Bounds, *, kind: str = "", of: str | None = "") -> Window:
         """What Relay's arguments and `offset` ask for.
@@ -99,13 +98,12 @@ class Rows(Struct, frozen=True, kw_only=True):
         return Window(size=size, offset=offset or 0, after=start, before=stop, from_end=backward)
 
 
-def list_mark(tenant_uid: str, group_uid: str | None = None) -> str:
-    """A few characters by which cursors tell one list from another: a tenant's groups, or a group's
-    customers.
+def list_checksum(tenant_uid: str, group_uid: str | None = None) -> str:
+    """A checksum of the list that a cursor belongs to: a tenant's groups, or a group's customers.
 
-    A checksum will do. It is there for mistakes: whoever forges one loses rows of their own.
+    It guards against mistakes only. A client that forges one loses rows of its own.
 
-    >>> list_mark("acme"), list_mark("acme", "gold")
+    >>> list_checksum("acme"), list_checksum("acme", "gold")
     ('5c4ba3e', '6451ef45')
     """
     text = tenant_uid if group_uid is None else f"{tenant_uid}/{group_uid}"
@@ -130,8 +128,8 @@ def revealed(value: str) -> str:
 
 
 def encode_cursor(position: Position, *, kind: str = "", of: str = "") -> str:
-    """An opaque cursor that carries the row's offset, how positions are read there, the mark of its
-    list, and its uid.
+    """An opaque cursor: the row's offset and uid, how its backend reads positions, and the checksum
+    of its list.
     """
     return opaque(f"{position.offset}.{kind}.{of}.{position.uid}")
 
@@ -139,8 +137,8 @@ def encode_cursor(position: Position, *, kind: str = "", of: str = "") -> str:
 def decode_cursor(
     cursor: str, *, kind: str = "", of: str | None = "", field: str = "after"
 ) -> Position:
-    """The position in `cursor`; raises InvalidInput where it is not one of ours, or not of this
-    kind or this list. `of` is the list's mark, None where it is not known which list that is.
+    """The position in `cursor`. Raises InvalidInput unless this gateway made it, of this `kind` and
+    for this list; `of` is the list's checksum, or None if the list is not known yet.
     """
     try:
         number, made_under, made_in, uid = revealed(cursor).split(".", 3)

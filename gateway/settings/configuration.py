@@ -227,7 +227,7 @@ class _Reader:
         self._problems.append(f"{place}: {'.'.join(names)}: {problem}")
 
     def _line(self, names: tuple[str, ...]) -> int | None:
-        """The line that sets `names`, else the first that sets a part of it; tomllib does not tell,
+        """The line that sets `names`, else the first that sets a part of it; tomllib does not say,
         so it is looked for.
         """
         wanted = ".".join(names)
@@ -286,7 +286,7 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
         value = re.split(r"[\s,]+", value.strip(" ,")) if value.strip(" ,") else ()
     try:
         converted = msgspec.convert(value, hint, strict=strict)
-    except ValueError:  # msgspec's; or of a number that is too long to be told in it
+    except ValueError:  # msgspec's; or of a number that is too long for its message
         if choices := _choices(hint):
             raise msgspec.ValidationError(f"It is one of {choices}") from None
         raise
@@ -311,7 +311,7 @@ def _url_problem(url: str) -> str | None:
         return "It is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "It is not an http or https URL with a host"
-    # urlsplit drops some of these, and does not tell an empty query from none.
+    # urlsplit drops some of these, and does not distinguish an empty query from none.
     if re.search(r"[^!-~]|[?#@\\]", url):
         return "It has a query, a fragment, a user, blanks or such, which it must not"
     if port == 0:

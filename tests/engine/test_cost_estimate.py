@@ -21,7 +21,7 @@ from gateway.engine import DocumentLimits, Engine, Refused
 from gateway.engine._plan.fields import Costly
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
-from gateway.schema.paging import encode_cursor, list_mark
+from gateway.schema.paging import encode_cursor, list_checksum
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter
@@ -37,11 +37,11 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 def cursors(of: str | None) -> list[str]:
     """Of a list, in the two ways that positions are read, and one of another list."""
-    mark = list_mark(TENANT, of)
+    mark = list_checksum(TENANT, of)
     positions = [Position(0, "g0"), Position(3, "moved"), Position(12, "g9")]
     return [
         encode_cursor(position, kind=kind, of=mark) for position in positions for kind in ("", "id")
-    ] + [encode_cursor(positions[0], of=list_mark(TENANT, NOBODY))]
+    ] + [encode_cursor(positions[0], of=list_checksum(TENANT, NOBODY))]
 
 
 @dataclass

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidInput, LimitExceeded
-from gateway.schema.paging import MAX_OFFSET, Rows, decode_cursor, encode_cursor, list_mark
+from gateway.schema.paging import MAX_OFFSET, Rows, decode_cursor, encode_cursor, list_checksum
 from gateway.settings import Bounds
 
 # -- what arguments ask for
@@ -118,7 +118,7 @@ def test_every_combination_of_arguments_is_either_a_window_or_refused_by_name():
 
 positions = st.builds(Position, st.integers(0, MAX_OFFSET), st.text())
 orders = st.text().filter(lambda order: "." not in order)  # an order is a name: FIELD_DIRECTION
-marks = st.builds(list_mark, st.text(), st.none() | st.text())
+marks = st.builds(list_checksum, st.text(), st.none() | st.text())
 
 
 @pytest.mark.slow
@@ -168,7 +168,10 @@ def test_a_cursor_of_another_list_is_refused(position, order, made_in, asked_in)
 
 def test_lists_have_marks_of_their_own():
     """No two of a tenant's with ten thousand groups have the same, nor has that of its groups."""
-    marks = {list_mark("acme"), *(list_mark("acme", f"group-{number}") for number in range(10_000))}
+    marks = {
+        list_checksum("acme"),
+        *(list_checksum("acme", f"group-{number}") for number in range(10_000)),
+    }
 
     assert len(marks) == 10_001
     assert all(re.fullmatch("[0-9a-f]{1,8}", mark) for mark in marks)

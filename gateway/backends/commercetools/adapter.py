@@ -192,8 +192,7 @@ class CommercetoolsBackend:
                 raise contradicted()
             return made
         except OutcomeUnknown:
-            # A key tells whether the group was made; without one a second look could find
-            # another's.
+            # By its key the group can be found; without one a look could find another's.
             found = None if draft.key is None else await look(self._get(ByKey(draft.key)))
             if isinstance(found, CustomerGroup) and wanted.shown_by(found):
                 return found

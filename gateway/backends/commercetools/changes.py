@@ -75,7 +75,7 @@ class Wanted:
             return all(shown.get(name) == value for name, value in self.fields.items())
         if self.custom is None or custom is None:
             return custom is None and self.custom is None
-        # A Type that was named by its key can't be told from another.
+        # Of a Type that was named by its key, the id is not known.
         fields = {name: value for name, value in self.fields.items() if value is not None}
         return custom.type_id == self.custom.type_id and shown == fields
 
@@ -127,8 +127,8 @@ def wanted_by(changes: Iterable[GroupChange]) -> Wanted:
 
 def wanted_of(draft: GroupDraft) -> Wanted:
     """Just what is to be made, and nothing beside it: a group that has more is older, or has been
-    changed since. One that is the same in all of this is taken for it: no answer tells them apart,
-    and it is what was asked for.
+    changed since. One that is the same in all of this is taken for it: no answer distinguishes
+    them, and it is what was asked for.
     """
     return wanted_by((Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)))
 
@@ -174,7 +174,7 @@ def version_of(revision: str) -> int:
 
 
 def known_version(group: CustomerGroup) -> int:
-    """The version that the next change has to name; raises InvalidAnswer where it was not told."""
+    """The version that the next change has to name; raises InvalidAnswer if there is none."""
     if isinstance(group.version, GatewayError):
         raise group.version
     if group.version is None:

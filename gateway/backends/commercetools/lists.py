@@ -83,9 +83,9 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             refuse(answer)
         listing, rows, omissions = answer.decoded(self.decoder.decode)
         records = [None if row is None else self.record(row) for row in rows]
-        total, untold = listing.total, None
+        total, no_total = listing.total, None
         if isinstance(total, InvalidAnswer):
-            total, untold = None, total
+            total, no_total = None, total
         if listing.rows is None and limit and (total or 0) > offset:
             omissions.append(Omission("results", "it is null where rows are expected."))
         said = listing.offset, listing.limit, listing.count
@@ -93,7 +93,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         if said != (offset, limit, len(records)) or len(records) > limit:
             cut = _is_cut(said, records, omissions, limit=limit, offset=offset)
         rows_at = dict(enumerate(records, offset))
-        return Chunk(rows_at, total, omissions, untold=untold, unplaced=cut and limit > 0)
+        return Chunk(rows_at, total, omissions, no_total=no_total, unplaced=cut and limit > 0)
 
     async def window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> Page[RowT]:
         """The rows of `window`; raises InvalidInput for an order that the API does not have."""
@@ -264,7 +264,7 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         end = max(chunk.rows, default=offset - 1) + 1
         if chunk.unplaced:
             chunk.total = None
-            chunk.untold = InvalidAnswer("The backend has left out rows: nobody knows how many.")
+            chunk.no_total = InvalidAnswer("The backend has left out rows: nobody knows how many.")
             return chunk
         if end > stop or unsure:
             chunk.total = None if chunk.total is None else max(chunk.total, end)

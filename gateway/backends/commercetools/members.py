@@ -134,11 +134,11 @@ class MemberEditor:
             if not actions and refused is None:
                 return MemberStatus.UNCHANGED, None
             if not actions:
-                # It was not so before the edit, and who has made it so since, nobody tells.
+                # It was not so before the edit; who has made it so since is not known.
                 return MemberStatus.ACCEPTED, None
             if not isinstance(customer.version, int):
-                untold = InvalidAnswer("The backend does not tell the customer's version.")
-                return MemberStatus.FAILED, untold
+                no_total = InvalidAnswer("The backend does not tell the customer's version.")
+                return MemberStatus.FAILED, no_total
             path = {**self._path, "id": customer.id}
             body = {"version": customer.version, "actions": actions}
             try:
@@ -177,7 +177,7 @@ class MemberEditor:
         return meant and self._actions(action, shown) == []
 
     async def _is_so(self, action: MemberAction, uid: str) -> bool:
-        """Whether a look shows the customer in the wanted state; False where it can't be told."""
+        """Whether a look shows the customer in the wanted state; False if that is not known."""
         if not self._upstream.allows(1 + self._due):
             return False
         try:
@@ -201,7 +201,7 @@ class MemberEditor:
 
     def _actions(self, action: MemberAction, customer: Member) -> list[dict[str, object]] | None:
         """What is to be sent so that the customer is in the wanted state; nothing if it is, and
-        None where it can't be told.
+        None if that is not known.
         """
         mode = self._settings.membership
         group = {"typeId": "customer-group", "id": self._group}

@@ -178,7 +178,7 @@ class CommercetoolsDecoders:
 
     @cached_property
     def group_by_key(self) -> RowDecoder[_Group]:
-        """With its key, whatever is selected: that tells whether it is the one asked for."""
+        """Reads the key too, whatever is selected: it shows whether this is the right group."""
         selected = self._rows.of(_Group)
         if selected is None:
             return self.group
@@ -322,7 +322,7 @@ def _joined(first: str | None, second: str | None) -> str | None:
 
 
 def _as_repaired(text: str, *parts: str) -> str:
-    """`text`, marked if one of its parts is."""
+    """`text`, as repaired if one of its parts is."""
     for part in parts:
         if isinstance(part, Repaired):
             made = RepairedText(text)

@@ -230,7 +230,7 @@ class FlowRetailBackend:
             if answer.ok and not confirms(answer, uid):
                 raise contradicted()
         except OutcomeUnknown:
-            # Gone is what it was to be; whether it was there before, nobody can tell any more.
+            # The group is gone, as it was to be. Whether it existed before is not known any more.
             if await look(self._get(uid)) is None:
                 return uid
             raise
@@ -345,10 +345,14 @@ class FlowRetailBackend:
             refuse(answer)
         listing, rows, omissions = answer.decoded(decoder.decode)
         paging: Paging = listing.paging or Paging()
-        untold, unplaced = None, False
+        no_total, unplaced = None, False
         if type(paging) is not Paging:
             place = usable(paging)
-            paging, untold, unplaced = place.paging, place.untold, bool(place.omissions)
+            paging, no_total, unplaced = (
+                place.paging,
+                place.no_total,
+                bool(place.omissions),
+            )
             omissions += place.omissions
         tenant_uid = self._tenant
         for row in rows:
@@ -362,7 +366,7 @@ class FlowRetailBackend:
         if listing.rows is None and total is not None and total > said_index * said_size:
             omissions.append(Omission("items", "it is null where rows are expected."))
             unplaced = True
-        page = AnsweredPage(said_index, said_size, rows, total, omissions, untold, unplaced)
+        page = AnsweredPage(said_index, said_size, rows, total, omissions, no_total, unplaced)
         return believed(page, index, size)
 
     def _group(self, answer: Answer, decoders: FlowDecoders = WHOLE) -> CustomerGroup:
@@ -408,7 +412,7 @@ def refuse(answer: Answer) -> NoReturn:
 
 
 class _About(msgspec.Struct, rename="camel"):
-    """As much of an answer's body as tells which group it is about."""
+    """The part of an answer's body that names the group it is about."""
 
     customer_group_uid: str = ""
 

@@ -1,8 +1,8 @@
 """Flow Retail's membership edit: long lists in chunks, and what became of each customer.
 
 One PUT adds and removes any number of customers and answers nothing (204). So what is known of a
-customer follows from how the PUT that named it ended, and where that tells nothing, from a look at
-the group's members; what is not known then is called UNKNOWN.
+customer follows from how the PUT that named it ended. If that says nothing, the group's members are
+read; what is not known then is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Roll:
     """The REST calls that it took."""
 
     def has(self, uid: str) -> bool | None:
-        """Whether the customer is a member; None where that can't be told."""
+        """Whether the customer is a member; None if that is not known."""
         if uid in self.members:
             return True
         # An upstream of another mind takes no notice of letters' case.
-        alike = uid.casefold() in {member.casefold() for member in self.members}
-        return False if self.whole and not alike else None
+        similar = uid.casefold() in {member.casefold() for member in self.members}
+        return False if self.whole and not similar else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What became of a customer, where no answer tells and a look at the members may."""
+    """The outcome of a customer that depends on whether it is a member now."""
 
     met: MemberStatus
     """Where it is as wanted."""
@@ -63,15 +63,15 @@ async def edit_members(
     isolation: int,
     allows: Callable[[int], bool],
 ) -> MembershipEdit:
-    """Send `add` and `remove` in chunks, one after another, and tell what became of each.
+    """Send `add` and `remove` in chunks, one after another; an outcome for each customer.
 
     A refused chunk is sent again in halves until the customers at fault stand alone. 409 to one of
-    them may mean that it is as wanted already, or anything else; after a lost answer, the change
-    may have been made: `look` reads who is a member, in as many calls as it is given. All of this
-    takes at most `isolation` more calls, and only those that the operation `allows` beyond those of
-    the chunks still to be sent. A failure that is not about the customers ends the edit: it comes
-    back as `failure`, and what was never sent is FAILED. Raises NotFound where the group does not
-    exist; `exists` answers None where that can't be told.
+    them may mean that it is as wanted already, or anything else, and after a lost answer the change
+    may have been made: then `look` reads who is a member, in as many calls as it is given. All of
+    this takes at most `isolation` more calls, and only those that the operation `allows` beyond
+    those of the chunks still to be sent. A failure that is not about the customers ends the edit:
+    it is returned as `failure`, and the customers that were never sent are FAILED. Raises NotFound
+    if the group does not exist; `exists` returns None if that is not known.
     """
     edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
     edits += [(MemberAction.REMOVE, uid) for uid in remove]
@@ -88,7 +88,7 @@ async def edit_members(
             ended[edit] = MemberOutcome(uid, action, status, error)
 
     async def settle() -> None:
-        """Tell of those that are open what a look at the members tells."""
+        """Read the members, and end the edits that are open by who is one."""
         nonlocal isolation
         calls = isolation
         while calls and not allows(calls + len(todo)):

@@ -102,7 +102,7 @@ class Place(Struct, frozen=True):
     """What can be used of what an answer says of its page."""
 
     paging: Paging
-    untold: InvalidAnswer | None
+    no_total: InvalidAnswer | None
     """Why the total is not known, where the answer says one."""
     omissions: Sequence[Omission]
     """What can't be used of where the rows stand."""
@@ -114,12 +114,14 @@ def usable(paging: Paging | InvalidAnswer) -> Place:
         return Place(Paging(), paging, [Omission("paging", _AS_ASKED)])
     read = structs.asdict(paging)
     broken = {name: value for name, value in read.items() if isinstance(value, InvalidAnswer)}
-    untold = broken.pop("total_count", None)
+    no_total = broken.pop("total_count", None)
     kept = {
         name: None if isinstance(value, InvalidAnswer) else value for name, value in read.items()
     }
     return Place(
-        Paging(**kept), untold, [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
+        Paging(**kept),
+        no_total,
+        [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken],
     )
 
 

@@ -83,8 +83,8 @@ class GroupDirectory:
         self._page_size = page_size
         self._seen: dict[str, CustomerGroup] = {}
         self._whole = False
-        """Whether one page has shown all groups there are. Only that tells who is gone: between two
-        pages, groups can slip through.
+        """Whether one page has shown all groups there are. Only then is a group that was not seen
+        gone: between two pages, groups can slip through.
         """
         self._length: int | None = None
         """How many pages of the largest size the list has, as far as that is known."""

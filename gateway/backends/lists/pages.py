@@ -73,7 +73,7 @@ def max_pages(size: int, max_page_size: int) -> int:
 
 class AnsweredPage(Struct, Generic[RowT], frozen=True):
     """One page as the upstream says that it answered it: `index` counts from 0, `size` is the page
-    size it used; `untold` and `unplaced` are as a chunk's.
+    size it used; `no_total` and `unplaced` are as a chunk's.
     """
 
     index: int
@@ -81,13 +81,17 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
     rows: Sequence[RowT | None]
     total: int | None
     omissions: Sequence[Omission] = ()
-    untold: InvalidAnswer | None = None
+    no_total: InvalidAnswer | None = None
     unplaced: bool = False
 
     def chunk(self) -> Chunk[RowT]:
         rows = dict(enumerate(self.rows, self.index * self.size))
         return Chunk(
-            rows, self.total, list(self.omissions), untold=self.untold, unplaced=self.unplaced
+            rows,
+            self.total,
+            list(self.omissions),
+            no_total=self.no_total,
+            unplaced=self.unplaced,
         )
 
 
@@ -183,8 +187,8 @@ class NumberedPages(PageCosts, Generic[RowT]):
             return None
         turned = await self._get_last(min(max(size, 1), self.max_page_size))
         if turned.total is None:
-            if turned.untold is not None:
-                raise turned.untold
+            if turned.no_total is not None:
+                raise turned.no_total
             return None
         return turned.chunk().turned(turned.total)
 
@@ -238,8 +242,8 @@ def believed(page: AnsweredPage[RowT], index: int, size: int) -> AnsweredPage[Ro
     page = _with_omission(page, "paging.totalCount", _LOW_TOTAL)
     if count < size:  # the list ends here
         return replace(page, total=start + count)
-    untold = InvalidAnswer("The backend's total is less than the rows that it has answered.")
-    return replace(page, total=None, untold=untold)
+    no_total = InvalidAnswer("The backend's total is less than the rows that it has answered.")
+    return replace(page, total=None, no_total=no_total)
 
 
 def _fits(page: AnsweredPage[RowT], index: int, size: int) -> bool:

@@ -38,7 +38,7 @@ class Chunk(Struct, Generic[RowT]):
     omissions: list[Omission] = field(default_factory=list)
     estimated: bool = False
     """Whether there may be more rows than `total` says."""
-    untold: InvalidAnswer | None = None
+    no_total: InvalidAnswer | None = None
     """Why there is no total, where the upstream says one that can't be read."""
     unplaced: bool = False
     """Whether what it says of their place can't be read: they may be fewer than a page has."""
@@ -48,7 +48,7 @@ class Chunk(Struct, Generic[RowT]):
         self.rows.update(other.rows)
         if other.total is not None:
             self.total, self.estimated = other.total, other.estimated
-        self.untold = other.untold or self.untold
+        self.no_total = other.no_total or self.no_total
         self.unplaced |= other.unplaced
         self.omissions += other.omissions
 
@@ -98,8 +98,8 @@ class RowSource(ReadCosts, Protocol[RowT]):
 
 
 async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
-    """The rows of `wanted`; where it needs a total, raises Unsupported if the upstream tells none,
-    and InvalidAnswer if that can't be read. So does a window for the total alone.
+    """The rows of `wanted`. If it needs a total, or asks for that alone, raises Unsupported if the
+    upstream sends none, and InvalidAnswer if it can't be read.
     """
     if wanted.from_end and wanted.before is None:
         return await _read_end(wanted, source)
@@ -108,8 +108,8 @@ async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     if wanted.after is not None:
         return await _read_after(wanted.after, wanted, source)
     chunk = await source.read(wanted.offset, wanted.size)
-    if not wanted.size and chunk.total is None and chunk.untold is not None:
-        raise chunk.untold
+    if not wanted.size and chunk.total is None and chunk.no_total is not None:
+        raise chunk.no_total
     return _page(chunk, wanted.offset, wanted.offset + wanted.size)
 
 
@@ -174,11 +174,11 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         # The whole list, often; and in any case its total, without which its end can't be found.
         size = source.max_page_size if wanted.size else 1
         chunk = await source.read(at - at % size, size)
-        if chunk.total is None and at >= size:  # a page past the end may be one that tells nothing
+        if chunk.total is None and at >= size:  # a page past the end may have no total
             chunk.add(await source.read(0, size))
     if chunk.total is None:
-        untold = Unsupported("The end of this list can't be read: its total is not known.")
-        raise chunk.untold or untold
+        no_total = Unsupported("The end of this list can't be read: its total is not known.")
+        raise chunk.no_total or no_total
     start, stop = max(0, chunk.total - wanted.size), chunk.total
     floor = 0 if wanted.after is None else at + 1
     if wanted.after is not None and (not turned or at >= start - 1):

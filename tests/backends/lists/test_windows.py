@@ -786,7 +786,7 @@ async def test_a_page_past_the_end_is_not_read_twice():
     assert api.cost == 1
 
 
-UNTOLD = InvalidAnswer("The backend sent a value that can't be shown here: it is no total.")
+NO_TOTAL = InvalidAnswer("The backend sent a value that can't be shown here: it is no total.")
 
 
 def unreadable(count: int, *, unplaced: bool = False, total: int | None = None) -> Any:
@@ -798,8 +798,8 @@ def unreadable(count: int, *, unplaced: bool = False, total: int | None = None) 
         answered = 3 if unplaced else size
         kept = numbered(count)[index * answered : (index + 1) * answered]
         rows = [CustomerGroup(uid=uid, name=uid) for uid in kept]
-        untold = UNTOLD if total is None else None
-        return AnsweredPage(index, size, rows, total, untold=untold, unplaced=unplaced)
+        no_total = NO_TOTAL if total is None else None
+        return AnsweredPage(index, size, rows, total, no_total=no_total, unplaced=unplaced)
 
     return NumberedPages(get_page, max_page_size=100)
 
@@ -837,7 +837,7 @@ async def test_the_mirror_images_total_is_what_its_rows_are_numbered_by():
 
     async def get_last(size: int) -> AnsweredPage[CustomerGroup]:
         asked.append(size)
-        return AnsweredPage(0, size, [], None, untold=UNTOLD)
+        return AnsweredPage(0, size, [], None, no_total=NO_TOTAL)
 
     pages = NumberedPages(Api(uids=numbered(9)).get_page, max_page_size=100, get_last=get_last)
     with pytest.raises(InvalidAnswer, match="it is no total"):
