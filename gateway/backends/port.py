@@ -291,11 +291,7 @@ class Costs(Protocol):
     def update_group(self, *, expected_revision: str | None = None) -> int: ...
 
     def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> int: ...
 
     def edit_members(self, *, add: int, remove: int) -> int:
@@ -361,11 +357,7 @@ class Backend(Protocol):
         """The group after the changes; raises RevisionConflict where it is not in that revision."""
 
     async def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> str:
         """The uid of the group that is gone; raises RevisionConflict, GroupNotEmpty, InUse."""
 

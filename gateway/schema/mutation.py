@@ -20,13 +20,7 @@ from gateway.backends.port import (
     SetKey,
 )
 from gateway.engine import Fetched
-from gateway.errors import (
-    CallerError,
-    GatewayError,
-    InvalidInput,
-    LimitExceeded,
-    RevisionConflict,
-)
+from gateway.errors import CallerError, GatewayError, InvalidInput, LimitExceeded, RevisionConflict
 from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
 from gateway.request import Context

@@ -23,10 +23,7 @@ from gateway.schema.node import Info, Node, parse_global_id
 from gateway.schema.paging import Rows
 from gateway.schema.tenant import Tenant
 
-TenantUid = Annotated[
-    strawberry.ID | None,
-    strawberry.argument(description=DEFAULT_TENANT),
-]
+TenantUid = Annotated[strawberry.ID | None, strawberry.argument(description=DEFAULT_TENANT)]
 
 
 @strawberry.type(description="What can be read.")

@@ -67,8 +67,7 @@ class Backend:
 
 
 @strawberry.federation.type(
-    keys=["uid"],
-    description="Whose data: a Flow Retail tenantUid or a commercetools project.",
+    keys=["uid"], description="Whose data: a Flow Retail tenantUid or a commercetools project."
 )
 class Tenant:
     uid: strawberry.ID = strawberry.field(description="Unique within this gateway.")

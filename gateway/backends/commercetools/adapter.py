@@ -23,12 +23,7 @@ from gateway.backends.commercetools.changes import (
     wanted_by,
     wanted_of,
 )
-from gateway.backends.commercetools.lists import (
-    BY_ID,
-    MAX_LIMIT,
-    RemoteList,
-    is_member_of,
-)
+from gateway.backends.commercetools.lists import BY_ID, MAX_LIMIT, RemoteList, is_member_of
 from gateway.backends.commercetools.members import MemberEditor
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
@@ -228,11 +223,7 @@ class CommercetoolsBackend:
             raise
 
     async def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> str:
         ref, version = await self._meant(group, expected_revision)
         if only_if_empty:
@@ -325,11 +316,7 @@ class CommercetoolsBackend:
         return ref.uid if isinstance(ref, ById) else (await self._get(ref)).uid
 
     def _group(
-        self,
-        answer: Answer,
-        decoders: CommercetoolsDecoders = WHOLE,
-        *,
-        by_key: bool = False,
+        self, answer: Answer, decoders: CommercetoolsDecoders = WHOLE, *, by_key: bool = False
     ) -> CustomerGroup:
         decoder = decoders.group_by_key if by_key else decoders.group
         row = self._accepted(answer).decoded(decoder.one)

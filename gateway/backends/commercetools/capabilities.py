@@ -82,11 +82,7 @@ class CommercetoolsCosts:
         return 2
 
     def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> int:
         """As a change; and a look at the members where there must be none."""
         return 2 + (self.list_members(group, Window(size=1)) if only_if_empty else 0)

@@ -212,11 +212,7 @@ class FlowRetailBackend:
             raise
 
     async def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> str:
         uid = uid_of(group)
         if expected_revision is not None:
@@ -348,11 +344,7 @@ class FlowRetailBackend:
         no_total, unplaced = None, False
         if type(paging) is not Paging:
             place = usable(paging)
-            paging, no_total, unplaced = (
-                place.paging,
-                place.no_total,
-                bool(place.omissions),
-            )
+            paging, no_total, unplaced = (place.paging, place.no_total, bool(place.omissions))
             omissions += place.omissions
         tenant_uid = self._tenant
         for row in rows:

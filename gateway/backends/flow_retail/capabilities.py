@@ -62,11 +62,7 @@ class FlowRetailCosts:
         return 1 + (expected_revision is not None)
 
     def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
+        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
     ) -> int:
         """As a change; and a look at the members where there must be none."""
         return 1 + (expected_revision is not None) + only_if_empty

@@ -119,9 +119,7 @@ def usable(paging: Paging | InvalidAnswer) -> Place:
         name: None if isinstance(value, InvalidAnswer) else value for name, value in read.items()
     }
     return Place(
-        Paging(**kept),
-        no_total,
-        [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken],
+        Paging(**kept), no_total, [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
     )
 
 

@@ -87,11 +87,7 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
     def chunk(self) -> Chunk[RowT]:
         rows = dict(enumerate(self.rows, self.index * self.size))
         return Chunk(
-            rows,
-            self.total,
-            list(self.omissions),
-            no_total=self.no_total,
-            unplaced=self.unplaced,
+            rows, self.total, list(self.omissions), no_total=self.no_total, unplaced=self.unplaced
         )
 
 
