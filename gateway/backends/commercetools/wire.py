@@ -122,32 +122,19 @@ _CUSTOMER_READS: Final[Mapping[str, Collection[str]]] = {
     "display_name": ["company_name", "first_name", "last_name"],
     "firstname": ["first_name"],
     "lastname": ["last_name"],
-    "company_name": ["company_name"],
-    "email": ["email"],
     "mobile": _HOME,
     "address": _HOME,
     "postal_code": _HOME,
     "city": _HOME,
     "country_code": _HOME,
     "vat_number": ["vat_id"],
-    "external_id": ["external_id"],
-    "created_at": ["created_at"],
-    "last_modified_at": ["last_modified_at"],
     "addresses": [*_HOME, "billing_address_ids", "shipping_address_ids"],
     "customer_group_uids": ["customer_group_assignments", "customer_group"],
     "commercetools": ["version", "key", "customer_number", "custom"],
 }
-"""What of a row each field of the record is made of; those that are not here, of nothing."""
+"""What of a row each field of the record is made of, unless it is the row's field of that name."""
 
-_GROUP_READS: Final[Mapping[str, Collection[str]]] = {
-    "key": ["key"],
-    "version": ["version"],
-    "created_at": ["created_at"],
-    "created_by": ["created_by"],
-    "last_modified_at": ["last_modified_at"],
-    "last_modified_by": ["last_modified_by"],
-    "commercetools": ["version", "custom"],
-}
+_GROUP_READS: Final[Mapping[str, Collection[str]]] = {"commercetools": ["version", "custom"]}
 
 _GROUP: Final = Wire(_Group)
 _CUSTOMER: Final = Wire(_Customer)
@@ -161,7 +148,7 @@ class CommercetoolsDecoders:
         customers = None if projection is None else projection.of(Customer)
         self._rows = Projection.reading(
             {
-                row: [name for field in fields for name in reads.get(field, ())]
+                row: [name for field in fields for name in reads.get(field, _same(row, field))]
                 for row, fields, reads in (
                     (_Group, groups, _GROUP_READS),
                     (_Customer, customers, _CUSTOMER_READS),
@@ -169,8 +156,8 @@ class CommercetoolsDecoders:
                 if fields is not None
             }
         )
-        self._groups_show = _GROUP_READS.keys() if groups is None else groups
-        self._customers_show = _CUSTOMER_READS.keys() if customers is None else customers
+        self._groups_show = CustomerGroup.__struct_fields__ if groups is None else groups
+        self._customers_show = Customer.__struct_fields__ if customers is None else customers
 
     @cached_property
     def group(self) -> RowDecoder[_Group]:
@@ -256,6 +243,10 @@ class CommercetoolsDecoders:
 
 
 WHOLE: Final = CommercetoolsDecoders(None)
+
+
+def _same(row: type[Record], field: str) -> Collection[str]:
+    return [field] if field in row.__struct_fields__ else ()
 
 
 def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:

@@ -49,17 +49,13 @@ def max_calls(count: int, batches: int = 1) -> int:
     """The most REST calls that `GroupDirectory.look_up` makes for so many groups in at most so many
     batches, however long the list is, and whatever is known of it.
 
-    A GET for each; or pages, and a GET for each group that they do not show. Pages are at most
-    `_unpaid` more than the groups that they show: so it is those on top of a GET each.
+    A GET for each; or pages, and a GET for each group that they do not show. In a batch, pages are
+    at most UNPAID_PAGES more than the groups that they show, and fewer than the groups.
 
     >>> [max_calls(count) for count in (0, 1, 2, 3, 9, 90)]
     [0, 1, 3, 5, 17, 98]
     """
     return count + max(0, min(count - 1, UNPAID_PAGES * batches))
-
-
-def _unpaid(count: int) -> int:
-    return max(0, min(count - 1, UNPAID_PAGES))
 
 
 class GroupSource(Protocol):
@@ -163,9 +159,10 @@ class GroupDirectory:
 
     async def _sweep(self, uids: Sequence[str], source: GroupSource) -> None:
         """Read pages that were not read yet, as long as they are fewer than the groups that are
-        missing: never more of them than `_unpaid` and the groups that they show.
+        missing: never more than what `max_calls` leaves beyond a GET each, and the groups that
+        they show.
         """
-        missing, allowed = len(uids), _unpaid(len(uids))
+        missing, allowed = len(uids), max_calls(len(uids)) - len(uids)
         while missing > self._few and self._failure is None:
             unread = [index for index in range(self._length or 1) if index not in self._read]
             # From the end: with the first pages read, groups made at about one time are on the

@@ -152,7 +152,13 @@ class NumberedPages(PageCosts, Generic[RowT]):
                 break
             if answered < plan.size:
                 self.max_page_size = min(self.max_page_size, answered)
-            unread = self._unread(chunk, offset, offset + size, answers, plan)
+            same_size = all(answer.size == plan.size for answer in answers)
+            same_pages = [answer.index for answer in answers] == list(plan.pages)
+            if same_size and (same_pages or chunk.total is None):
+                # A row that is not there now does not exist. (Without a total, another page than
+                # the one asked for can only be taken for the last.)
+                return chunk
+            unread = chunk.missing(offset, offset + size)
             if not unread:
                 return chunk
             if answered < plan.size:
@@ -161,22 +167,6 @@ class NumberedPages(PageCosts, Generic[RowT]):
                 start = unread.start // answered
                 plan = Cover(start, (unread.stop - 1) // answered - start + 1, answered)
         raise InvalidAnswer("The backend's pages do not add up to the list that was asked for.")
-
-    @staticmethod
-    def _unread(
-        chunk: Chunk[RowT],
-        start: int,
-        stop: int,
-        answers: Sequence[AnsweredPage[RowT]],
-        plan: Cover,
-    ) -> range:
-        same_size = all(answer.size == plan.size for answer in answers)
-        same_pages = [answer.index for answer in answers] == list(plan.pages)
-        if same_size and (same_pages or chunk.total is None):
-            # A row that is not there now does not exist. (Without a total, another page than the
-            # one asked for can only be taken for the last.)
-            return range(0)
-        return chunk.missing(start, stop)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         if self._get_last is None:
