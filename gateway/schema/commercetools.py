@@ -64,7 +64,7 @@ class CommercetoolsCustomFields:
         ]
 
 
-@strawberry.type(description="What only commercetools tells of a group.")
+@strawberry.type(description="What only commercetools has of a group.")
 class CommercetoolsCustomerGroup:
     version: Long = strawberry.field(description="The version that the next change has to name.")
     custom: CommercetoolsCustomFields | None = strawberry.field(
@@ -72,7 +72,7 @@ class CommercetoolsCustomerGroup:
     )
 
 
-@strawberry.type(description="What only commercetools tells of a customer.")
+@strawberry.type(description="What only commercetools has of a customer.")
 class CommercetoolsCustomer:
     version: Long = strawberry.field(description="The version that the next change has to name.")
     key: str | None = strawberry.field(description="User-defined key; null where it has none.")

@@ -150,7 +150,7 @@ class Connection(Generic[NodeT]):
         return wanted  # type: ignore[return-value]
 
     @strawberry.field(
-        description="The rows of the whole list; null where the backend does not tell. "
+        description="The rows of the whole list; null where the backend does not say. "
         "Alone, it costs one REST call for one row.",
         extensions=[Fetched(_total)],
     )

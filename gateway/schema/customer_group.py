@@ -44,7 +44,7 @@ class CustomerGroup(Node):
     )
     revision: str | None = strawberry.field(
         description="Opaque token of this state; send it back as `expectedRevision`. Null, with an "
-        "error, where the backend does not tell the group's version."
+        "error, where the backend does not send the group's version."
     )
     created_at: datetime | None = strawberry.field(description="When it was created.")
     created_by: str | None = strawberry.field(

@@ -97,14 +97,14 @@ _show(
 )
 _show(
     CustomerGroupSortField,
-    "What groups can be ordered by; `Backend.capabilities` tells which of it a tenant has.",
+    "What groups can be ordered by; `Backend.capabilities` lists which of these a tenant has.",
     NAME="By name.",
     CREATED_AT="By the time of creation.",
     LAST_MODIFIED_AT="By the time of the last change.",
 )
 _show(
     CustomerSortField,
-    "What customers can be ordered by; `Backend.capabilities` tells which of it a tenant has.",
+    "What customers can be ordered by; `Backend.capabilities` lists which of these a tenant has.",
     DISPLAY_NAME="By the name that is shown.",
     FIRSTNAME="By first name.",
     LASTNAME="By last name.",
@@ -145,7 +145,7 @@ _show(
     UNCHANGED="In the wanted state before the edit; nothing was changed.",
     PLANNED="dryRun: would be sent.",
     FAILED="Refused, or not sent; see `error`.",
-    UNKNOWN="Sent, but no answer tells what became of it, nor does a look at the members: "
+    UNKNOWN="Sent, but neither an answer nor the list of members shows what became of it: "
     "call again with the same input.",
 )
 _show(

@@ -82,7 +82,7 @@ class UpdateCustomerGroupPayload:
 
 @strawberry.type(
     description="The group that is gone, or why it is not. Where the answer to the deletion was "
-    "lost, a group that is not there now is gone; whether it ever was there, nobody can tell then."
+    "lost, a group that does not exist now is gone; whether it ever existed is not known then."
 )
 class DeleteCustomerGroupPayload:
     deleted_id: strawberry.ID | None = strawberry.field(
