@@ -94,16 +94,19 @@ def simulate(chosen: argparse.Namespace) -> None:
 
 
 class _Lines(logging.Formatter):
-    """Prints the time as its base does, and each second but once."""
+    """Prints a line as its base does, but each second only once."""
 
     _second = 0
     _printed = ""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info or record.exc_text or record.stack_info:
+            return super().format(record)
         if int(record.created) != self._second:
             self._second = int(record.created)
             self._printed = time.strftime(self.default_time_format, time.localtime(self._second))
-        return f"{self._printed},{int(record.msecs):03}"
+        when = f"{self._printed},{int(record.msecs):03}"
+        return f"{when} {record.levelname} {record.name} {record.getMessage()}"
 
 
 def _log_at(level: str) -> None:

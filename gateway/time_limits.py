@@ -22,7 +22,7 @@ class TimeLimits:
     def __init__(self) -> None:
         self.running: set[_TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
+        self.fires_at = math.inf
 
     def until(self, when: float) -> _TimeLimit:
         """As asyncio.timeout_at, but for a plain `with`: what is awaited inside is cancelled at
@@ -30,25 +30,20 @@ class TimeLimits:
         """
         return _TimeLimit(self, when)
 
-    def begin(self, limit: _TimeLimit) -> None:
-        self.running.add(limit)
-        if limit.when < self._fires_at:
-            self._fire_at(limit.when)
-
-    def _fire_at(self, when: float) -> None:
+    def fire_at(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(when, self._fire)
-        self._fires_at = when
+        self.fires_at = when
 
     def _fire(self) -> None:
-        self._timer, self._fires_at = None, math.inf
+        self._timer, self.fires_at = None, math.inf
         now = asyncio.get_running_loop().time() + EARLY
         for limit in [limit for limit in self.running if limit.when <= now]:
             self.running.discard(limit)
             limit.expire()
         if self.running:
-            self._fire_at(min(limit.when for limit in self.running))
+            self.fire_at(min(limit.when for limit in self.running))
 
 
 class _TimeLimit:
@@ -66,7 +61,10 @@ class _TimeLimit:
         assert task is not None  # noqa: S101  # who waits is a task
         self._task = task
         self._before = task.cancelling()
-        self._limits.begin(self)
+        limits = self._limits
+        limits.running.add(self)
+        if self.when < limits.fires_at:
+            limits.fire_at(self.when)
         return self
 
     def __exit__(
@@ -88,7 +86,8 @@ class _TimeLimit:
         """End at `when` if that is sooner; when it ends."""
         if when < self.when and not self._expired:
             self.when = when
-            self._limits.begin(self)
+            if when < self._limits.fires_at:
+                self._limits.fire_at(when)
         return self.when
 
     def expire(self) -> None:

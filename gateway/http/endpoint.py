@@ -159,7 +159,8 @@ class Endpoint:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         # What is mounted in another server begins when that calls it.
-        began = request.scope.get("state", {}).get("began", asyncio.get_running_loop().time())
+        state = request.scope.get("state", {})
+        began = state["began"] if "began" in state else asyncio.get_running_loop().time()
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
         return Client(
             tokens=tokens,

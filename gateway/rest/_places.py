@@ -262,8 +262,7 @@ class Places:
         return None
 
     def _occupy(self, key: _Key, band: int, now: float) -> Place:
-        place = Place(key, band, now)
-        group = key[0]
+        place, group = Place(key, band, now), key[0]
         self._running += 1
         self._held[band] += 1
         group.running += 1
