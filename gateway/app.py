@@ -95,10 +95,10 @@ def create_app(
         log.info("REST calls go through a proxy: %s", name)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             backends = _Backends(opened, make_transport, observe)
-            app.state.endpoint = Endpoint(
+            graphql.endpoint = Endpoint(
                 engine,
                 backends.tenants(settings),
                 _part(Bounds, settings),
@@ -115,10 +115,10 @@ def create_app(
         ],
         lifespan=lifespan,
     )
-    stack: ASGIApp = _GraphQL(SecurityHeaders(app.build_middleware_stack()))
+    graphql = _GraphQL(SecurityHeaders(app.build_middleware_stack()))
+    app.middleware_stack = graphql
     if settings.cors_origins:
-        stack = SecurityHeaders(cross_origin(stack, settings))
-    app.middleware_stack = stack
+        app.middleware_stack = SecurityHeaders(cross_origin(graphql, settings))
     # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
     app.router.redirect_slashes = False
     return app
@@ -195,6 +195,9 @@ class _GraphQL:
     other methods itself, and not in JSON.
     """
 
+    endpoint: Endpoint
+    """Set when the app starts."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -203,7 +206,7 @@ class _GraphQL:
         if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + "/graphql":
             await self._app(scope, receive, send)
         else:
-            await scope["app"].state.endpoint(scope, receive, send)
+            await self.endpoint(scope, receive, send)
 
 
 class _Backends:

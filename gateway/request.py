@@ -13,7 +13,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final, TypeVar
 
 from gateway.accepted_tokens import TokenStatus
@@ -102,6 +101,7 @@ class Context:
         self.reports = Reports(bounds.max_errors)
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
+        self._loaders: Loaders | None = None
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -119,9 +119,11 @@ class Context:
         """Each tenant's backend has other costs; fields that name a tenant have it as argument."""
         return self.client.tenant_uid
 
-    @cached_property
+    @property
     def loaders(self) -> Loaders:
-        return Loaders(self.backend, self._answers)
+        if self._loaders is None:  # Python 3.11 takes a lock for its cached_property
+            self._loaders = Loaders(self.backend, self._answers)
+        return self._loaders
 
     def begin(self, projection: Projection | None, *, changes: bool) -> None:
         """Read what the operation looks at of records; None: everything. If it changes nothing,
@@ -213,7 +215,7 @@ class Context:
 
     async def close(self) -> None:
         """End whatever is still under way for this request."""
-        loaders = vars(self).pop("loaders", None)  # they hold this context, by its backends
+        loaders, self._loaders = self._loaders, None  # they hold this context, by its backends
         if loaders is not None:
             await loaders.close()
 

@@ -150,10 +150,7 @@ class Endpoint:
                 max_variables=settings.max_variables,
                 bearer_headers=self._bearer_headers,
             )
-        raise self._not_allowed("A GraphQL request is a POST.")
-
-    def _not_allowed(self, message: str) -> BadRequest:
-        return BadRequest(405, message, headers={"Allow": self._methods})
+        raise BadRequest(405, "A GraphQL request is a POST.", headers={"Allow": self._methods})
 
     def _client(self, request: Request, headers: Headers, request_id: str) -> Client:
         settings = self._settings
