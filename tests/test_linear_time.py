@@ -30,8 +30,7 @@ from gateway.rest._bodies import read
 from gateway.rest.decoding import RowDecoder
 from gateway.rest.decoding._json_repair import with_json_numbers, with_whole_characters
 from gateway.schema.inputs import checked_uid, distinct_uids, group_name
-from gateway.schema.node import parse_global_id
-from gateway.schema.paging import decode_cursor
+from gateway.schema.relay import decode_cursor, parse_global_id
 
 SMALL, LARGE = 50_000, 1_000_000
 ALLOWED = 3.0

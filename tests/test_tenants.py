@@ -12,7 +12,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.rest import HttpTransport
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.settings import Commercetools as CommercetoolsSettings
 from gateway.settings import FlowRetail, Settings, SettingsError, Tenant
 from gateway.settings import Upstream as UpstreamSettings

@@ -22,7 +22,7 @@ from gateway.errors import InvalidAnswer
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.request import Context
-from gateway.schema.paging import MAX_UID, Rows, encode_cursor, list_checksum
+from gateway.schema.relay import MAX_UID, Rows, encode_cursor, list_checksum
 
 NodeT = TypeVar("NodeT")
 

@@ -19,7 +19,7 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
-from gateway.schema.node import Info, global_id
+from gateway.schema.relay import Info, global_id
 from gateway.schema.scalars import Long
 
 if TYPE_CHECKING:

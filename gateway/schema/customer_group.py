@@ -15,8 +15,7 @@ from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
-from gateway.schema.node import Info, Node, global_id
-from gateway.schema.paging import Rows
+from gateway.schema.relay import Info, Node, Rows, global_id
 from gateway.schema.tenant import Tenant
 
 

@@ -13,7 +13,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from gateway.engine import Fetched
 from gateway.errors import GatewayError, InvalidInput
-from gateway.schema.node import Info
+from gateway.schema.relay import Info
 
 
 class Entity(NamedTuple):

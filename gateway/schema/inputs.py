@@ -17,7 +17,7 @@ from gateway.backends.port import ById, ByKey, CustomFieldsDraft, GroupRef
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import IDENTIFIER, Context
 from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, SortDirection
-from gateway.schema.node import parse_global_id
+from gateway.schema.relay import parse_global_id
 from gateway.schema.scalars import Json
 
 ValueT = TypeVar("ValueT")

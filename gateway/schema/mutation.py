@@ -44,7 +44,7 @@ from gateway.schema.inputs import (
     hold_custom_fields,
     or_none,
 )
-from gateway.schema.node import Info, global_id
+from gateway.schema.relay import Info, global_id
 
 PayloadT = TypeVar("PayloadT")
 

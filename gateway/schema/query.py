@@ -19,8 +19,7 @@ from gateway.schema.inputs import (
     group_ref,
     or_none,
 )
-from gateway.schema.node import Info, Node, parse_global_id
-from gateway.schema.paging import Rows
+from gateway.schema.relay import Info, Node, Rows, parse_global_id
 from gateway.schema.tenant import Tenant
 
 TenantUid = Annotated[strawberry.ID | None, strawberry.argument(description=DEFAULT_TENANT)]

@@ -19,8 +19,7 @@ from gateway.schema.enums import (
     CustomerSortField,
 )
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
-from gateway.schema.node import Info
-from gateway.schema.paging import Rows
+from gateway.schema.relay import Info, Rows
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 
 WINDOWS = [
     "",

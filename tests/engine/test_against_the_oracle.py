@@ -25,7 +25,7 @@ from gateway.engine._plan.plan import BYTES_PER_SERIALIZER
 from gateway.http import answers
 from gateway.request import Context
 from gateway.rest import Upstream
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from tests.engine import oracle

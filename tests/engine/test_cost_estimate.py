@@ -21,7 +21,7 @@ from gateway.engine import DocumentLimits, Engine, Refused
 from gateway.engine._plan.fields import Costly
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
-from gateway.schema.paging import encode_cursor, list_checksum
+from gateway.schema.relay import encode_cursor, list_checksum
 from gateway.settings import Bounds
 from gateway.settings import FlowRetail as FlowRetailSettings
 from gateway.telemetry import Meter

@@ -18,7 +18,7 @@ from graphql import ExecutionResult
 
 from gateway.engine._run.time_slices import SLICE
 from gateway.http import answers
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.settings import Bounds
 from gateway.simulator.faults import Answer, Body, Delay
 from tests.backends.worlds import World, worlds

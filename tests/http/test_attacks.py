@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.simulator.faults import Answer
 from tests.attacks import ATTACKS
 from tests.conftest import Stalled

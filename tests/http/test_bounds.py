@@ -7,7 +7,7 @@ from graphql import GraphQLError
 
 from gateway.backends.port import Position
 from gateway.http import answers
-from gateway.schema.paging import encode_cursor
+from gateway.schema.relay import encode_cursor
 from gateway.simulator.faults import Answer
 from gateway.telemetry import OperationDone
 from tests.harness import Flow, Gateway, codes, running_gateway, settings

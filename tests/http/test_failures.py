@@ -13,7 +13,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.rest import UpstreamCall
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.simulator.faults import Answer
 from gateway.telemetry import Event, OperationDone
 from tests.harness import Flow, Gateway, codes, served, settings

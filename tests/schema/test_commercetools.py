@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from tests.harness import Flow, Gateway, codes
 from tests.two_backends import TYPE, Commercetools
 

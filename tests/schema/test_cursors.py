@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.port import Position
-from gateway.schema.node import global_id
-from gateway.schema.paging import encode_cursor
+from gateway.schema.relay import encode_cursor, global_id
 from gateway.simulator.faults import Answer, Body
 from tests.harness import TENANT, Flow, Gateway, codes, paths
 from tests.two_backends import Commercetools

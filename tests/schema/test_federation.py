@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 
 ENTITIES = """

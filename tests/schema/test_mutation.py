@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.schema.node import global_id
+from gateway.schema.relay import global_id
 from gateway.simulator.faults import Answer, Close, LoseAnswer
 from tests.harness import READER, Flow, Gateway, codes, paths, running_gateway, settings
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidInput
-from gateway.schema.node import TYPES, global_id, parse_global_id
+from gateway.schema.relay import TYPES, global_id, parse_global_id
 from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
 
 UIDS = st.from_regex(r"[A-Za-z0-9_-]{1,128}", fullmatch=True)

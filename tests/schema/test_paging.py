@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidInput, LimitExceeded
-from gateway.schema.paging import MAX_OFFSET, Rows, decode_cursor, encode_cursor, list_checksum
+from gateway.schema.relay import MAX_OFFSET, Rows, decode_cursor, encode_cursor, list_checksum
 from gateway.settings import Bounds
 
 # -- what arguments ask for

@@ -1,11 +1,13 @@
-"""Relay's paging: the window that a connection's arguments ask for, and what cursors say."""
+"""Relay's nodes and their opaque ids; the windows of lists that arguments and cursors ask for."""
 
 from __future__ import annotations
 
 import base64
 import zlib
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
+import strawberry
 from msgspec import Struct
 
 from gateway.backends.port import Order, Position, Window, no_such_order
@@ -13,12 +15,63 @@ from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import IDENTIFIER, Context
 from gateway.settings import Bounds
 
+Info = strawberry.Info[Context, None]
+TYPES: Final = frozenset({"CustomerGroup", "Customer"})
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
 MAX_OPAQUE: Final = 6_000
 """Characters of a cursor or an id with such a uid, of characters of four bytes; a longer one is
 none.
 """
+
+
+def opaque(text: str) -> str:
+    """`text` in base64, so that clients do not rely on what it says."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def revealed(value: str) -> str:
+    """The text of which `opaque` has made `value`; raises ValueError for any other spelling."""
+    if len(value) > MAX_OPAQUE:
+        raise ValueError(len(value))
+    # b64decode drops foreign characters unless told to validate.
+    raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    text = raw.decode()
+    if opaque(text) != value:
+        raise ValueError(value)
+    return text
+
+
+@strawberry.interface(description="An object that can be found again by its `id`.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque and unique over tenants and backends.")
+
+
+class GlobalId(NamedTuple):
+    """What an opaque id says: a type of the schema, a tenant, and the backend's identifier."""
+
+    type_name: str
+    tenant_uid: str
+    uid: str
+
+
+def global_id(type_name: str, tenant_uid: str, uid: str) -> strawberry.ID:
+    """
+    >>> global_id("CustomerGroup", "acme", "gold")
+    'Q3VzdG9tZXJHcm91cDphY21lOmdvbGQ'
+    """
+    return strawberry.ID(opaque(f"{type_name}:{tenant_uid}:{uid}"))
+
+
+def parse_global_id(value: str, *, field: Sequence[str] = ("id",)) -> GlobalId:
+    """What `value` says; raises InvalidInput where it is not an id that `global_id` makes."""
+    try:
+        parsed = GlobalId(*revealed(value).split(":", 2))
+        if parsed.type_name not in TYPES:
+            raise ValueError(value)
+    except (ValueError, TypeError):
+        raise InvalidInput(f"`{field[-1]}` is not an id of this gateway.", field=field) from None
+    return parsed
 
 
 class Rows(Struct, frozen=True, kw_only=True):
@@ -108,23 +161,6 @@ def list_checksum(tenant_uid: str, group_uid: str | None = None) -> str:
     """
     text = tenant_uid if group_uid is None else f"{tenant_uid}/{group_uid}"
     return f"{zlib.crc32(text.encode()):x}"
-
-
-def opaque(text: str) -> str:
-    """`text` as clients get it: they have no business in what it says."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def revealed(value: str) -> str:
-    """The text of which `opaque` has made `value`; raises ValueError for any other spelling."""
-    if len(value) > MAX_OPAQUE:
-        raise ValueError(len(value))
-    # b64decode drops foreign characters unless told to validate.
-    raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-    text = raw.decode()
-    if opaque(text) != value:
-        raise ValueError(value)
-    return text
 
 
 def encode_cursor(position: Position, *, kind: str = "", of: str = "") -> str:
