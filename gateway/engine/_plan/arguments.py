@@ -1,30 +1,25 @@
 """The arguments of fields: from a node and a request's variables to what resolvers take.
 
-graphql-core and Strawberry coerce them between them, which takes longer than all else that is done
-for a small operation. So they do it once, ahead, with marks in place of the variables; what comes
-of it is a pattern that a request's values are put into.
+graphql-core and Strawberry coerce them, which takes longer than all else that is done for a small
+operation. So they do it once for a plan, with marks in place of the variables. The result is a
+pattern into which the values of each request are filled.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
 import strawberry
-from graphql import (
-    FieldNode,
-    GraphQLField,
-    GraphQLSchema,
-    Undefined,
-    is_required_argument,
-)
-from graphql.execution.values import VariableValues, coerce_argument
+from graphql import FieldNode, GraphQLField, GraphQLSchema
+from graphql.execution.values import VariableValues, get_argument_values
 from msgspec import structs
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
+from strawberry.types.field import StrawberryField
 
 from gateway.engine._documents.counts import variables_in
 
@@ -49,62 +44,41 @@ class Pattern(msgspec.Struct, frozen=True):
 NONE: Final = Pattern((), lambda _values: {})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Expected:
-    """What is known of a field's arguments."""
-
-    field: GraphQLField  # held, because it is known by its id
-    always: Collection[str]
-    """Those that have a value, or are a mistake, where they are not given."""
-    arguments: Mapping[str, StrawberryArgument] | None
-    """As Strawberry has them, by their names in GraphQL; None for a field of introspection."""
-
-
 class Coercion:
     """Coerces arguments for one schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
         self._config, self._scalars = converter.config, converter.scalar_registry
-        self._known: dict[int, _Expected] = {}
+        self._known: dict[StrawberryField, Mapping[str, StrawberryArgument]] = {}
 
     def given(self, field: GraphQLField, node: FieldNode, variables: VariableValues) -> Given:
         """Raises what graphql-core and Strawberry raise for values that can't be coerced."""
-        expected = self._known.get(id(field)) or self._expected(field)
-        nodes = {argument.name.value: argument for argument in node.arguments or ()}
-        values: dict[str, Any] = {}
-        # As get_argument_values does, but without those of which nothing comes: most of them.
-        for name, definition in field.args.items():
-            if name in nodes or name in expected.always:
-                coerce_argument(values, node, name, definition, nodes.get(name), variables, None)
-        if expected.arguments is None:
+        values = get_argument_values(field, node, variables)
+        definition: StrawberryField | None = field.extensions.get(DEFINITION)
+        if definition is None:  # of introspection
             return values
         given = convert_arguments(
             values,
-            [argument for name, argument in expected.arguments.items() if name in values],
+            [each for name, each in self._arguments(definition).items() if name in values],
             scalar_registry=self._scalars,
             config=self._config,
         )
-        for extension in field.extensions[DEFINITION].extensions:
+        for extension in definition.extensions:
             given = extension.map_arguments(given)
         return given
 
-    def _expected(self, field: GraphQLField) -> _Expected:
-        always = [
-            name
-            for name, argument in field.args.items()
-            if is_required_argument(argument)
-            or argument.default is not None
-            or argument.default_value is not Undefined
-        ]
-        name_of = self._config.name_converter.from_argument
-        definition = field.extensions.get(DEFINITION)
-        arguments = definition and {name_of(each): each for each in definition.arguments}
-        known = self._known[id(field)] = _Expected(field, frozenset(always), arguments)
+    def _arguments(self, definition: StrawberryField) -> Mapping[str, StrawberryArgument]:
+        """By their names in GraphQL, which take long to make."""
+        known = self._known.get(definition)
+        if known is None:
+            name_of = self._config.name_converter.from_argument
+            known = {name_of(each): each for each in definition.arguments}
+            self._known[definition] = known
         return known
 
     def pattern(self, field: GraphQLField, node: FieldNode) -> Pattern | None:
-        """None where each request has to coerce them anew: to tell of a mistake, for one thing."""
+        """None where each request has to coerce them anew, to report a mistake for example."""
         if not field.args:
             return NONE
         names = list(dict.fromkeys(variables_in(node.arguments or ())))
