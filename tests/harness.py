@@ -227,10 +227,20 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
 
 
 def load(loaders: Loaders, key: ReadKey) -> asyncio.Future[Any]:
-    """What was read by `key`, to come; each who waits may be cancelled alone."""
-    shielded = asyncio.shield(loaders.ask(key))
-    shielded.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
-    return shielded
+    """What was read by `key`, to come."""
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def listen(found: Any) -> None:
+        if answer.done():
+            return
+        if isinstance(found, Exception):
+            answer.set_exception(found)
+            answer.exception()  # nobody may ever look at it
+        else:
+            answer.set_result(found)
+
+    loaders.notify(key, listen)
+    return answer
 
 
 def engine(limits: DocumentLimits | None = None, **more: Any) -> Engine:

@@ -152,7 +152,7 @@ class Engine:
                 made.weighed = made.size
                 self.documents.weigh(meant.text, document, accepted=accepted)
         return Operation(
-            run=Run(plan, arguments, context, estimated.ahead, self._slices),
+            run=Run(plan, arguments, context, estimated.prefetched, self._slices),
             changes=changes,
             untrusted=meant.unknown,
         )

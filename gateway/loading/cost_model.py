@@ -31,8 +31,8 @@ from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
 
 UNKNOWN: Final = "?"
 """What the uid of a placeholder begins with; no backend's uid can."""
-MOST_AHEAD: Final = 1_000
-"""More reads than that are not foreseen, but made when it is their turn."""
+MAX_PREFETCHED: Final = 1_000
+"""More reads than that are not prefetched, but made when it is their turn."""
 
 
 class Rows(NamedTuple):
@@ -56,7 +56,7 @@ class Placeholders:
         self.extra_calls = 0
         self.multiplied: tuple[str, ...] | None = None
         self.longest = "first", 0
-        self.ahead: list[MembersOf] = []
+        self.prefetched: list[MembersOf] = []
         self._backend = backend
         self._limit = limit
         self._cap = cap
@@ -122,7 +122,7 @@ class Placeholders:
         if not self._asked:
             return
         asked, self._asked = self._asked, {}
-        self._foresee([key for keys in asked.values() for key in keys])
+        self._note_prefetched([key for keys in asked.values() for key in keys])
         for keys in asked.values():
             served = plan(keys, partial(one_call, self._backend))
             # Not every cursor's window tells the total; where it does not, it is read by itself.
@@ -172,14 +172,16 @@ class Placeholders:
         self._per[uid] = per
         return uid
 
-    def _foresee(self, keys: Sequence[ListOf]) -> None:
+    def _note_prefetched(self, keys: Sequence[ListOf]) -> None:
         """Note members that can be read before their group is there. In vain, where there is no
         such group: so no more than one call is risked. A total comes with a read of its list, and
         is not asked for ahead of that.
         """
         for key, read in plan(keys, partial(one_call, self._backend)).items():
             if isinstance(key, MembersOf) and self._most_reads(read) == 1:
-                self.ahead += itertools.islice(self._known(key), MOST_AHEAD - len(self.ahead))
+                self.prefetched += itertools.islice(
+                    self._known(key), MAX_PREFETCHED - len(self.prefetched)
+                )
 
     def _known(self, key: MembersOf) -> Iterator[MembersOf]:
         """The lists that `key` stands for, of groups that the arguments name."""

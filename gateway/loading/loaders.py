@@ -64,14 +64,6 @@ class Loaders:
         self._closed = False
         self.forget()
 
-    def ask(self, key: ReadKey) -> asyncio.Future[Any]:
-        """The answer to come, or the GatewayError that reading it fails with: one future for all
-        who ask, which nobody may cancel.
-        """
-        if not isinstance(key, GroupOf):
-            self._known.awaited.add(key)
-        return self._begun(key)
-
     def notify(self, key: ReadKey, listener: Listener) -> None:
         """Have `listener` called: now, if the answer is there, else in that turn of the event loop
         in which it comes. (A callback of a future has to wait for the next turn.)
@@ -79,7 +71,7 @@ class Loaders:
         answer = self._begun(key)
         if answer.done():
             if not isinstance(key, GroupOf) and self._lets_go and not answer.exception():
-                self._known.let_go(key)
+                self._lists.clear(key)  # who asks for it from now on has it read anew
             listener(answer.exception() or answer.result())
         elif isinstance(key, GroupOf):
             answer.add_done_callback(partial(_notify, listener))
@@ -280,7 +272,8 @@ class Loaders:
                 found = _not_less(found, known.shown.get(key, 0))
             if isinstance(found, Exception):
                 _fail(future, found)
-            elif lets_go and key in known.listeners and known.let_go(key):
+            elif lets_go and known.lists is not None and key in known.listeners:
+                known.lists.clear(key)
                 future.cancel()  # nobody waits for it
             else:
                 future.set_result(found)
@@ -340,8 +333,6 @@ class _Known:
     served: dict[ListOf, ListOf] = field(default_factory=dict)
     """For each key the read that serves it."""
     listeners: dict[ListOf, list[Listener]] = field(default_factory=dict)
-    awaited: set[ListOf] = field(default_factory=set)
-    """Keys with an answer that somebody has, or may still look at."""
     seen: list[CustomerGroup] = field(default_factory=list)
     """Groups that need not be fetched; they are handed to `groups` when one is asked for."""
     gathered: dict[str, _Gathered] = field(default_factory=dict)
@@ -368,18 +359,11 @@ class _Known:
         for listener in self.listeners.pop(key, ()):
             listener(found)
 
-    def let_go(self, key: ListOf) -> bool:
-        """Whoever asks for it from now on has it read anew; False if it stays: it is awaited."""
-        if self.lists is None or key in self.awaited:
-            return False
-        self.lists.clear(key)
-        return True
-
     def close(self) -> None:
         for answer in self.answers.values():
             answer.cancel()  # whoever still waits for it would wait for ever
         self.groups = self.lists = None
-        for kept in (self.reads, self.served, self.listeners, self.awaited, self.seen, self.shown):
+        for kept in (self.reads, self.served, self.listeners, self.seen, self.shown):
             kept.clear()
         self.gathered.clear()
         self.answers.clear()

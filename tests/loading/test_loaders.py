@@ -423,19 +423,6 @@ async def test_what_was_let_go_is_read_again_as_it_was_read():
     assert backend.asked == [Window(size=2)] * 3
 
 
-async def test_who_waits_for_an_answer_has_it_whoever_is_told_of_it_too():
-    """And it stays."""
-    backend = shop()
-    loaders = loaders_over(backend, AnswerCache())
-    key = GroupsOf("shop", Window(size=10))
-    heard: list[object] = []
-    loaders.notify(key, heard.append)
-
-    assert [await load(loaders, key)] == heard
-    assert [await load(loaders, key)] == heard
-    assert len(backend.asked) == 1
-
-
 async def test_what_was_read_ahead_waits_for_its_listener():
     """It is let go after that."""
     backend = shop()

@@ -26,7 +26,7 @@ would keep others waiting.
 """
 
 KEPT: Final = 8
-"""How many estimates are cached with a plan, and how many keys ahead each may have."""
+"""How many estimates are cached with a plan, and how many prefetched keys each may have."""
 BYTES_PER_ESTIMATE: Final = 4_000
 """With its key."""
 
@@ -38,7 +38,7 @@ class CostEstimate(Struct, frozen=True, kw_only=True):
     extra_calls: int
     multiplied: tuple[str, ...] | None
     longest: tuple[str, int]
-    ahead: Sequence[Any]
+    prefetched: Sequence[Any]
     mistakes: Sequence[GraphQLError]
     """Why the operation is refused: arguments above a limit, and wrong ones that would be met only
     after a REST call. Their paths have no indexes. Other mistakes fail their own field, without a
@@ -68,7 +68,7 @@ def estimate(
         extra_calls=model.extra_calls,
         multiplied=model.multiplied,
         longest=model.longest,
-        ahead=model.ahead,
+        prefetched=model.prefetched,
         mistakes=walk.mistakes,
         places=walk.places,
     )
@@ -94,7 +94,7 @@ class CostEstimates:
             return self._known[asked]
         estimated = estimate(plan, arguments, context)
         # An exception that is raised twice would hold what its first request held.
-        worth_it = plan.lasting and not estimated.mistakes and len(estimated.ahead) <= KEPT
+        worth_it = plan.lasting and not estimated.mistakes and len(estimated.prefetched) <= KEPT
         if keep and asked is not None and worth_it:
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]

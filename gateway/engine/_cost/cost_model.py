@@ -33,8 +33,8 @@ class CostModel(Protocol):
         """The argument of the longest window, and its rows."""
 
     @property
-    def ahead(self) -> Sequence[Any]:
-        """Keys for which no answer has to be waited for."""
+    def prefetched(self) -> Sequence[Any]:
+        """Keys that are known without any answer, which a run reads at once."""
 
     def answer(self, key: Any) -> Any:
         """A placeholder for what is read by `key`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -18,9 +17,6 @@ class Source(Protocol):
         """Call `listener` with what was read, or with the exception in its place: now if it is
         there, else as soon as it is.
         """
-
-    def ask(self, key: Any) -> asyncio.Future[Any]:
-        """What was read, to come."""
 
     def prefetch(self, keys: Iterable[Any]) -> None:
         """Begin to read what will be asked for, or may be."""
