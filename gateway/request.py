@@ -32,7 +32,7 @@ from gateway.telemetry import Meter
 
 ChangedT = TypeVar("ChangedT")
 GUESSES: Final = 100
-"""Tenants that a request may name meanwhile; to read from more takes more REST calls than most."""
+"""Tenants that a request may name until a backend accepts its token."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -85,7 +85,7 @@ class Client:
 
 
 class Context:
-    """One request's; made for it, closed with it, and shared with no other."""
+    """What resolvers get as `info.context`, and the engine too: one for each request."""
 
     def __init__(
         self, client: Client, tenants: Tenants, bounds: Bounds, *, account: Account | None = None
@@ -126,8 +126,8 @@ class Context:
         return self._loaders
 
     def begin(self, projection: Projection | None, *, changes: bool) -> None:
-        """Read what the operation looks at of records; None: everything. If it changes nothing,
-        backends keep what they are answered, and loaders let go of records that were shown.
+        """From now on, read what the operation looks at of records; None: everything. If it
+        `changes` nothing, answers are cached, and loaders let go of records that were shown.
         """
         self._selected = projection
         self._answers = None if changes else AnswerCache()
@@ -158,11 +158,11 @@ class Context:
         return uid
 
     def _hold_guesses(self, uid: str) -> None:
-        """Raises what is said of every tenant, be there one or not: or callers who may see none
-        could find out which there are, and what holds them.
+        """Raises the same errors for tenants that exist and for those that do not: else strangers
+        could find out which exist, and their backends.
         """
         if not self.client.tokens:
-            raise Unauthenticated("This tenant is told of to callers with a bearer token only.")
+            raise Unauthenticated("Only callers with a bearer token may ask about this tenant.")
         if uid not in self._tenant_uids:
             if len(self._tenant_uids) >= GUESSES and not self.client.accepted:
                 raise LimitExceeded(
@@ -201,10 +201,9 @@ class Context:
         return connector.connect(caller)
 
     async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:
-        """The change's answer; whatever it came to, what was read ahead of it is read anew.
+        """The change's answer. Whatever its outcome, what was read before is read anew after it.
 
-        Raises LimitExceeded, and begins nothing, where it may take more REST calls than are left:
-        `cost` is the backend's word for it.
+        Raises LimitExceeded, and begins nothing, if its `cost` exceeds the calls that are left.
         """
         self.client.meter.require(cost)
         self.changes = True

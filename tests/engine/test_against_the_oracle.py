@@ -146,7 +146,7 @@ def context(transport: httpx.AsyncBaseTransport, *, max_errors: int = 10_000) ->
 def again(asked: Context) -> Context:
     """A context that has read what this one has, and shown nothing."""
     fresh = Context(asked.client, asked.tenants, asked.bounds)
-    vars(fresh)["loaders"] = asked.loaders
+    fresh._loaders = asked.loaders
     return fresh
 
 
