@@ -345,6 +345,25 @@ async def test_what_stands_in_many_places_is_made_once():
     assert made(result.data) == 3 + 10 + 3 * (1 + 2 + 2) + 3 + 3
 
 
+async def test_what_stands_in_many_places_is_made_once_if_something_beside_it_fails():
+    """One of the three groups can't be read: it is null everywhere, the others are one object."""
+    query = """query ($uid: ID!) { customerGroup(by: {uid: $uid}) { customers(first: 10) { nodes {
+        customerGroups { name customers(first: 1) { totalCount } } } } } }"""
+    async with stage() as here:
+        gold, *others = groups = [here.world.add_group(name) for name in sorted(NAMES)]
+        for _ in range(10):
+            here.world.add_customer(*groups)
+        here.world.faults.add(Answer(500), path=f"customer-groups/{others[0]}$", times=None)
+        result, body = await here.run(query, {"uid": gold})
+
+    shown = [node["customerGroups"] for node in body["data"]["customerGroup"]["customers"]["nodes"]]
+    assert shown == [shown[0]] * 10
+    assert shown[0].count(None) == 1
+    assert len(body["errors"]) == 10
+    # The root, a group, a connection; the customers; two groups with a connection and a total each.
+    assert made(result.data) == 3 + 10 + 2 * 3
+
+
 async def test_an_error_in_a_list_leaves_nobody_waiting(flow):
     """graphql-core goes on with the other items in tasks of its own, whose answers do not come."""
     groups = flow.add_groups(20)

@@ -94,9 +94,6 @@ class Notes:
         self.selections: dict[int, Selection] = {}
         """By the ids of objects whose type their field leaves open."""
 
-    def __bool__(self) -> bool:
-        return bool(self.failures)
-
     def of(self, made: object, where: Link | Selection) -> Failures:
         """The failures of this object: in one field, or in its plain ones."""
         self.parts.add(id(where))

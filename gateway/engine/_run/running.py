@@ -10,7 +10,7 @@ makes the object, in time slices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from graphql import ExecutionResult, OperationType, located_error
@@ -46,10 +46,13 @@ class Run:
         self._prefetched = prefetched
         self._slices = slices
         self._info = PlainInfo(context, plan.fields.schema)
-        self._careful = Careful(plan.fields, self._info, context.account, slices)
         self._notes = Notes(context.account.limits.max_errors)
         self._objects = Objects(context.account, self._info, self._notes)
         self._waiting = Waiting(slices, context.account.accepted)
+
+    @cached_property
+    def _careful(self) -> Careful:
+        return Careful(self._plan.fields, self._info, self._account, self._slices)
 
     async def execute(self) -> ExecutionResult:
         """Parts of the result's data may be encoded already. Its errors come in the order of their
@@ -69,7 +72,9 @@ class Run:
                 self._finish(batch)
                 self._context.loaders.prefetch(self._prefetched)
                 await self._waiting.all()
-            return await self._result(root, data) if self._notes else ExecutionResult(data)
+            if self._notes.failures:
+                return await self._result(root, data)
+            return ExecutionResult(data)
         finally:
             self._waiting.close()
 
