@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from graphql import (
     GraphQLField,
-    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
@@ -106,29 +105,22 @@ class Costly:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._types: set[str] = set()
-        objects = [type_ for type_ in schema.type_map.values() if is_object_type(type_)]
+        types = [*filter(is_object_type, schema.type_map.values())]
+        parts = {type_.name: [type_] for type_ in types}
+        for type_ in filter(is_abstract_type, schema.type_map.values()):
+            parts[type_.name] = list(schema.get_possible_types(type_))
         found = -1
         while found < len(self._types):
             found = len(self._types)
-            for type_ in objects:
-                if any(self.field(field) for field in type_.fields.values()):
-                    self._types.add(type_.name)
-                    self._types.update(interface.name for interface in type_.interfaces)
-            self._types.update(
-                type_.name
-                for type_ in schema.type_map.values()
-                if is_abstract_type(type_)
-                and any(part.name in self._types for part in schema.get_possible_types(type_))
-            )
+            for name, types in parts.items():
+                if any(self.field(field) for type_ in types for field in type_.fields.values()):
+                    self._types.add(name)
 
     def field(self, field: GraphQLField) -> bool:
         """Whether it is fetched, or changes something, or leads to a field that is."""
         definition = field.extensions.get(DEFINITION)
         reads = getattr(definition, "is_async", False) or fetched(field) is not None
-        return reads or self.type(get_named_type(field.type))
-
-    def type(self, type_: GraphQLNamedType) -> bool:
-        return type_.name in self._types
+        return reads or get_named_type(field.type).name in self._types
 
 
 def fetched(field: GraphQLField) -> Fetched | None:

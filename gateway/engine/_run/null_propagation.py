@@ -164,9 +164,9 @@ class NullPropagation:
         if below is None:
             below = False
             for link in selection.links:
-                marked = [(self._mark(each), id(each)) for each in link.selections.values()]
-                if any([failed or part in self._notes.parts for failed, part in marked]):
-                    self._leading.add(id(link))
+                for each in link.selections.values():
+                    if self._mark(each) or id(each) in self._notes.parts:
+                        self._leading.add(id(link))
                 below = below or id(link) in self._leading or id(link) in self._notes.parts
             self._below[id(selection)] = below
         return below
