@@ -63,8 +63,9 @@ class NullPropagation:
         self._notes = notes
         self._slices = slices
         self._leading: set[int] = set()
-        """The ids of links, and by the ids of selections whether: see `_mark`."""
+        """The ids of links that are marked."""
         self._below: dict[int, bool] = {}
+        """What `_mark` has returned, by the ids of selections."""
         self._known: dict[int, _Trouble] = {}
         self._failures: list[Failure] = []
         self._repairs: list[Repair] = []
@@ -94,6 +95,7 @@ class NullPropagation:
     # -- null, where it belongs
 
     def _object(self, selection: Selection, made: Any) -> Steps:
+        """Put null into the object and what is below it; returns what failed there."""
         known = self._known.get(id(made))
         if known is not None:
             return known
@@ -113,18 +115,17 @@ class NullPropagation:
                 below.append(((), reason))
             else:
                 reasons[link.key] = reason
-        if own is None and not (reasons or below):
-            trouble = _NONE
-        else:
-            first = (
-                next((reasons[key] for key in made if key in reasons), None) if reasons else None
-            )
+        trouble = _NONE
+        if own is not None or reasons or below:
+            first = next((reasons[key] for key in made if key in reasons), None)
             trouble = _Trouble(own, below, first)
         self._known[id(made)] = trouble
         return trouble
 
     def _field(self, link: Link, value: Any, found: list[tuple[Path, _Trouble | Failure]]) -> Steps:
-        """Gives why the field itself is null, if it is."""
+        """Put null into the objects of the field, and add to `found` what failed in them; returns
+        why the field itself is null, or None.
+        """
         if not link.field.is_list:
             trouble = yield from self._object(self._selection(link, value), value)
             if trouble.reason is None and trouble is not _NONE:
@@ -157,8 +158,8 @@ class NullPropagation:
         return selection
 
     def _mark(self, selection: Selection) -> bool:
-        """Whether anything failed in links of such objects, or below them; notes which links lead
-        to objects in which anything failed, or below which it did.
+        """Mark the links below that lead to a failure; returns whether anything failed in a link of
+        such objects, or below them.
         """
         below = self._below.get(id(selection))
         if below is None:
