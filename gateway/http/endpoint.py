@@ -24,7 +24,6 @@ from gateway.http.requests import (
     BadRequest,
     GraphQLRequest,
     Headers,
-    read_accept,
     read_body,
     read_get,
     read_headers,
@@ -41,6 +40,8 @@ from gateway.time_limits import TimeLimits
 
 ResultT = TypeVar("ResultT")
 KEPT_ACCEPTS: Final = 64
+MAX_ACCEPT: Final = 1_000
+"""Characters of an Accept header that are read; browsers send some 150."""
 KNOWN, BEGUN, NEW, LAST = range(4)
 """Whose turn comes first among strangers: who sends what need not be parsed, who goes on with what
 takes long, who sends another document, who sends so much that it is not even decoded before.
@@ -87,7 +88,7 @@ class Endpoint:
         request = Request(scope, receive)
         headers = read_headers(scope["headers"])
         request_id = caller.request_id(headers)
-        accept = read_accept(headers)
+        accept = headers.get("accept", "")[:MAX_ACCEPT]
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
             page.headers["X-Request-Id"] = request_id

@@ -17,9 +17,6 @@ from gateway.errors import GatewayError
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
-MAX_ACCEPT: Final = 1_000
-"""Characters; browsers send some 150."""
-AUTHORIZATION: Final = "authorization"
 CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 QUALITY: Final = re.compile(r"\d(?:\.\d*)?|\.\d+")
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
@@ -101,11 +98,6 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     return headers
 
 
-def read_accept(headers: Headers) -> str | None:
-    """The Accept header, of which no more is read than anybody needs."""
-    return headers.get("accept", "")[:MAX_ACCEPT] or None
-
-
 async def read_body(headers: Headers, receive: Receive, *, max_body: int) -> bytes:
     """The JSON in a POST; raises BadRequest with the status that fits."""
     content_type, _, parameters = headers.get("content-type", "").partition(";")
@@ -132,7 +124,7 @@ def read_get(
     given: Mapping[str, str],
     *,
     max_variables: int,
-    bearer_headers: Collection[str] = (AUTHORIZATION,),
+    bearer_headers: Collection[str],
 ) -> GraphQLRequest:
     """The GraphQL request in the query parameters that are `given`; raises BadRequest.
 
@@ -170,22 +162,19 @@ def _request(sent: _Parameters, max_variables: int) -> GraphQLRequest:
             allowed=max_variables,
             found=size,
         )
+    named = sent.id if isinstance(sent.id, str) else None
     request = GraphQLRequest(
         query=sent.query,
         variables=_decoded(_object, sent.variables, "`variables`") or {},
         operation_name=sent.operation_name,
         extensions=sent.extensions or {},
-        document_id=sent.document_id or sent.doc_id or _text(sent.id),
+        document_id=sent.document_id or sent.doc_id or named,
         size=size + len(sent.query or ""),
     )
-    named = request.document_id or "persistedQuery" in request.extensions
-    if request.query is None and not named:
+    found_by = request.document_id or "persistedQuery" in request.extensions
+    if request.query is None and not found_by:
         raise BadRequest(400, "The request has no `query`.")
     return request
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], given: bytes, what: str) -> Any:
@@ -244,7 +233,7 @@ ASKING: Final = (
 """Headers that no page can send to another origin without the browser's asking there first."""
 
 
-def is_unasked(headers: Headers, bearer_headers: Collection[str] = (AUTHORIZATION,)) -> bool:
+def is_unasked(headers: Headers, bearer_headers: Collection[str]) -> bool:
     """Whether a browser may have sent this for a page of another origin, without a preflight.
 
     Every browser names itself Mozilla, newer ones say where a request comes from, and all of them
