@@ -32,7 +32,7 @@ from gateway.http.requests import (
     wants_page,
 )
 from gateway.http.security_headers import SECURITY_HEADERS, SecurityHeaders, encoded
-from gateway.http.share import Account, Share
+from gateway.http.share import Share, Usage
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds, Settings
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
@@ -175,28 +175,28 @@ class Endpoint:
         self, request: Request, headers: Headers, client: Client
     ) -> tuple[bytes, bool] | None:
         """As `_answering`, charged to the share of strangers."""
-        account = Account(self._strangers)
+        usage = Usage(self._strangers)
         try:
-            return await account.charged(self._answering(request, headers, client, account))
+            return await usage.charged(self._answering(request, headers, client, usage))
         finally:
-            account.end()
+            usage.end()
             if client.accepted:  # whom a backend knows by the end of it was none
-                account.give_back()
+                usage.give_back()
 
     async def _answering(
-        self, request: Request, headers: Headers, client: Client, account: Account | None
+        self, request: Request, headers: Headers, client: Client, usage: Usage | None
     ) -> tuple[bytes, bool] | None:
         """As `_answered`, once the request was read and let in."""
         name = None
         try:
             wanted = await self._read(request, headers, client)
             name = wanted.operation_name
-            if account is not None and not self._strangers.open:
+            if usage is not None and not self._strangers.open:
                 known = self._engine.knows(
                     wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
                 )
                 await self._turn(request, client, KNOWN if known else NEW, wanted.size)
-            return await self._answered(wanted, client, request, account)
+            return await self._answered(wanted, client, request, usage)
         except Disconnected:
             self._done(name, client, ("CLIENT_GONE",))
             return None
@@ -222,26 +222,26 @@ class Endpoint:
             raise self._strangers.overloaded() from None
 
     async def _answered(
-        self, wanted: GraphQLRequest, client: Client, request: Request, account: Account | None
+        self, wanted: GraphQLRequest, client: Client, request: Request, usage: Usage | None
     ) -> tuple[bytes, bool] | None:
         """The response's content, and whether the operation was executed at all; None where the
         client has left and the work was ended.
         """
         context = Context(client, self._tenants, self._bounds)
-        if account is not None:
-            account.begin(BEGUN, lambda: self._patience(context))
+        if usage is not None:
+            usage.begin(BEGUN, lambda: self._patience(context))
         try:
             operation = self._operation(wanted, context)
             if operation.changes and request.method == "GET":
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
             return self._content(wanted, context, None, refusal.errors, executed=False), False
-        if account is not None:
+        if usage is not None:
             await asyncio.sleep(0)  # it may have to wait between any two steps: this is one
         work = self._execute(operation, wanted, context)
         if operation.changes:
-            if account is not None:
-                work = account.charged(work)
+            if usage is not None:
+                work = usage.charged(work)
             work = unless_begun(work, lambda: context.changes)
         try:
             return await _connected(work, request), True

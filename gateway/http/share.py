@@ -115,7 +115,7 @@ class _Waiting(NamedTuple):
     turn: asyncio.Future[None]
 
 
-class Account:
+class Usage:
     """What one request takes of a share."""
 
     def __init__(self, share: Share) -> None:

@@ -35,7 +35,7 @@ MAX_PREFETCHED: Final = 1_000
 """More reads than that are not prefetched, but made when it is their turn."""
 
 
-class Rows(NamedTuple):
+class WindowRows(NamedTuple):
     """The rows of one window: `path` leads to its connection in the response, without indexes."""
 
     path: tuple[str, ...]
@@ -68,7 +68,7 @@ class Placeholders:
         """Windows that are read, each once."""
         self._answers: dict[ReadKey, Any] = {}
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
-        self._per: dict[str, tuple[Rows, ...] | None] = {}
+        self._per: dict[str, tuple[WindowRows, ...] | None] = {}
         self._meant: dict[str, Sequence[str]] = {}
         """The uids of the groups that one stands in for, by its own."""
         self._numbers = itertools.count()
@@ -109,7 +109,7 @@ class Placeholders:
             if len(members) == 1:
                 shown += members
             else:
-                uid = self.unknown_uid((Rows(self.path, len(members)),))
+                uid = self.unknown_uid((WindowRows(self.path, len(members)),))
                 self._meant[uid] = [member.uid for member in members]
                 shown.append(group(uid, tenant_uid))
         return shown
@@ -154,7 +154,7 @@ class Placeholders:
         for known in (self._groups, self._lists, self._answers):
             known.clear()
 
-    def count(self, calls: int, per: tuple[Rows, ...] | None = ()) -> None:
+    def count(self, calls: int, per: tuple[WindowRows, ...] | None = ()) -> None:
         """Count `calls` for the rows of each of `per`. With None, which nobody can bound, they are
         metered when they happen.
         """
@@ -166,7 +166,7 @@ class Placeholders:
         if per and self.multiplied is None:
             self.multiplied = per[0].path
 
-    def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
+    def unknown_uid(self, per: tuple[WindowRows, ...] | None) -> str:
         """The uid of a placeholder for the rows of each of `per`; None: nobody knows how many."""
         uid = f"{UNKNOWN}{next(self._numbers)}"
         self._per[uid] = per
@@ -203,14 +203,14 @@ class Placeholders:
     def _page(self, key: ListOf) -> Page[Any]:
         above = self._rows_above(key)
         # Of a connection's fields: its own path is one step up.
-        rows = Rows(self.path[:-1], key.window.size)
+        rows = WindowRows(self.path[:-1], key.window.size)
         uid = self.unknown_uid(None if above is None else (*above, rows))
         if isinstance(key, GroupsOf):
             return page(group(uid, key.tenant_uid))
         in_groups = (self.unknown_uid(None),)
         return page(Customer(tenant_uid=key.tenant_uid, uid=uid, customer_group_uids=in_groups))
 
-    def _rows_above(self, key: ListOf) -> tuple[Rows, ...] | None:
+    def _rows_above(self, key: ListOf) -> tuple[WindowRows, ...] | None:
         """The rows for each of which the list is read."""
         match key:
             case MembersOf(group=ById(uid)):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.http.share import Account, Share
+from gateway.http.share import Share, Usage
 
 
 def burn(seconds: float) -> None:
@@ -116,7 +116,7 @@ async def test_work_is_charged_for_what_it_takes():
         return "done"
 
     before = share.left
-    assert await Account(share).charged(work()) == "done"
+    assert await Usage(share).charged(work()) == "done"
 
     assert 0.02 <= before - share.left < 0.05
 
@@ -131,7 +131,7 @@ async def test_work_that_fails_is_charged_too():
 
     before = share.left
     with pytest.raises(KeyError):
-        await Account(share).charged(work())
+        await Usage(share).charged(work())
 
     assert before - share.left >= 0.01
 
@@ -143,9 +143,9 @@ async def test_nothing_is_charged_where_it_turns_out_to_be_free():
     async def work() -> None:
         burn(0.02)
 
-    account = Account(share)
-    await account.charged(work())
-    account.give_back()
+    usage = Usage(share)
+    await usage.charged(work())
+    usage.give_back()
 
     assert share.left > 99.99
 
@@ -161,7 +161,7 @@ async def test_a_cancellation_reaches_the_work():
             return "tidied up"
         return "never"
 
-    task = asyncio.create_task(Account(share).charged(work()))
+    task = asyncio.create_task(Usage(share).charged(work()))
     await asyncio.sleep(0)
     task.cancel()
 
@@ -171,7 +171,7 @@ async def test_a_cancellation_reaches_the_work():
 async def test_what_is_charged_within_is_charged_once():
     """Where it is awaited, and where a task is made of it."""
     share = Share(0.000_001, max_saved=100)
-    account = Account(share)
+    usage = Usage(share)
 
     async def part() -> None:
         burn(0.01)
@@ -179,11 +179,11 @@ async def test_what_is_charged_within_is_charged_once():
         burn(0.01)
 
     async def whole() -> None:
-        await account.charged(part())
-        await asyncio.create_task(account.charged(part()))
+        await usage.charged(part())
+        await asyncio.create_task(usage.charged(part()))
 
     before = share.left
-    await account.charged(whole())
+    await usage.charged(whole())
 
     assert 0.04 <= before - share.left < 0.06
 
@@ -200,9 +200,9 @@ async def test_work_that_has_begun_waits_between_its_steps():
                 burn(0.02)
                 await asyncio.sleep(0)
 
-        account = Account(share)
-        account.begin(1, lambda: most)
-        await account.charged(work())
+        usage = Usage(share)
+        usage.begin(1, lambda: most)
+        await usage.charged(work())
         return left
 
     assert await left_at_each_step(Share(1.0, max_saved=0.01), 60) == [True] * 3
@@ -224,10 +224,10 @@ async def test_work_that_has_no_time_left_to_wait_is_told_so(seconds):
             return refusal.code
         return "it went on"
 
-    account = Account(share)
-    account.begin(1, lambda: seconds)
+    usage = Usage(share)
+    usage.begin(1, lambda: seconds)
 
-    assert await account.charged(work()) == "OVERLOADED"
+    assert await usage.charged(work()) == "OVERLOADED"
 
 
 async def test_who_began_first_ends_first():
@@ -242,9 +242,9 @@ async def test_who_began_first_ends_first():
         done.append(name)
 
     async def charged(name: str) -> None:
-        account = Account(share)
-        account.begin(1, lambda: 10)
-        await account.charged(work(name))
+        usage = Usage(share)
+        usage.begin(1, lambda: 10)
+        await usage.charged(work(name))
 
     async with asyncio.TaskGroup() as group:
         for name in "abc":
@@ -257,19 +257,19 @@ async def test_tasks_of_one_request_wait_for_one_turn():
     """However many there are, they keep nobody else out; and cancelled ones wait no longer."""
     share = Share(0.000_001, max_waiting=2)
     share.charge(1)
-    account = Account(share)
-    account.begin(1, lambda: 60)
+    usage = Usage(share)
+    usage.begin(1, lambda: 60)
 
     async def work() -> None:
         await asyncio.sleep(0)
 
-    tasks = [asyncio.create_task(account.charged(work())) for _ in range(10)]
+    tasks = [asyncio.create_task(usage.charged(work())) for _ in range(10)]
     [other] = await begun(share, (2,))
     await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
-    account.end()
+    usage.end()
 
     assert {type(each) for each in ended} == {asyncio.CancelledError}
     assert not other.done()

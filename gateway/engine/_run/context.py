@@ -22,7 +22,7 @@ class Source(Protocol):
         """Begin to read what will be asked for, or may be."""
 
 
-class Budget(Protocol):
+class CostBudget(Protocol):
     """The REST calls of one operation."""
 
     @property
@@ -52,7 +52,7 @@ class OperationContext(Protocol):
     @property
     def reports(self) -> Reports: ...
     @property
-    def budget(self) -> Budget: ...
+    def budget(self) -> CostBudget: ...
     @property
     def loaders(self) -> Source: ...
 
