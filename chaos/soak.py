@@ -22,7 +22,7 @@ from chaos.trials import MIXED, Plan, Trial, Unprepared
 from chaos.upstream import Api
 from gateway import serving
 from gateway.app import create_app
-from gateway.settings import Commercetools, FlowRetail, Settings, Tenant
+from gateway.settings import CommercetoolsSettings, FlowRetailSettings, Settings, TenantSettings
 
 POOL: Final = 2_000
 """Tenants of commercetools, whose turn comes again; those of Flow Retail are ever new."""
@@ -113,12 +113,12 @@ async def _in_process(load: Load, seconds: float, seed: int) -> tuple[int, int]:
 @contextmanager
 def _served(flow: str, commercetools: str) -> Iterator[tuple[int, Callable[[], int]]]:
     """The gateway on an event loop of its own; its port, and how many tasks there are."""
-    ct = Commercetools(url=commercetools, timeout=1.5)
+    ct = CommercetoolsSettings(url=commercetools, timeout=1.5)
     settings = Settings(
         deadline=4.0,
-        flow_retail=FlowRetail(url=flow, timeout=1.5, max_page_size=10),
+        flow_retail=FlowRetailSettings(url=flow, timeout=1.5, max_page_size=10),
         commercetools=ct,
-        tenants={f"k{number}": Tenant(upstream=ct) for number in range(POOL)},
+        tenants={f"k{number}": TenantSettings(upstream=ct) for number in range(POOL)},
     )
     listener = serving.listen("127.0.0.1", 0, remedy="")
     server = serving.server(create_app(settings, observe=lambda _: None))

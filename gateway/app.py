@@ -27,10 +27,14 @@ from gateway.request import Tenants
 from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
 from gateway.schema import VIEWS, create_schema, projection
 from gateway.schema.federation import Schema
-from gateway.settings import Bounds, Settings, SettingsError
-from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import FlowRetail as FlowRetailSettings
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import (
+    Bounds,
+    CommercetoolsSettings,
+    FlowRetailSettings,
+    Settings,
+    SettingsError,
+    UpstreamSettings,
+)
 from gateway.telemetry import Log, Observer
 
 log = logging.getLogger("gateway")

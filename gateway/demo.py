@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from gateway import serving
 from gateway.app import create_app
-from gateway.settings import Settings, Tenant
+from gateway.settings import Settings, TenantSettings
 from gateway.settings.configuration import read_settings
 from gateway.simulator.commercetools import app as commercetools_app
 from gateway.simulator.commercetools import demo_data as commercetools_data
@@ -171,7 +171,7 @@ def _over(
         default_backend="flow_retail",
         flow_retail=flow_retail,
         commercetools=commercetools,
-        tenants={tenants[1]: Tenant(upstream=commercetools)},
+        tenants={tenants[1]: TenantSettings(upstream=commercetools)},
     )
 
 

@@ -24,7 +24,7 @@ from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
 from gateway.schema import VIEWS, create_schema, projection
-from gateway.settings import Bounds, FlowRetail, Settings
+from gateway.settings import Bounds, FlowRetailSettings, Settings
 from gateway.simulator.faults import Effect, Faults
 from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
@@ -179,7 +179,7 @@ def settings(url: str, *, flow_retail: Mapping[str, Any] | None = None, **more: 
         **{
             "profile": "development",
             "default_tenant": TENANT,
-            "flow_retail": FlowRetail(url=url, **(flow_retail or {})),
+            "flow_retail": FlowRetailSettings(url=url, **(flow_retail or {})),
             **more,
         }
     )

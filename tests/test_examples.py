@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from gateway.settings import Tenant
+from gateway.settings import TenantSettings
 from gateway.simulator.commercetools.demo_data import fill as fill_commercetools
 from gateway.simulator.flow_retail.demo_data import fill
 from gateway.simulator.flow_retail.store import Store
@@ -51,7 +51,7 @@ async def commercetools() -> AsyncIterator[Commercetools]:
 async def gateway(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
     chosen = both(flow.url, commercetools.url, default_tenant="demo")
     upstream = replace(chosen.commercetools, bearer_header="X-Commercetools-Authorization")
-    tenants = {"demo-ct": Tenant(upstream=upstream)}
+    tenants = {"demo-ct": TenantSettings(upstream=upstream)}
     async with running_gateway(replace(chosen, tenants=tenants)) as running:
         yield running
 

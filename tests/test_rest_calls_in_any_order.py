@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import Tenant
+from gateway.settings import CommercetoolsSettings, TenantSettings
 from gateway.simulator.faults import RandomDelay
 from tests.harness import TENANT, Flow, Gateway, running_gateway, settings
 from tests.two_backends import PROJECT, Commercetools
@@ -50,7 +49,7 @@ async def gateway(flow: Flow) -> AsyncIterator[Gateway]:
 @pytest.fixture
 async def wide(flow: Flow, commercetools: Commercetools) -> AsyncIterator[Gateway]:
     patient = CommercetoolsSettings(url=commercetools.url, **PATIENT)
-    tenants = {"wien": Tenant(upstream=patient, project=PROJECT)}
+    tenants = {"wien": TenantSettings(upstream=patient, project=PROJECT)}
     chosen = settings(flow.url, commercetools=patient, tenants=tenants, deadline=120.0)
     async with running_gateway(chosen) as running:
         yield running

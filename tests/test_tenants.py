@@ -13,9 +13,14 @@ import pytest
 from gateway.app import create_app
 from gateway.rest import HttpTransport
 from gateway.schema.relay import global_id
-from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import FlowRetail, Settings, SettingsError, Tenant
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import (
+    CommercetoolsSettings,
+    FlowRetailSettings,
+    Settings,
+    SettingsError,
+    TenantSettings,
+    UpstreamSettings,
+)
 from gateway.settings.configuration import read_settings
 from gateway.simulator.faults import Answer, Close, Delay
 from tests.harness import (
@@ -86,7 +91,9 @@ async def test_each_tenant_has_its_own_url(flow: Flow):
     async with running_flow(Flow()) as stage:
         flow.add_group("gold", "Live")
         stage.add_group("gold", "Stage", tenant="other")
-        chosen = settings(flow.url, tenants={"other": Tenant(upstream=FlowRetail(url=stage.url))})
+        chosen = settings(
+            flow.url, tenants={"other": TenantSettings(upstream=FlowRetailSettings(url=stage.url))}
+        )
         async with running_gateway(chosen) as gateway:
             answer = await gateway.query(
                 """{
@@ -105,7 +112,7 @@ async def test_one_project_at_two_urls_is_two(flow: Flow):
         one.add_group("Of one")
         other.add_group("Of the other")
         tenants = {
-            name: Tenant(upstream=CommercetoolsSettings(url=each.url), project=PROJECT)
+            name: TenantSettings(upstream=CommercetoolsSettings(url=each.url), project=PROJECT)
             for name, each in (("one", one), ("other", other))
         }
         flow.fail(Answer(500), path="customer-groups$", times=None)
@@ -365,7 +372,7 @@ async def two_tokens(flow: Flow, commercetools: Commercetools) -> AsyncIterator[
     chosen = both(flow.url, commercetools.url)
     upstream = replace(chosen.commercetools, bearer_header=CT_HEADER)
     commercetools.store.add_token(CT_TOKEN, [PROJECT])
-    tenants = {"wien": Tenant(upstream=upstream, project=PROJECT)}
+    tenants = {"wien": TenantSettings(upstream=upstream, project=PROJECT)}
     async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
         yield gateway
 
@@ -404,7 +411,7 @@ def test_the_start_warns_where_two_vendors_share_a_header(header, caplog):
     chosen = both("http://flow.invalid/v2", "http://ct.invalid")
     upstream = replace(chosen.commercetools, bearer_header=header)
 
-    create_app(replace(chosen, tenants={"wien": Tenant(upstream=upstream)}))
+    create_app(replace(chosen, tenants={"wien": TenantSettings(upstream=upstream)}))
 
     warned = [record.message for record in caplog.records if "token" in record.message]
     assert len(warned) == (header != CT_HEADER)
@@ -491,7 +498,7 @@ async def test_a_tenants_limits_are_its_own(flow: Flow, commercetools: Commercet
     """One that is in a hurry fails alone; its neighbour at the same API waits."""
     chosen = both(flow.url, commercetools.url)
     hasty = replace(chosen.commercetools, timeout=0.1, retries=0)
-    tenants = {**chosen.tenants, "graz": Tenant(upstream=hasty)}
+    tenants = {**chosen.tenants, "graz": TenantSettings(upstream=hasty)}
     commercetools.fail(Delay(0.5), times=2)
     async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
         body = await gateway.ask(
@@ -512,7 +519,7 @@ async def test_a_gate_that_is_full_holds_up_no_other_backend(
     """`concurrency` is per upstream: the slow one's queue is its own."""
     slow = CommercetoolsSettings(url=commercetools.url, concurrency=1)
     chosen = both(
-        flow.url, commercetools.url, tenants={"wien": Tenant(upstream=slow)}, deadline=1.0
+        flow.url, commercetools.url, tenants={"wien": TenantSettings(upstream=slow)}, deadline=1.0
     )
     commercetools.fail(Delay(2), times=9)
     async with running_gateway(chosen) as gateway:
@@ -552,7 +559,7 @@ async def test_tenants_with_equal_settings_share_one_upstream(tenants, count):
 
     base = CommercetoolsSettings(url="http://ct")
     rows = {
-        name: Tenant(
+        name: TenantSettings(
             project=row.get("project"),
             upstream=replace(
                 base, **{name: value for name, value in row.items() if name != "project"}
@@ -626,7 +633,10 @@ async def test_without_a_token_every_tenant_gets_the_same_answer(
     chosen = both(flow.url, commercetools.url, default_backend=None, default_tenant=None)
     chosen = replace(
         chosen,
-        tenants={**chosen.tenants, "acme": Tenant(upstream=FlowRetail(url=flow.url))},
+        tenants={
+            **chosen.tenants,
+            "acme": TenantSettings(upstream=FlowRetailSettings(url=flow.url)),
+        },
     )
     given = {"uid": "a", "key": "a"}
 

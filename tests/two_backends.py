@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import Settings, Tenant
+from gateway.settings import CommercetoolsSettings, Settings, TenantSettings
 from gateway.simulator.commercetools.app import TENANT_PATH, create_app
 from gateway.simulator.commercetools.store import Store
 from gateway.simulator.commercetools.switches import Switches
@@ -84,8 +83,8 @@ def both(flow_url: str, commercetools_url: str, *, timeout: float = 5.0, **more:
     """Settings for a gateway over both; tenants that are not listed are Flow Retail's."""
     commercetools = CommercetoolsSettings(url=commercetools_url, timeout=timeout)
     tenants = {
-        "wien": Tenant(upstream=commercetools, project=PROJECT),
-        "graz": Tenant(upstream=commercetools),
+        "wien": TenantSettings(upstream=commercetools, project=PROJECT),
+        "graz": TenantSettings(upstream=commercetools),
     }
     chosen = {"flow_retail": {"timeout": timeout}, "commercetools": commercetools}
     return settings(flow_url, **{**chosen, "tenants": tenants, **more})

@@ -39,7 +39,7 @@ def _table(**values: str) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
+class UpstreamSettings:
     """How a REST API is reached."""
 
     url: str | None = None
@@ -76,7 +76,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlowRetail(Upstream):
+class FlowRetailSettings(UpstreamSettings):
     """Flow Retail: `url` ends in /v2. What its documents leave open is in docs/upstreams.md."""
 
     first_page: Literal[0, 1] = 1
@@ -117,7 +117,7 @@ class FlowRetail(Upstream):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Commercetools(Upstream):
+class CommercetoolsSettings(UpstreamSettings):
     """commercetools: `url` is the region's API host, without a project."""
 
     membership: Literal["assignments", "legacy", "both"] = "assignments"
@@ -129,18 +129,20 @@ class Commercetools(Upstream):
 
 
 BackendName = Literal["flow_retail", "commercetools"]
-BACKENDS: Final[Mapping[str, type[FlowRetail] | type[Commercetools]]] = types.MappingProxyType(
-    {"flow_retail": FlowRetail, "commercetools": Commercetools}
+BACKENDS: Final[Mapping[str, type[FlowRetailSettings] | type[CommercetoolsSettings]]] = (
+    types.MappingProxyType(
+        {"flow_retail": FlowRetailSettings, "commercetools": CommercetoolsSettings}
+    )
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
+class TenantSettings:
     """One of [tenants]: the name of its backend, or a table with `backend`, with `project` for
     commercetools, and with any setting of that backend that differs for this tenant.
     """
 
-    upstream: FlowRetail | Commercetools
+    upstream: FlowRetailSettings | CommercetoolsSettings
     """The backend's settings as they are for this tenant."""
     project: TenantUid | None = None
     """commercetools' projectKey; without it, the tenant's own name is."""
@@ -252,13 +254,15 @@ class Settings(DocumentLimits, Bounds):
     """Seconds that requests under way have when the gateway stops."""
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
-    flow_retail: FlowRetail = field(default_factory=FlowRetail)
-    commercetools: Commercetools = field(default_factory=Commercetools)
-    tenants: Mapping[TenantUid, Tenant] = field(default_factory=lambda: types.MappingProxyType({}))
+    flow_retail: FlowRetailSettings = field(default_factory=FlowRetailSettings)
+    commercetools: CommercetoolsSettings = field(default_factory=CommercetoolsSettings)
+    tenants: Mapping[TenantUid, TenantSettings] = field(
+        default_factory=lambda: types.MappingProxyType({})
+    )
     """Which backend holds which tenant, and what differs for it."""
 
     @property
-    def default_upstream(self) -> FlowRetail | Commercetools | None:
+    def default_upstream(self) -> FlowRetailSettings | CommercetoolsSettings | None:
         """The backend of tenants that are not listed, if it is named and has a URL."""
         match self.default_backend:
             case "flow_retail":
@@ -269,7 +273,7 @@ class Settings(DocumentLimits, Bounds):
                 return None
 
     @property
-    def upstreams(self) -> Sequence[FlowRetail | Commercetools]:
+    def upstreams(self) -> Sequence[FlowRetailSettings | CommercetoolsSettings]:
         """How each tenant's backend is reached: the default one's first."""
         default = [self.default_upstream] if self.default_upstream else []
         return [*default, *(tenant.upstream for tenant in self.tenants.values())]

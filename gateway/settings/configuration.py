@@ -23,12 +23,12 @@ from gateway.rest import BaseUrl, Proxy
 from gateway.settings import (
     BACKENDS,
     TENANT_UID,
-    Commercetools,
-    FlowRetail,
+    CommercetoolsSettings,
+    FlowRetailSettings,
     Settings,
     SettingsError,
-    Tenant,
-    Upstream,
+    TenantSettings,
+    UpstreamSettings,
 )
 from gateway.settings.proxies import proxy_variable
 
@@ -37,7 +37,7 @@ DEFAULT_FILE: Final = "gateway.toml"
 DIRECT: Final = "direct"
 """What `proxy` is for no proxy."""
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-UpstreamT = TypeVar("UpstreamT", bound=Upstream)
+UpstreamT = TypeVar("UpstreamT", bound=UpstreamSettings)
 _BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
 
 
@@ -161,7 +161,7 @@ class _Reader:
                 except msgspec.ValidationError as mistake:
                     self._note((*at, name), f"{mistake}.")
 
-    def tenants(self, given: object, values: Mapping[str, Any]) -> Mapping[str, Tenant]:
+    def tenants(self, given: object, values: Mapping[str, Any]) -> Mapping[str, TenantSettings]:
         """The rows of [tenants]; `values` has the settings of each backend."""
         if not isinstance(given, dict):
             self._note(("tenants",), "it is a table: write [tenants].")
@@ -189,23 +189,23 @@ class _Reader:
         at: tuple[str, ...],
         row: dict[str, Any],
         backend: str,
-        base: FlowRetail | Commercetools,
+        base: FlowRetailSettings | CommercetoolsSettings,
         whole: bool,
-    ) -> Tenant:
+    ) -> TenantSettings:
         found: dict[str, Any] = {}
         differs: dict[str, Any] = {}
-        own = _hints(Tenant).keys() - {"upstream"}
-        if not isinstance(base, Commercetools):
+        own = _hints(TenantSettings).keys() - {"upstream"}
+        if not isinstance(base, CommercetoolsSettings):
             if row.pop("project", None) is not None:
                 self._note((*at, "project"), "Flow Retail has no projects: leave it out.")
             own = set()
-        self.table({name: row.pop(name) for name in own & row.keys()}, Tenant, found, at)
+        self.table({name: row.pop(name) for name in own & row.keys()}, TenantSettings, found, at)
         self.table(row, type(base), differs, at, beside=dict.fromkeys(["backend", *own]))
         upstream = dataclasses.replace(base, **differs)
         if upstream.url is None and whole and not row.get("url"):
             problem = f"it has no url: set one here, or in [{backend}] for all of its tenants."
             self._note(at, problem)
-        return Tenant(upstream=upstream, **found)
+        return TenantSettings(upstream=upstream, **found)
 
     def _mapping(
         self, given: Mapping[str, Any], hint: Any, at: tuple[str, ...]

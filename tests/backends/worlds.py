@@ -15,8 +15,7 @@ from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Backend, Caller, Connector
 from gateway.records import Projection
 from gateway.rest import HttpTransport, Upstream
-from gateway.settings import Commercetools as CommercetoolsSettings
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import CommercetoolsSettings, FlowRetailSettings
 from gateway.simulator.commercetools import app as commercetools_app
 from gateway.simulator.commercetools.store import Store as CommercetoolsStore
 from gateway.simulator.commercetools.switches import Switches as CommercetoolsSwitches

@@ -26,8 +26,7 @@ from gateway.http import answers
 from gateway.request import Context
 from gateway.rest import Upstream
 from gateway.schema.relay import global_id
-from gateway.settings import Bounds
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import Bounds, FlowRetailSettings
 from tests.engine import oracle
 from tests.engine.selections import VARIABLES, documents, text
 from tests.harness import TENANT, asking, engine, schema, sent_to

@@ -22,8 +22,7 @@ from gateway.engine._plan.fields import Costly
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
 from gateway.schema.relay import encode_cursor, list_checksum
-from gateway.settings import Bounds
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import Bounds, FlowRetailSettings
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.engine.operations import operations

@@ -24,8 +24,7 @@ from gateway.engine._documents.store import DocumentStore
 from gateway.errors import PersistedQueryNotFound
 from gateway.request import Context
 from gateway.rest import Upstream
-from gateway.settings import Bounds
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import Bounds, FlowRetailSettings
 from tests.engine.test_persisted import apq, sha256
 from tests.harness import asking, engine, schema
 

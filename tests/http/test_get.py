@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from gateway.http.requests import ASKING, is_unasked
-from gateway.settings import Tenant
+from gateway.settings import TenantSettings
 from tests.harness import TOKEN, Flow, Gateway, codes, running_gateway, settings
 from tests.two_backends import Commercetools, both
 
@@ -155,7 +155,7 @@ async def test_a_token_in_a_header_of_its_own_stands_for_a_preflight_too(
     """Whatever the header that a backend's token comes in is called."""
     chosen = both(flow.url, commercetools.url)
     upstream = replace(chosen.commercetools, bearer_header="X-Other-Token")
-    tenants = {"wien": Tenant(upstream=upstream)}
+    tenants = {"wien": TenantSettings(upstream=upstream)}
     async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
         url = f"{gateway.url}/graphql?query=%7B__typename%7D"
         for signs in PAGES:

@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream
 from gateway.rest._bodies import MAX_MEMBERS
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import UpstreamSettings
 from tests.rest.test_upstream import (
     GOLD,
     GROUP,

@@ -15,7 +15,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.rest import HttpTransport, UnusableAnswer, Upstream, UpstreamCall
 from gateway.rest._causes import lost, unconnected
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import UpstreamSettings
 from gateway.simulator import faults
 from gateway.telemetry import Log
 from tests.rest.test_upstream import GROUP, Says, caller, get, upstream

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, Unavailable
 from gateway.rest import HttpTransport, Upstream
 from gateway.rest._places import WAITING
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import UpstreamSettings
 from tests.rest.test_upstream import GOLD, GROUP, caller, get
 from tests.rest.wire import Server, head, running
 

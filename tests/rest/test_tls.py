@@ -14,7 +14,7 @@ import pytest
 from gateway.app import create_app
 from gateway.rest import HttpTransport, tls_context
 from gateway.rest._causes import lost, unconnected
-from gateway.settings import FlowRetail, Settings, SettingsError
+from gateway.settings import FlowRetailSettings, Settings, SettingsError
 from tests.rest.certificates import Authority, openssl
 from tests.rest.wire import LONG, answer, fetch, head, running
 
@@ -299,7 +299,7 @@ def pem(authority: Authority) -> Path:
 def test_files_that_can_not_be_used_are_refused_by_the_name_of_their_setting(pem, files, problem):
     """When the app is made, and not with the first REST call; nobody is asked for a password."""
     named = {name: f"{pem}/{file}" for name, file in files.items()}
-    settings = Settings(flow_retail=FlowRetail(url="https://api.example/v2", **named))
+    settings = Settings(flow_retail=FlowRetailSettings(url="https://api.example/v2", **named))
 
     with pytest.raises(SettingsError, match=problem):
         create_app(settings)

@@ -34,7 +34,7 @@ from gateway.errors import (
 from gateway.loading.answer_cache import AnswerCache
 from gateway.request import Client
 from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream, UpstreamCall
-from gateway.settings import Upstream as UpstreamSettings
+from gateway.settings import UpstreamSettings
 from gateway.simulator import faults
 from gateway.telemetry import Meter, log_event
 from tests import harness

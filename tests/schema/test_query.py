@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.settings import FlowRetail, Tenant
+from gateway.settings import FlowRetailSettings, TenantSettings
 from gateway.simulator.faults import Answer
 from tests.harness import READER, Flow, Gateway, codes, paths, running_gateway, settings
 
@@ -74,7 +74,7 @@ async def test_a_header_with_a_tenant_that_can_not_be_is_refused(gateway: Gatewa
 
 async def test_a_tenant_that_no_backend_holds_is_refused(flow: Flow):
     """Where only listed ones are served."""
-    listed_only = {"shop": Tenant(upstream=FlowRetail(url=flow.url))}
+    listed_only = {"shop": TenantSettings(upstream=FlowRetailSettings(url=flow.url))}
     chosen = settings(flow.url, tenants=listed_only, default_backend=None)
     async with running_gateway(chosen) as gateway:
         body = await gateway.ask(EVERY_ROOT, {"uid": "other"})

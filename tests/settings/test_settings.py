@@ -14,14 +14,14 @@ import pytest
 from gateway.backends.port import CustomerGroupSortField, CustomerSortField
 from gateway.settings import (
     BACKENDS,
-    Commercetools,
+    CommercetoolsSettings,
     CustomerSort,
-    FlowRetail,
+    FlowRetailSettings,
     GroupSort,
     Settings,
     SettingsError,
-    Tenant,
-    Upstream,
+    TenantSettings,
+    UpstreamSettings,
 )
 from gateway.settings.configuration import read_settings
 
@@ -200,7 +200,7 @@ def test_the_names_that_others_rely_on_stay():
     assert settings == Settings(
         host="::1",
         port=1,
-        flow_retail=FlowRetail(url="http://x/v2"),
+        flow_retail=FlowRetailSettings(url="http://x/v2"),
         default_tenant="t",
         deadline=1.0,
         profile="development",
@@ -237,7 +237,7 @@ def test_the_pages_list_every_setting_with_its_variable_and_default():
         value = value_of(Settings(), name)
         assert ("" if value in (None, ()) else str(value)).lower() == default.lower()
     listed = {name for name, _, _ in rows}
-    shared = {f"commercetools.{field.name}" for field in dataclasses.fields(Upstream)}
+    shared = {f"commercetools.{field.name}" for field in dataclasses.fields(UpstreamSettings)}
     assert sorted(set(SAMPLES) - listed - shared) == []
 
 
@@ -263,7 +263,7 @@ def test_mappings_are_read_from_the_file(tmp_path):
     settings = read('[flow_retail.group_sorts]\nNAME = "groupName"', tmp_path)
 
     assert settings.flow_retail.group_sorts == {"NAME": "groupName"}
-    assert settings.flow_retail.customer_sorts == FlowRetail().customer_sorts
+    assert settings.flow_retail.customer_sorts == FlowRetailSettings().customer_sorts
 
 
 def test_settings_can_not_be_changed(tmp_path):
@@ -316,8 +316,8 @@ def test_a_tenant_is_the_name_of_its_backend(tmp_path):
     settings = read(CT + 'oslo = "flow_retail"\nwien = "commercetools"', tmp_path)
 
     assert settings.tenants == {
-        "oslo": Tenant(upstream=FlowRetail(url="http://flow/v2", max_page_size=30)),
-        "wien": Tenant(upstream=Commercetools(url="http://ct", timeout=1.5)),
+        "oslo": TenantSettings(upstream=FlowRetailSettings(url="http://flow/v2", max_page_size=30)),
+        "wien": TenantSettings(upstream=CommercetoolsSettings(url="http://ct", timeout=1.5)),
     }
 
 
@@ -335,9 +335,9 @@ def test_a_tenant_is_a_table_of_what_differs_for_it(tmp_path, text):
     """However TOML lets a table be written; what it does not say is as in the backend's table."""
     settings = read(CT + text, tmp_path)
 
-    wien = Commercetools(url="http://ct", timeout=1.5, membership="both", retries=0)
-    assert settings.tenants == {"wien": Tenant(upstream=wien, project="live")}
-    assert settings.commercetools == Commercetools(url="http://ct", timeout=1.5)
+    wien = CommercetoolsSettings(url="http://ct", timeout=1.5, membership="both", retries=0)
+    assert settings.tenants == {"wien": TenantSettings(upstream=wien, project="live")}
+    assert settings.commercetools == CommercetoolsSettings(url="http://ct", timeout=1.5)
 
 
 @pytest.mark.slow
@@ -361,7 +361,7 @@ def test_a_mapping_can_differ_for_a_tenant(tmp_path):
     settings = read(CT + text, tmp_path)
 
     assert settings.tenants["oslo"].upstream.group_sorts == {"NAME": "n"}
-    assert settings.flow_retail.group_sorts == FlowRetail().group_sorts
+    assert settings.flow_retail.group_sorts == FlowRetailSettings().group_sorts
 
 
 def test_tenants_build_on_the_variables_too(tmp_path):
@@ -374,8 +374,8 @@ def test_tenants_build_on_the_variables_too(tmp_path):
     )
 
     assert settings.tenants == {
-        "a": Tenant(upstream=Commercetools(url="http://elsewhere", timeout=2.0)),
-        "b": Tenant(upstream=Commercetools(url="http://elsewhere", timeout=3.0)),
+        "a": TenantSettings(upstream=CommercetoolsSettings(url="http://elsewhere", timeout=2.0)),
+        "b": TenantSettings(upstream=CommercetoolsSettings(url="http://elsewhere", timeout=3.0)),
     }
 
 

@@ -56,7 +56,7 @@ from gateway.errors import (
 )
 from gateway.records import Customer, CustomerGroup, Page, Repaired
 from gateway.rest import Answer, Upstream, unreadable
-from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import CommercetoolsSettings
 
 GROUPS: Final = "/{projectKey}/customer-groups"
 GROUP: Final = "/{projectKey}/customer-groups/{id}"

@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown
 from gateway.records import Int64, Record, Uid
 from gateway.rest import Answer, CallerUpstream, Query
 from gateway.rest.decoding import ListingDecoder, RowDecoder
-from gateway.settings import Commercetools as CommercetoolsSettings
+from gateway.settings import CommercetoolsSettings
 
 CUSTOMERS: Final = "/{projectKey}/customers"
 CUSTOMER: Final = "/{projectKey}/customers/{id}"

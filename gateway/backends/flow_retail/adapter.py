@@ -53,7 +53,7 @@ from gateway.errors import (
 from gateway.records import Customer, CustomerGroup, Omission, Page
 from gateway.rest import Answer, Upstream, unreadable
 from gateway.rest.decoding import ListingDecoder
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import FlowRetailSettings
 
 GROUPS: Final = "/tenants/{tenantUid}/customer-groups"
 GROUP: Final = "/tenants/{tenantUid}/customer-groups/{customerGroupUid}"

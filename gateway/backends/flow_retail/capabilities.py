@@ -15,7 +15,7 @@ from gateway.backends.port import (
     GroupRef,
     Window,
 )
-from gateway.settings import FlowRetail as FlowRetailSettings
+from gateway.settings import FlowRetailSettings
 
 
 def capabilities(settings: FlowRetailSettings) -> Capabilities:
