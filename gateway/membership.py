@@ -99,7 +99,7 @@ async def _by_id(backend: Backend, group: GroupRef) -> ById:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _MemberList:
     members: Mapping[str, None]
     """Their uids, in order."""
     ended: bool
@@ -108,7 +108,7 @@ class _Reading:
     """Whether they are as many as the backend counts, too."""
 
 
-async def _members(backend: Backend, group: ById, *, limit: int) -> _Reading:
+async def _members(backend: Backend, group: ById, *, limit: int) -> _MemberList:
     size = backend.capabilities.max_page_size or 100
     exact = backend.capabilities.total_count is CountPrecision.EXACT
     on_customer = not backend.capabilities.atomic_membership_updates
@@ -143,7 +143,7 @@ async def _members(backend: Backend, group: ById, *, limit: int) -> _Reading:
                 # What such a page estimates is how many follow: of who came or went behind it, only
                 # a count of all knows.
                 count = (await backend.list_members(group, Window(size=0))).total
-            return _Reading(found, ended, ended and count in (None, len(found)))
+            return _MemberList(found, ended, ended and count in (None, len(found)))
         last = page.rows[-1]
         window = Window(size=size, after=Position(last.offset, last.record.uid))
 

@@ -22,7 +22,7 @@ from gateway.errors import InvalidAnswer
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.request import Context
-from gateway.schema.relay import MAX_UID, Rows, encode_cursor, list_checksum
+from gateway.schema.relay import MAX_UID, ListArguments, encode_cursor, list_checksum
 
 NodeT = TypeVar("NodeT")
 
@@ -72,7 +72,7 @@ class WindowArguments(FieldExtension):
         }
         chosen = given.pop("order_by", None)
         order = None if chosen is None else Order(chosen.field, chosen.direction)
-        return kwargs | {"rows": Rows(**given, order=order)}
+        return kwargs | {"rows": ListArguments(**given, order=order)}
 
 
 @strawberry.federation.type(shareable=True, description="Where a page stands in its list.")

@@ -15,7 +15,7 @@ from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
-from gateway.schema.relay import Info, Node, Rows, global_id
+from gateway.schema.relay import Info, ListArguments, Node, global_id
 from gateway.schema.tenant import Tenant
 
 
@@ -71,7 +71,7 @@ class CustomerGroup(Node):
         metadata={LOOKS_AT: ()},
     )
     def customers(
-        group: strawberry.Parent[records.CustomerGroup], info: Info, rows: Rows
+        group: strawberry.Parent[records.CustomerGroup], info: Info, rows: ListArguments
     ) -> Connection[Customer] | None:
         asked = rows.asked(info.context, group.tenant_uid, group.uid)
         return MembersOf(group.tenant_uid, ById(group.uid), *asked)  # type: ignore[return-value]

@@ -19,7 +19,7 @@ from gateway.schema.inputs import (
     group_ref,
     or_none,
 )
-from gateway.schema.relay import Info, Node, Rows, parse_global_id
+from gateway.schema.relay import Info, ListArguments, Node, parse_global_id
 from gateway.schema.tenant import Tenant
 
 TenantUid = Annotated[strawberry.ID | None, strawberry.argument(description=DEFAULT_TENANT)]
@@ -46,7 +46,7 @@ class Query:
         extensions=[WindowArguments(CustomerGroupOrder)],
     )
     def customer_groups(
-        self, info: Info, rows: Rows, tenant_uid: TenantUid = strawberry.UNSET
+        self, info: Info, rows: ListArguments, tenant_uid: TenantUid = strawberry.UNSET
     ) -> Connection[CustomerGroup] | None:
         tenant = info.context.tenant_uid(or_none(tenant_uid))
         return GroupsOf(tenant, *rows.asked(info.context, tenant))  # type: ignore[return-value]

@@ -74,7 +74,7 @@ def parse_global_id(value: str, *, field: Sequence[str] = ("id",)) -> GlobalId:
     return parsed
 
 
-class Rows(Struct, frozen=True, kw_only=True):
+class ListArguments(Struct, frozen=True, kw_only=True):
     """A connection field's arguments, as given."""
 
     first: int | None = None

@@ -19,7 +19,7 @@ from gateway.schema.enums import (
     CustomerSortField,
 )
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
-from gateway.schema.relay import Info, Rows
+from gateway.schema.relay import Info, ListArguments
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup
@@ -88,7 +88,7 @@ class Tenant:
         description="The tenant's groups.", extensions=[WindowArguments(CustomerGroupOrder)]
     )
     def customer_groups(
-        tenant: strawberry.Parent[records.Tenant], info: Info, rows: Rows
+        tenant: strawberry.Parent[records.Tenant], info: Info, rows: ListArguments
     ) -> (
         Connection[Annotated[CustomerGroup, strawberry.lazy("gateway.schema.customer_group")]]
         | None

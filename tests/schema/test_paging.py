@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidInput, LimitExceeded
-from gateway.schema.relay import MAX_OFFSET, Rows, decode_cursor, encode_cursor, list_checksum
+from gateway.schema.relay import (
+    MAX_OFFSET,
+    ListArguments,
+    decode_cursor,
+    encode_cursor,
+    list_checksum,
+)
 from gateway.settings import Bounds
 
 # -- what arguments ask for
@@ -24,7 +30,7 @@ AFTER, BEFORE = encode_cursor(ROW_5), encode_cursor(ROW_9)
 
 def test_without_arguments_the_first_rows_are_asked_for():
     """As many as the settings say."""
-    assert Rows().window(BOUNDS) == Window(size=20)
+    assert ListArguments().window(BOUNDS) == Window(size=20)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_without_arguments_the_first_rows_are_asked_for():
 )
 def test_arguments_that_agree_make_a_window(arguments, expected):
     """Every combination that Relay's specification gives a meaning, and `offset`."""
-    assert Rows(**arguments).window(BOUNDS) == expected
+    assert ListArguments(**arguments).window(BOUNDS) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_arguments_that_agree_make_a_window(arguments, expected):
 def test_arguments_that_contradict_each_other_are_refused_by_name(arguments, failure, field):
     """The error says which argument is to be changed, as a path and in its message."""
     with pytest.raises(failure) as refused:
-        Rows(**arguments).window(BOUNDS)
+        ListArguments(**arguments).window(BOUNDS)
 
     assert refused.value.field == (field,)
     assert f"`{field}`" in refused.value.message
@@ -100,7 +106,7 @@ def test_every_combination_of_arguments_is_either_a_window_or_refused_by_name():
         arguments = dict(zip(values, chosen, strict=True))
         given_names = {name for name, value in arguments.items() if value is not None}
         try:
-            made = Rows(**arguments).window(BOUNDS)
+            made = ListArguments(**arguments).window(BOUNDS)
         except InvalidInput as failure:
             refused = failure
         else:

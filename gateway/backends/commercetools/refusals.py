@@ -36,7 +36,7 @@ class _Mistake(Struct, frozen=True, rename="camel"):
     current_version: Any = None
 
 
-class _Refusal(Struct, frozen=True):
+class _Errors(Struct, frozen=True):
     """The body of a 4xx or 5xx."""
 
     errors: Sequence[_Mistake] = ()
@@ -64,7 +64,7 @@ def refuse(answer: Answer) -> NoReturn:
 
 def _mistakes(body: bytes) -> Sequence[_Mistake]:
     try:
-        return msgspec.json.decode(body, type=_Refusal).errors
+        return msgspec.json.decode(body, type=_Errors).errors
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
 

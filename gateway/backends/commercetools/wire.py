@@ -65,7 +65,7 @@ class _Resource(Record, frozen=True, kw_only=True, rename="camel"):
     custom: _Custom | None = None
 
 
-class _Group(_Resource, frozen=True, kw_only=True, rename="camel"):
+class _GroupRow(_Resource, frozen=True, kw_only=True, rename="camel"):
     name: str
     created_by: _Actor | None = None
     last_modified_by: _Actor | None = None
@@ -93,7 +93,7 @@ class Assignment(Record, frozen=True, kw_only=True, rename="camel"):
     customer_group: Reference
 
 
-class _Customer(_Resource, frozen=True, kw_only=True, rename="camel"):
+class _CustomerRow(_Resource, frozen=True, kw_only=True, rename="camel"):
     customer_number: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -136,8 +136,8 @@ _CUSTOMER_READS: Final[Mapping[str, Collection[str]]] = {
 
 _GROUP_READS: Final[Mapping[str, Collection[str]]] = {"commercetools": ["version", "custom"]}
 
-_GROUP: Final = Wire(_Group)
-_CUSTOMER: Final = Wire(_Customer)
+_GROUP: Final = Wire(_GroupRow)
+_CUSTOMER: Final = Wire(_CustomerRow)
 
 
 class CommercetoolsDecoders:
@@ -150,8 +150,8 @@ class CommercetoolsDecoders:
             {
                 row: [name for field in fields for name in reads.get(field, _same(row, field))]
                 for row, fields, reads in (
-                    (_Group, groups, _GROUP_READS),
-                    (_Customer, customers, _CUSTOMER_READS),
+                    (_GroupRow, groups, _GROUP_READS),
+                    (_CustomerRow, customers, _CUSTOMER_READS),
                 )
                 if fields is not None
             }
@@ -160,26 +160,26 @@ class CommercetoolsDecoders:
         self._customers_show = Customer.__struct_fields__ if customers is None else customers
 
     @cached_property
-    def group(self) -> RowDecoder[_Group]:
+    def group(self) -> RowDecoder[_GroupRow]:
         return RowDecoder(_GROUP.reading(self._rows))
 
     @cached_property
-    def group_by_key(self) -> RowDecoder[_Group]:
+    def group_by_key(self) -> RowDecoder[_GroupRow]:
         """Reads the key too, whatever is selected: it shows whether this is the right group."""
-        selected = self._rows.of(_Group)
+        selected = self._rows.of(_GroupRow)
         if selected is None:
             return self.group
-        return RowDecoder(_GROUP.reading(Projection.reading({_Group: [*selected, "key"]})))
+        return RowDecoder(_GROUP.reading(Projection.reading({_GroupRow: [*selected, "key"]})))
 
     @cached_property
-    def groups(self) -> ListingDecoder[_Group]:
+    def groups(self) -> ListingDecoder[_GroupRow]:
         return ListingDecoder(CommercetoolsListing, _GROUP.reading(self._rows))
 
     @cached_property
-    def customers(self) -> ListingDecoder[_Customer]:
+    def customers(self) -> ListingDecoder[_CustomerRow]:
         return ListingDecoder(CommercetoolsListing, _CUSTOMER.reading(self._rows))
 
-    def group_record(self, row: _Group, tenant_uid: str) -> CustomerGroup:
+    def group_record(self, row: _GroupRow, tenant_uid: str) -> CustomerGroup:
         facet = None
         if "commercetools" in self._groups_show:
             facet = CommercetoolsCustomerGroup(
@@ -198,7 +198,7 @@ class CommercetoolsDecoders:
             commercetools=facet,
         )
 
-    def customer_record(self, row: _Customer, tenant_uid: str, mode: MembershipMode) -> Customer:
+    def customer_record(self, row: _CustomerRow, tenant_uid: str, mode: MembershipMode) -> Customer:
         """The customer; its own address is the default billing address, else the first.
 
         What takes time to make is made only if it is looked at.
@@ -249,7 +249,7 @@ def _same(row: type[Record], field: str) -> Collection[str]:
     return [field] if field in row.__struct_fields__ else ()
 
 
-def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:
+def group_uids(row: _CustomerRow, mode: MembershipMode) -> tuple[str, ...]:
     """The groups that the customer is in, by the fields that `mode` counts."""
     uids: list[str] = []
     if mode != "legacy":
@@ -259,7 +259,7 @@ def group_uids(row: _Customer, mode: MembershipMode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(uids))
 
 
-def _addresses(row: _Customer) -> tuple[CustomerAddress, ...]:
+def _addresses(row: _CustomerRow) -> tuple[CustomerAddress, ...]:
     invoice: Collection[str] = row.billing_address_ids
     delivery: Collection[str] = row.shipping_address_ids
     if len(row.addresses) > FEW:  # else it takes longer to make them than to go through

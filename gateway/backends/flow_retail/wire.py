@@ -98,7 +98,7 @@ class FlowListing(Listing[ItemT], frozen=True, kw_only=True):
     paging: Paging | None = None
 
 
-class Place(Struct, frozen=True):
+class UsablePaging(Struct, frozen=True):
     """What can be used of what an answer says of its page."""
 
     paging: Paging
@@ -108,17 +108,17 @@ class Place(Struct, frozen=True):
     """What can't be used of where the rows stand."""
 
 
-def usable(paging: Paging | InvalidAnswer) -> Place:
+def usable(paging: Paging | InvalidAnswer) -> UsablePaging:
     """Of a paging that can't be read, or in which something can't be."""
     if isinstance(paging, InvalidAnswer):
-        return Place(Paging(), paging, [Omission("paging", _AS_ASKED)])
+        return UsablePaging(Paging(), paging, [Omission("paging", _AS_ASKED)])
     read = structs.asdict(paging)
     broken = {name: value for name, value in read.items() if isinstance(value, InvalidAnswer)}
     no_total = broken.pop("total_count", None)
     kept = {
         name: None if isinstance(value, InvalidAnswer) else value for name, value in read.items()
     }
-    return Place(
+    return UsablePaging(
         Paging(**kept), no_total, [Omission(f"paging.{camel(name)}", _AS_ASKED) for name in broken]
     )
 
