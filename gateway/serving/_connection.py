@@ -308,6 +308,8 @@ class Connection(HttpToolsProtocol):
         self._steps += 1
         self._in_body = False
         super().on_message_complete()
+        if self.cycle is self._running:
+            self.flow.resume_reading()  # else its client's leaving would not be heard
         self._ended = not self.cycle.keep_alive
 
     def _too_large(self) -> _Refusal:

@@ -18,16 +18,21 @@ LIST = "{ customerGroups { nodes { uid } } }"
 CREATE = 'mutation { createCustomerGroup(input: {name: "Gold"}) { customerGroup { uid } } }'
 
 
-async def ask_and_leave(gateway: Gateway, query: str, *, once: Callable[[], bool]) -> None:
-    """Send an operation over a socket of its own, and close it when `once` holds."""
+async def ask_and_leave(
+    gateway: Gateway, query: str, *, once: Callable[[], bool], more: int = 0
+) -> None:
+    """Send an operation over a socket of its own, its body and `more` bytes as a segment of their
+    own; close it when `once` holds.
+    """
     parts = urlsplit(gateway.url)
-    body = json.dumps({"query": query}).encode()
+    body = json.dumps({"query": query}).encode() + b" " * more
     _, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(
         b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
         + f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
     )
+    await asyncio.sleep(0.05)
+    writer.write(body)
     await until(once)
     writer.close()
     await writer.wait_closed()
@@ -53,6 +58,18 @@ async def test_a_query_whose_client_left_ends_its_rest_calls(gateway: Gateway, f
     await until(lambda: rest(gateway) == [None], seconds=1)
     (done,) = [event for event in gateway.events if isinstance(event, OperationDone)]
     assert (done.rest_calls, tuple(done.error_codes)) == (1, ("CLIENT_GONE",))
+
+
+@pytest.mark.parametrize("more", [70_000, 200_000])
+async def test_so_does_one_with_a_large_body(gateway: Gateway, flow: Flow, more: int):
+    """While the app has not taken much of a body, nothing more is read of the connection, and so
+    not its end: that is over once the body is complete.
+    """
+    flow.switches.latency = 3
+
+    await ask_and_leave(gateway, LIST, once=lambda: len(flow.calls) == 1, more=more)
+
+    await until(lambda: rest(gateway) == [None], seconds=1)
 
 
 @pytest.mark.slow
