@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from itertools import chain
+from operator import mul
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -122,12 +123,13 @@ class Objects:
                 blank = dict.fromkeys(selection.serializer.fields)
                 batch.given_up.append(Made(selection, [value], [blank], [times]))
                 made.append(blank)
-        repeats = selection.serializer.repeats
+        # Only what repeats may be far larger than what was read: too large to be encoded for this.
+        repeats, encode = selection.serializer.repeats, ENCODER.encode
         if shown == len(values):
-            account.weigh(_size(made, repeats=repeats))
+            account.weigh(size_of(made) if repeats else len(encode(made)))
         else:
-            pairs = zip(made, places, strict=True)
-            account.weigh(sum([times * _size(each, repeats=repeats) for each, times in pairs]))
+            sizes = [size_of(each) if repeats else len(encode(each)) for each in made]
+            account.weigh(sum(map(mul, sizes, places)))
         if selection.links:
             batch.made.append(Made(selection, values, made, places))
         return made
@@ -191,8 +193,3 @@ class Objects:
         if link.type_of(value, self._info) is None:
             return TypeError(f"This is nothing that {link.nodes[0].name.value} leads to.")
         return None
-
-
-def _size(made: Any, *, repeats: bool) -> int:
-    """The bytes of what is made. It is much more than was read only if a value `repeats`."""
-    return size_of(made) if repeats else len(ENCODER.encode(made))

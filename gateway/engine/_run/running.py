@@ -163,7 +163,7 @@ class Run:
     def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]]) -> None:
         """Show lists that have keys among their items; the reads are one batch, or part of one."""
         assert link.field.fetched is not None  # noqa: S101  # as above
-        items = dict.fromkeys(item for wanted, _, _ in lists for item in wanted)
+        items = dict.fromkeys([item for wanted, _, _ in lists for item in wanted])
         keys = link.field.fetched.keys(items)
         read: dict[Any, Any] = {}
 
