@@ -28,6 +28,7 @@ from gateway.rest import Upstream
 from gateway.schema.relay import global_id
 from gateway.settings import Bounds, FlowRetailSettings
 from tests.engine import oracle
+from tests.engine.caches import taken as taken_by
 from tests.engine.selections import VARIABLES, documents, text
 from tests.harness import TENANT, asking, engine, schema, sent_to
 from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
@@ -368,4 +369,4 @@ async def test_what_is_below_a_plain_list_takes_room_too():
     fast.prepare(query, None, {}, asked)
     await asked.close()
 
-    assert fast.documents.taken >= 70 * BYTES_PER_SERIALIZER
+    assert taken_by(fast.documents) >= 70 * BYTES_PER_SERIALIZER

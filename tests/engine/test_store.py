@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engine._documents.store import OVERHEAD, DocumentStore
+from tests.engine.caches import stored, texts
 
 # A few come again and again; the others differ in what a character takes.
 TEXTS = st.sampled_from(["{ a }", "{ b }", "{ c }", "{ d }", "{ e }"]) | st.text(
@@ -51,8 +52,8 @@ def test_it_is_an_lru_of_bytes(max_bytes, steps):
             if text in model:
                 model.move_to_end(text)
 
-        assert store.size == sum(model.values()) <= max_bytes
-        assert len(store) == len(model)
+        assert stored(store) == sum(model.values()) <= max_bytes
+        assert texts(store) == len(model)
     for text in model:
         assert store.get(digest(text)) == text
 
@@ -98,5 +99,5 @@ def test_memory_is_counted_in_full():
     finally:
         tracemalloc.stop()
 
-    assert store.size > 1_900_000
+    assert stored(store) > 1_900_000
     assert after - before <= 2_000_000

@@ -109,19 +109,13 @@ class Documents:
         self._suggestions = suggestions
         self._rules = rules(limits, introspection=introspection)
         self._texts = frozenset(trusted)
-        self._trusted = _cache(memory if self._texts else 0)
-        self._accepted = _cache(memory)
-        self._strangers = _cache(int(memory * STRANGERS))
-
-    @property
-    def taken(self) -> int:
-        """About the bytes that the cached documents take."""
-        caches = (self._trusted, self._accepted, self._strangers)
-        return int(sum(cache.currsize for cache in caches))
+        self.trusted = _cache(memory if self._texts else 0)
+        self.accepted = _cache(memory)
+        self.strangers = _cache(int(memory * STRANGERS))
 
     def knows(self, text: str) -> bool:
         """Whether the text is cached, as a trusted document or an accepted caller's."""
-        return text in self._accepted or text in self._trusted
+        return text in self.accepted or text in self.trusted
 
     def read(self, text: str, *, accepted: bool = True) -> Document | Sequence[GraphQLError]:
         """The document, or why it is refused: its length, else its syntax, else its limits, else
@@ -131,10 +125,10 @@ class Documents:
         try:
             return cache[text]
         except KeyError:
-            document = self._accepted.get(text)
+            document = self.accepted.get(text)
         if document is not None:
             return document
-        read = self._strangers.pop(text, None) or self._read(text)
+        read = self.strangers.pop(text, None) or self._read(text)
         if isinstance(read, Document):
             _put(cache, text, read)
         return read
@@ -148,8 +142,8 @@ class Documents:
     def _cache(self, text: str, *, accepted: bool) -> LRUCache[str, Document]:
         """Where the document is cached."""
         if text in self._texts:
-            return self._trusted
-        return self._accepted if accepted else self._strangers
+            return self.trusted
+        return self.accepted if accepted else self.strangers
 
     def _read(self, text: str) -> Document | Sequence[GraphQLError]:
         if refusals := text_refusals(text, self._limits):

@@ -25,36 +25,28 @@ class DocumentStore:
 
     def __init__(self, max_bytes: int) -> None:
         # UTF-8 rather than str, whose size one character can multiply by four.
-        self._accepted: LRUCache[bytes, bytes] = LRUCache(max_bytes, getsizeof=_size)
-        self._strangers: LRUCache[bytes, bytes] = LRUCache(
+        self.accepted: LRUCache[bytes, bytes] = LRUCache(max_bytes, getsizeof=_size)
+        self.strangers: LRUCache[bytes, bytes] = LRUCache(
             int(max_bytes * STRANGERS), getsizeof=_size
         )
 
-    @property
-    def size(self) -> int:
-        """Bytes in use."""
-        return int(self._accepted.currsize + self._strangers.currsize)
-
-    def __len__(self) -> int:
-        return len(self._accepted) + len(self._strangers)
-
     def get(self, digest: bytes) -> str | None:
         """The text, which is now the most recently used."""
-        text = self._accepted.get(digest) or self._strangers.get(digest)
+        text = self.accepted.get(digest) or self.strangers.get(digest)
         return None if text is None else text.decode()
 
     def put(self, digest: bytes, text: str, *, accepted: bool) -> None:
         """Keep `text`, whose hash the caller has checked; not one that is larger than the store.
         What a stranger registered first stays an accepted caller's who registers or uses it.
         """
-        if self._accepted.get(digest) is not None:
+        if self.accepted.get(digest) is not None:
             return
-        texts = self._accepted if accepted else self._strangers
+        texts = self.accepted if accepted else self.strangers
         encoded = text.encode()
         if _size(encoded) <= texts.maxsize:
             texts[digest] = encoded
             if accepted:
-                self._strangers.pop(digest, None)
+                self.strangers.pop(digest, None)
 
 
 def _size(text: bytes) -> int:
