@@ -117,8 +117,8 @@ class NullPropagation:
                 reasons[link.key] = reason
         trouble = _NONE
         if own is not None or reasons or below:
-            first = next((reasons[key] for key in made if key in reasons), None)
-            trouble = _Trouble(own, below, first)
+            first = next(filter(reasons.__contains__, made), None)
+            trouble = _Trouble(own, below, None if first is None else reasons[first])
         self._known[id(made)] = trouble
         return trouble
 
