@@ -84,8 +84,8 @@ class Cycle(RequestResponseCycle):
 
     async def send(self, message: ASGISendEvent) -> None:
         head, self._head = self._head, None
-        if message["type"] == "http.response.start" and head is None and not self.response_started:
-            self._head = message
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._head = message  # in place of one behind which the app has failed
         elif head is None:
             await super().send(message)
         elif not self._sent_whole(head, message):

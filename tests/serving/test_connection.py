@@ -296,3 +296,20 @@ async def test_a_request_that_waits_for_leave_is_given_it(server: Server):
 
         assert said.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
         assert said.endswith(b"POST /graphql abc")
+
+
+@pytest.mark.parametrize("length", [b"0", b"4"])
+async def test_an_app_that_fails_behind_a_head_has_its_client_answered(length: bytes, caplog):
+    """Nothing of that head was sent. Without an answer, a client would wait as long as it can."""
+
+    async def fails(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(b"content-length", length)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            raise FileNotFoundError
+
+    async with served(fails) as url:
+        said = await Server(Echo(), url, []).raw(GET)
+
+    assert [status for status, _ in answers(said)] == [500]
+    assert "FileNotFoundError" in caplog.text
