@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from gateway.engine._run.time_slices import SLICE
 from gateway.http import answers
 from gateway.schema.relay import global_id
 from gateway.settings import Bounds
-from gateway.simulator.faults import Answer, Body, Delay
+from gateway.simulator.faults import Answer, Body, Delay, Exchange
 from tests.backends.worlds import World, worlds
 from tests.harness import (
     TENANT,
@@ -101,29 +101,37 @@ async def settled() -> None:
 # -- reading ahead
 
 
-@pytest.mark.slow
+@dataclass(frozen=True)
+class Together:
+    """Let the app see a request only when all others are here too: else it is too late."""
+
+    others: asyncio.Barrier
+
+    async def play(self, exchange: Exchange) -> None:
+        await self.others.wait()
+        await exchange.forward()
+
+
 async def test_the_members_of_a_group_that_is_named_do_not_wait_for_the_group(gateway, flow):
     """One hop: both calls are under way at once, so that the operation takes as long as one."""
     flow.add_group("gold")
     flow.add_customer("ada", "gold")
-    flow.fail(Delay(0.5), path="customer-groups/gold$")
-    flow.fail(Delay(0.5), path="customer-groups/gold/customers")
-    began = asyncio.get_running_loop().time()
+    flow.fail(Together(asyncio.Barrier(2)), path="customer-groups/gold", times=2)
 
     data = await gateway.query(HOP, {"uid": "gold"})
 
-    assert asyncio.get_running_loop().time() - began < 0.9
     assert data == {"customerGroup": {"name": "Gold", "customers": {"nodes": [{"uid": "ada"}]}}}
     assert sorted(flow.calls) == ["GET customer-groups/gold", "GET customer-groups/gold/customers"]
 
 
-async def test_what_is_shown_does_not_wait_for_members_that_nobody_needs(gateway, flow):
+async def test_what_is_shown_does_not_wait_for_members_that_nobody_needs(flow):
     """The group is gone: its members' answer is not waited for, nor does it matter what it is."""
-    flow.fail(Delay(5), path="customer-groups/gone/customers")
-    began = asyncio.get_running_loop().time()
-
-    assert await gateway.query(HOP, {"uid": "gone"}) == {"customerGroup": None}
-    assert asyncio.get_running_loop().time() - began < 2
+    flow.fail(Delay(300), path="customer-groups/gone/customers")
+    patient = settings(flow.url, flow_retail={"timeout": 300.0}, deadline=300.0)
+    async with running_gateway(patient) as gateway:
+        began = asyncio.get_running_loop().time()
+        assert await gateway.query(HOP, {"uid": "gone"}) == {"customerGroup": None}
+        assert asyncio.get_running_loop().time() - began < 60
 
 
 @pytest.mark.slow
@@ -623,15 +631,16 @@ async def test_a_deadline_is_extended_once_and_for_showing_only(flow):
     """What came in time is shown; no call is begun after it."""
     flow.add_group("gold")
     flow.add_customer("ada", "gold")
-    flow.fail(Delay(5), path="customer-groups$")
-    async with running_gateway(settings(flow.url, deadline=0.5)) as gateway:
+    flow.fail(Delay(300), path="customer-groups$")
+    patient = settings(flow.url, flow_retail={"timeout": 300.0}, deadline=2.0)
+    async with running_gateway(patient) as gateway:
         began = asyncio.get_running_loop().time()
         body = await gateway.ask(
             "{ customerGroups { totalCount } "
             'customerGroup(by: {uid: "gold"}) { uid customers { nodes { uid } } } }'
         )
 
-    assert asyncio.get_running_loop().time() - began < 1.5
+    assert asyncio.get_running_loop().time() - began < 60
     assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
     assert body["data"]["customerGroup"] == {
         "uid": "gold",

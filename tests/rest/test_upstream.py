@@ -623,29 +623,24 @@ async def test_nothing_is_sent_after_the_deadline():
 
 async def test_the_deadline_is_that_of_all_calls_together():
     """The second call gets what the first has left."""
-    made, script = upstream(Says(after=0.06))
-    connection = made.connect(caller(seconds=0.1))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    made, script = upstream(Says(), Says(after=0.4))
+    connection = made.connect(caller(seconds=0.5))
 
     await get(connection)
+    await asyncio.sleep(0.2)
     with pytest.raises(DeadlineExceeded):
         await get(connection)
 
-    assert loop.time() - began < 0.2
     assert len(script.requests) == 2
 
 
 async def test_a_repetition_that_the_deadline_leaves_no_time_for_is_not_waited_for():
     """The failure is answered at once, and as what it is."""
     made, script = upstream(Says(503))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable):  # it would be DeadlineExceeded if it were waited for
         await get(made.connect(caller(seconds=0.08)))
 
-    assert loop.time() - began < 0.08
     assert len(script.requests) == 1
 
 
@@ -671,7 +666,7 @@ async def test_a_write_that_the_deadline_cut_short_is_unknown():
 
 async def test_a_body_that_drips_is_cut_off_in_time():
     """Each byte comes soon enough; all of them do not."""
-    drops = Body(*[b"x", 0.02] * 100)
+    drops = Body(*[b"x", 0.02] * 5000)
     connection, _ = connect(Says(200, drops), timeout=0.1)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -679,7 +674,7 @@ async def test_a_body_that_drips_is_cut_off_in_time():
     with pytest.raises(Unavailable):
         await get(connection)
 
-    assert loop.time() - began < 0.3
+    assert loop.time() - began < 60  # to its end it would take 100
     assert drops.closed
 
 
@@ -1189,9 +1184,9 @@ async def test_a_redirect_is_not_followed(flow, gateway):
 
 @pytest.mark.slow
 async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
-    """81 bytes, one every 30 ms."""
+    """81 bytes, one every second."""
     flow.add_group("gold")
-    flow.fail(faults.Drip(0.03), times=None)
+    flow.fail(faults.Drip(1.0), times=None)
     loop = asyncio.get_running_loop()
 
     async with running_gateway(harness.settings(flow.url, flow_retail={"timeout": 0.5})) as gateway:
@@ -1200,7 +1195,7 @@ async def test_a_dripped_answer_costs_no_more_than_the_timeout(flow):
         seconds = loop.time() - began
 
     assert codes(body) == ["UPSTREAM_UNAVAILABLE"]
-    assert seconds < 1.5  # to its end it would take 2.4
+    assert seconds < 60  # to its end it would take 81
 
 
 @pytest.mark.slow
@@ -1208,19 +1203,15 @@ async def test_the_operations_deadline_holds_over_its_calls(flow):
     """What was answered in time is shown; the rest says why not."""
     flow.add_group("gold")
     flow.add_customer("ada", "gold")
-    flow.switches.latency = 0.5
-    loop = asyncio.get_running_loop()
+    flow.switches.latency = 1.0
 
-    async with running_gateway(harness.settings(flow.url, deadline=0.8)) as gateway:
-        began = loop.time()
+    async with running_gateway(harness.settings(flow.url, deadline=1.8)) as gateway:
         body = await gateway.ask(
             "{ customerGroups { nodes { name customers { nodes { uid } } } } }"
         )
-        seconds = loop.time() - began
 
     assert body["data"]["customerGroups"]["nodes"][0]["name"] == "Gold"
     assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
-    assert seconds < 1.5
 
 
 async def test_at_debug_the_log_has_templates_and_nothing_of_the_caller(flow, caplog):
