@@ -239,9 +239,10 @@ def test_flow_retails_groups(attributes, rows):
 
 def revision(group: Any) -> object:
     try:
-        return group.revision
+        found = group.revision
     except UnicodeEncodeError as problem:
-        return str(problem)
+        found = problem
+    return str(found) if isinstance(found, Exception) else found
 
 
 SHOP_LISTS: Mapping[str, set[str]] = {
