@@ -292,7 +292,8 @@ class Connection(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if busy:
-            self.flow.pause_reading()
+            if self.pipeline:  # behind one that waits, a client's leaving is still heard
+                self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
         else:
             self._start_asgi_task(self.cycle, self.app)

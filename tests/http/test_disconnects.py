@@ -19,10 +19,10 @@ CREATE = 'mutation { createCustomerGroup(input: {name: "Gold"}) { customerGroup 
 
 
 async def ask_and_leave(
-    gateway: Gateway, query: str, *, once: Callable[[], bool], more: int = 0
+    gateway: Gateway, query: str, *, once: Callable[[], bool], more: int = 0, then: bytes = b""
 ) -> None:
     """Send an operation over a socket of its own, its body and `more` bytes as a segment of their
-    own; close it when `once` holds.
+    own; close it when `once` holds, and `then` was sent.
     """
     parts = urlsplit(gateway.url)
     body = json.dumps({"query": query}).encode() + b" " * more
@@ -34,6 +34,9 @@ async def ask_and_leave(
     await asyncio.sleep(0.05)
     writer.write(body)
     await until(once)
+    if then:
+        writer.write(then)
+        await asyncio.sleep(0.05)
     writer.close()
     await writer.wait_closed()
 
@@ -68,6 +71,16 @@ async def test_so_does_one_with_a_large_body(gateway: Gateway, flow: Flow, more:
     flow.switches.latency = 3
 
     await ask_and_leave(gateway, LIST, once=lambda: len(flow.calls) == 1, more=more)
+
+    await until(lambda: rest(gateway) == [None], seconds=1)
+
+
+async def test_so_does_one_behind_which_another_request_waits(gateway: Gateway, flow: Flow):
+    """It is read while the first is under way, and so is the end of the connection."""
+    flow.switches.latency = 3
+    then = b"GET /health HTTP/1.1\r\nHost: gateway\r\n\r\n"
+
+    await ask_and_leave(gateway, LIST, once=lambda: len(flow.calls) == 1, then=then)
 
     await until(lambda: rest(gateway) == [None], seconds=1)
 
