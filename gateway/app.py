@@ -28,6 +28,7 @@ from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
 from gateway.schema import VIEWS, create_schema, projection
 from gateway.schema.federation import Schema
 from gateway.settings import (
+    BACKENDS,
     Bounds,
     CommercetoolsSettings,
     FlowRetailSettings,
@@ -95,8 +96,9 @@ def create_app(
     _warn_of_shared_tokens(settings)
     for upstream in settings.upstreams:
         http_transport(upstream)  # raises SettingsError now rather than when the app starts
-    for name in sorted({type(each).__name__ for each in settings.upstreams if each.proxy}):
-        log.info("REST calls go through a proxy: %s", name)
+    for name, kind in BACKENDS.items():
+        if any(type(each) is kind and each.proxy for each in settings.upstreams):
+            log.info("REST calls go through a proxy: %s", name)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -174,6 +174,7 @@ class Stall:
 
     async def play(self, exchange: Exchange) -> None:
         await exchange.start(self.status, {"content-length": "20"})
+        await exchange.write(b"", more=True)  # ASGI: a head is not sent before some of its body
         while (await exchange.receive())["type"] != "http.disconnect":
             pass
 

@@ -434,4 +434,4 @@ async def test_at_start_the_log_says_who_has_a_proxy(caplog):
         settings("http://api.example", flow_retail={"proxy": f"http://{USER}@proxy.example"})
     )
 
-    assert caplog.messages == ["REST calls go through a proxy: FlowRetail"]
+    assert caplog.messages == ["REST calls go through a proxy: flow_retail"]
