@@ -8,29 +8,29 @@ import httpx
 import pytest
 import uvicorn
 
+from gateway import serving
 from gateway.simulator.faults import Answer, Close, Drip, Faults, LoseAnswer, Stall, Truncate
 from gateway.simulator.flow_retail.app import create_app
 
 
-@pytest.fixture(params=["h11", "httptools"])
+@pytest.fixture(params=["h11", "httptools", "ours"])
 async def line(store, faults: Faults, request) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the simulator under uvicorn, on a free port of this machine."""
+    """A client of the simulator under uvicorn, or under our own server, as a process has it."""
     store.add_group("shop", "gold", "Gold")
-    config = uvicorn.Config(
-        create_app(store, faults=faults), port=0, http=request.param, log_config=None
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn has a flag and no event
-        await asyncio.sleep(0.001)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    app = create_app(store, faults=faults)
+    listener = serving.listen("127.0.0.1", 0, remedy="")
+    if request.param == "ours":
+        server: uvicorn.Server = serving.server(app)
+    else:
+        server = uvicorn.Server(uvicorn.Config(app, http=request.param, log_config=None))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}/v2/tenants/shop/",
+        base_url=f"{serving.address(listener)}/v2/tenants/shop/",
         headers={"Authorization": "Bearer all"},
     ) as client:
         yield client
     server.should_exit = True
-    await serving
+    await running
 
 
 async def test_a_connection_closes_without_a_byte(line, faults, caplog):
