@@ -137,10 +137,14 @@ class GroupDirectory:
             return found
         if self._failure is not None:
             return found | dict.fromkeys(missing, self._failure)
-        groups = await side_by_side([source.look_up_one(uid) for uid in missing])
+        groups = await side_by_side([self._get(uid, source) for uid in missing])
         return found | {
             uid: group for uid, group in zip(missing, groups, strict=True) if group is not None
         }
+
+    async def _get(self, uid: str, source: GroupSource) -> CustomerGroup | GatewayError | None:
+        """One REST call, unless a page has shown the group before this task's turn came."""
+        return self._seen.get(uid) or await source.look_up_one(uid)
 
     def _anew(self) -> GroupDirectory:
         directory = GroupDirectory(self._page_size, remembers=True)
