@@ -423,12 +423,13 @@ async def test_who_joins_behind_the_reading_is_removed_too(wide, commercetools):
     assert [(each["customerUid"], each["status"]) for each in results] == [(joins, "PLANNED")]
 
 
-async def test_a_member_whose_groups_can_not_be_read_keeps_all_as_it_is(wide, commercetools):
+@pytest.mark.parametrize("uid", [5, "gold\ud83d"])
+async def test_a_member_whose_groups_can_not_be_read_keeps_all_as_it_is(wide, commercetools, uid):
     """Whether it is one, its own groups would have to show: it may have been left out of them."""
     gold = commercetools.add_group("Gold")
     ada, bob = commercetools.add_customer(gold), commercetools.add_customer(gold)
     rows = [
-        {"id": ada, "version": 1, "customerGroupAssignments": [{"customerGroup": {"id": 5}}]},
+        {"id": ada, "version": 1, "customerGroupAssignments": [{"customerGroup": {"id": uid}}]},
         {"id": bob, "version": 1, "customerGroupAssignments": [{"customerGroup": {"id": gold}}]},
     ]
     said = {"limit": 500, "offset": 0, "count": 2, "total": 2, "results": rows}

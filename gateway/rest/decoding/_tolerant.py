@@ -272,6 +272,8 @@ class _Member:
             case VarTupleType(item_type=item):
                 self._is_list = True
                 self._nested = Kind(item.cls) if isinstance(item, StructType) else None
+            case StructType(cls=kind):
+                self._nested = Kind(kind)
             case UnionType() as union:
                 parts = [part.cls for part in union.types if isinstance(part, StructType)]
                 self._nested = Kind(parts[0]) if parts else None
