@@ -261,6 +261,7 @@ async def test_a_failure_makes_no_call_again(gateway, flow):
     assert body["extensions"]["cost"]["restCallsMade"] == 4
 
 
+@pytest.mark.slow
 async def test_what_was_shown_and_let_go_is_not_called_for_again(gateway, flow):
     """The same group's customers and their total are asked for at once, and again later."""
     flow.add_group("gold")

@@ -31,6 +31,7 @@ def values(found: VariableValues) -> dict[str, Any]:
     return {name: source.value for name, source in found.sources.items()}
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
     st.dictionaries(st.sampled_from(["v0", "v1", "v2", "other"]), VALUES),

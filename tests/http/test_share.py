@@ -188,6 +188,7 @@ async def test_what_is_charged_within_is_charged_once():
     assert 0.04 <= before - share.left < 0.06
 
 
+@pytest.mark.slow
 async def test_work_that_has_begun_waits_between_its_steps():
     """While more was taken than there was, unless it need not."""
 

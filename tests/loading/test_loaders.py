@@ -462,6 +462,7 @@ async def test_listeners_are_told_of_what_nobody_expects():
     assert await told(loaders, GroupsOf("shop", Window(size=10)), by_id("gold")) == [unexpected] * 2
 
 
+@pytest.mark.slow
 async def test_who_is_told_only_leaves_nothing_to_complain_about():
     """Neither of a batch that failed as nobody expects, nor of one that never began."""
     complaints: list[object] = []

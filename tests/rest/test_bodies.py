@@ -264,6 +264,7 @@ async def test_a_body_of_which_only_the_status_matters_is_not_waited_for_as_long
     assert set(ended[:2]) == {"refused", "told"}
 
 
+@pytest.mark.slow
 async def test_a_status_that_came_before_the_deadline_counts():
     """What was made by then, was made; what was to be read, was not."""
     made, _ = upstream(Says(200, ENDLESS), Says(404, ENDLESS), Says(200, ENDLESS))
@@ -277,6 +278,7 @@ async def test_a_status_that_came_before_the_deadline_counts():
     assert isinstance(read, DeadlineExceeded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}])
 @pytest.mark.parametrize("status", [429, 503, 408])
 async def test_a_read_is_repeated_whose_refusal_has_a_body_that_does_not_come(status, headers):
@@ -287,6 +289,7 @@ async def test_a_read_is_repeated_whose_refusal_has_a_body_that_does_not_come(st
     assert len(script.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "cause"), [(200, "timeout: answer"), (404, "timeout: answer"), (401, "status 401")]
 )

@@ -214,6 +214,7 @@ async def test_a_connection_that_closes_as_it_is_used_again_loses_the_request(
         await server.until_open(0)
 
 
+@pytest.mark.slow
 async def test_an_idle_connection_is_closed_before_the_server_does():
     """And not used again after its time, if the loop is late."""
     transport = HttpTransport(connections=4, idle=0.05)
@@ -233,6 +234,7 @@ async def test_an_idle_connection_is_closed_before_the_server_does():
 # -- how many
 
 
+@pytest.mark.slow
 async def test_the_limit_is_over_all_hosts():
     """An idle connection to one makes room for a new one to another."""
     transport = HttpTransport(connections=2)
@@ -272,6 +274,7 @@ async def test_who_waits_first_is_served_first():
     assert server.connections == 1
 
 
+@pytest.mark.slow
 async def test_who_waits_can_leave():
     """From anywhere in the queue, and the others move up."""
     transport = HttpTransport(connections=1)

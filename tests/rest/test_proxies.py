@@ -394,6 +394,7 @@ RENAME = """mutation {
 }"""
 
 
+@pytest.mark.slow
 async def test_a_gateways_rest_calls_go_through_its_proxy(tinyproxy, flow: Flow):
     """That of the backend's settings."""
     flow.add_group("gold", "Gold members")

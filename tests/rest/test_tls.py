@@ -305,6 +305,7 @@ def test_files_that_can_not_be_used_are_refused_by_the_name_of_their_setting(pem
         create_app(settings)
 
 
+@pytest.mark.slow
 def test_a_key_may_be_in_the_file_of_its_certificate(pem):
     """As many tools write them."""
     assert tls_context(client_certificate=f"{pem}/both.pem")

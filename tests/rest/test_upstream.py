@@ -621,6 +621,7 @@ async def test_nothing_is_sent_after_the_deadline():
     assert late.meter.rest_calls == 0
 
 
+@pytest.mark.slow
 async def test_the_deadline_is_that_of_all_calls_together():
     """The second call gets what the first has left."""
     made, script = upstream(Says(), Says(after=0.4))
@@ -703,6 +704,7 @@ async def test_a_write_that_waited_at_the_gate_until_the_deadline_was_not_made()
     assert late.meter.rest_calls == 0
 
 
+@pytest.mark.slow
 async def test_cancelled_calls_leave_the_gate_open():
     """Hundreds of them, in the queue and under way."""
     made, script = upstream(Says(after=0.01), concurrency=2)
@@ -1214,6 +1216,7 @@ async def test_the_operations_deadline_holds_over_its_calls(flow):
     assert set(codes(body)) == {"DEADLINE_EXCEEDED"}
 
 
+@pytest.mark.slow
 async def test_at_debug_the_log_has_templates_and_nothing_of_the_caller(flow, caplog):
     """No token, no URL, no uid, of a call that works and of one that does not."""
     flow.add_group("gold")

@@ -91,6 +91,7 @@ async def test_a_malformed_id_is_refused_wherever_it_is_given(gateway: Gateway, 
     assert flow.calls == []
 
 
+@pytest.mark.slow
 async def test_a_malformed_id_of_a_change_is_a_user_error(gateway: Gateway, flow: Flow):
     """It names the input, and nothing is sent."""
     mutation = """mutation ($id: ID!) {

@@ -137,6 +137,7 @@ async def test_what_never_ends_is_ended(what):
     assert server.app.asked == []
 
 
+@pytest.mark.slow
 async def test_a_large_body_in_many_segments_is_no_large_head():
     """Nor is the head behind it, which begins in the same segment."""
     body = post(b"x" * 200_000)

@@ -33,6 +33,7 @@ async def line(store, faults: Faults, request) -> AsyncIterator[httpx.AsyncClien
     await running
 
 
+@pytest.mark.slow
 async def test_a_connection_closes_without_a_byte(line, faults, caplog):
     """And uvicorn, which did not close it, has nothing to complain of."""
     faults.add(Close())
@@ -46,6 +47,7 @@ async def test_a_connection_closes_without_a_byte(line, faults, caplog):
     assert caplog.messages == []
 
 
+@pytest.mark.slow
 async def test_a_body_stops_short_of_its_promised_length(line, faults, caplog):
     """The headers and the first bytes arrive."""
     faults.add(Truncate(7))
@@ -81,6 +83,7 @@ async def test_a_body_is_promised_and_does_not_come(line, faults):
     assert (await line.get("customer-groups/gold")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_an_answer_leaves_the_connection_usable(line, faults):
     """Although the app did not read the request's body."""
     faults.add(Answer(503, b"{}"))

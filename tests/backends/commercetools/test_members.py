@@ -720,6 +720,7 @@ async def test_a_failure_that_is_not_about_one_customer_ends_the_edit(effect, ki
         assert world.members(gold) == {customers[0]}
 
 
+@pytest.mark.slow
 async def test_too_much_to_do_once_is_nobodys_concern(world):
     """503 with OverCapacity or PendingOperation to a read, and the same request again."""
     gold = world.add_group("Gold")

@@ -174,6 +174,7 @@ async def test_a_deletion_that_was_not_made_is_not_claimed(flow, gateway, effect
     assert flow.calls == ["DELETE customer-groups/gold", "GET customer-groups/gold"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mutation", "given"),
     [(CREATE, {"uid": "au", "name": "Au"}), (UPDATE, {**GOLD, "name": "Au"}), (DELETE, GOLD)],
@@ -207,6 +208,7 @@ async def test_a_change_that_the_upstream_had_no_time_for_is_not_sent_again(flow
     assert flow.calls == ["PUT customer-groups/gold"]
 
 
+@pytest.mark.slow
 async def test_a_change_to_an_upstream_that_is_not_there_was_not_made():
     """Nothing listens, so nothing is unknown."""
     async with running_gateway(settings("http://127.0.0.1:9/v2")) as gateway:
@@ -453,6 +455,7 @@ async def test_a_lookup_of_what_is_not_there_is_null(flow, gateway):
     assert await gateway.query(ONE) == {"customerGroup": None}
 
 
+@pytest.mark.slow
 async def test_a_hostile_uid_reaches_no_path(flow, gateway):
     """Neither to read, nor to change, nor in a tenant's place."""
     for uid in ("..", ".", "%2e%2e", "a/b", "gold?x", "gold#", "", "x" * 129):
