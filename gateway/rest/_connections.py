@@ -149,9 +149,11 @@ class Connections:
         if len(self._open) >= self._limit:
             # There are as many slots as sockets, so an idle one holds this socket.
             self._idle[0].close("Crowded")
-        connection = _Connection(self, origin)
-        self._open.add(connection)
         tls = self._trusted() if origin.scheme == "https" else None
+        # Proxies such as tinyproxy close behind each answer over http and do not say so before:
+        # what is written meanwhile would be lost.
+        connection = _Connection(self, origin, once=self._proxy is not None and tls is None)
+        self._open.add(connection)
         name = origin.host.decode("ascii") if tls else None
         try:
             if self._proxy is not None and tls is not None:
@@ -185,8 +187,9 @@ class Connections:
 class _Connection(asyncio.Protocol):
     """One socket. It holds one of the pool's slots while it has an exchange."""
 
-    def __init__(self, pool: Connections, origin: Origin) -> None:
+    def __init__(self, pool: Connections, origin: Origin, *, once: bool) -> None:
         self.origin = origin
+        self._once = once
         self.gone = asyncio.Event()
         self.idle_since = 0.0
         self._pool = pool
@@ -259,7 +262,12 @@ class _Connection(asyncio.Protocol):
                 self._paused = True
                 self._transport.pause_reading()
         # If a server answers before it has read the whole request, the rest would precede the next.
-        elif exchange.reusable and self.open and not self._transport.get_write_buffer_size():
+        elif (
+            exchange.reusable
+            and not self._once
+            and self.open
+            and not self._transport.get_write_buffer_size()
+        ):
             self._exchange = None
             self.idle_since = self._loop.time()
             self._resume()

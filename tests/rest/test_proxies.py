@@ -99,6 +99,18 @@ async def test_requests_go_through_a_proxy(tinyproxy, trusted, scheme):
     assert scheme == "http" or server.connections == 1
 
 
+async def test_over_http_a_connection_to_a_proxy_carries_one_request():
+    """tinyproxy closes it behind the answer: a second request could be lost on its way."""
+    async with running(kept) as proxy:
+        transport = through(proxy.url)
+        for _ in range(2):
+            await fetch(transport, "http://api.example/v2")
+            await proxy.until_open(0)
+        await transport.aclose()
+
+    assert proxy.connections == 2
+
+
 @pytest.mark.parametrize(
     ("scheme", "user"), [("http", ""), ("https", ""), ("https", "ada@"), ("https", "ada:wrong@")]
 )
