@@ -32,6 +32,7 @@ class Counting(asyncio.SelectorEventLoop):
         return super().call_at(*arguments, **more)
 
 
+@pytest.mark.slow
 async def test_each_wait_ends_at_its_own_limit():
     """Whichever began first, and whoever is in time is not disturbed."""
     limits = TimeLimits()

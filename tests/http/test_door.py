@@ -119,6 +119,7 @@ def done(gateway: Gateway) -> list[OperationDone]:
     return [event for event in gateway.events if isinstance(event, OperationDone)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [10, -10])
 async def test_the_time_of_a_request_counts_from_its_first_byte(gateway: Gateway, cut):
     """Whether its head or its body comes late, the log tells what the client has waited for."""

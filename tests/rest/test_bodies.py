@@ -311,6 +311,7 @@ async def test_the_body_of_an_unreadable_answer_is_empty():
     assert (await put(connection)).body == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [408, 425])
 async def test_a_read_that_came_too_late_or_too_early_is_repeated(status):
     """As one that met a 503."""

@@ -153,6 +153,7 @@ async def test_closing_an_answer_late_does_not_touch_the_next_one(transport):
 # -- stale
 
 
+@pytest.mark.slow
 async def test_a_farewell_that_the_event_loop_has_not_seen_yet_is_seen(transport):
     """A busy loop learns late of a closed connection; a write must not be lost to it."""
     turns = []
@@ -169,6 +170,7 @@ async def test_a_farewell_that_the_event_loop_has_not_seen_yet_is_seen(transport
     assert turns == [b"GET", b"PUT"]
 
 
+@pytest.mark.slow
 async def test_a_late_answer_that_the_event_loop_has_not_seen_yet_is_nobodys(transport):
     """It came before the next request was sent, so it is not the answer to it."""
 

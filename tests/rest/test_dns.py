@@ -166,6 +166,7 @@ async def test_a_failed_lookup_is_tried_again(resolver):
     assert len(resolver.asked) == 2
 
 
+@pytest.mark.slow
 async def test_an_answer_is_used_again_for_some_seconds_and_then_not_any_more(resolver):
     """By how old it is, not by when it was used last."""
     addresses = Addresses(resolver, kept=0.1)

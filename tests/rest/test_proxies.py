@@ -301,6 +301,7 @@ async def test_a_proxy_that_can_not_be_reached_is_named_as_the_cause():
     assert causes == ["proxy: refused"] * 2 + ["proxy: dns"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["CONNECT", "TLS"])
 async def test_a_tunnel_that_stalls_has_the_time_of_connecting(said):
     """And a request that is cancelled meanwhile takes its socket along."""

@@ -149,6 +149,7 @@ async def test_a_write_that_is_told_to_wait_is_sent_once(status, error):
     assert len(script.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "-1"}], ids=["absent", "negative"])
 async def test_without_one_others_are_still_sent(headers: Mapping[str, str]):
     """Nobody knows for how long to wait."""

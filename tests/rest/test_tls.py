@@ -110,6 +110,7 @@ async def test_a_server_that_speaks_no_tls_is_a_connect_error(trusted, transport
         await server.until_open(0)
 
 
+@pytest.mark.slow
 async def test_a_handshake_that_stalls_has_the_time_of_connecting(trusted, transport):
     """And a request that is cancelled meanwhile takes its socket along."""
     async with running(lambda reader, writer: reader.read()) as server:
@@ -214,6 +215,7 @@ async def test_a_client_certificate_is_shown_to_a_server_that_asks_for_it(author
     assert subjects == [(("DNS", "client.example"),)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_server_that_asks_for_a_certificate_refuses_who_has_none(authority, version):
     """In TLS 1.3 only after the request was sent; the cause is told if the alert arrives."""

@@ -333,6 +333,7 @@ async def in_three(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_a_body_is_handed_over_as_it_comes_or_collected(transport):
     """A caller that says how much it takes gets that in one piece."""
     async with listening(in_three) as url:
@@ -377,6 +378,7 @@ async def test_a_head_is_known_though_its_body_was_cut(transport):
     assert response.status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_server_that_writes_for_ever_waits_for_its_reader(transport):
     """What nobody has fetched yet is not all taken into memory."""
     written = 0

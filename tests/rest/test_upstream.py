@@ -593,6 +593,7 @@ async def test_a_retry_after_that_is_too_long_is_passed_on(said, told):
     assert len(script.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "", "inf", "1e9"])
 async def test_a_retry_after_that_is_no_number_of_seconds_is_none(said):
     """It is repeated after the usual pause."""

@@ -291,6 +291,7 @@ async def test_the_longest_silent_makes_room_for_a_new_connection():
     assert reached(server) == ["max_connections"]
 
 
+@pytest.mark.slow
 async def test_where_all_are_busy_a_new_connection_is_refused():
     """503, with a time to come again; those under way are answered."""
     go = asyncio.Event()

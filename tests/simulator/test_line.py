@@ -72,6 +72,7 @@ async def test_a_body_drips(line, faults):
     assert len(b"".join(chunks)) == int(answer.headers["content-length"])
 
 
+@pytest.mark.slow
 async def test_a_body_is_promised_and_does_not_come(line, faults):
     """Until the client leaves; the next request is answered."""
     faults.add(Stall(403))

@@ -285,6 +285,7 @@ async def test_general_is_never_sent_again(world, backend, gold, name):
     assert world.calls[1:] == ([f"GET customer-groups/{gold}"] if looks else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "effect", [fault_answers.bad_gateway(), fault_answers.unavailable(), Close()], ids=type
 )
@@ -804,6 +805,7 @@ async def test_a_state_that_is_not_the_current_one_is_not_shown(
     assert (conflict.current is not None) is known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [Close(), fault_answers.general(), Body(b"{}")], ids=str)
 @pytest.mark.parametrize("revision", ["v9", None])
 async def test_a_conflict_stays_one_where_the_look_fails(world, backend, gold, effect, revision):
@@ -1329,6 +1331,7 @@ async def test_a_group_without_a_version_is_not_changed(world, backend, gold):
 # -- batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", ["exact", "low", "high"])
 async def test_a_sweep_takes_no_estimate_for_the_end_of_the_list(world, backend, total, cost):
     """A group that the first page of 500 does not show is asked for, though the total may say

@@ -431,6 +431,7 @@ async def test_a_read_that_fails_is_null_with_one_code(
         assert secret not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [Close(), Truncate(3), Answer(502), Answer(429)], ids=str)
 async def test_a_read_that_fails_once_is_nobodys_concern(flow, gateway, effect):
     """It is repeated."""
