@@ -103,12 +103,13 @@ class Serializers:
         values = self._values(code, type_, fields, below)
         others = [key for key, value in zip(fields, values, strict=True) if value is None]
         size = len(fields) + code.size
-        of_valid = self._values(code, type_, fields, below, valid=True)
         as_struct = self._lasting and not others and len(fields) <= MAX_MEMBERS
         make = (_object if as_struct else _dict)(code, fields)
         body = make(map(str, values))
-        if of_valid != values:
-            body = f"{make(map(str, of_valid))} if record.valid else {body}"
+        if type_.name in self._leaves.views.records:  # others do not know whether they are valid
+            of_valid = self._values(code, type_, fields, below, valid=True)
+            if of_valid != values:
+                body = f"{make(map(str, of_valid))} if record.valid else {body}"
         several = len({details[0].node.name.value for details in fields.values()}) < len(fields)
         serialize = code.function(body)
         return ObjectSerializer(
