@@ -21,8 +21,18 @@ from gateway.rest._causes import unconnected
 from gateway.rest._proxies import ProxyError
 from tests.harness import Flow, codes, running_gateway, settings
 from tests.rest.certificates import Authority
-from tests.rest.test_tls import named
-from tests.rest.wire import LONG, Server, Talk, answer, fetch, head, reset, running
+from tests.rest.wire import (
+    LONG,
+    Server,
+    Talk,
+    answer,
+    cancel_again_and_again,
+    fetch,
+    head,
+    named,
+    reset,
+    running,
+)
 
 TINYPROXY = shutil.which("tinyproxy")
 USER = "ada:pass-w0rd"
@@ -151,30 +161,7 @@ async def test_cancelled_requests_leak_nothing_in_a_tunnel(tinyproxy, trusted):
     """In either handshake, while waiting, in the middle of an answer."""
     transport = through(f"http://{USER}@{tinyproxy}", connections=3)
 
-    async def talk(reader, writer):
-        while True:
-            await head(reader)
-            await asyncio.sleep(0.002)
-            writer.write(answer(b"x" * 50, length=100))
-            await asyncio.sleep(0.002)
-            writer.write(b"y" * 50)
-
-    async with running(talk, tls=trusted.server("DNS:localhost")) as server:
-        url = named(server.url)
-        for round_ in range(25):
-            tasks = [asyncio.create_task(fetch(transport, url)) for _ in range(20)]
-            await asyncio.sleep(0.001 * round_)
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [r for r in results if isinstance(r, Exception)] == []
-        async with asyncio.timeout(60):
-            bodies = await asyncio.gather(*(fetch(transport, url) for _ in range(20)))
-        await server.until_open(3)
-        await transport.aclose()
-        await server.until_open(0)
-
-    assert bodies == [b"x" * 50 + b"y" * 50] * 20
+    await cancel_again_and_again(transport, trusted.server("DNS:localhost"))
 
 
 # -- what is said to a proxy

@@ -16,17 +16,13 @@ from gateway.rest import HttpTransport, tls_context
 from gateway.rest._causes import lost, unconnected
 from gateway.settings import FlowRetailSettings, Settings, SettingsError
 from tests.rest.certificates import Authority, openssl
-from tests.rest.wire import LONG, answer, fetch, head, running
+from tests.rest.wire import LONG, answer, cancel_again_and_again, fetch, head, named, running
 
 
 async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         line = await head(reader)
         writer.write(answer(line.split(b" ")[1] * 20_000))
-
-
-def named(url: str) -> str:
-    return url.replace("127.0.0.1", "localhost")
 
 
 async def test_a_host_that_the_system_trusts_is_asked(trusted, transport):
@@ -152,33 +148,9 @@ async def test_an_answer_that_is_cut_off_is_a_read_error(trusted, transport):
 @pytest.mark.slow
 async def test_cancelled_requests_leak_nothing(trusted):
     """In the handshake, while waiting, in the middle of an answer."""
-    tls = trusted.server("DNS:localhost")
     transport = HttpTransport(connections=3, idle=LONG)
 
-    async def talk(reader, writer):
-        while True:
-            await head(reader)
-            await asyncio.sleep(0.002)
-            writer.write(answer(b"x" * 50, length=100))
-            await asyncio.sleep(0.002)
-            writer.write(b"y" * 50)
-
-    async with running(talk, tls=tls) as server:
-        url = named(server.url)
-        for round_ in range(25):
-            tasks = [asyncio.create_task(fetch(transport, url)) for _ in range(20)]
-            await asyncio.sleep(0.001 * round_)
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [r for r in results if isinstance(r, Exception)] == []
-        async with asyncio.timeout(60):
-            bodies = await asyncio.gather(*(fetch(transport, url) for _ in range(20)))
-        await server.until_open(3)
-        await transport.aclose()
-        await server.until_open(0)
-
-    assert bodies == [b"x" * 50 + b"y" * 50] * 20
+    await cancel_again_and_again(transport, trusted.server("DNS:localhost"))
 
 
 # -- certificates of the settings

@@ -113,3 +113,39 @@ async def fetch(
         return b"".join([chunk async for chunk in response.stream])
     finally:
         await response.aclose()
+
+
+def named(url: str) -> str:
+    """With the name that the tests' certificates are for."""
+    return url.replace("127.0.0.1", "localhost")
+
+
+async def cancel_again_and_again(transport: httpx.AsyncBaseTransport, tls: ssl.SSLContext) -> None:
+    """Cancel 20 requests after each of 0 to 24 ms; all of the transport's three connections must
+    serve the next 20 then, and close with it.
+    """
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await head(reader)
+            await asyncio.sleep(0.002)
+            writer.write(answer(b"x" * 50, length=100))
+            await asyncio.sleep(0.002)
+            writer.write(b"y" * 50)
+
+    async with running(talk, tls=tls) as server:
+        url = named(server.url)
+        for round_ in range(25):
+            tasks = [asyncio.create_task(fetch(transport, url)) for _ in range(20)]
+            await asyncio.sleep(0.001 * round_)
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [r for r in results if isinstance(r, Exception)] == []
+        async with asyncio.timeout(60):
+            bodies = await asyncio.gather(*(fetch(transport, url) for _ in range(20)))
+        await server.until_open(3)
+        await transport.aclose()
+        await server.until_open(0)
+
+    assert bodies == [b"x" * 50 + b"y" * 50] * 20
