@@ -96,7 +96,7 @@ def made_of(record: type[Record], name: str) -> Sequence[str]:
     return declared
 
 
-class CommercetoolsCustomFields(Record, frozen=True, kw_only=True):
+class CommercetoolsCustomerCustomFields(Record, frozen=True, kw_only=True):
     """The values of a resource's custom fields, as they are in JSON, and the Type that defines
     them.
     """
@@ -109,7 +109,7 @@ class CommercetoolsCustomerGroup(Record, frozen=True, kw_only=True):
     """What only commercetools has of a group."""
 
     version: int
-    custom: CommercetoolsCustomFields | None = None
+    custom: CommercetoolsCustomerCustomFields | None = None
 
 
 class CommercetoolsCustomer(Record, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ class CommercetoolsCustomer(Record, frozen=True, kw_only=True):
     version: int
     key: str | None = None
     customer_number: str | None = None
-    custom: CommercetoolsCustomFields | None = None
+    custom: CommercetoolsCustomerCustomFields | None = None
 
 
 class CustomerGroup(Record, frozen=True, kw_only=True):
@@ -208,7 +208,7 @@ class CustomerCredit(Record, frozen=True, kw_only=True):
     balance: Int64 | None = None
 
 
-class AccountManager(Record, frozen=True, kw_only=True):
+class CustomerAccountManager(Record, frozen=True, kw_only=True):
     tenant_user_uid: str | None = None
     display_name: str | None = None
     user_code: str | None = None
@@ -257,7 +257,7 @@ class Customer(Record, frozen=True, kw_only=True):
     credit: CustomerCredit | None = None
     payment_terms: Int32 | None = None
     internal_note: str | None = None
-    account_manager: AccountManager | None = None
+    account_manager: CustomerAccountManager | None = None
     default_store: CustomerStore | None = None
     relevance: Number | None = None
     ehf: CustomerEhf | None = None

@@ -18,7 +18,7 @@ from gateway.errors import (
     RevisionConflict,
     UpstreamError,
 )
-from gateway.schema.mutation import UserErrorCode
+from gateway.schema.mutation import CustomerGroupUserErrorCode
 
 CLASSES = [
     kind
@@ -49,7 +49,7 @@ def test_every_mistake_of_a_caller_is_a_user_error():
     """Mutations answer them all as data; only malformed input has a name of its own there."""
     mistakes = {kind.code for kind in LEAVES if issubclass(kind, CallerError)}
 
-    assert {code.value for code in UserErrorCode} == (
+    assert {code.value for code in CustomerGroupUserErrorCode} == (
         mistakes - {"BAD_USER_INPUT"} | {"INVALID_INPUT"}
     )
 

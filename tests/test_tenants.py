@@ -186,7 +186,9 @@ async def test_capabilities_are_those_of_the_tenants_backend(
             shop: tenant(uid: "shop") { backend { kind capabilities { ...Of } } }
             wien: tenant(uid: "wien") { backend { kind capabilities { ...Of } } }
         }
-        fragment Of on BackendCapabilities { customerGroupKeys customFields chosenUids }"""
+        fragment Of on CustomerGroupBackendCapabilities {
+            customerGroupKeys customFields chosenUids
+        }"""
     )
 
     assert {tenant: found["backend"] for tenant, found in answer.items()} == {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.base import StrawberryType
 
 from gateway import records
 from gateway.engine import Scalar, Views
@@ -14,6 +17,13 @@ from gateway.schema.federation import Schema
 from gateway.schema.mutation import Mutation
 from gateway.schema.query import Query, QueryWithNode
 from gateway.schema.scalars import SCALARS, rfc3339
+
+
+class _Names(NameConverter):
+    """Another subgraph's customers have a CustomerConnection of their own."""
+
+    def get_name_from_type(self, type_: StrawberryType | type) -> str:
+        return re.sub("^Customer$", "CustomerGroupMember", super().get_name_from_type(type_))
 
 
 def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
@@ -25,7 +35,7 @@ def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
         mutation=Mutation,
         # Hive's composition refuses 2.11, which is Strawberry's default.
         federation_version="2.9",
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map=SCALARS, name_converter=_Names()),
     )
     if not with_sdl and schema._schema.query_type is not None:
         del schema._schema.query_type.fields["_service"]

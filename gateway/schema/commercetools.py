@@ -18,7 +18,7 @@ MAX_NAMES: Final = 500
 
 
 @strawberry.type(description="One custom field and its value.")
-class CommercetoolsCustomField:
+class CommercetoolsCustomerCustomField:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
     value: Json | None = strawberry.field(description="The value as the REST API returns it.")
 
@@ -41,7 +41,7 @@ class Names(FieldExtension):
 
 
 @strawberry.type(description="The custom fields of a resource.")
-class CommercetoolsCustomFields:
+class CommercetoolsCustomerCustomFields:
     type_id: strawberry.ID = strawberry.field(description="The id of the Type that defines them.")
 
     @strawberry.field(
@@ -50,15 +50,15 @@ class CommercetoolsCustomFields:
         extensions=[Names()],
     )
     def fields(
-        custom: strawberry.Parent[records.CommercetoolsCustomFields],
+        custom: strawberry.Parent[records.CommercetoolsCustomerCustomFields],
         names: Annotated[
             list[str] | None,
             strawberry.argument(description="Only these, 500 at most; absent or null: all."),
         ] = strawberry.UNSET,
-    ) -> list[CommercetoolsCustomField]:
+    ) -> list[CommercetoolsCustomerCustomField]:
         wanted: Collection[str] | None = names  # as Names has made it
         return [
-            CommercetoolsCustomField(name=name, value=Json(value))
+            CommercetoolsCustomerCustomField(name=name, value=Json(value))
             for name, value in custom.fields.items()
             if wanted is None or name in wanted
         ]
@@ -67,7 +67,7 @@ class CommercetoolsCustomFields:
 @strawberry.type(description="What only commercetools has of a group.")
 class CommercetoolsCustomerGroup:
     version: Long = strawberry.field(description="The version that the next change has to name.")
-    custom: CommercetoolsCustomFields | None = strawberry.field(
+    custom: CommercetoolsCustomerCustomFields | None = strawberry.field(
         description="Its custom fields; null where it has no Type."
     )
 
@@ -77,6 +77,6 @@ class CommercetoolsCustomer:
     version: Long = strawberry.field(description="The version that the next change has to name.")
     key: str | None = strawberry.field(description="User-defined key; null where it has none.")
     customer_number: str | None = strawberry.field(description="The number that people use.")
-    custom: CommercetoolsCustomFields | None = strawberry.field(
+    custom: CommercetoolsCustomerCustomFields | None = strawberry.field(
         description="Its custom fields; null where it has no Type."
     )

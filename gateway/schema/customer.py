@@ -88,7 +88,7 @@ class CustomerCredit:
 
 
 @strawberry.type(description="The colleague who looks after a customer.")
-class AccountManager:
+class CustomerAccountManager:
     tenant_user_uid: strawberry.ID | None = strawberry.field(
         description="The tenant's user; null where there is none."
     )
@@ -164,7 +164,7 @@ class Customer:
     internal_note: str | None = strawberry.federation.field(
         description="A note for the tenant's own people.", directives=[_BACKOFFICE]
     )
-    account_manager: AccountManager | None = strawberry.federation.field(
+    account_manager: CustomerAccountManager | None = strawberry.federation.field(
         description="The colleague who looks after the customer.", directives=[_BACKOFFICE]
     )
     default_store: CustomerStore | None = strawberry.field(

@@ -14,7 +14,7 @@ from gateway.loading.reads import GroupOf, MembersOf
 from gateway.schema.commercetools import CommercetoolsCustomerGroup
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer import Customer
-from gateway.schema.inputs import CustomerGroupBy, CustomerOrder, group_ref
+from gateway.schema.inputs import CustomerGroupBy, CustomerGroupMemberSort, group_ref
 from gateway.schema.relay import Info, ListArguments, Node, global_id
 from gateway.schema.tenant import Tenant
 
@@ -67,7 +67,7 @@ class CustomerGroup(Node):
     @strawberry.field(
         description="The customers in this group. Any window, at any offset, costs the fewest "
         "REST requests that the backend's paging allows.",
-        extensions=[WindowArguments(CustomerOrder)],
+        extensions=[WindowArguments(CustomerGroupMemberSort)],
         metadata={LOOKS_AT: ()},
     )
     def customers(

@@ -32,16 +32,16 @@ __all__ = [
     "CustomerContactRole",
     "CustomerExtensionCode",
     "CustomerGroupSortField",
+    "CustomerGroupUserErrorCode",
     "CustomerSortField",
     "CustomerType",
     "MemberAction",
     "MemberStatus",
     "SortDirection",
-    "UserErrorCode",
 ]
 
 
-class UserErrorCode(Enum):
+class CustomerGroupUserErrorCode(Enum):
     INVALID_INPUT = "INVALID_INPUT"
     NOT_FOUND = "NOT_FOUND"
     DUPLICATE = "DUPLICATE"
@@ -53,11 +53,11 @@ class UserErrorCode(Enum):
     REJECTED_BY_BACKEND = "REJECTED_BY_BACKEND"
 
 
-def _show(enum: type[Enum], description: str, **values: str) -> None:
-    """Make `enum` a GraphQL enum; `values` describes each of its members."""
+def _show(enum: type[Enum], description: str, name: str | None = None, **values: str) -> None:
+    """Make `enum` a GraphQL enum, of its own name or another; `values` describes its members."""
     if issubclass(enum, OpenEnum):
         values["UNRECOGNIZED"] = "A value that this version of the gateway does not know."
-    shown = strawberry.enum(enum, description=description)
+    shown = strawberry.enum(enum, name=name, description=description)
     for value in shown.__strawberry_definition__.values:  # type: ignore[attr-defined]
         value.description = values[value.name]
 
@@ -92,19 +92,21 @@ _show(
 _show(
     SortDirection,
     "Which end of an order comes first.",
+    name="CustomerGroupSortDirection",
     ASC="Smallest, earliest or alphabetically first.",
     DESC="The other way around.",
 )
 _show(
     CustomerGroupSortField,
-    "What groups can be ordered by; `Backend.capabilities` lists which of these a tenant has.",
+    "What groups can be ordered by; `Tenant.backend` lists which of these a tenant has.",
     NAME="By name.",
     CREATED_AT="By the time of creation.",
     LAST_MODIFIED_AT="By the time of the last change.",
 )
 _show(
     CustomerSortField,
-    "What customers can be ordered by; `Backend.capabilities` lists which of these a tenant has.",
+    "What customers can be ordered by; `Tenant.backend` lists which of these a tenant has.",
+    name="CustomerGroupMemberSortField",
     DISPLAY_NAME="By the name that is shown.",
     FIRSTNAME="By first name.",
     LASTNAME="By last name.",
@@ -116,30 +118,35 @@ _show(
 _show(
     BackendKind,
     "Which system holds a tenant's groups.",
+    name="CustomerGroupBackendKind",
     FLOW_RETAIL="Flow Retail, API v2.",
     COMMERCETOOLS="commercetools.",
 )
 _show(
     ConcurrencyControl,
     "How `expectedRevision` is held.",
+    name="CustomerGroupConcurrencyControl",
     ENFORCED="The backend compares revisions atomically.",
     BEST_EFFORT="The gateway reads, compares, then writes: a change between the two is not seen.",
 )
 _show(
     CountPrecision,
     "What a `totalCount` is worth.",
+    name="CustomerGroupCountPrecision",
     EXACT="The number of rows.",
     ESTIMATED="About the number of rows.",
 )
 _show(
     MemberAction,
     "What was to be done with a customer.",
+    name="CustomerGroupMemberAction",
     ADD="Make it a member.",
     REMOVE="Make it no longer a member.",
 )
 _show(
     MemberStatus,
     "What became of one customer's change.",
+    name="CustomerGroupMemberStatus",
     ACCEPTED="The backend accepted the change, or shows that it is so by now, which this "
     "edit may have brought about.",
     UNCHANGED="In the wanted state before the edit; nothing was changed.",
@@ -149,7 +156,7 @@ _show(
     "call again with the same input.",
 )
 _show(
-    UserErrorCode,
+    CustomerGroupUserErrorCode,
     "What kind of mistake or refusal it is.",
     INVALID_INPUT="A value is malformed or contradicts another.",
     NOT_FOUND="What was named does not exist.",

@@ -38,7 +38,7 @@ def optional(description: str) -> Any:
 
 
 @strawberry.input(description="How groups are ordered.")
-class CustomerGroupOrder:
+class CustomerGroupSort:
     field: CustomerGroupSortField = strawberry.field(description="By what.")
     direction: SortDirection = strawberry.field(
         default=SortDirection.ASC, description="Which end comes first."
@@ -46,7 +46,7 @@ class CustomerGroupOrder:
 
 
 @strawberry.input(description="How customers are ordered.")
-class CustomerOrder:
+class CustomerGroupMemberSort:
     field: CustomerSortField = strawberry.field(description="By what.")
     direction: SortDirection = strawberry.field(
         default=SortDirection.ASC, description="Which end comes first."
@@ -67,23 +67,23 @@ class CustomerGroupBy:
 
 
 @strawberry.input(description="A custom field and its value.")
-class CommercetoolsCustomFieldInput:
+class CommercetoolsCustomerCustomFieldInput:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
     value: Json | None = optional("Its value; null or absent removes the field.")
 
 
 # Built here, out of what Strawberry has for that: it would look at each field of each of thousands
 # anew, for a tenth of a second.
-CommercetoolsCustomFieldInput.__strawberry_definition__.from_input = (  # type: ignore[attr-defined]
+CommercetoolsCustomerCustomFieldInput.__strawberry_definition__.from_input = (  # type: ignore[attr-defined]
     lambda kind, value, _context: kind(**value)  # both fields have the names that GraphQL has
 )
 
 
 @strawberry.input(description="Custom fields, and the Type that defines them: its id or its key.")
-class CommercetoolsCustomFieldsInput:
+class CommercetoolsCustomerCustomFieldsInput:
     type_id: strawberry.ID | None = optional("The Type's id.")
     type_key: str | None = optional("The Type's key; instead of `typeId`.")
-    fields: list[CommercetoolsCustomFieldInput] = strawberry.field(
+    fields: list[CommercetoolsCustomerCustomFieldInput] = strawberry.field(
         default_factory=list, description="The fields that are to have a value."
     )
 
@@ -119,18 +119,18 @@ class CreateCustomerGroupInput(_InTenant):
         "the gateway looks the group up."
     )
     key: str | None = optional("commercetools only.")
-    custom: CommercetoolsCustomFieldsInput | None = optional("commercetools only.")
+    custom: CommercetoolsCustomerCustomFieldsInput | None = optional("commercetools only.")
 
 
 @strawberry.input(description="Changes to one group; what is absent stays as it is.")
 class UpdateCustomerGroupInput(_OfRevision):
     name: str | None = optional("Its new name.")
     key: str | None = optional("commercetools only. Null removes the key; absent keeps it.")
-    custom: CommercetoolsCustomFieldsInput | None = optional(
+    custom: CommercetoolsCustomerCustomFieldsInput | None = optional(
         "commercetools only. Replaces the Type and all custom fields; null removes "
         "them; absent keeps them."
     )
-    custom_fields: list[CommercetoolsCustomFieldInput] | None = optional(
+    custom_fields: list[CommercetoolsCustomerCustomFieldInput] | None = optional(
         "commercetools only. A null value removes that field."
     )
 
@@ -238,7 +238,7 @@ def hold_custom_fields(context: Context, input: object) -> None:
     Not one of the change's `userErrors`: thousands are refused while its cost is estimated,
     and not gone through again.
     """
-    lists: dict[str, Sequence[CommercetoolsCustomFieldInput]] = {}
+    lists: dict[str, Sequence[CommercetoolsCustomerCustomFieldInput]] = {}
     if isinstance(input, CreateCustomerGroupInput | UpdateCustomerGroupInput) and input.custom:
         lists["custom.fields"] = input.custom.fields
     if isinstance(input, UpdateCustomerGroupInput):
@@ -250,7 +250,7 @@ def hold_custom_fields(context: Context, input: object) -> None:
             raise _too_many(path, len(fields), limit, field=field, name="max_custom_fields")
 
 
-def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
+def custom_fields(given: CommercetoolsCustomerCustomFieldsInput) -> CustomFieldsDraft:
     """The draft that `given` means; raises InvalidInput where it does not name one Type."""
     type_id, type_key = or_none(given.type_id), or_none(given.type_key)
     if (type_id is None) == (type_key is None):
@@ -262,7 +262,7 @@ def custom_fields(given: CommercetoolsCustomFieldsInput) -> CustomFieldsDraft:
 
 
 def custom_values(
-    given: Sequence[CommercetoolsCustomFieldInput], field: Sequence[str]
+    given: Sequence[CommercetoolsCustomerCustomFieldInput], field: Sequence[str]
 ) -> dict[str, object]:
     """The values by name, None for those to be removed; raises InvalidInput for a name that comes
     twice, and for a value that JSON can't hold or that can't be stored everywhere.

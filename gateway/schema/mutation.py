@@ -25,7 +25,7 @@ from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
 from gateway.request import Context
 from gateway.schema.customer_group import CustomerGroup
-from gateway.schema.enums import MemberAction, MemberStatus, UserErrorCode
+from gateway.schema.enums import CustomerGroupUserErrorCode, MemberAction, MemberStatus
 from gateway.schema.inputs import (
     CreateCustomerGroupInput,
     DeleteCustomerGroupInput,
@@ -53,8 +53,8 @@ PayloadT = TypeVar("PayloadT")
     description="A mistake or a refusal that the caller can act on. Missing rights, outages and "
     "limits are GraphQL errors with `extensions.code`."
 )
-class UserError:
-    code: UserErrorCode = strawberry.field(description="What kind of mistake it is.")
+class CustomerGroupUserError:
+    code: CustomerGroupUserErrorCode = strawberry.field(description="What kind of mistake it is.")
     message: str = strawberry.field(description="For people.")
     field: list[str] | None = strawberry.field(
         description="The path of the input value that it is about; null where it is about none."
@@ -66,7 +66,9 @@ class CreateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(
         default=None, description="The new group."
     )
-    user_errors: list[UserError] = strawberry.field(description="Empty when it was made.")
+    user_errors: list[CustomerGroupUserError] = strawberry.field(
+        description="Empty when it was made."
+    )
 
 
 @strawberry.type(
@@ -77,7 +79,9 @@ class UpdateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(
         default=None, description="The group as it is now, where that is known."
     )
-    user_errors: list[UserError] = strawberry.field(description="Empty when it was changed.")
+    user_errors: list[CustomerGroupUserError] = strawberry.field(
+        description="Empty when it was changed."
+    )
 
 
 @strawberry.type(
@@ -91,36 +95,38 @@ class DeleteCustomerGroupPayload:
     deleted_uid: strawberry.ID | None = strawberry.field(
         default=None, description="Its former `uid`."
     )
-    user_errors: list[UserError] = strawberry.field(description="Empty when it was deleted.")
+    user_errors: list[CustomerGroupUserError] = strawberry.field(
+        description="Empty when it was deleted."
+    )
 
 
 @strawberry.type(description="What became of one customer.")
-class MemberResult:
+class CustomerGroupMemberResult:
     customer_uid: strawberry.ID = strawberry.field(description="Which customer.")
     action: MemberAction = strawberry.field(description="What was to be done.")
     status: MemberStatus = strawberry.field(description="What became of it.")
 
     @strawberry.field(description="Why it FAILED.")
-    def error(outcome: strawberry.Parent[MemberOutcome]) -> UserError | None:
+    def error(outcome: strawberry.Parent[MemberOutcome]) -> CustomerGroupUserError | None:
         match outcome.error:
             case None:
                 return None
             case CallerError() as mistake:
                 return _user_error(mistake)
             case failure:  # of this customer alone: one of the whole edit is a GraphQL error
-                code = UserErrorCode.REJECTED_BY_BACKEND
-                return UserError(code=code, message=failure.message, field=None)
+                code = CustomerGroupUserErrorCode.REJECTED_BY_BACKEND
+                return CustomerGroupUserError(code=code, message=failure.message, field=None)
 
 
 @strawberry.type(description="What became of each customer.")
 class CustomerGroupMembersPayload:
     group: strawberry.Private[GroupOf | None] = None
-    results: list[MemberResult] = strawberry.field(
+    results: list[CustomerGroupMemberResult] = strawberry.field(
         default_factory=list,
         description="One per distinct uid sent, in input order: those to be added, then those to "
         "be removed.",
     )
-    user_errors: list[UserError] = strawberry.field(
+    user_errors: list[CustomerGroupUserError] = strawberry.field(
         description="Mistakes that kept the whole edit from being sent."
     )
 
@@ -343,10 +349,10 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
     return changes
 
 
-def _user_error(mistake: CallerError) -> UserError:
+def _user_error(mistake: CallerError) -> CustomerGroupUserError:
     code = "INVALID_INPUT" if isinstance(mistake, InvalidInput) else mistake.code
-    return UserError(
-        code=UserErrorCode(code),
+    return CustomerGroupUserError(
+        code=CustomerGroupUserErrorCode(code),
         message=mistake.message,
         field=["input", *mistake.field] if mistake.field else None,
     )

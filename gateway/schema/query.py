@@ -15,7 +15,7 @@ from gateway.schema.customer_group import CustomerGroup
 from gateway.schema.inputs import (
     DEFAULT_TENANT,
     CustomerGroupBy,
-    CustomerGroupOrder,
+    CustomerGroupSort,
     group_ref,
     or_none,
 )
@@ -43,7 +43,7 @@ class Query:
 
     @strawberry.field(
         description="Shortcut for `tenant(uid: $tenantUid) { customerGroups }`.",
-        extensions=[WindowArguments(CustomerGroupOrder)],
+        extensions=[WindowArguments(CustomerGroupSort)],
     )
     def customer_groups(
         self, info: Info, rows: ListArguments, tenant_uid: TenantUid = strawberry.UNSET

@@ -18,7 +18,7 @@ from gateway.schema.enums import (
     CustomerGroupSortField,
     CustomerSortField,
 )
-from gateway.schema.inputs import CustomerGroupBy, CustomerGroupOrder, group_ref
+from gateway.schema.inputs import CustomerGroupBy, CustomerGroupSort, group_ref
 from gateway.schema.relay import Info, ListArguments
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="What a tenant's backend has; the rest is refused, never ignored.")
-class BackendCapabilities:
+class CustomerGroupBackendCapabilities:
     optimistic_concurrency: ConcurrencyControl = strawberry.field(
         description="How `expectedRevision` is held."
     )
@@ -57,11 +57,11 @@ class BackendCapabilities:
 
 
 @strawberry.type(description="What this tenant's backend can do. Costs no REST call.")
-class Backend:
+class CustomerGroupBackend:
     kind: BackendKind = strawberry.field(description="Which system it is.")
 
     @strawberry.field(description="What it has and what it lacks.")
-    def capabilities(backend: strawberry.Parent[port.Backend]) -> BackendCapabilities:
+    def capabilities(backend: strawberry.Parent[port.Backend]) -> CustomerGroupBackendCapabilities:
         return backend.capabilities  # type: ignore[return-value]  # the type is a view of it
 
 
@@ -72,7 +72,7 @@ class Tenant:
     uid: strawberry.ID = strawberry.field(description="Unique within this gateway.")
 
     @strawberry.field(description="The system that holds this tenant's groups.")
-    def backend(tenant: strawberry.Parent[records.Tenant], info: Info) -> Backend:
+    def backend(tenant: strawberry.Parent[records.Tenant], info: Info) -> CustomerGroupBackend:
         return info.context.backend(tenant.uid)  # type: ignore[return-value]  # a view of it
 
     @strawberry.field(description="One group, or null when there is none.", extensions=[Fetched()])
@@ -85,7 +85,7 @@ class Tenant:
         return GroupOf(tenant_uid, ref)  # type: ignore[return-value]  # what it is fetched by
 
     @strawberry.field(
-        description="The tenant's groups.", extensions=[WindowArguments(CustomerGroupOrder)]
+        description="The tenant's groups.", extensions=[WindowArguments(CustomerGroupSort)]
     )
     def customer_groups(
         tenant: strawberry.Parent[records.Tenant], info: Info, rows: ListArguments

@@ -102,7 +102,7 @@ class FlowRetailSettings(UpstreamSettings):
             LAST_MODIFIED_AT="lastModifiedAt",
         )
     )
-    """sortBy for each CustomerSortField that the API knows."""
+    """sortBy for each CustomerGroupMemberSortField that the API knows."""
     mirrored_sorts: bool = False
     """Whether DESC is the exact mirror of ASC, ties included; then `last` costs one call."""
     membership_chunk: Count = 500

@@ -35,7 +35,7 @@ NESTED = {
     "extensions": records.CustomerExtension,
     "consents": records.CustomerConsent,
     "credit": records.CustomerCredit,
-    "account_manager": records.AccountManager,
+    "account_manager": records.CustomerAccountManager,
     "default_store": records.CustomerStore,
     "ehf": records.CustomerEhf,
 }

@@ -320,7 +320,7 @@ BY_HAND += [
 ]
 BY_HAND += [
     (f"query ($d: {kind}) {{ {ORDER} }}", given, None)
-    for kind in ("SortDirection", "SortDirection! = DESC")
+    for kind in ("CustomerGroupSortDirection", "CustomerGroupSortDirection! = DESC")
     for given in ({}, {"d": None}, {"d": "DESC"})
 ]
 BY_HAND += [

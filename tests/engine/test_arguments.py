@@ -22,7 +22,7 @@ COERCION = Coercion(SCHEMA)
 TEXT = st.text(max_size=8)
 ALL = """query (
   $uid: ID!, $tenant: ID, $first: Int, $after: String, $last: Int, $ids: [ID!]!, $id: ID!,
-  $by: CustomerGroupBy!, $direction: SortDirection!, $offset: Int = 3
+  $by: CustomerGroupBy!, $direction: CustomerGroupSortDirection!, $offset: Int = 3
 ) {
   a: customerGroup(by: {uid: $uid}, tenantUid: $tenant) { uid }
   b: customerGroups(first: $first, after: $after, orderBy: {field: NAME, direction: DESC}) {

@@ -256,7 +256,7 @@ def test_fields_that_cost_rest_calls_are_told_from_those_that_do_not():
         "Query.nodes",
         "Query._entities",
         "Customer.customerGroups",
-        "CustomerConnection.totalCount",
+        "CustomerGroupMemberConnection.totalCount",
         "CustomerGroup.customers",
         "Mutation.deleteCustomerGroup",
         "CustomerGroupMembersPayload.customerGroup",

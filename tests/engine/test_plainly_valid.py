@@ -282,7 +282,8 @@ RULES: Final[dict[str, Implied]] = {
             "query ($v: ID) { nodes(ids: [$v]) { id } }",
             "query ($v: [ID]!) { nodes(ids: $v) { id } }",
             "query ($v: Boolean) { __typename @skip(if: $v) }",
-            "query ($v: SortDirection) { customerGroups(orderBy: {field: $v}) { totalCount } }",
+            "query ($v: CustomerGroupSortDirection) { customerGroups(orderBy: {field: $v}) "
+            "{ totalCount } }",
         ),
     ),
     "FieldsCanBeMerged": Implied(
@@ -376,7 +377,7 @@ def test_our_documents_are_proved(name: str):
         "query A { __typename } query B { __typename }",
         "mutation ($i: DeleteCustomerGroupInput!) { deleteCustomerGroup(input: $i) { deletedId } }",
         "query ($n: Int = 5) { customerGroups(first: $n) { totalCount } }",
-        "query ($o: CustomerGroupOrder = {field: NAME}) "
+        "query ($o: CustomerGroupSort = {field: NAME}) "
         "{ customerGroups(orderBy: $o) { totalCount } }",
         "query ($f: CustomerGroupSortField!) "
         "{ customerGroups(orderBy: {field: $f, direction: DESC}) { totalCount } }",

@@ -66,7 +66,7 @@ def _custom_fields(changes: int, *, each: int) -> tuple[str, list[dict[str, obje
     change = 'updateCustomerGroup(input: {customerGroup: {uid: "a"}, customFields: $l})'
     aliased = " ".join(f"m{n}: {change} {{ userErrors {{ code }} }}" for n in range(changes))
     fields: list[dict[str, object]] = [{"name": f"f{n}", "value": 1} for n in range(each)]
-    return f"mutation ($l: [CommercetoolsCustomFieldInput!]) {{ {aliased} }}", fields
+    return f"mutation ($l: [CommercetoolsCustomerCustomFieldInput!]) {{ {aliased} }}", fields
 
 
 BY_VARIABLES = {

@@ -74,7 +74,7 @@ OVER: dict[str, tuple[str, Any]] = {
         {"add": [f"c{n}" for n in range(10_001)]},
     ),
     "max_custom_fields": (
-        """mutation ($fields: [CommercetoolsCustomFieldInput!]) { updateCustomerGroup(
+        """mutation ($fields: [CommercetoolsCustomerCustomFieldInput!]) { updateCustomerGroup(
             input: {customerGroup: {uid: "gold"}, customFields: $fields}
         ) { userErrors { code } } }""",
         {"fields": [{"name": f"f{n}"} for n in range(501)]},

@@ -24,11 +24,11 @@ MISSPELT = [
     ('{ node(id: "x") { ... on CustomerGrop { name } } }', None),
     ("query ($o: CustomerGroupOrdr) { __typename @include(if: $o) }", None),
     (
-        "query ($o: CustomerGroupOrder) { customerGroups(orderBy: $o) { totalCount } }",
+        "query ($o: CustomerGroupSort) { customerGroups(orderBy: $o) { totalCount } }",
         {"o": {"field": "NAM"}},
     ),
     (
-        "query ($o: CustomerGroupOrder) { customerGroups(orderBy: $o) { totalCount } }",
+        "query ($o: CustomerGroupSort) { customerGroups(orderBy: $o) { totalCount } }",
         {"o": {"field": "NAME", "directio": "ASC"}},
     ),
 ]

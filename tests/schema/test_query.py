@@ -285,7 +285,7 @@ async def test_members_come_in_each_order(gateway: Gateway, flow: Flow, field, m
         flow.add_customer(uid, "gold", **{member: value})
 
     answer = await gateway.query(
-        """query ($field: CustomerSortField!) { customerGroup(by: {uid: "gold"}) {
+        """query ($field: CustomerGroupMemberSortField!) { customerGroup(by: {uid: "gold"}) {
             customers(orderBy: {field: $field, direction: DESC}) { nodes { uid } }
         } }""",
         {"field": field},

@@ -20,7 +20,7 @@ from gateway.backends.port import (
 )
 from gateway.backends.writes import same_name
 from gateway.errors import GatewayError, InvalidAnswer, InvalidInput
-from gateway.records import CommercetoolsCustomFields, CustomerGroup
+from gateway.records import CommercetoolsCustomerCustomFields, CustomerGroup
 
 TIME: Final = re.compile(r"[\d-]{0,11}T?\d\d:\d\d")
 """How a time begins, with a date or without."""
@@ -133,7 +133,7 @@ def wanted_of(draft: GroupDraft) -> Wanted:
     return wanted_by((Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)))
 
 
-def _custom(group: CustomerGroup) -> CommercetoolsCustomFields | GatewayError | None:
+def _custom(group: CustomerGroup) -> CommercetoolsCustomerCustomFields | GatewayError | None:
     return None if group.commercetools is None else group.commercetools.custom
 
 

@@ -17,8 +17,8 @@ from gateway.backends.wire import Wire
 from gateway.errors import GatewayError, InvalidAnswer
 from gateway.records import (
     CommercetoolsCustomer,
+    CommercetoolsCustomerCustomFields,
     CommercetoolsCustomerGroup,
-    CommercetoolsCustomFields,
     Customer,
     CustomerAddress,
     CustomerAddressType,
@@ -335,9 +335,9 @@ def _actor(given: _Actor | None) -> str | None:
     return next(filter(_usable, ids), None) or next(filter(None, ids), None)
 
 
-def _custom(given: _Custom | None) -> CommercetoolsCustomFields | None:
+def _custom(given: _Custom | None) -> CommercetoolsCustomerCustomFields | None:
     if not isinstance(given, _Custom):
         return given
     if isinstance(given.fields, GatewayError):
         return cast("None", given.fields)
-    return CommercetoolsCustomFields(type_id=given.type.id, fields=given.fields)
+    return CommercetoolsCustomerCustomFields(type_id=given.type.id, fields=given.fields)

@@ -63,7 +63,9 @@ _CUSTOMER: Final = Wire(
         "extensions": _EXTENSION,
         "consents": Wire(records.CustomerConsent, names={"uid": "consentUid"}),
         "credit": Wire(records.CustomerCredit),
-        "account_manager": Wire(records.AccountManager, tidy=Tidy(["tenant_user_uid"], _no_user)),
+        "account_manager": Wire(
+            records.CustomerAccountManager, tidy=Tidy(["tenant_user_uid"], _no_user)
+        ),
         "default_store": Wire(
             records.CustomerStore, names={"uid": "storeUid"}, order="name storeUid"
         ),

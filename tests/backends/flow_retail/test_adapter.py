@@ -495,7 +495,7 @@ async def test_an_order_is_asked_for_in_the_upstreams_words(flow):
     """A field that the settings don't name can't be ordered by, and nothing is sent."""
     flow.add_groups(2)
     chosen = settings(flow.url, flow_retail={"group_sorts": {"NAME": "title"}})
-    query = "query ($by: CustomerGroupOrder) { customerGroups(orderBy: $by) { nodes { uid } } }"
+    query = "query ($by: CustomerGroupSort) { customerGroups(orderBy: $by) { nodes { uid } } }"
 
     async with running_gateway(chosen) as gateway:
         await gateway.query(query, {"by": {"field": "NAME", "direction": "DESC"}})
