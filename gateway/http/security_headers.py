@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.requests import ASKING
@@ -21,6 +23,22 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     # An answer is one caller's.
     "Cache-Control": "no-store",
 }
+
+CLIENT_HEADERS: Final = (
+    *("Apollographql-Client-Name", "Apollographql-Client-Version"),
+    *("GraphQL-Client-Name", "GraphQL-Client-Version"),
+    *("X-GraphQL-Client-Name", "X-GraphQL-Client-Version"),
+    *("X-Apollo-Operation-Id", "X-Apollo-Operation-Type", "X-Requested-With"),
+    *("Cache-Control", "Pragma"),
+    # Tracing: W3C, Sentry, Datadog, Elastic, New Relic, Zipkin, Jaeger, and the large clouds.
+    *("Traceparent", "Tracestate", "Baggage", "Sentry-Trace"),
+    *("X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin"),
+    *("X-Datadog-Sampling-Priority", "Elastic-Apm-Traceparent", "Newrelic"),
+    *("B3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "X-B3-Flags"),
+    *("Uber-Trace-Id", "Request-Id", "Request-Context", "X-Correlation-Id"),
+    *("X-Amzn-Trace-Id", "X-Cloud-Trace-Context"),
+)
+"""What GraphQL clients and tracing libraries add to requests; nothing here reads it."""
 
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -52,14 +70,25 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class _CrossOrigin(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """As the base has it, but always a success: only then do browsers look at the headers, and
+        name in their console what is missing there.
+        """
+        response = super().preflight_response(request_headers)
+        response.status_code = 200
+        return response
+
+
 def cross_origin(app: ASGIApp, settings: Settings) -> ASGIApp:
     """`app`, to which pages of the origins in the settings may send requests."""
-    return CORSMiddleware(
+    read_here = ["Content-Type", *settings.bearer_headers, *ASKING]
+    return _CrossOrigin(
         app,
         allow_origins=settings.cors_origins,
         allow_credentials=settings.cors_credentials,
         allow_methods=["GET", "POST"],
-        allow_headers=["Content-Type", *settings.bearer_headers, *ASKING],
+        allow_headers=[*read_here, *CLIENT_HEADERS, *settings.cors_headers],
         expose_headers=["X-Request-Id", "Retry-After"],
         max_age=7200,
     )

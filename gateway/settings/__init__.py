@@ -15,7 +15,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
-Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)\Z")]
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")]
 BearerHeader = Annotated[
     str,
     Meta(
@@ -206,8 +206,12 @@ class Settings(DocumentLimits, Bounds):
     """
     get_queries: bool | None = None
     """Whether queries may come by GET; without it, as `profile` says."""
-    cors_origins: tuple[Origin, ...] = ()
-    """Origins whose pages may send requests; `*` for all."""
+    cors_origins: tuple[Text, ...] = ()
+    """Origins whose pages may send requests, as browsers write them; `*` for all."""
+    cors_headers: tuple[HeaderName, ...] = ()
+    """Headers that such pages may send beside those that the gateway reads, and those that GraphQL
+    clients and tracing libraries add; `*` for any.
+    """
     cors_credentials: bool = False
     """Whether such pages may send cookies along, which nothing here reads."""
     deadline: Seconds = 10.0

@@ -13,6 +13,7 @@ import re
 import tomllib
 import types
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -290,9 +291,11 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
         if choices := _choices(hint):
             raise msgspec.ValidationError(f"It is one of {choices}") from None
         raise
-    checks = {"url": _url_problem, "proxy": _proxy_problem}
-    if name in checks and (problem := checks[name](str(converted))):
-        raise msgspec.ValidationError(problem)
+    checks = {"url": _url_problem, "proxy": _proxy_problem, "cors_origins": _origin_problem}
+    if name in checks:
+        for each in converted if isinstance(converted, tuple) else (converted,):
+            if problem := checks[name](str(each)):
+                raise msgspec.ValidationError(problem)
     return converted
 
 
@@ -323,6 +326,36 @@ def _url_problem(url: str) -> str | None:
     except Exception:  # of many kinds: only there are addresses, punycode and lengths looked at
         return "It is not a URL that a call can be sent to"
     return None
+
+
+def _origin_problem(origin: str) -> str | None:
+    if origin == "null":
+        return 'Any page can have the origin "null"; write "*" if any page may send requests'
+    if origin == "*":
+        return None
+    try:
+        written = _serialized(origin)
+    except ValueError:
+        return 'It is not an origin, such as "https://shop.example" or "http://localhost:3000"'
+    # It is compared as it stands with what a browser sends.
+    return None if origin == written else f'Browsers write this origin "{written}"'
+
+
+def _serialized(origin: str) -> str:
+    """An origin as browsers write it (HTML Standard, "serialization of an origin"); raises
+    ValueError for what is none.
+    """
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{IPv6Address(host)}]"
+    elif host[-1:].isdigit():
+        host = str(IPv4Address(host))
+    elif not parts.scheme or not HOST.fullmatch(host):
+        raise ValueError("It has no scheme or no host.")
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in (None, default) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def _proxy_problem(url: str) -> str | None:

@@ -54,6 +54,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "federation_sdl": ("true", True),
     "get_queries": ("true", True),
     "cors_origins": ("https://a.example", ("https://a.example",)),
+    "cors_headers": ("X-Shop", ("X-Shop",)),
     "cors_credentials": ("true", True),
     "max_rest_calls": ("10", 10),
     "max_document": ("1000", 1000),
@@ -644,6 +645,75 @@ def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(tmp_path):
 
     assert in_file.endswith("did you mean port?")
     assert in_variable.endswith("did you mean GATEWAY_FLOW_RETAIL_URL?")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://shop.example",
+        "http://localhost:3000",
+        "http://127.0.0.1:5173",
+        "http://[::1]:3000",
+        "https://shop.example:80",
+        "https://xn--bcher-kva.example",
+        "http://my_box:8080",
+        "capacitor://localhost",
+        "chrome-extension://aapocclcgogkmnckokdopfmhonfmgoek",
+    ],
+)
+def test_an_origin_is_what_browsers_send(origin):
+    """Of web pages, of apps, and of what a developer serves."""
+    assert read(GATEWAY_CORS_ORIGINS=origin).cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("origin", "written"),
+    [
+        ("HTTPS://Shop.Example", "https://shop.example"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://shop.example:0080", "http://shop.example"),
+        ("https://shop.example/", "https://shop.example"),
+        ("https://shop.example/basket?now#top", "https://shop.example"),
+        ("https://user:s3cret@shop.example", "https://shop.example"),
+        ("http://[0:0::1]:3000", "http://[::1]:3000"),
+        ("Capacitor://LocalHost", "capacitor://localhost"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_answered_with_the_one_it_does(origin, written):
+    """It would never match, and nothing would say why."""
+    said = problems(GATEWAY_CORS_ORIGINS=f"https://a.example,{origin}")
+
+    assert said == [f'GATEWAY_CORS_ORIGINS: Browsers write this origin "{written}".']
+
+
+@pytest.mark.parametrize(
+    ("origin", "why"),
+    [
+        ("null", 'Any page can have the origin "null"'),
+        *[
+            (origin, "It is not an origin, such as ")
+            for origin in (
+                "shop.example",
+                "localhost:3000",
+                "//shop.example",
+                "https://",
+                "https://*.shop.example",
+                "https://b\u00fccher.example",
+                "http://127.1",
+                "http://[::1",
+                "http://[zz]",
+                "http://localhost:99999",
+                "file:///basket.html",
+            )
+        ],
+    ],
+)
+def test_what_is_no_origin(origin, why):
+    """Nor is what any page can have: a frame without one of its own is enough."""
+    [said] = problems(GATEWAY_CORS_ORIGINS=origin)
+
+    assert said.startswith(f"GATEWAY_CORS_ORIGINS: {why}")
 
 
 def test_all_mistakes_are_said_at_once(tmp_path):
