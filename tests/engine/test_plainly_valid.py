@@ -31,7 +31,7 @@ from benchmarks import workloads
 from gateway.engine import DocumentLimits
 from gateway.engine._documents.limits import TOKEN, document_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
-from gateway.engine._documents.rules import rules
+from gateway.engine._documents.rules import mark_one_of, rules
 from tests.attacks import ATTACKS, LIMITS
 from tests.engine.operations import operations
 from tests.engine.selections import documents
@@ -41,6 +41,7 @@ from tests.harness import schema
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 ROOT: Final = Path(__file__).parents[2]
 SCHEMA: Final = schema()._schema
+mark_one_of(SCHEMA)
 
 
 def proved(text: str, schema: GraphQLSchema = SCHEMA) -> bool:
@@ -83,12 +84,9 @@ RULES: Final[dict[str, Implied]] = {
     "MaybeNullValidationRule": Implied(
         "The literal null is a doubt.", ("{ maybe(given: null) }",), MAYBE
     ),
-    "OneOfInput": Implied(
-        "Such an object has one field, which is treated as a non-null one.",
+    "OneOfVariables": Implied(
+        "The field of such an object is treated as a non-null one.",
         (
-            '{ customerGroup(by: {uid: "a", key: "b"}) { uid } }',
-            "{ customerGroup(by: {}) { uid } }",
-            "{ customerGroup(by: {uid: null}) { uid } }",
             "query ($u: ID) { customerGroup(by: {uid: $u}) { uid } }",
             'query ($u: ID = "a") { customerGroup(by: {uid: $u}) { uid } }',
         ),
@@ -250,6 +248,9 @@ RULES: Final[dict[str, Implied]] = {
         "Lists and objects stand where such are expected, and objects have known fields and all "
         "required ones; of other literals graphql-core decides, as in the rule.",
         (
+            '{ customerGroup(by: {uid: "a", key: "b"}) { uid } }',
+            "{ customerGroup(by: {}) { uid } }",
+            "{ customerGroup(by: {uid: null}) { uid } }",
             '{ customerGroups(first: "1") { totalCount } }',
             "{ customerGroups(first: 2147483648) { totalCount } }",
             "{ customerGroups(first: [1]) { totalCount } }",

@@ -1,4 +1,4 @@
-"""The rules of ours: what they say that graphql-core's and Strawberry's do not."""
+"""The rules of ours: what they say that graphql-core's do not."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import pytest
 from graphql import parse, validate
 
 from gateway.engine import DocumentLimits
-from gateway.engine._documents.rules import rules
+from gateway.engine._documents.rules import mark_one_of, rules
 from tests.harness import schema
 
 SCHEMA = schema()._schema
+mark_one_of(SCHEMA)
 FRAGMENT = "fragment F on Query { customerGroup(by: {uid: $u}) { uid } }"
-NULLABLE = "Variable 'u' must be non-nullable to be used for OneOf Input Object 'CustomerGroupBy'."
+NULLABLE = "Variable '$u' must be non-nullable to be used for OneOf Input Object 'CustomerGroupBy'."
 
 
 def mistakes(text: str) -> list[str]:

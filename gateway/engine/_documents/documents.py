@@ -23,7 +23,7 @@ from graphql import (
 from gateway.engine._documents.limits import document_refusals, nesting_refusal, text_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
 from gateway.engine._documents.prepared import PreparedOperation
-from gateway.engine._documents.rules import rules
+from gateway.engine._documents.rules import mark_one_of, rules
 from gateway.engine._limits import DocumentLimits
 
 MISTAKES: Final = 20
@@ -104,6 +104,7 @@ class Documents:
         trusted: Collection[str] = (),
     ) -> None:
         """`trusted` are the texts of a manifest."""
+        mark_one_of(schema)
         self._schema = schema
         self._limits = limits
         self._suggestions = suggestions

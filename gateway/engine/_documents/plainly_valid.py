@@ -60,8 +60,6 @@ from graphql import (
 )
 from graphql.utilities import validate_input_literal
 
-from gateway.engine._documents.rules import is_one_of
-
 KEPT: Final = 1_000
 """More than the schema has fields."""
 
@@ -207,7 +205,7 @@ class _Proof:
                     self._value(item, nullable.of_type)
             case ObjectValueNode() if isinstance(nullable, GraphQLInputObjectType):
                 fields = nullable.fields
-                self._inputs(fields, node.fields, _required(fields), one_of=is_one_of(nullable))
+                self._inputs(fields, node.fields, _required(fields), one_of=nullable.is_one_of)
             case IntValueNode() if nullable is GraphQLInt and len(node.value) < SHORT:
                 pass
             case StringValueNode() if nullable is GraphQLString or nullable is GraphQLID:

@@ -6,23 +6,21 @@ from typing import Final
 
 from graphql import (
     ASTValidationRule,
-    DocumentNode,
     GraphQLError,
-    GraphQLNamedType,
+    GraphQLInputObjectType,
+    GraphQLNonNull,
+    GraphQLSchema,
     NonNullTypeNode,
     NoSchemaIntrospectionCustomRule,
-    ObjectFieldNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
     ValidationContext,
-    VariableNode,
+    ValidationRule,
     specified_rules,
 )
 from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine._documents.limits import refused
 from gateway.engine._limits import DocumentLimits
@@ -31,46 +29,37 @@ PAGE: Final = 10_000
 """Characters of messages: each may print a value that is nearly as long as the document."""
 
 
-def is_one_of(type_: GraphQLNamedType) -> bool:
-    """Whether exactly one field is to be given, which only Strawberry's definition says."""
-    definition = type_.extensions.get("strawberry-definition")
-    return definition is not None and definition.is_one_of
+def mark_one_of(schema: GraphQLSchema) -> None:
+    """Tell graphql-core which input objects take exactly one field: Strawberry says so only in its
+    own definitions.
+    """
+    for type_ in schema.type_map.values():
+        definition = type_.extensions.get("strawberry-definition")
+        if isinstance(type_, GraphQLInputObjectType) and definition is not None:
+            type_.is_one_of = definition.is_one_of
 
 
-class OneOfInput(OneOfInputValidationRule):
-    """Strawberry's rule, but a variable is looked up in each operation that uses it.
-
-    Strawberry looks in the operation before, which for a fragment is another one or none, and fails
-    where there is no such variable.
+class OneOfVariables(ValidationRule):
+    """graphql-core's check of a nullable variable as the one field of an object, which overlooks
+    objects that must not be null themselves.
     """
 
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self._given: dict[int, GraphQLNamedType] = {}
-
-    def validate_one_of(self, node: ObjectValueNode, type: GraphQLNamedType) -> None:
-        match node.fields:
-            case [ObjectFieldNode(value=VariableNode() as variable)]:
-                self._given[id(variable)] = type
-            case _:
-                super().validate_one_of(node, type)
-
-    def leave_document(self, document: DocumentNode, *_: object) -> None:
-        for operation in document.definitions:
-            if isinstance(operation, OperationDefinitionNode) and self._given:
-                self._variables_are_non_null(operation)
-
-    def _variables_are_non_null(self, operation: OperationDefinitionNode) -> None:
+    def leave_operation_definition(self, operation: OperationDefinitionNode, *_: object) -> None:
         nullable = {
             definition.variable.name.value
             for definition in operation.variable_definitions or ()
             if not isinstance(definition.type, NonNullTypeNode)
         }
         for usage in self.context.get_recursive_variable_usages(operation):
-            name, type_ = usage.node.name.value, self._given.get(id(usage.node))
-            if type_ and name in nullable:
-                message = f"Variable '{name}' must be non-nullable to be used for OneOf Input"
-                self.report_error(GraphQLError(f"{message} Object '{type_}'.", usage.node))
+            name = usage.node.name.value
+            match usage.parent_type:
+                case GraphQLNonNull(of_type=GraphQLInputObjectType(is_one_of=True) as type_):
+                    if name in nullable:
+                        message = f"Variable '${name}' must be non-nullable to be used for OneOf"
+                        message += f" Input Object '{type_}'."
+                        self.report_error(GraphQLError(message, usage.node))
+                case _:
+                    pass
 
 
 class EnoughSaid(ASTValidationRule):
@@ -121,11 +110,7 @@ def rules(limits: DocumentLimits, *, introspection: bool) -> tuple[type[ASTValid
                     reason.message, selection_set, original_error=reason.original_error
                 ) from None
 
-    chosen: list[type[ASTValidationRule]] = [
-        EnoughSaid,
-        MaybeNullValidationRule,
-        OneOfInput,
-    ]
+    chosen: list[type[ASTValidationRule]] = [EnoughSaid, MaybeNullValidationRule, OneOfVariables]
     for rule in specified_rules:
         chosen.append(FieldsCanBeMerged if rule is OverlappingFieldsCanBeMergedRule else rule)
     if not introspection:
