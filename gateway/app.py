@@ -8,7 +8,7 @@ import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.engine import DocumentLimits, Engine, ManifestError, read_manifest
+from gateway.engine import Engine, read_manifest
 from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
@@ -29,7 +29,6 @@ from gateway.schema import VIEWS, create_schema, projection
 from gateway.schema.federation import Schema
 from gateway.settings import (
     BACKENDS,
-    Bounds,
     CommercetoolsSettings,
     FlowRetailSettings,
     Settings,
@@ -41,7 +40,6 @@ from gateway.telemetry import Log, Observer
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
 YOURS: Final = "YOUR_TOKEN"
-PartT = TypeVar("PartT", DocumentLimits, Bounds)
 MakeTransport = Callable[[UpstreamSettings], httpx.AsyncBaseTransport]
 
 
@@ -107,7 +105,6 @@ def create_app(
             graphql.endpoint = Endpoint(
                 engine,
                 backends.tenants(settings),
-                _part(Bounds, settings),
                 settings,
                 observe=observe,
                 graphiql=page,
@@ -158,18 +155,13 @@ def _decided(settings: Settings) -> Settings:
     return dataclasses.replace(settings, default_page_size=default_page_size, **decided)
 
 
-def _part(kind: type[PartT], settings: Settings) -> PartT:
-    """Those of the settings that `kind` declares."""
-    return kind(**{each.name: getattr(settings, each.name) for each in dataclasses.fields(kind)})
-
-
 def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
     introspection = bool(settings.introspection)
     sdl = introspection if settings.federation_sdl is None else settings.federation_sdl
     return Engine(
         make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema,
         VIEWS,
-        _part(DocumentLimits, settings),
+        settings,
         max_variable_values=settings.max_variable_values,
         document_memory=settings.document_cache,
         registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
@@ -191,7 +183,7 @@ def _manifest(settings: Settings) -> Mapping[str, str]:
         return {}
     try:
         return read_manifest(Path(path))
-    except ManifestError as mistake:
+    except ValueError as mistake:
         raise SettingsError(str(mistake)) from None
 
 

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from gateway.accepted_tokens import TokenStatus
 from gateway.backends.port import Backend, Caller, Connector
-from gateway.engine import Account, Reports
+from gateway.engine import Account
 from gateway.errors import (
     InvalidInput,
     LimitExceeded,
@@ -98,7 +98,6 @@ class Context:
         self.account = account or Account(
             bounds, deadline=client.deadline, accepted=lambda: client.accepted
         )
-        self.reports = Reports(bounds.max_errors)
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
         self._loaders: Loaders | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from gateway.engine import DocumentLimits
+from gateway.engine import Limits
 from gateway.engine._documents.limits import TOKEN
 
-LIMITS: Final = DocumentLimits()
+LIMITS: Final = Limits()
 
 
 def many(part: Callable[[int], str], *, within: str = "%s") -> str:

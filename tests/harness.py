@@ -19,7 +19,7 @@ from gateway import serving
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.app import create_app
 from gateway.backends.port import Connector
-from gateway.engine import DocumentLimits, Engine
+from gateway.engine import Engine, Limits
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
 from gateway.request import Client, Context, Tenants
@@ -243,8 +243,8 @@ def load(loaders: Loaders, key: ReadKey) -> asyncio.Future[Any]:
     return answer
 
 
-def engine(limits: DocumentLimits | None = None, **more: Any) -> Engine:
+def engine(limits: Limits | None = None, **more: Any) -> Engine:
     """An engine for the gateway's schema."""
     given: dict[str, Any] = {"max_variable_values": 1_000, "document_memory": 10_000_000}
     given |= {"project": projection} | more
-    return Engine(schema()._schema, VIEWS, limits or DocumentLimits(), **given)
+    return Engine(schema()._schema, VIEWS, limits or Limits(), **given)

@@ -18,7 +18,7 @@ import pytest
 
 from gateway.backends.commercetools.lists import literal
 from gateway.backends.flow_retail.wire import WHOLE
-from gateway.engine import DocumentLimits
+from gateway.engine import Limits
 from gateway.engine._documents.limits import text_refusals
 from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
@@ -35,7 +35,7 @@ from gateway.schema.relay import decode_cursor, parse_global_id
 SMALL, LARGE = 50_000, 1_000_000
 ALLOWED = 3.0
 """Seconds of this thread's processor time."""
-UNLIMITED = DocumentLimits(**dict.fromkeys(["max_document", "max_lines", "max_tokens"], 2 * LARGE))
+UNLIMITED = Limits(**dict.fromkeys(["max_document", "max_lines", "max_tokens"], 2 * LARGE))
 
 
 def _refusal(text: str) -> str:

@@ -27,7 +27,7 @@ from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
 from gateway.engine._documents.store import DocumentStore
 from gateway.engine._documents.variables import plain_values, plain_variables
-from gateway.engine._limits import DocumentLimits
+from gateway.engine._limits import Limits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
 from gateway.engine._plan.projecting import Projector
 from gateway.engine._plan.views import Views
@@ -63,7 +63,7 @@ class Engine:
         self,
         schema: GraphQLSchema,
         views: Views,
-        limits: DocumentLimits,
+        limits: Limits,
         *,
         max_variable_values: int,
         document_memory: int,

@@ -10,9 +10,10 @@ from msgspec import Meta
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
-    """The most that a document may have; from `max_depth` on, of what one operation executes.
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most that a document may have, and that one operation may show. From `max_depth` to
+    `max_fragment_spreads` a limit is for what an operation executes.
 
     With these defaults nothing is known that takes longer than 50 ms to parse and validate; twice
     the characters, tokens or comparisons take twice the time.
@@ -46,13 +47,6 @@ class DocumentLimits:
     """Steps of validation to find whether fields that share a name can be merged, two for a pair:
     a field can stand a hundred times in one place.
     """
-
-
-# Without slots: a class can inherit both.
-@dataclass(frozen=True, kw_only=True)
-class ResponseLimits:
-    """How much one operation may show."""
-
     max_rows: Count = 20_000
     """Rows that one operation may show; a row is counted each time that it stands in the answer."""
     max_values: Count = 200_000
@@ -67,6 +61,6 @@ class ResponseLimits:
     """Errors that a response lists; the others are counted."""
 
     @property
-    def of_changes(self) -> ResponseLimits:
+    def of_changes(self) -> Limits:
         """The limits of what tells the outcome of changes, which is counted apart."""
         return self

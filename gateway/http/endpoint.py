@@ -34,7 +34,7 @@ from gateway.http.requests import (
 from gateway.http.security_headers import SECURITY_HEADERS, SecurityHeaders, encoded
 from gateway.http.share import Share, Usage
 from gateway.request import Client, Context, Tenants
-from gateway.settings import Bounds, Settings
+from gateway.settings import Settings
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
 
@@ -63,7 +63,6 @@ class Endpoint:
         self,
         engine: Engine,
         tenants: Tenants,
-        bounds: Bounds,
         settings: Settings,
         *,
         observe: Observer,
@@ -71,7 +70,6 @@ class Endpoint:
     ) -> None:
         self._engine = engine
         self._tenants = tenants
-        self._bounds = bounds
         self._settings = settings
         self._observe = observe
         self._graphiql = graphiql
@@ -227,7 +225,7 @@ class Endpoint:
         """The response's content, and whether the operation was executed at all; None where the
         client has left and the work was ended.
         """
-        context = Context(client, self._tenants, self._bounds)
+        context = Context(client, self._tenants, self._settings)
         if usage is not None:
             usage.begin(BEGUN, lambda: self._patience(context))
         try:
@@ -275,7 +273,7 @@ class Endpoint:
             result = await operation.execute()
             reports = [
                 GraphQLError(failure.message, path=path, original_error=failure)
-                for path, failure in context.reports.listed()
+                for path, failure in context.account.reported()
             ]
         finally:
             await context.close()
@@ -297,12 +295,12 @@ class Endpoint:
         """The encoded body. One that turns out too large becomes an error, unless it reports a
         change.
         """
-        client, allowed = context.client, self._bounds.max_response_body
+        client, allowed = context.client, self._settings.max_response_body
         body = answers.body(
             data,
             errors,
-            max_errors=self._bounds.max_errors,
-            unlisted=context.reports.unlisted,
+            max_errors=self._settings.max_errors,
+            unlisted=context.account.unlisted,
             request_id=client.request_id,
             executed=executed,
         )

@@ -12,11 +12,11 @@ from strawberry.schema.name_converter import NameConverter
 from strawberry.types.base import StrawberryType
 
 from gateway import records
-from gateway.engine import Scalar, Views
+from gateway.engine import Views
 from gateway.schema.federation import Schema
 from gateway.schema.mutation import Mutation
 from gateway.schema.query import Query, QueryWithNode
-from gateway.schema.scalars import SCALARS, rfc3339
+from gateway.schema.scalars import SCALARS
 
 
 class _Names(NameConverter):
@@ -49,7 +49,7 @@ VIEWS: Final = Views(
         for name, record in vars(records).items()
         if isinstance(record, type) and issubclass(record, records.Record)
     },
-    scalars={"DateTime": Scalar(datetime, rfc3339), "Long": Scalar(int, None)},
+    scalars={"DateTime": datetime, "Long": int},
     repaired=(records.Repaired,),
 )
 

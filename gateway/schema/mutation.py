@@ -319,7 +319,7 @@ def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMe
     if edit.failure is not None:
         if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
             raise _Failed(edit.failure)
-        info.context.reports.add(tuple(info.path.as_list()), [edit.failure])
+        info.context.account.report(tuple(info.path.as_list()), [edit.failure])
     return CustomerGroupMembersPayload(
         group=group,
         results=edit.outcomes,  # type: ignore[arg-type]  # the type is a view of them

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from gateway.engine import DocumentLimits, ResponseLimits
+from gateway.engine import Limits
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -155,7 +155,7 @@ OUTCOME_BYTES: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds(ResponseLimits):
+class Bounds(Limits):
     """How much may be asked for at once, and shown."""
 
     default_page_size: Count = 20
@@ -168,7 +168,7 @@ class Bounds(ResponseLimits):
     """Custom fields in each list of one change; commercetools takes 500 actions at once."""
 
     @property
-    def of_changes(self) -> ResponseLimits:
+    def of_changes(self) -> Limits:
         """Room for the outcome of each customer of the largest change."""
         customers = 2 * self.max_membership_uids  # in two lists
         return replace(
@@ -179,7 +179,7 @@ class Bounds(ResponseLimits):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(DocumentLimits, Bounds):
+class Settings(Bounds):
     profile: Literal["development", "production"] = "production"
     """`development` is for those who write queries: it shows GraphiQL, introspection, suggestions
     and costs.

@@ -126,7 +126,7 @@ def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, *
         if omissions := wanted.omissions(answer):
             path = tuple(info.path.prev.as_list()) if info.path.prev else ()
             failures = (omission.failure for omission in omissions)
-            info.context.reports.add(path, failures, count=len(omissions))
+            info.context.account.report(path, failures, count=len(omissions))
         return how.shown(answer, wanted, info.context)
 
     async def later(answer: Awaitable[Any]) -> Any:

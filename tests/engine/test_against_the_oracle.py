@@ -20,7 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.engine import DocumentLimits, Engine, Refused
+from gateway.engine import Engine, Limits, Refused
 from gateway.engine._plan.plan import BYTES_PER_SERIALIZER
 from gateway.http import answers
 from gateway.request import Context
@@ -36,7 +36,7 @@ from tests.test_tolerance import CUSTOMER, GROUP, cases, sample
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=3, max_page_size=50, max_membership_uids=100)
-GENEROUS = DocumentLimits(
+GENEROUS = Limits(
     max_tokens=20_000,
     max_fields=20_000,
     max_root_fields=100,
@@ -176,7 +176,7 @@ async def answer(
         result.data,
         result.errors or (),
         max_errors=asked.bounds.max_errors,
-        unlisted=asked.reports.unlisted,
+        unlisted=asked.account.unlisted,
         request_id="r",
         executed=True,
     )
@@ -185,7 +185,7 @@ async def answer(
     encoded = msgspec.json.encode(body)
     body = json.loads(encoded)
     # What is below something that has become null is not told of.
-    told = [each for each in asked.reports.listed() if _shown(body["data"], each[0])]
+    told = [each for each in asked.account.reported() if _shown(body["data"], each[0])]
     reports = sorted((str(path), failure.message) for path, failure in told)
     if len(reports) == asked.bounds.max_errors:  # the first, of those that came
         reports = [("any", "")] * len(reports)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Position
-from gateway.engine import DocumentLimits, Engine, Refused
+from gateway.engine import Engine, Limits, Refused
 from gateway.engine._plan.fields import Costly
 from gateway.request import Client, Context, Tenants
 from gateway.rest import HttpTransport, Upstream
@@ -30,7 +30,7 @@ from tests.harness import TENANT, asking, engine, schema
 
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=5, max_page_size=50, max_membership_uids=100)
-GENEROUS = DocumentLimits(max_tokens=20_000, max_fields=20_000, max_root_fields=100)
+GENEROUS = Limits(max_tokens=20_000, max_fields=20_000, max_root_fields=100)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 

@@ -13,7 +13,7 @@ from graphql import GraphQLError, get_introspection_query, parse, validate
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.engine import DocumentLimits, Refused
+from gateway.engine import Limits, Refused
 from gateway.engine._documents.documents import BYTES_PER_DOCUMENT, MISTAKES, Document, Documents
 from gateway.engine._documents.rules import PAGE
 from tests.attacks import ATTACKS
@@ -42,7 +42,7 @@ SCHEMA = schema()._schema
 def documents(*, memory: int = 1_000_000, production: bool = True, **limits: int) -> Documents:
     return Documents(
         SCHEMA,
-        DocumentLimits(**limits),
+        Limits(**limits),
         memory=memory,
         suggestions=not production,
         introspection=not production,

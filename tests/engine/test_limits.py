@@ -23,7 +23,7 @@ from graphql import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.engine import DocumentLimits
+from gateway.engine import Limits
 from gateway.engine._documents.limits import (
     FEW_VALUES,
     NOUNS,
@@ -38,7 +38,7 @@ from gateway.errors import LimitExceeded
 from tests.attacks import ATTACKS
 from tests.stalls import processor_time
 
-NOTHING = DocumentLimits(**{limit.name: 0 for limit in fields(DocumentLimits)})
+NOTHING = Limits(**{limit.name: 0 for limit in fields(Limits)})
 
 
 def numbers(errors: list[GraphQLError]) -> dict[str, int]:
@@ -139,9 +139,9 @@ def test_fragments_that_multiply_are_counted_to_the_end():
     )
     document = parse(text)
 
-    found = numbers([*document_refusals(document, DocumentLimits())])
+    found = numbers([*document_refusals(document, Limits())])
 
-    took = processor_time(lambda: [*document_refusals(document, DocumentLimits())], allowed=1)
+    took = processor_time(lambda: [*document_refusals(document, Limits())], allowed=1)
     assert took < 1
     assert found == {
         "max_fields": SATURATED,
@@ -241,7 +241,7 @@ def test_exactly_what_exceeds_its_limit_is_refused(text: str, allowed: dict[str,
     document = parse(text)
     exceeded = {limit: n for limit, n in expanded(document).items() if n > allowed[limit]}
 
-    errors = document_refusals(document, DocumentLimits(**allowed))
+    errors = document_refusals(document, Limits(**allowed))
 
     assert numbers([*errors]) == exceeded
 
@@ -260,7 +260,7 @@ def test_exactly_what_exceeds_its_limit_is_refused(text: str, allowed: dict[str,
 )
 def test_what_the_whole_document_does_not_tell_is_counted(text: str, limits: dict[str, int]):
     """A fragment may come to more than stands there; or to nothing, where it is not spread."""
-    refused = document_refusals(parse(text), DocumentLimits(**limits))
+    refused = document_refusals(parse(text), Limits(**limits))
 
     assert bool(refused) == (text != "{ a } fragment F on T { ...G } fragment G on T { ...F }")
 
@@ -270,7 +270,7 @@ def test_what_the_whole_document_does_not_tell_is_counted(text: str, limits: dic
 
 def test_a_refusal_has_the_setting_both_numbers_and_the_place():
     """For a client, and for whoever reads the message."""
-    [error] = document_refusals(parse("{ a\n  b\n  c }"), DocumentLimits(max_root_fields=2))
+    [error] = document_refusals(parse("{ a\n  b\n  c }"), Limits(max_root_fields=2))
 
     assert isinstance(error.original_error, LimitExceeded)
     assert error.original_error.extensions == {
@@ -287,28 +287,30 @@ def test_in_a_fragment_the_place_is_the_spread():
     """That is what the operation can do without."""
     text = "{ a\n  ...F }\nfragment F on T { x: a y: a }"
 
-    [error] = document_refusals(parse(text), DocumentLimits(max_aliases=1))
+    [error] = document_refusals(parse(text), Limits(max_aliases=1))
 
     assert error.locations == [(2, 3)]
 
 
 def test_every_limit_has_its_noun():
-    """And its default."""
-    assert list(NOUNS) == [limit.name for limit in fields(DocumentLimits)]
-    assert all(isinstance(limit.default, int) for limit in fields(DocumentLimits))
+    """And its default; those of a document are declared ahead of those of a response."""
+    names = [limit.name for limit in fields(Limits)]
+
+    assert list(NOUNS) == names[: names.index("max_rows")]
+    assert all(isinstance(limit.default, int) for limit in fields(Limits))
 
 
 def test_a_text_is_refused_as_it_stands():
     """Lines and tokens at once; of one that is too long, nothing else is counted."""
     text = "{ a a\n a a\n }"
 
-    both = text_refusals(text, DocumentLimits(max_lines=2, max_tokens=4))
-    long = text_refusals(text, DocumentLimits(max_document=9, max_lines=2, max_tokens=4))
+    both = text_refusals(text, Limits(max_lines=2, max_tokens=4))
+    long = text_refusals(text, Limits(max_document=9, max_lines=2, max_tokens=4))
 
     assert numbers([*both]) == {"max_lines": 3, "max_tokens": 6}
     assert [error.locations for error in both] == [[(3, 1)], [(2, 4)]]
     assert numbers([*long]) == {"max_document": 13}
-    assert text_refusals(text, DocumentLimits(max_document=13, max_lines=3, max_tokens=6)) == []
+    assert text_refusals(text, Limits(max_document=13, max_lines=3, max_tokens=6)) == []
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ def test_what_is_too_deep_to_be_parsed_is_a_limit_too(text: str, limit: str):
     with pytest.raises(GraphQLSyntaxError) as raised:
         parse(text)
 
-    error = nesting_refusal(raised.value, DocumentLimits())
+    error = nesting_refusal(raised.value, Limits())
 
     assert error is not None
     assert numbers([error]) in ({limit: 201}, {limit: 202})  # it may have read on by a token
@@ -338,7 +340,7 @@ def test_a_depth_that_is_allowed_can_still_be_too_deep_to_be_parsed():
     with pytest.raises(GraphQLSyntaxError) as raised:
         parse("{ a " * 300)
 
-    assert nesting_refusal(raised.value, DocumentLimits(max_depth=500)) is None
+    assert nesting_refusal(raised.value, Limits(max_depth=500)) is None
 
 
 @pytest.mark.parametrize("text", ["", "{ a ", "{ a(b: [[[) }", "}" * 300, '{ a(b: "' + "[" * 300])
@@ -347,7 +349,7 @@ def test_another_syntax_error_is_none(text: str):
     with pytest.raises(GraphQLSyntaxError) as raised:
         parse(text)
 
-    assert nesting_refusal(raised.value, DocumentLimits()) is None
+    assert nesting_refusal(raised.value, Limits()) is None
 
 
 # -- tokens

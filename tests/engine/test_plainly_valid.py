@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from strawberry.schema.config import StrawberryConfig
 
 from benchmarks import workloads
-from gateway.engine import DocumentLimits
+from gateway.engine import Limits
 from gateway.engine._documents.limits import TOKEN, document_refusals
 from gateway.engine._documents.plainly_valid import plainly_valid
 from gateway.engine._documents.rules import mark_one_of, rules
@@ -49,7 +49,7 @@ def proved(text: str, schema: GraphQLSchema = SCHEMA) -> bool:
 
 
 def mistakes(
-    document: DocumentNode, schema: GraphQLSchema = SCHEMA, limits: DocumentLimits = LIMITS
+    document: DocumentNode, schema: GraphQLSchema = SCHEMA, limits: Limits = LIMITS
 ) -> list[str]:
     """By all rules: without introspection there is one more."""
     found = validate(schema, document, rules(limits, introspection=False))
@@ -420,7 +420,7 @@ def test_fragments_and_repeated_names_are_a_doubt(text: str):
 
 def test_what_is_proved_compares_nothing():
     """So it is within every limit of comparisons."""
-    none = DocumentLimits(max_comparisons=0)
+    none = Limits(max_comparisons=0)
     text = "{ a: tenant { uid ... on Tenant { b: uid } } c: tenant { uid } }"
 
     assert proved(text)
@@ -476,7 +476,7 @@ made_up = hypothesis_settings(
 
 def compare(counts: Counter[str], text: str, comparisons: int) -> None:
     """What is proved has no mistakes; how much is proved of what has none is counted."""
-    limits = DocumentLimits(max_comparisons=comparisons)
+    limits = Limits(max_comparisons=comparisons)
     try:
         document = parse(text)
     except GraphQLSyntaxError:

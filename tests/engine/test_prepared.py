@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
-from gateway.engine import DocumentLimits, Operation
+from gateway.engine import Limits, Operation
 from gateway.engine._documents.documents import STRANGERS, Document, Documents
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._documents.prepared import MOST_PLANS
@@ -48,7 +48,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.graphql"))
 def documents(memory: int = 1_000_000) -> Documents:
     return Documents(
         SCHEMA,
-        DocumentLimits(),
+        Limits(),
         memory=memory,
         suggestions=False,
         introspection=True,

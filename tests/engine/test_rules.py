@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import parse, validate
 
-from gateway.engine import DocumentLimits
+from gateway.engine import Limits
 from gateway.engine._documents.rules import mark_one_of, rules
 from tests.harness import schema
 
@@ -16,7 +16,7 @@ NULLABLE = "Variable '$u' must be non-nullable to be used for OneOf Input Object
 
 
 def mistakes(text: str) -> list[str]:
-    found = validate(SCHEMA, parse(text), rules(DocumentLimits(), introspection=False))
+    found = validate(SCHEMA, parse(text), rules(Limits(), introspection=False))
     return [error.message for error in found]
 
 

@@ -13,7 +13,7 @@ from graphql import ExecutionResult
 from gateway.engine._run.account import STRANGERS
 from gateway.http.endpoint import Endpoint
 from gateway.request import Tenants
-from gateway.settings import Bounds, Settings
+from gateway.settings import Settings
 from tests.harness import NO_TLS, Flow, Gateway, codes, running_gateway, served, settings
 from tests.two_backends import Commercetools, both, running_commercetools
 
@@ -255,7 +255,6 @@ async def test_what_can_not_be_encoded_is_a_graphql_answer_all_the_same():
     endpoint = Endpoint(
         Unencodable(),  # type: ignore[arg-type]
         Tenants(connectors={}),
-        Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100),
         Settings(get_queries=True, stranger_share=1),
         observe=lambda _event: None,
         graphiql=None,

@@ -24,7 +24,7 @@ from gateway.engine._documents.limits import document_refusals, nesting_refusal,
 from gateway.engine._documents.plainly_valid import plainly_valid
 from gateway.engine._documents.prepared import PreparedOperation
 from gateway.engine._documents.rules import mark_one_of, rules
-from gateway.engine._limits import DocumentLimits
+from gateway.engine._limits import Limits
 
 MISTAKES: Final = 20
 """How many are listed; the others are found once those are corrected."""
@@ -96,7 +96,7 @@ class Documents:
     def __init__(
         self,
         schema: GraphQLSchema,
-        limits: DocumentLimits,
+        limits: Limits,
         *,
         memory: int,
         suggestions: bool,

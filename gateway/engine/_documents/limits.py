@@ -17,7 +17,7 @@ from graphql import (
 )
 
 from gateway.engine._documents.counts import COUNTED, counts, fragment_counts, uses
-from gateway.engine._limits import DocumentLimits
+from gateway.engine._limits import Limits
 from gateway.errors import LimitExceeded
 
 NOUNS: Final[Mapping[str, str]] = {
@@ -60,7 +60,7 @@ def refused(limit: str, node: Node, *, allowed: int, found: int) -> GraphQLError
     return GraphQLError(reason.message, node, original_error=reason)
 
 
-def text_refusals(text: str, limits: DocumentLimits) -> Sequence[GraphQLError]:
+def text_refusals(text: str, limits: Limits) -> Sequence[GraphQLError]:
     """The limits that the text exceeds before it is parsed; of one that is too long, only that."""
     source = Source(text)
     if len(text) > limits.max_document:
@@ -80,7 +80,7 @@ def text_refusals(text: str, limits: DocumentLimits) -> Sequence[GraphQLError]:
     return refusals
 
 
-def nesting_refusal(mistake: GraphQLSyntaxError, limits: DocumentLimits) -> GraphQLError | None:
+def nesting_refusal(mistake: GraphQLSyntaxError, limits: Limits) -> GraphQLError | None:
     """The limit that a syntax error comes from: what is nested 200 levels deep is not parsed."""
     if "nested too deeply" not in mistake.message or not (mistake.source and mistake.positions):
         return None
@@ -98,7 +98,7 @@ def nesting_refusal(mistake: GraphQLSyntaxError, limits: DocumentLimits) -> Grap
     return _refused_text(limit, mistake.source, limits, deepest, place)
 
 
-def document_refusals(document: DocumentNode, limits: DocumentLimits) -> Sequence[GraphQLError]:
+def document_refusals(document: DocumentNode, limits: Limits) -> Sequence[GraphQLError]:
     """The limits that the document's operations exceed, each once: for the first operation that
     does, at the node where it does, with its whole count.
     """
@@ -166,7 +166,7 @@ FEW_VALUES: Final = 1_000
 
 
 def _refused_text(
-    limit: str, source: Source, limits: DocumentLimits, found: int, place: int
+    limit: str, source: Source, limits: Limits, found: int, place: int
 ) -> GraphQLError:
     reason = exceeded(limit, allowed=getattr(limits, limit), found=found)
     return GraphQLError(reason.message, source=source, positions=[place], original_error=reason)

@@ -19,15 +19,11 @@ _MOST: Final = 10
 """Mistakes that are listed; the others are counted."""
 
 
-class ManifestError(Exception):
-    """A manifest can't be used; the message has a line for each mistake."""
-
-
 def read_manifest(path: Path) -> Mapping[str, str]:
     """The texts by their ids.
 
-    Raises ManifestError with every mistake that was found, each with its id or the number of its
-    operation. It shows no text: one may hold what its author would not have logged.
+    Raises ValueError with a line for every mistake that was found, each with its id or the number
+    of its operation. It shows no text: one may hold what its author would not have logged.
     """
     mistakes: list[str] = []
     texts: dict[str, str] = {}
@@ -46,7 +42,7 @@ def read_manifest(path: Path) -> Mapping[str, str]:
         listed = [f"{path.name}: {mistake}" for mistake in mistakes[:_MOST]]
         if len(mistakes) > _MOST:
             listed.append(f"{path.name}: and {len(mistakes) - _MOST} more mistakes.")
-        raise ManifestError("\n".join(listed))
+        raise ValueError("\n".join(listed))
     return types.MappingProxyType(texts)
 
 
@@ -59,13 +55,13 @@ def _parse(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Members)
     except OSError as failure:
         reason = failure.strerror
-        raise ManifestError(f"The manifest {path} can't be read: {reason}.") from None
+        raise ValueError(f"The manifest {path} can't be read: {reason}.") from None
     except UnicodeDecodeError:
-        raise ManifestError(f"{path.name}: it is not UTF-8.") from None
+        raise ValueError(f"{path.name}: it is not UTF-8.") from None
     except json.JSONDecodeError as mistake:
-        raise ManifestError(f"{path.name}: it is not JSON: {mistake}.") from None
+        raise ValueError(f"{path.name}: it is not JSON: {mistake}.") from None
     except (ValueError, RecursionError):  # a number of 5000 digits, a list in a list in a list ...
-        raise ManifestError(f"{path.name}: it is not JSON that can be read.") from None
+        raise ValueError(f"{path.name}: it is not JSON that can be read.") from None
 
 
 def _entries(manifest: object, mistakes: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -23,7 +23,7 @@ from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 
 from gateway.engine._documents.limits import refused
-from gateway.engine._limits import DocumentLimits
+from gateway.engine._limits import Limits
 
 PAGE: Final = 10_000
 """Characters of messages: each may print a value that is nearly as long as the document."""
@@ -80,7 +80,7 @@ class EnoughSaid(ASTValidationRule):
         context.on_error = count  # type: ignore[method-assign]  # as the context itself does
 
 
-def rules(limits: DocumentLimits, *, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
+def rules(limits: Limits, *, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
     """All rules of the specification, Strawberry's for its own types, and none of introspection
     unless it is allowed.
     """

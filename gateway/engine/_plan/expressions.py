@@ -34,7 +34,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gateway.engine._plan.views import Scalar, Views
+from gateway.engine._plan.views import Views
 
 Serialize = Callable[[Any, Any], Any]
 """From a record, and what stands for a resolver's `info`, to an object of the response."""
@@ -273,14 +273,14 @@ class Code:
             case name:
                 return self._custom(type_, self.leaves.views.scalars.get(name), variable)
 
-    def _custom(
-        self, type_: GraphQLLeafType, scalar: Scalar | None, variable: str
-    ) -> tuple[str, str]:
-        if scalar is None:
-            shown = self.name(_by(type_.coerce_output_value, self.leaves.views.repaired))
+    def _custom(self, type_: GraphQLLeafType, kind: type | None, variable: str) -> tuple[str, str]:
+        show = type_.coerce_output_value
+        if kind is None:
+            shown = self.name(_by(show, self.leaves.views.repaired))
             return "({v}) is not None", f"{shown}({variable})"
-        shown = variable if scalar.show is None else f"{self.name(scalar.show)}({variable})"
-        return f"type({{v}}) is {self.name(scalar.type)}", shown
+        # A class that shows its own values, such as int, would only make them again.
+        shown = variable if show is kind else f"{self.name(show)}({variable})"
+        return f"type({{v}}) is {self.name(kind)}", shown
 
 
 class Leaf(NamedTuple):
@@ -334,8 +334,7 @@ class Leaves:
         if is_enum_type(type_):
             return kind is type_.extensions[DEFINITION].wrapped_cls
         base, *constraints = get_args(kind) if get_origin(kind) is Annotated else [kind]
-        scalar = self.views.scalars.get(type_.name)
-        if base is not (scalar.type if scalar else BUILT_IN.get(type_.name)):
+        if base is not (self.views.scalars.get(type_.name) or BUILT_IN.get(type_.name)):
             return False
         largest = LARGEST.get(type_.name)
         return largest is None or any(

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A scalar whose values are all of one Python type."""
-
-    type: type
-    show: Callable[[Any], Any] | None
-    """From a value to JSON; None if the value is shown as it is. It may raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +15,7 @@ class Views:
     """The class of records that an object type is a view of, by the type's name. A record may have
     a true `valid`: then each field holds what its annotation says.
     """
-    scalars: Mapping[str, Scalar] = field(default_factory=dict)
-    """By their names. The values of other scalars are shown as graphql-core shows them."""
+    scalars: Mapping[str, type] = field(default_factory=dict)
+    """The class of all values of a scalar, by the scalar's name, if there is one."""
     repaired: tuple[type[Any], ...] = ()
     """Classes of values that lack something of what the backend has; their `how` says what."""

@@ -1,15 +1,19 @@
-"""What goes into an answer, counted while it is made: rows, values, bytes, names, and the time."""
+"""What goes into an answer, counted while it is made: rows, values, bytes, names, and the time; and
+the failures that are reported in addition to the data.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, TypeVar
 
-from gateway.engine._limits import ResponseLimits
-from gateway.errors import DeadlineExceeded, LimitExceeded
+from gateway.engine._limits import Limits
+from gateway.errors import DeadlineExceeded, GatewayError, LimitExceeded
 
+Path = tuple[str | int, ...]
 MadeT = TypeVar("MadeT")
 STRANGERS: Final = 1_000_000
 """Bytes of an answer, while no backend has accepted any of the request's tokens."""
@@ -22,7 +26,7 @@ class Account:
 
     def __init__(
         self,
-        limits: ResponseLimits,
+        limits: Limits,
         *,
         deadline: float,
         accepted: Callable[[], bool] = lambda: True,
@@ -39,6 +43,10 @@ class Account:
         self._ends = deadline + TO_SHOW
         self._rows = 0
         self._named: set[str] = set()
+        self.unlisted = 0
+        """How many of the reported failures are only counted."""
+        self._reported: dict[Path, Sequence[GatewayError]] = {}
+        self._room = limits.max_errors
         self._outcome = 0, 0, 0
         self.of_outcome = False
         """Whether what is counted now is the outcome of a change."""
@@ -104,6 +112,22 @@ class Account:
                 allowed=allowed,
                 found=found,
             )
+
+    def report(self, path: Path, failures: Iterable[GatewayError], *, count: int = 1) -> None:
+        """Report `count` failures that left the field at `path` its value, or most of it; once,
+        however many fields meet them. Only as many are taken from `failures` as can be listed.
+        """
+        if path in self._reported:
+            return
+        listed = self._reported[path] = list(islice(failures, self._room))
+        self.unlisted += count - len(listed)
+        self._room -= len(listed)
+
+    def reported(self) -> list[tuple[Path, GatewayError]]:
+        """The reported failures that are listed, each with its path."""
+        return [
+            (path, failure) for path, failures in self._reported.items() for failure in failures
+        ]
 
     def in_places(self, places: int, make: Callable[..., MadeT], *given: Any) -> MadeT:
         """Call `make(*given)` and count the rows, values and bytes that it counts `places` times,

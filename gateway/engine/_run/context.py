@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from gateway.engine._cost.cost_model import CostModel
 from gateway.engine._run.account import Account
-from gateway.engine._run.reports import Reports
 
 
 class Source(Protocol):
@@ -49,8 +48,6 @@ class OperationContext(Protocol):
 
     @property
     def account(self) -> Account: ...
-    @property
-    def reports(self) -> Reports: ...
     @property
     def budget(self) -> CostBudget: ...
     @property

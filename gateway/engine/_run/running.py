@@ -91,12 +91,12 @@ class Run:
         await self._waiting.all()
 
     async def _result(self, root: Selection, data: Object) -> ExecutionResult:
-        found, reports = NullPropagation(self._notes, self._slices), self._context.reports
+        found, account = NullPropagation(self._notes, self._slices), self._context.account
         await found.run(root, data)
-        reports.unlisted += found.unlisted
+        account.unlisted += found.unlisted
         for path, omissions in found.omissions:
             failures = (omission.failure for omission in omissions)
-            reports.add(path, failures, count=len(omissions))
+            account.report(path, failures, count=len(omissions))
         return ExecutionResult(
             None if found.nothing else data,
             found.errors or None,
