@@ -35,6 +35,9 @@ class CallerError(GatewayError):
     """
 
     code = "BAD_USER_INPUT"
+    limit: str | None = None
+    allowed: int | None = None
+    found: int | None = None
 
     def __init__(self, message: str, *, field: Sequence[str] = (), **details: object) -> None:
         super().__init__(message, field=list(field), **details)
@@ -101,7 +104,7 @@ class LimitExceeded(CallerError):
         found: int | None = None,
     ) -> None:
         super().__init__(message, field=field, limit=limit, allowed=allowed, found=found)
-        self.limit = limit
+        self.limit, self.allowed, self.found = limit, allowed, found
 
 
 class Unsupported(CallerError):

@@ -131,6 +131,9 @@ async def _members(backend: Backend, group: ById, *, limit: int) -> _MemberList:
             raise LimitExceeded(
                 f"The group has {seen} members; at most {limit} can be compared at once.",
                 field=["customerGroup"],
+                limit="max_membership_uids",
+                allowed=limit,
+                found=seen,
             )
         total = counted if page.total is None else page.total
         # Whoever leaves moves the rows behind up, one of them to a page that was read before. Who

@@ -152,11 +152,11 @@ class Context:
         if not IDENTIFIER.fullmatch(uid):
             raise InvalidInput("A tenant's uid is 1 to 128 of A-Z, a-z, 0-9, _ and -.", field=field)
         if uid != self.tenants.open:
-            self._hold_guesses(uid)
+            self._hold_guesses(uid, field)
         self.tenants.connector(uid, field=field)
         return uid
 
-    def _hold_guesses(self, uid: str) -> None:
+    def _hold_guesses(self, uid: str, field: Sequence[str]) -> None:
         """Raises the same errors for tenants that exist and for those that do not: else strangers
         could find out which exist, and their backends.
         """
@@ -166,7 +166,9 @@ class Context:
             if len(self._tenant_uids) >= GUESSES and not self.client.accepted:
                 raise LimitExceeded(
                     f"More than {GUESSES} tenants are named before a backend accepts the token.",
+                    field=field,
                     allowed=GUESSES,
+                    found=GUESSES + 1,
                 )
             self._tenant_uids.add(uid)
 

@@ -24,7 +24,7 @@ SET = """mutation ($input: SetCustomerGroupMembersInput!) {
   setCustomerGroupMembers(input: $input) {
     customerGroup { customers(first: 50) { nodes { uid } } }
     results { customerUid action status error { code message } }
-    userErrors { code message field }
+    userErrors { code message field limit allowed found }
   }
 }"""
 
@@ -84,13 +84,9 @@ async def test_uids_that_differ_in_capital_letters_are_not_exchanged(gateway, fl
     payload = await set_members(gateway, "ADA", "bob", dryRun=dry_run)
 
     assert payload["results"] == []
-    assert payload["userErrors"] == [
-        {
-            "code": "INVALID_INPUT",
-            "message": "To be added and removed at once: ADA and ada.",
-            "field": ["input", "customerUids"],
-        }
-    ]
+    [error] = payload["userErrors"]
+    assert error["message"] == "To be added and removed at once: ADA and ada."
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["input", "customerUids"])
     assert set(flow.members("gold")) == {"ada", "bob", "cyd"}
 
 
@@ -125,6 +121,9 @@ async def test_more_removals_than_are_safe_are_refused(gateway, flow):
             "code": "LIMIT_EXCEEDED",
             "message": "3 customers would be removed, and at most 2 may be.",
             "field": ["input", "maxRemovals"],
+            "limit": "maxRemovals",
+            "allowed": 2,
+            "found": 3,
         }
     ]
     assert set(flow.members("gold")) == {"ada", "bob", "cyd"}
@@ -145,6 +144,8 @@ async def test_a_group_that_is_too_large_to_compare_is_refused(flow):
 
     assert [error["code"] for error in payload["userErrors"]] == ["LIMIT_EXCEEDED"]
     assert "3 members; at most 2" in payload["userErrors"][0]["message"]
+    limit = {name: payload["userErrors"][0][name] for name in ("limit", "allowed", "found")}
+    assert limit == {"limit": "max_membership_uids", "allowed": 2, "found": 3}
     assert set(flow.members("gold")) == {"ada", "bob", "cyd"}
 
 

@@ -225,7 +225,7 @@ async def test_an_order_is_checked_by_the_tenants_backend(
         {"gold": gold, "wiener": wiener},
     )
 
-    assert codes(body) == ["BAD_USER_INPUT"]
+    assert codes(body) == ["UNSUPPORTED_BY_BACKEND"]
     assert paths(body) == [["wien", "customers"]]
     assert "data" not in body
     assert flow.calls == commercetools.calls == []

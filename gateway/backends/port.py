@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from gateway.accepted_tokens import TokenStatus
-from gateway.errors import GatewayError, InvalidInput
+from gateway.errors import GatewayError, Unsupported
 from gateway.records import Customer, CustomerGroup, Page, Projection
 from gateway.rest import Answers
 from gateway.telemetry import Meter
@@ -133,9 +133,9 @@ GroupOrder = Order[CustomerGroupSortField]
 CustomerOrder = Order[CustomerSortField]
 
 
-def no_such_order(order: GroupOrder | CustomerOrder) -> InvalidInput:
+def no_such_order(order: GroupOrder | CustomerOrder) -> Unsupported:
     """For an order that the tenant's backend does not have."""
-    return InvalidInput(
+    return Unsupported(
         f"This tenant's backend can't order by {order.field.value}.", field=["orderBy"]
     )
 

@@ -14,7 +14,7 @@ import strawberry
 from graphql import Undefined
 
 from gateway.backends.port import ById, ByKey, CustomFieldsDraft, GroupRef
-from gateway.errors import InvalidInput, LimitExceeded
+from gateway.errors import InvalidInput, LimitExceeded, Unsupported
 from gateway.request import IDENTIFIER, Context
 from gateway.schema.enums import CustomerGroupSortField, CustomerSortField, SortDirection
 from gateway.schema.relay import parse_global_id
@@ -180,7 +180,8 @@ def group_ref(
     """The tenant and the group that `by` means; `tenant_uid` is the one that the client named, if
     any.
 
-    Raises InvalidInput where `by` is malformed or its id is of another tenant than the one named.
+    Raises InvalidInput where `by` is malformed or its id is of another tenant than the one named,
+    and Unsupported for a key where groups have none.
     """
     named, id, uid, key = map(or_none, (tenant_uid, by.id, by.uid, by.key))
     if id is not None:
@@ -197,7 +198,11 @@ def group_ref(
         return tenant, ById(checked_uid(uid, [*field, "uid"]))
     if key is None:
         raise InvalidInput("Exactly one of `id`, `uid` and `key` is needed.", field=field)
-    return tenant, ByKey(checked_key(key, [*field, "key"]))
+    path = [*field, "key"]
+    by_key = ByKey(checked_key(key, path))
+    if not context.backend(tenant).capabilities.customer_group_keys:
+        raise Unsupported("Groups of this tenant's backend have no keys.", field=path)
+    return tenant, by_key
 
 
 def checked_uid(value: str, field: Sequence[str]) -> str:

@@ -59,6 +59,16 @@ class CustomerGroupUserError:
     field: list[str] | None = strawberry.field(
         description="The path of the input value that it is about; null where it is about none."
     )
+    limit: str | None = strawberry.field(
+        default=None,
+        description="The limit that was exceeded: a setting of the gateway, or what set it.",
+    )
+    allowed: int | None = strawberry.field(
+        default=None, description="How much that limit allows; null where it is about none."
+    )
+    found: int | None = strawberry.field(
+        default=None, description="How much was asked for; null where it is about no limit."
+    )
 
 
 @strawberry.type(description="The group that was made, or why it was not.")
@@ -296,6 +306,9 @@ class Mutation:
             raise LimitExceeded(
                 f"{len(differs.remove)} customers would be removed, and at most {allowed} may be.",
                 field=["maxRemovals"],
+                limit="maxRemovals",
+                allowed=allowed,
+                found=len(differs.remove),
             )
         if input.dry_run or not (differs.add or differs.remove):
             edit = MembershipEdit(differs.planned())
@@ -355,4 +368,7 @@ def _user_error(mistake: CallerError) -> CustomerGroupUserError:
         code=CustomerGroupUserErrorCode(code),
         message=mistake.message,
         field=["input", *mistake.field] if mistake.field else None,
+        limit=mistake.limit,
+        allowed=mistake.allowed,
+        found=mistake.found,
     )

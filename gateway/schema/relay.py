@@ -88,7 +88,7 @@ class ListArguments(Struct, frozen=True, kw_only=True):
         self, context: Context, tenant_uid: str, group_uid: str | None = None
     ) -> tuple[Window, Order[Any] | None]:
         """The rows wanted of the tenant's groups, or of this group's customers, and their order,
-        both checked; raises InvalidInput and LimitExceeded.
+        both checked; raises InvalidInput, LimitExceeded and Unsupported.
         """
         backend = context.backend(tenant_uid)
         has = backend.capabilities
@@ -103,6 +103,9 @@ class ListArguments(Struct, frozen=True, kw_only=True):
                 f"This tenant's backend reaches offset {has.max_offset}; page on with `after`, "
                 "and without `orderBy`.",
                 field=["offset"],
+                limit="max_offset",
+                allowed=has.max_offset,
+                found=self.offset,
             )
         kind, of = "", None
         if self.after is not None or self.before is not None:

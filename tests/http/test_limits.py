@@ -70,7 +70,7 @@ OVER: dict[str, tuple[str, Any]] = {
     "max_membership_uids": (
         """mutation ($add: [ID!]!) { updateCustomerGroupMembers(
             input: {customerGroup: {uid: "gold"}, addCustomerUids: $add}
-        ) { userErrors { code } } }""",
+        ) { userErrors { code field limit allowed found } } }""",
         {"add": [f"c{n}" for n in range(10_001)]},
     ),
     "max_custom_fields": (
@@ -102,9 +102,15 @@ async def test_what_is_over_a_limit_is_refused(gateway: Gateway, flow: Flow, nam
     body = await gateway.ask(query, variables)
 
     if name == "max_membership_uids":  # a mistake of a change is data
-        assert body["data"] == {
-            "updateCustomerGroupMembers": {"userErrors": [{"code": "LIMIT_EXCEEDED"}]}
-        }
+        assert body["data"]["updateCustomerGroupMembers"]["userErrors"] == [
+            {
+                "code": "LIMIT_EXCEEDED",
+                "field": ["input", "addCustomerUids"],
+                "limit": name,
+                "allowed": 10_000,
+                "found": 10_001,
+            }
+        ]
     else:
         error = next(e for e in body["errors"] if e["extensions"].get("limit") == name)
         assert "data" not in body

@@ -562,7 +562,11 @@ async def test_the_longest_key_finds_its_group(gateway: Gateway, commercetools: 
             {"customerGroup": {"uid": "gold"}, "name": "New", "customFields": [{"name": "a"}]},
             ["input", "customFields"],
         ),
-        (UPDATE, {"customerGroup": {"key": "gold"}, "name": "New"}, None),
+        (
+            UPDATE,
+            {"customerGroup": {"key": "gold"}, "name": "New"},
+            ["input", "customerGroup", "key"],
+        ),
     ],
 )
 async def test_what_flow_retail_lacks_is_refused_before_any_rest_call(

@@ -132,6 +132,18 @@ async def test_a_uid_in_use_is_a_duplicate(gateway: Gateway, flow: Flow):
     assert flow.store.group("shop", "gold").name == "Gold members"
 
 
+@pytest.mark.parametrize(("chosen", "field"), [({}, ["input", "name"]), ({"uid": "x"}, None)])
+async def test_a_duplicate_names_its_field_where_it_is_known(
+    gateway: Gateway, flow: Flow, chosen, field
+):
+    """Without a chosen uid only the name can be in use; with one, the backend does not say."""
+    flow.fail(Answer(409), method="POST")
+
+    made = await change(gateway, CREATE, name="Gold", **chosen)
+
+    assert mistake(made) == ("DUPLICATE", field)
+
+
 async def test_what_the_backend_refuses_it_says_why(gateway: Gateway, flow: Flow):
     """In its own sentence."""
     flow.fail(Answer(400, b'{"message": "Names are short"}'), method="POST")

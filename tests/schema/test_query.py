@@ -158,6 +158,7 @@ async def test_a_lookup_by_key_is_refused_where_groups_have_none(gateway: Gatewa
     body = await gateway.ask('{ customerGroup(by: {key: "gold"}) { name } }')
 
     assert codes(body) == ["UNSUPPORTED_BY_BACKEND"]
+    assert body["errors"][0]["extensions"]["field"] == ["by", "key"]
     assert body["data"] == {"customerGroup": None}
     assert flow.calls == []
 
@@ -317,7 +318,7 @@ async def test_an_order_that_the_backend_lacks_is_refused_before_any_rest_call(f
         "customerGroupSortFields": ["NAME"],
         "customerSortFields": [],
     }
-    assert codes(groups) == codes(members) == ["BAD_USER_INPUT"]
+    assert codes(groups) == codes(members) == ["UNSUPPORTED_BY_BACKEND"]
     assert groups["data"] == {"customerGroups": None}
     # It would be found after a REST call only, so that none is made at all.
     assert "data" not in members
@@ -428,5 +429,5 @@ async def test_an_order_that_the_backend_lacks_is_refused_where_it_orders_nothin
         body = await gateway.ask(query)
 
     assert body["data"] == {"a": None, "b": None, "c": {"totalCount": 1}}
-    assert codes(body) == ["BAD_USER_INPUT", "BAD_USER_INPUT"]
+    assert codes(body) == ["UNSUPPORTED_BY_BACKEND"] * 2
     assert paths(body) == [["a"], ["b"]]

@@ -249,6 +249,9 @@ class _Offsets(OffsetCosts, Generic[RowT]):
                 f"Rows above offset {MAX_OFFSET} can't be reached so; "
                 "page on with `after` and without `orderBy`.",
                 field=["offset"],
+                limit="max_offset",
+                allowed=MAX_OFFSET,
+                found=starts[-1],
             )
         parts = await side_by_side(self._part(start, stop + 1 - start) for start in starts)
         chunk = parts[0]

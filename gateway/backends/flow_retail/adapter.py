@@ -166,7 +166,9 @@ class FlowRetailBackend:
         try:
             answer = await self._upstream.send("POST", GROUPS, self._path(), body=body)
             if answer.status == 409:
-                raise Duplicate("The uid or the name is in use." + answer.reason())
+                # It does not say which of the two; without a chosen uid, there is the name alone.
+                which, field = ("name", ["name"]) if draft.uid is None else ("uid or the name", [])
+                raise Duplicate(f"The {which} is in use." + answer.reason(), field=field)
             return self._made(answer, draft.name, uid=draft.uid)
         except OutcomeUnknown:
             # Without a chosen uid a second look could find another's group.

@@ -1448,7 +1448,7 @@ async def test_an_order_that_is_not_there_is_refused_before_any_call(world, back
 
     refused = await failure(backend.list_members(ById(gold), Window(size=1), order=order))
 
-    assert isinstance(refused, InvalidInput)
+    assert isinstance(refused, Unsupported)
     assert world.calls == []
 
 

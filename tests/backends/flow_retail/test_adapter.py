@@ -501,7 +501,7 @@ async def test_an_order_is_asked_for_in_the_upstreams_words(flow):
         await gateway.query(query, {"by": {"field": "NAME", "direction": "DESC"}})
         refused = await gateway.ask(query, {"by": {"field": "CREATED_AT"}})
 
-    assert set(codes(refused)) == {"BAD_USER_INPUT"}
+    assert set(codes(refused)) == {"UNSUPPORTED_BY_BACKEND"}
     (sent,) = flow.queries
     assert (sent["sortBy"], sent["sortDirection"]) == ("title", "DESC")
 
