@@ -4,7 +4,7 @@ python := .venv/bin/python
 # Else each of the processes that tests start compiles all modules again, for half of its time.
 unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
-assets := gateway/http/assets/manifest.json
+assets := gateway/http/assets/page.html
 
 .PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose audit bench chart docker-lint shell-lint lock clean
 

@@ -1,83 +1,42 @@
 """GraphiQL, for development: the project's own build or, where none was made, a CDN's.
 
 `make graphiql` builds into ASSETS, which is package data and not committed. On either page nothing
-is inline, and no origin is allowed but this one and, without a build, the CDN's files listed below.
+is inline, and no origin is allowed but this one and, without a build, the files that the page in
+CDN names.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from gateway.http.requests import qualities
+
 ASSETS: Final = Path(__file__).parent / "assets"
 CDN: Final = Path(__file__).parent / "cdn"
-"""What the CDN's build needs of ours; the icon and the first example are in both pages."""
-
-CDN_STYLE: Final = (
-    "https://unpkg.com/graphiql@3.8.3/graphiql.min.css",
-    "sha384-Mq3vbRBY71jfjQAt/DcjxUIYY33ksal4cgdRt9U/hNPvHBCaT2JfJ/PTRiPKf0aM",
-)
-CDN_SCRIPTS: Final = (
-    (
-        "https://unpkg.com/react@18.2.0/umd/react.production.min.js",
-        "sha384-tMH8h3BGESGckSAVGZ82T9n90ztNXxvdwvdM6UoR56cYcf+0iGXBliJ29D+wZ/x8",
-    ),
-    (
-        "https://unpkg.com/react-dom@18.2.0/umd/react-dom.production.min.js",
-        "sha384-bm7MnzvK++ykSwVJ2tynSE5TRdN+xL418osEVF2DE/L/gfWHj91J2Sphe582B1Bh",
-    ),
-    (
-        "https://unpkg.com/graphiql@3.8.3/graphiql.min.js",
-        "sha384-HbRVEFG0JGJZeAHCJ9Xm2+tpknBQ7QZmNlO/DgZtkZ0aJSypT96YYGRNod99l9Ie",
-    ),
-)
-
-# Relative, because a proxy may have put the gateway under a path of its own.
-_PAGE: Final = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Customer groups</title>
-<link rel="icon" type="image/svg+xml" href="graphiql/{icon}">
-{styles}
-</head>
-<body>
-{notice}<div id="graphiql" data-headers="{headers}" data-example="{example}">{waiting}</div>
-{scripts}
-</body>
-</html>
-"""
-_NOTICE: Final = """\
-<p id="notice">This GraphiQL comes from a CDN, unpkg.com, because the gateway has no build of its
-own. <code>make graphiql</code> makes one; it needs Node.</p>
-"""
-_TYPES: Final = {
+"""The page around the CDN's build; its icon and its example are in our own build as well."""
+PAGE: Final = "page.html"
+"""Its addresses are relative, because a proxy may have put the gateway under a path of its own."""
+TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".ttf": "font/ttf",
 }
 """Browsers insist on the first two, and not every machine's list of types has them."""
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """The files of a build that a page names itself."""
-
-    script: str
-    style: str
-    icon: str
+CODINGS: Final = {"br": ".br", "gzip": ".gz"}
+"""What the names of a build's compressed files end in, the smaller ones first."""
 
 
 class GraphiQL:
@@ -89,24 +48,19 @@ class GraphiQL:
 
         A build that is made after this is not seen.
         """
-        try:
-            built = msgspec.json.decode((assets / "manifest.json").read_bytes(), type=Manifest)
-        except FileNotFoundError:
-            built = None
-        if built:
-            self._page = _own(built, tokens)
-            self._policy = _policy()
+        if (assets / PAGE).is_file():
             # Each name has the hash of what it names.
-            files = _Files(assets, caching="public, max-age=31536000, immutable")
+            files = _Files(assets, CODINGS, caching="public, max-age=31536000, immutable")
+            page = (assets / PAGE).read_text(encoding="utf-8")
         else:
-            self._page = _from_cdn(tokens)
-            self._policy = _policy(
-                scripts=[script for script, _ in CDN_SCRIPTS],
-                styles=[CDN_STYLE[0]],
-                fonts=["data:"],  # its style has them within
-            )
-            files = _Files(CDN, caching="no-cache")
-        self.routes: Sequence[BaseRoute] = [Mount("/graphiql", files)]
+            files = _Files(CDN, {}, caching="no-cache")
+            example = (CDN / "welcome.graphql").read_text(encoding="utf-8").rstrip()
+            page = (CDN / PAGE).read_text(encoding="utf-8").replace("{example}", escape(example))
+        self._policy = _policy(page)
+        headers = {name: f"Bearer {token}" for name, token in tokens.items()}
+        shown = msgspec.json.format(msgspec.json.encode(headers)).decode()
+        self._page = page.replace("{headers}", escape(shown))
+        self.routes: list[BaseRoute] = [Mount("/graphiql", files)]
 
     def page(self, _request: Request) -> Response:
         headers = {
@@ -121,71 +75,34 @@ class GraphiQL:
 
 
 class _Files(StaticFiles):
-    def __init__(self, directory: Path, *, caching: str) -> None:
+    """The files of a directory, where each is there in all `codings` too."""
+
+    def __init__(self, directory: Path, codings: Mapping[str, str], *, caching: str) -> None:
         super().__init__(directory=directory)
+        self._codings = codings
         self._caching = caching
 
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        if known := _TYPES.get(Path(full_path).suffix):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        taken = qualities(Headers(scope=scope).get("accept-encoding", ""))
+        by_quality = {name: taken.get(name, taken.get("*", 0.0)) for name in self._codings}
+        coding = max(by_quality, key=lambda name: by_quality[name], default="")
+        suffix = self._codings[coding] if by_quality.get(coding) else ""
+        response = await super().get_response(path + suffix, scope)
+        if suffix:
+            response.headers["Content-Encoding"] = coding
+        if known := TYPES.get(Path(path).suffix):
             response.headers["Content-Type"] = known
+        response.headers["Vary"] = "Accept-Encoding"
         response.headers["Cache-Control"] = self._caching
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # A worker's policy is its own, not the page's. None of them has anything to load.
-        response.headers["Content-Security-Policy"] = "default-src 'none'"
+        # A worker's policy is its own, not the page's. It shares modules with the page.
+        response.headers["Content-Security-Policy"] = "default-src 'none'; script-src 'self'"
         return response
 
 
-def _own(built: Manifest, tokens: Mapping[str, str]) -> str:
-    return _PAGE.format(
-        icon=escape(built.icon),
-        styles=f'<link rel="stylesheet" href="graphiql/{escape(built.style)}">',
-        notice="",
-        headers=_shown(tokens),
-        example="",  # the build has the examples
-        waiting="",
-        scripts=f'<script type="module" src="graphiql/{escape(built.script)}"></script>',
-    )
-
-
-def _from_cdn(tokens: Mapping[str, str]) -> str:
-    style, hash_of_style = CDN_STYLE
-    return _PAGE.format(
-        icon="icon.svg",
-        styles=f'<link rel="stylesheet" href="{style}" integrity="{hash_of_style}" crossorigin>\n'
-        '<link rel="stylesheet" href="graphiql/page.css">',
-        notice=_NOTICE,
-        headers=_shown(tokens),
-        example=escape((CDN / "welcome.graphql").read_text(encoding="utf-8").rstrip()),
-        waiting="It needs a way to the internet.",
-        scripts="\n".join(
-            [
-                *(
-                    f'<script src="{script}" integrity="{hash_of_script}" crossorigin></script>'
-                    for script, hash_of_script in CDN_SCRIPTS
-                ),
-                '<script src="graphiql/start.js"></script>',
-            ]
-        ),
-    )
-
-
-def _shown(tokens: Mapping[str, str]) -> str:
-    """The headers to begin with, as the editor shows them."""
-    headers = {name: f"Bearer {token}" for name, token in tokens.items()}
-    return escape(msgspec.json.format(msgspec.json.encode(headers)).decode())
-
-
-def _policy(
-    *, scripts: Sequence[str] = (), styles: Sequence[str] = (), fonts: Sequence[str] = ()
-) -> str:
-    """What the page may load: these, and what is served here."""
+def _policy(page: str) -> str:
+    """What the page may load: the files of a CDN that it names, and what is served here."""
+    scripts, styles = (re.findall(rf' {name}="(https://[^"]+)"', page) for name in ("src", "href"))
     return "; ".join(
         [
             "default-src 'none'",
@@ -194,7 +111,7 @@ def _policy(
             # elements. Styles can't send anything away here: nothing else may be loaded.
             " ".join(["style-src 'self' 'unsafe-inline'", *styles]),
             "connect-src 'self'",
-            " ".join(["font-src 'self'", *fonts]),
+            "font-src 'self'" + (" data:" if styles else ""),  # the CDN's style has them within
             "img-src 'self' data:",
             "worker-src 'self'",
             "base-uri 'none'",

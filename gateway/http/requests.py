@@ -258,7 +258,7 @@ def response_type(accept: str | None) -> str | None:
     """
     if accept is None or not accept.strip():
         return JSON
-    offered = _offered(accept)
+    offered = qualities(accept)
     application = offered.get("application/*", offered.get("*/*", 0.0))
     json, response = offered.get(JSON, application), offered.get(GRAPHQL_RESPONSE, application)
     if response > json or (response == json > 0 and GRAPHQL_RESPONSE in offered):
@@ -274,15 +274,17 @@ def wants_page(accept: str | None) -> bool:
     >>> wants_page("application/json, text/html;q=0.1"), wants_page("*/*"), wants_page(None)
     (False, False, False)
     """
-    offered = _offered(accept or "")
+    offered = qualities(accept or "")
     others = offered.get("application/*", offered.get("*/*", 0.0))
     return offered.get("text/html", 0.0) > max(
         offered.get(JSON, others), offered.get(GRAPHQL_RESPONSE, others)
     )
 
 
-def _offered(accept: str) -> Mapping[str, float]:
-    """The quality of each media range; those in another charset than ours are left out."""
+def qualities(accept: str) -> Mapping[str, float]:
+    """The quality of each media range or content coding of an Accept header; those in another
+    charset than ours are left out.
+    """
     offered: dict[str, float] = {}
     for part in accept.split(","):
         name, *given = (piece.strip().lower() for piece in part.split(";"))

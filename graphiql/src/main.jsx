@@ -3,9 +3,11 @@ import "@graphiql/react/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
 import "graphiql/graphiql.css";
 import "./page.css";
+import { pick, useGraphiQL } from "@graphiql/react";
 import { GraphiQL } from "graphiql";
 // GraphiQL imports this one when it needs it, and the styles of what is imported later are lost.
 import { editor } from "monaco-graphql/esm/monaco-editor.js";
+import { useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import icon from "../../gateway/http/cdn/icon.svg";
 
@@ -22,6 +24,17 @@ async function fetcher(operation, { headers } = {}) {
   return response.json();
 }
 
+/** Below each operation, its variables are in front where it has some, and else the headers. */
+function VariablesInFront() {
+  const { activeTabIndex, tabs } = useGraphiQL(pick("activeTabIndex", "tabs"));
+  const { id, variables } = tabs[activeTabIndex];
+  const shown = variables ? "variables" : "headers";
+  useEffect(() => {
+    document.querySelector(`.graphiql-editor-tools [data-name=${shown}]`).click();
+  }, [id]); // not while they are typed
+  return null;
+}
+
 const page = document.getElementById("graphiql");
 
 createRoot(page).render(
@@ -35,6 +48,7 @@ createRoot(page).render(
     shouldPersistHeaders={false}
     plugins={[]}
   >
+    <VariablesInFront />
     <GraphiQL.Logo>
       <span className="logo">
         <img src={new URL(icon, import.meta.url)} alt="" />

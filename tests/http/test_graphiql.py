@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.http.graphiql import CDN, CDN_SCRIPTS, CDN_STYLE, GraphiQL
+from gateway.http.graphiql import CDN, GraphiQL
 from tests.harness import Flow, Gateway
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,10 +27,13 @@ BUILT = {
     "main-3C4D.css": "body {}",
     "icon-5E6F.svg": "<svg/>",
     "codicon-7G8H.ttf": "glyphs",
-    "manifest.json": json.dumps(
-        {"script": "main-1A2B.js", "style": "main-3C4D.css", "icon": "icon-5E6F.svg"}
-    ),
 }
+PAGE = """<!doctype html>
+<link rel="icon" type="image/svg+xml" href="graphiql/icon-5E6F.svg">
+<link rel="stylesheet" href="graphiql/main-3C4D.css">
+<div id="graphiql" data-headers="{headers}"></div>
+<script type="module" src="graphiql/main-1A2B.js"></script>
+"""
 
 
 @pytest.fixture
@@ -39,6 +43,9 @@ def assets(tmp_path: Path) -> Path:
     directory.mkdir(parents=True)
     for name, text in BUILT.items():
         (directory / name).write_text(text, encoding="utf-8")
+        (directory / f"{name}.br").write_text(f"br: {text}")  # as good as compressed
+        (directory / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    (directory / "page.html").write_text(PAGE, encoding="utf-8")
     (directory.parent / "graphiql.py").write_text("# not for browsers", encoding="utf-8")
     return directory
 
@@ -152,18 +159,16 @@ async def test_the_cdn_may_serve_those_files_only(from_cdn):
     page = await from_cdn.get("/graphql")
 
     elements = Elements(page)
-    listed = dict([CDN_STYLE, *CDN_SCRIPTS])
     loaded = {
-        attributes.get("src") or attributes.get("href"): attributes
+        attributes.get("src") or attributes.get("href") or "": attributes["integrity"] or ""
         for _, attributes in elements.found
         if "crossorigin" in attributes
     }
     allowed = [source for sources in policy(page).values() for source in sources if "/" in source]
-    assert {name: attributes["integrity"] for name, attributes in loaded.items()} == listed
-    assert set(allowed) == set(listed)
-    assert all(re.fullmatch(r"https://unpkg\.com/[\w-]+@\d+\.\d+\.\d+/.+", at) for at in listed)
-    assert all(re.fullmatch(r"sha384-[\w+/=]{64}", found) for found in listed.values())
-    assert {name for name in elements.names if "//" in name} == set(listed)
+    assert len(loaded) == 4
+    assert set(allowed) == set(loaded) == {name for name in elements.names if "//" in name}
+    assert all(re.fullmatch(r"https://unpkg\.com/[\w-]+@\d+\.\d+\.\d+/.+", at) for at in loaded)
+    assert all(re.fullmatch(r"sha384-[\w+/=]{64}", found) for found in loaded.values())
 
 
 async def test_every_file_of_ours_is_there(own, from_cdn):
@@ -195,13 +200,44 @@ async def test_a_file_is_what_it_says_and_is_kept(own, name, media_type):
     assert answer.headers["Content-Type"] == media_type
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; script-src 'self'"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("br;q=0, gzip;q=0.1", "gzip"),
+        ("GZIP", "gzip"),
+        ("*", "br"),
+        ("*;q=0.1, br;q=0", "gzip"),
+        ("br;q=0, gzip;q=0", None),
+        ("*;q=0", None),
+        ("identity", None),
+        ("deflate", None),
+        ("", None),
+    ],
+)
+async def test_a_file_is_compressed_as_the_client_takes_it(own, accepted, coding):
+    """By brotli rather than by gzip; what takes neither gets the file as it is."""
+    path = "/graphiql/main-1A2B.js"
+    answer = await own.get(path, headers={"Accept-Encoding": accepted})
+
+    assert answer.headers.get("Content-Encoding") == coding
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.text == ("br: " if coding == "br" else "") + BUILT["main-1A2B.js"]
+    etag = {"Accept-Encoding": accepted, "If-None-Match": answer.headers["ETag"]}
+    assert (await own.get(path, headers=etag)).status_code == 304
 
 
 async def test_names_without_a_hash_are_asked_for_again(from_cdn):
     """They stay the same when the gateway changes."""
-    answer = await from_cdn.get("/graphiql/start.js")
+    answer = await from_cdn.get("/graphiql/start.js", headers={"Accept-Encoding": "br, gzip"})
 
+    assert "Content-Encoding" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
@@ -282,7 +318,7 @@ def test_the_wheel_carries_the_build(tmp_path):
         shutil.copy(ROOT / name, source)
     (source / "gateway/http/assets").mkdir(parents=True)
     shutil.copytree(CDN, source / "gateway/http/cdn")
-    for name in ("main-1A2B.js", "manifest.json", "licences.txt"):
+    for name in ("main-1A2B.js.br", "page.html", "licences.txt"):
         (source / "gateway/http/assets" / name).touch()
 
     subprocess.run(
@@ -295,5 +331,5 @@ def test_the_wheel_carries_the_build(tmp_path):
     [path] = (source / "dist").glob("*.whl")
     with zipfile.ZipFile(path) as wheel:
         carried = {name.removeprefix("gateway/http/") for name in wheel.namelist()}
-    assert {"assets/main-1A2B.js", "assets/manifest.json", "assets/licences.txt"} <= carried
+    assert {"assets/main-1A2B.js.br", "assets/page.html", "assets/licences.txt"} <= carried
     assert {f"cdn/{path.name}" for path in CDN.iterdir()} <= carried
