@@ -49,10 +49,10 @@ check: .venv/dev ## lint, formatting, types, nothing that ties the project to on
 	scripts/check
 
 schema: .venv/runtime ## write schema.graphql
-	$(python) -m gateway schema >.venv/schema.graphql && cp .venv/schema.graphql schema.graphql
+	GATEWAY_CONFIG=/dev/null $(python) -m gateway schema >.venv/schema.graphql && cp .venv/schema.graphql schema.graphql
 
-compose: composition/node_modules/.package-lock.json ## compose schema.graphql into a supergraph (needs node)
-	node composition/compose.mjs
+compose: .venv/runtime composition/node_modules/.package-lock.json ## compose the schema into supergraphs (needs node)
+	node composition/compose.mjs $(python)
 
 audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the demo to GraphQL over HTTP (needs node)
 	node conformance/audit.mjs $(python)

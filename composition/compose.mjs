@@ -1,37 +1,128 @@
-// Composes the gateway's schema with its neighbours in this folder, as a router's build would:
-// once with Apollo's composition and once with The Guild's (Hive), which accept different things.
-import { readFileSync, readdirSync } from "node:fs";
-import { composeServices as apollo } from "@apollo/composition";
-import { composeServices as guild } from "@theguild/federation-composition";
-import { parse } from "graphql";
+// Composes the gateway's schema with neighbours, as the builds of routers would: with Apollo's composer,
+// Hive's and Cosmo's, which accept different things. Nothing may be refused, and nothing hinted at.
+// Usage: node compose.mjs PYTHON
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { composeServices } from "@apollo/composition";
+import {
+  applyTagFilterOnSubgraphs,
+  composeSchemaContract,
+  composeServices as composeWithHive,
+} from "@theguild/federation-composition";
+import { federateSubgraphs, federateSubgraphsContract } from "@wundergraph/composition";
+import { buildSchema, isObjectType, parse, print, visit } from "graphql";
 
-const here = new URL("./", import.meta.url);
-const gatewaySchema = process.argv[2] ?? new URL("../schema.graphql", here);
-
-const subgraph = (name, file) => ({
+const [python] = process.argv.slice(2);
+const printed = (options = [], environ = {}) =>
+  execFileSync(python, ["-m", "gateway", "schema", ...options], {
+    cwd: new URL("..", import.meta.url),
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, GATEWAY_CONFIG: "/dev/null", ...environ },
+  });
+const subgraph = (name, text) => ({
   name,
   url: `http://${name}/graphql`, // only written into the supergraph; nothing is called
-  typeDefs: parse(readFileSync(file, "utf8")),
+  typeDefs: parse(text),
+  definitions: parse(text), // the same, for Cosmo
 });
+const neighbour = (name) =>
+  subgraph(name, readFileSync(new URL(`neighbours/${name}.graphql`, import.meta.url), "utf8"));
 
-const neighbours = readdirSync(here)
-  .filter((file) => file.endsWith(".graphql"))
-  .sort()
-  .map((file) => subgraph(file.replace(".graphql", ""), new URL(file, here)));
-const subgraphs = [subgraph("customer-groups", gatewaySchema), ...neighbours];
-console.log(`subgraphs: ${subgraphs.map(({ name }) => name).join(", ")}`);
+// A subgraph that owns customers: all of Customer by either key, with groups by their keys alone.
+function crm(schema) {
+  const kinds = new Map(parse(schema).definitions.map((each) => [each.name?.value, each]));
+  const copied = new Set(["CustomerGroup"]);
+  const copy = (name) => {
+    if (copied.has(name) || !kinds.has(name)) return "";
+    copied.add(name);
+    const parts = [];
+    visit(kinds.get(name), { NamedType: (kind) => void parts.push(copy(kind.name.value)) });
+    return [print(kinds.get(name)).replaceAll(", resolvable: false", ""), ...parts].join("\n");
+  };
+  const link = schema.match(/@link\(url: "[^)]*\)/)[0];
+  return `extend schema ${link}
+    type Query { customer(email: String!): Customer }
+    type CustomerGroup @key(fields: "tenantUid uid", resolvable: false) { tenantUid: ID! uid: ID! }
+    ${copy("Customer")}`;
+}
 
-for (const [composer, compose] of Object.entries({ apollo, guild })) {
-  const { errors = [], hints = [], supergraphSdl } = compose(subgraphs);
-  for (const hint of hints) console.log(`${composer}: hint: ${hint}`);
-  for (const { message, extensions } of errors) {
-    console.error(`${composer}: error: ${message} [${extensions.code}]`);
+const composers = {
+  Apollo: (subgraphs) => composeServices(subgraphs),
+  Hive: (subgraphs) => composeWithHive(subgraphs),
+  Cosmo: (subgraphs) => federateSubgraphs({ subgraphs }),
+};
+// Cosmo asks sets for what they have from node 22 on.
+class Tags extends Set {
+  isDisjointFrom(other) {
+    return ![...this].some((tag) => other.has(tag));
   }
-  if (errors.length === 0 && supergraphSdl) {
-    const { definitions } = parse(supergraphSdl);
-    console.log(`${composer}: composed, ${definitions.length} definitions, ${hints.length} hints`);
-  } else {
-    console.error(`${composer}: refused, ${errors.length} errors`);
-    process.exitCode = 1;
+}
+const personal = { include: new Tags(), exclude: new Tags(["personal"]) };
+const contracts = {
+  Apollo: (subgraphs) => composeServices(applyTagFilterOnSubgraphs(subgraphs, personal)),
+  Hive: (subgraphs) => composeSchemaContract(subgraphs, personal, true),
+  Cosmo: (subgraphs) =>
+    federateSubgraphsContract({
+      subgraphs,
+      contractTagOptions: { tagNamesToInclude: personal.include, tagNamesToExclude: personal.exclude },
+    }),
+};
+
+// The API that clients of a supergraph see.
+const api = ({ schema, publicSdl, federatedGraphClientSchema }) =>
+  schema?.toAPISchema().toGraphQLJSSchema() ??
+  federatedGraphClientSchema ??
+  buildSchema(publicSdl);
+
+const ofGroups = printed();
+const own = subgraph("customer-groups", ofGroups);
+const withoutNode = subgraph("customer-groups", printed([], { GATEWAY_RELAY_NODE: "false" }));
+const owner = subgraph("crm", crm(ofGroups));
+const cases = {
+  "alone": [composers, [own]],
+  "with fields added to groups and customers": [composers, [own, ...["orders", "prices"].map(neighbour)]],
+  "with customers owned elsewhere": [composers, [own, owner, ...["invoices", "orders"].map(neighbour)]],
+  "with a field of a customer in a neighbour's key": [composers, [own, neighbour("loyalty")]],
+  "with another's node and common names": [composers, [withoutNode, neighbour("catalogue")]],
+  "without personal data": [contracts, [own, ...["orders", "prices"].map(neighbour)], noPersonalData],
+  "without personal data, with customers owned elsewhere": [
+    contracts,
+    [own, owner, neighbour("invoices")],
+    noPersonalData,
+  ],
+};
+
+// What may be left of customers and groups where a contract excludes the tag.
+function noPersonalData(schema) {
+  const left = {
+    CustomerGroup: `id uid tenantUid name key revision createdAt lastModifiedAt commercetools tenant
+      customers priceLists`,
+    Customer: `uid tenantUid customerType countryCode origin createdAt lastModifiedAt extensions
+      parentUid pricelistUid defaultStore relevance ehfEnabled customerGroupUids commercetools id
+      customerGroups orders`,
+    CommercetoolsCustomer: "version",
+    CustomerExtension: "code organizationUid",
+    CustomerStore: "uid name",
+  };
+  const problems = Object.entries(left).flatMap(([name, fields]) =>
+    Object.keys(schema.getType(name).getFields())
+      .filter((field) => !fields.split(/\s+/).includes(field))
+      .map((field) => `${name}.${field}`),
+  );
+  const kinds = Object.values(schema.getTypeMap()).filter(
+    (kind) => isObjectType(kind) && /^Customer(?!Group)/.test(kind.name) && !(kind.name in left),
+  );
+  return [...problems, ...kinds].map((name) => `${name} is left`);
+}
+
+for (const text of [ofGroups, printed(["--for", "clients"])]) buildSchema(text);
+for (const [name, [by, subgraphs, check = () => []]] of Object.entries(cases)) {
+  for (const [composer, compose] of Object.entries(by)) {
+    const found = compose(subgraphs);
+    const problems = [...(found.errors ?? []), ...(found.hints ?? []), ...(found.warnings ?? [])];
+    if (!found.errors?.length) problems.push(...check(api(found)));
+    for (const problem of problems) console.error(`${composer}, ${name}: ${problem.message ?? problem}`);
+    if (problems.length) process.exitCode = 1;
+    else console.log(`${composer}: composed ${name}`);
   }
 }

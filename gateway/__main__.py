@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 from gateway import VERSION, serving
-from gateway.app import create_app
+from gateway.app import create_app, schema_of
 from gateway.demo import SIMULATIONS, demo
-from gateway.schema import create_schema
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
 
@@ -64,9 +63,10 @@ def show_demo(chosen: argparse.Namespace) -> None:
     demo(os.environ, simulator_port=chosen.simulator_port)
 
 
-def print_schema(_chosen: argparse.Namespace) -> None:
-    """Print the SDL, as schema.graphql holds it."""
-    sys.stdout.write(create_schema().as_str() + "\n")
+def print_schema(chosen: argparse.Namespace) -> None:
+    """Print the schema that these settings make."""
+    schema = schema_of(read_settings(os.environ))
+    sys.stdout.write(schema.for_clients() if chosen.reader == "clients" else schema.as_str())
 
 
 def simulate(chosen: argparse.Namespace) -> None:
@@ -139,8 +139,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="of Flow Retail; commercetools takes the next one; 0: any (default: %(default)s)",
     )
-    printed = commands.add_parser("schema", help="print the schema in SDL")
+    printed = commands.add_parser("schema", help="print the schema of these settings in SDL")
     printed.set_defaults(run=print_schema)
+    printed.add_argument(
+        "--for",
+        dest="reader",
+        choices=["supergraph", "clients"],
+        default="supergraph",
+        help="clients: without federation, with @semanticNonNull (default: %(default)s)",
+    )
     simulator = commands.add_parser("simulate", help="serve one simulated REST API alone")
     simulator.set_defaults(run=simulate)
     simulator.add_argument(

@@ -155,11 +155,19 @@ def _decided(settings: Settings) -> Settings:
     return dataclasses.replace(settings, default_page_size=default_page_size, **decided)
 
 
+def schema_of(settings: Settings, *, make_schema: Callable[..., Schema] = create_schema) -> Schema:
+    """The schema as the settings make it."""
+    settings = _decided(settings)
+    sdl = settings.introspection if settings.federation_sdl is None else settings.federation_sdl
+    return make_schema(
+        with_node=settings.relay_node, with_sdl=bool(sdl), page_size=settings.default_page_size
+    )
+
+
 def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
     introspection = bool(settings.introspection)
-    sdl = introspection if settings.federation_sdl is None else settings.federation_sdl
     return Engine(
-        make_schema(with_node=settings.relay_node, with_sdl=sdl)._schema,
+        schema_of(settings, make_schema=make_schema)._schema,
         VIEWS,
         settings,
         max_variable_values=settings.max_variable_values,

@@ -26,15 +26,14 @@ class _Names(NameConverter):
         return re.sub("^Customer$", "CustomerGroupMember", super().get_name_from_type(type_))
 
 
-def create_schema(*, with_node: bool = True, with_sdl: bool = True) -> Schema:
+def create_schema(*, with_node: bool = True, with_sdl: bool = True, page_size: int = 20) -> Schema:
     """The schema. `with_node` False leaves out Relay's refetch, which only one subgraph of a
     supergraph can have; `with_sdl` False leaves out the field that shows the schema.
     """
     schema = Schema(
         query=QueryWithNode if with_node else Query,
         mutation=Mutation,
-        # Hive's composition refuses 2.11, which is Strawberry's default.
-        federation_version="2.9",
+        page_size=page_size,
         config=StrawberryConfig(scalar_map=SCALARS, name_converter=_Names()),
     )
     if not with_sdl and schema._schema.query_type is not None:

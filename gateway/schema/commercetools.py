@@ -12,12 +12,13 @@ from gateway import records
 from gateway.engine import LOOKS_AT
 from gateway.errors import LimitExceeded
 from gateway.schema.scalars import Json, Long
+from gateway.schema.sdl import personal
 
 MAX_NAMES: Final = 500
 """As many as one change may send; a commercetools Type has fewer."""
 
 
-@strawberry.type(description="One custom field and its value.")
+@strawberry.federation.type(shareable=True, description="One custom field and its value.")
 class CommercetoolsCustomerCustomField:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
     value: Json | None = strawberry.field(description="The value as the REST API returns it.")
@@ -40,7 +41,7 @@ class Names(FieldExtension):
         return {**kwargs, "names": frozenset(names)}
 
 
-@strawberry.type(description="The custom fields of a resource.")
+@strawberry.federation.type(shareable=True, description="The custom fields of a resource.")
 class CommercetoolsCustomerCustomFields:
     type_id: strawberry.ID = strawberry.field(description="The id of the Type that defines them.")
 
@@ -72,11 +73,13 @@ class CommercetoolsCustomerGroup:
     )
 
 
-@strawberry.type(description="What only commercetools has of a customer.")
+@strawberry.federation.type(
+    shareable=True, description="What only commercetools has of a customer."
+)
 class CommercetoolsCustomer:
     version: Long = strawberry.field(description="The version that the next change has to name.")
-    key: str | None = strawberry.field(description="User-defined key; null where it has none.")
-    customer_number: str | None = strawberry.field(description="The number that people use.")
-    custom: CommercetoolsCustomerCustomFields | None = strawberry.field(
+    key: str | None = personal(description="User-defined key; null where it has none.")
+    customer_number: str | None = personal(description="The number that people use.")
+    custom: CommercetoolsCustomerCustomFields | None = personal(
         description="Its custom fields; null where it has no Type."
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry.federation.schema_directives import Key, Tag
+from strawberry.federation.schema_directives import Key
 
 from gateway import records
 from gateway.backends.port import ById
@@ -21,14 +21,15 @@ from gateway.schema.enums import (
 )
 from gateway.schema.relay import Info, global_id
 from gateway.schema.scalars import Long
+from gateway.schema.sdl import PERSONAL, personal
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup
 
-_BACKOFFICE = Tag(name="backoffice")
 
-
-@strawberry.type(description="An extension that is switched on for a customer or contact.")
+@strawberry.federation.type(
+    shareable=True, description="An extension that is switched on for a customer or contact."
+)
 class CustomerExtension:
     code: CustomerExtensionCode | None = strawberry.field(description="Which extension.")
     organization_uid: strawberry.ID | None = strawberry.field(
@@ -36,7 +37,9 @@ class CustomerExtension:
     )
 
 
-@strawberry.type(description="One of a customer's addresses.")
+@strawberry.federation.type(
+    shareable=True, tags=PERSONAL, description="One of a customer's addresses."
+)
 class CustomerAddress:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
     type: CustomerAddressType | None = strawberry.field(description="What it is for.")
@@ -52,7 +55,9 @@ class CustomerAddress:
     phone: str | None = strawberry.field(description="Phone number there.")
 
 
-@strawberry.type(description="A person who acts for a customer.")
+@strawberry.federation.type(
+    shareable=True, tags=PERSONAL, description="A person who acts for a customer."
+)
 class CustomerContact:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
     display_name: str | None = strawberry.field(description="The name that is shown.")
@@ -70,7 +75,11 @@ class CustomerContact:
     )
 
 
-@strawberry.type(description="Something that a customer has agreed to, or has not.")
+@strawberry.federation.type(
+    shareable=True,
+    tags=PERSONAL,
+    description="Something that a customer has agreed to, or has not.",
+)
 class CustomerConsent:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
     name: str | None = strawberry.field(description="What it is about.")
@@ -79,15 +88,19 @@ class CustomerConsent:
     created_at: datetime | None = strawberry.field(description="When the customer said so.")
 
 
-@strawberry.type(
-    description="Integers exactly as the REST API returns them; their unit is not documented."
+@strawberry.federation.type(
+    shareable=True,
+    tags=PERSONAL,
+    description="Integers exactly as the REST API returns them; their unit is not documented.",
 )
 class CustomerCredit:
     limit: Long | None = strawberry.field(description="How much credit the customer has.")
     balance: Long | None = strawberry.field(description="How much of it stands open.")
 
 
-@strawberry.type(description="The colleague who looks after a customer.")
+@strawberry.federation.type(
+    shareable=True, tags=PERSONAL, description="The colleague who looks after a customer."
+)
 class CustomerAccountManager:
     tenant_user_uid: strawberry.ID | None = strawberry.field(
         description="The tenant's user; null where there is none."
@@ -96,13 +109,15 @@ class CustomerAccountManager:
     user_code: str | None = strawberry.field(description="The user's short code.")
 
 
-@strawberry.type(description="EHF, the Norwegian format for electronic invoices.")
+@strawberry.federation.type(
+    shareable=True, tags=PERSONAL, description="EHF, the Norwegian format for electronic invoices."
+)
 class CustomerEhf:
     enabled: bool | None = strawberry.field(description="Whether the customer gets invoices so.")
     address: str | None = strawberry.field(description="Where they are sent.")
 
 
-@strawberry.type(description="A store of the tenant.")
+@strawberry.federation.type(shareable=True, description="A store of the tenant.")
 class CustomerStore:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
     name: str | None = strawberry.field(description="The store's name.")
@@ -113,41 +128,38 @@ class CustomerStore:
         Key(fields="id", resolvable=False),  # type: ignore[arg-type]  # a FieldSet is a string
         Key(fields="tenantUid uid", resolvable=False),  # type: ignore[arg-type]
     ],
+    shareable=True,
     description="A person or company.",
 )
 class Customer:
     uid: strawberry.ID = strawberry.field(description="Flow Retail customerUid; commercetools id.")
     tenant_uid: strawberry.ID = strawberry.field(description="The tenant that it belongs to.")
     customer_type: CustomerType | None = strawberry.field(description="What the customer is.")
-    display_name: str | None = strawberry.field(description="The name that is shown.")
-    firstname: str | None = strawberry.field(description="First name.")
-    lastname: str | None = strawberry.field(description="Last name.")
-    company_name: str | None = strawberry.field(description="The company's name.")
-    email: str | None = strawberry.field(description="E-mail address.")
-    mobile: str | None = strawberry.field(description="Mobile phone number.")
-    address: str | None = strawberry.field(description="Street and number.")
-    postal_code: str | None = strawberry.field(description="Postal code.")
-    city: str | None = strawberry.field(description="Town or city.")
+    display_name: str | None = personal(description="The name that is shown.")
+    firstname: str | None = personal(description="First name.")
+    lastname: str | None = personal(description="Last name.")
+    company_name: str | None = personal(description="The company's name.")
+    email: str | None = personal(description="E-mail address.")
+    mobile: str | None = personal(description="Mobile phone number.")
+    address: str | None = personal(description="Street and number.")
+    postal_code: str | None = personal(description="Postal code.")
+    city: str | None = personal(description="Town or city.")
     country_code: str | None = strawberry.field(description="ISO 3166-1 alpha-2.")
-    vat_number: str | None = strawberry.field(
+    vat_number: str | None = personal(
         description="VAT identification number, for value added tax reporting."
     )
-    external_id: str | None = strawberry.field(
-        description="The customer's identifier in another system."
-    )
+    external_id: str | None = personal(description="The customer's identifier in another system.")
     origin: str | None = strawberry.field(description="Where the customer's data came from.")
     created_at: datetime | None = strawberry.field(description="When it was created.")
     last_modified_at: datetime | None = strawberry.field(description="When it last changed.")
-    addresses: list[CustomerAddress] = strawberry.field(
+    addresses: list[CustomerAddress] = personal(
         description="Further addresses, for delivery and invoices."
     )
-    contacts: list[CustomerContact] = strawberry.field(
-        description="People who act for the customer."
-    )
+    contacts: list[CustomerContact] = personal(description="People who act for the customer.")
     extensions: list[CustomerExtension] = strawberry.field(
         description="Extensions that are switched on for the customer."
     )
-    consents: list[CustomerConsent] = strawberry.field(
+    consents: list[CustomerConsent] = personal(
         description="What the customer has agreed to, or has not."
     )
     parent_uid: strawberry.ID | None = strawberry.field(
@@ -156,16 +168,16 @@ class Customer:
     pricelist_uid: strawberry.ID | None = strawberry.field(
         description="The price list that the customer buys from; null where there is none."
     )
-    loyalty_id: str | None = strawberry.field(description="Identifier in a loyalty scheme.")
-    credit: CustomerCredit | None = strawberry.field(description="Credit that the customer has.")
-    payment_terms: int | None = strawberry.field(
+    loyalty_id: str | None = personal(description="Identifier in a loyalty scheme.")
+    credit: CustomerCredit | None = personal(description="Credit that the customer has.")
+    payment_terms: int | None = personal(
         description="As the REST API returns it; its unit is not documented."
     )
     internal_note: str | None = strawberry.federation.field(
-        description="A note for the tenant's own people.", directives=[_BACKOFFICE]
+        description="A note for the tenant's own people.", tags=["backoffice", *PERSONAL]
     )
     account_manager: CustomerAccountManager | None = strawberry.federation.field(
-        description="The colleague who looks after the customer.", directives=[_BACKOFFICE]
+        description="The colleague who looks after the customer.", tags=["backoffice", *PERSONAL]
     )
     default_store: CustomerStore | None = strawberry.field(
         description="The store that the customer belongs to; null where there is none."
@@ -173,12 +185,12 @@ class Customer:
     relevance: float | None = strawberry.field(
         description="As the REST API returns it; its meaning is not documented."
     )
-    ehf: CustomerEhf | None = strawberry.field(description="Electronic invoices.")
+    ehf: CustomerEhf | None = personal(description="Electronic invoices.")
     ehf_enabled: bool | None = strawberry.field(
         description="Whether electronic invoices are sent.",
         deprecation_reason="Use `ehf { enabled }`.",
     )
-    ledger_number: str | None = strawberry.field(
+    ledger_number: str | None = personal(
         description="The customer's number in the ledger.",
         deprecation_reason="Flow Retail replaces it by accountingConfigs, "
         "which its published schema does not include yet.",

@@ -16,6 +16,7 @@ from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.customer import Customer
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupMemberSort, group_ref
 from gateway.schema.relay import Info, ListArguments, Node, global_id
+from gateway.schema.sdl import personal
 from gateway.schema.tenant import Tenant
 
 
@@ -46,11 +47,9 @@ class CustomerGroup(Node):
         "error, where the backend does not send the group's version."
     )
     created_at: datetime | None = strawberry.field(description="When it was created.")
-    created_by: str | None = strawberry.field(
-        description="Who created it, as the backend names them."
-    )
+    created_by: str | None = personal(description="Who created it, as the backend names them.")
     last_modified_at: datetime | None = strawberry.field(description="When it last changed.")
-    last_modified_by: str | None = strawberry.field(
+    last_modified_by: str | None = personal(
         description="Who last changed it, as the backend names them."
     )
 

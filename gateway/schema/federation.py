@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
 from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from gateway.engine import Fetched
 from gateway.errors import GatewayError, InvalidInput
+from gateway.schema import sdl
 from gateway.schema.relay import Info
 
 
@@ -29,12 +31,31 @@ class Entity(NamedTuple):
 class Schema(FederationSchema):
     """A subgraph's schema, which is executed by gateway.engine."""
 
+    def __init__(self, *, page_size: int, **given: Any) -> None:
+        """`page_size` is that of the lists for which a client gives none."""
+        self._page_size = page_size
+        super().__init__(federation_version=sdl.FEDERATION_VERSION, **given)
+
     def _get_federation_query_type(self, *given: Any) -> type:
         query = super()._get_federation_query_type(*given)
         definition: StrawberryObjectDefinition = query.__strawberry_definition__  # type: ignore[attr-defined]
-        [entities] = [field for field in definition.fields if field.python_name == "_entities"]
-        entities.extensions.append(Fetched())
+        fields = {field.python_name: field for field in definition.fields}
+        fields["_entities"].extensions.append(Fetched())
+        [text] = fields["_service"].type.__strawberry_definition__.fields  # type: ignore[union-attr]
+        text.base_resolver = StrawberryResolver(lambda: self.as_str())
         return query
+
+    @cached_property
+    def _sdl(self) -> str:
+        return sdl.for_composition(super().as_str(), page_size=self._page_size)
+
+    def as_str(self) -> str:
+        """The SDL from which a supergraph is composed."""
+        return self._sdl
+
+    def for_clients(self) -> str:
+        """The SDL for code generators and editors."""
+        return sdl.for_clients(super().as_str())
 
     def entities_resolver(
         self, info: Info, representations: list[FederationAny]

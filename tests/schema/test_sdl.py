@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import pytest
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
+    build_schema,
+    get_directive_values,
     get_named_type,
     is_non_null_type,
     is_scalar_type,
     is_specified_scalar_type,
+    parse,
+    print_type,
+    validate_schema,
 )
 
+from gateway.app import schema_of
 from gateway.schema import create_schema
-from tests.harness import schema
+from gateway.settings import Settings
+from tests.harness import Gateway, schema
 
 SCHEMA = schema()
+PUBLISHED = build_schema(SCHEMA.as_str())
 
 
 def described() -> Iterator[tuple[str, str | None]]:
@@ -63,7 +73,7 @@ def test_the_exported_schema_is_current():
     """`make schema` was run."""
     exported = Path(__file__).parents[2] / "schema.graphql"
 
-    assert exported.read_text(encoding="utf-8") == SCHEMA.as_str() + "\n"
+    assert exported.read_text(encoding="utf-8") == SCHEMA.as_str()
 
 
 def test_everything_is_explained():
@@ -139,6 +149,106 @@ def test_rows_have_no_holes_but_where_a_row_can_fail_alone():
         "CustomerGroupConnection.nodes": "[CustomerGroup!]!",
         "CustomerGroupMemberConnection.edges": "[CustomerGroupMemberEdge!]!",
     }
+
+
+def test_what_is_exported_is_valid_by_itself():
+    """With definitions of all directives that are used, for tools that know no federation."""
+    for text in (SCHEMA.as_str(), SCHEMA.for_clients()):
+        assert validate_schema(build_schema(text)) == []
+
+
+def plainly(kind: Any) -> str:
+    """A type as text, without what every subgraph has, and without @oneOf."""
+    return re.sub(r"\n\s*|_(entities|service).*| @oneOf", "", print_type(kind))
+
+
+def test_what_is_exported_is_what_is_served():
+    """But for federation's own fields, and for directives that clients can't ask for."""
+    served = SCHEMA._schema.type_map
+
+    for text in (SCHEMA.as_str(), SCHEMA.for_clients()):
+        types = build_schema(text).type_map
+        shown = [name for name in served if name.isalpha()]
+        assert [plainly(types[name]) for name in shown] == [plainly(served[name]) for name in shown]
+
+
+def test_clients_see_nothing_of_federation():
+    """No directive of it and no type; but where nobody has to expect a null."""
+    text = SCHEMA.for_clients()
+
+    assert not re.search("federation|_Any|_Entity|_Service|@(key|link|tag|cost|shareable)", text)
+    sure = re.findall(r"(\w+)(?:\([^()]*\))?: (\w+) @semanticNonNull", text)
+    assert {kind for _, kind in sure} == {
+        "CreateCustomerGroupPayload",
+        "CustomerGroupConnection",
+        "CustomerGroupMemberConnection",
+        "CustomerGroupMembersPayload",
+        "DeleteCustomerGroupPayload",
+        "Tenant",
+        "UpdateCustomerGroupPayload",
+    }
+    assert len(sure) == 9
+
+
+async def test_the_service_shows_what_is_exported(gateway: Gateway):
+    """A router that asks a running gateway composes the same."""
+    answer = await gateway.query("{ _service { sdl } }")
+
+    assert answer["_service"]["sdl"] == SCHEMA.as_str()
+
+
+def test_the_schema_follows_the_settings():
+    """Those of `node`, and of how many rows a page has where a client does not say."""
+    text = schema_of(Settings(relay_node=False, default_page_size=50, max_page_size=30)).as_str()
+
+    assert set(re.findall(r"assumedSize: (\d+), slicing", text)) == {"30"}
+    default = create_schema(with_node=False).as_str()
+    assert text.replace("assumedSize: 30", "assumedSize: 20") == default
+
+
+ESTIMATED = {
+    "{ customerGroups(first: 100) { nodes { customers(first: 100) { nodes { uid } } } } }": 10_201,
+    """{ tenant { customerGroups(last: 100) { pageInfo { hasNextPage } edges { node {
+        customers(first: 100) { edges { cursor node { uid } } }
+    } } } } }""": 10_201,
+    "{ customerGroups { nodes { uid } } }": 21,
+    '{ customerGroup(by: {uid: "a"}) { uid tenant { backend { kind } } } }': 1,
+}
+
+
+@pytest.mark.parametrize("query", ESTIMATED)
+def test_routers_estimate_rows(query: str):
+    """An object is 1 where nothing else is said, and a list as long as its page, whichever way its
+    rows are shown.
+    """
+    [operation] = parse(query).definitions
+
+    found = estimate(PUBLISHED.query_type, operation.selection_set.selections, {})
+    assert found == ESTIMATED[query]
+
+
+def estimate(kind: Any, selections: Any, sizes: Mapping[str, int]) -> int:
+    """The cost of a selection as the specification of @cost and @listSize has it; `sizes` are those
+    of lists that the field above has given.
+    """
+    total = 0
+    for selected in selections:
+        field = kind.fields[selected.name.value]
+        shown = get_named_type(field.type)
+        if isinstance(shown, GraphQLObjectType):
+            sized = get_directive_values(PUBLISHED.get_directive("listSize"), field.ast_node) or {}
+            slices = [
+                int(argument.value.value)
+                for argument in selected.arguments or ()
+                if argument.name.value in sized.get("slicingArguments", ())
+            ]
+            size = max(slices, default=sized.get("assumedSize", 1))
+            inside = dict.fromkeys(sized.get("sizedFields", ()), size)
+            cost = get_directive_values(PUBLISHED.get_directive("cost"), shown.ast_node)
+            weight = 1 if cost is None else cost["weight"]
+            times = 1 if inside else sizes.get(selected.name.value, size)
+            total += times * (weight + estimate(shown, selected.selection_set.selections, inside))
+    return total
 
 
 def test_without_relay_node_only_that_is_missing():
