@@ -20,7 +20,7 @@ from gateway.schema.inputs import (
     or_none,
 )
 from gateway.schema.relay import Info, ListArguments, Node, parse_global_id
-from gateway.schema.tenant import Tenant
+from gateway.schema.tenant import Tenant, tenant_of
 
 TenantUid = Annotated[strawberry.ID | None, strawberry.argument(description=DEFAULT_TENANT)]
 
@@ -91,7 +91,7 @@ class QueryWithNode(Query):
         return [wanted[id] for id in ids]  # type: ignore[misc]
 
 
-def _node_or_mistake(info: Info, id: str) -> GroupOf | GatewayError:
+def _node_or_mistake(info: Info, id: str) -> GroupOf | records.Tenant | GatewayError:
     """One of several: its mistake costs itself only."""
     try:
         return _node(info, id)
@@ -99,9 +99,12 @@ def _node_or_mistake(info: Info, id: str) -> GroupOf | GatewayError:
         return mistake
 
 
-def _node(info: Info, id: str) -> GroupOf:
-    parsed = parse_global_id(id)
-    if parsed.type_name != "CustomerGroup":
-        raise Unsupported(f"A {parsed.type_name} can't be fetched by its id.", field=["id"])
-    tenant, ref = group_ref(info.context, CustomerGroupBy(id=strawberry.ID(id)), None, field=[])
-    return GroupOf(tenant, ref)
+def _node(info: Info, id: str) -> GroupOf | records.Tenant:
+    match parse_global_id(id).type_name:
+        case "CustomerGroup":
+            by = CustomerGroupBy(id=strawberry.ID(id))
+            return GroupOf(*group_ref(info.context, by, None, field=[]))
+        case "Tenant":
+            return tenant_of(info.context, id)
+        case other:
+            raise Unsupported(f"A {other} can't be fetched by its id.", field=["id"])

@@ -16,7 +16,7 @@ from gateway.request import IDENTIFIER, Context
 from gateway.settings import Bounds
 
 Info = strawberry.Info[Context, None]
-TYPES: Final = frozenset({"CustomerGroup", "Customer"})
+TYPES: Final = frozenset({"CustomerGroup", "Customer", "Tenant"})
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
 MAX_OPAQUE: Final = 6_000
@@ -48,14 +48,16 @@ class Node:
 
 
 class GlobalId(NamedTuple):
-    """What an opaque id says: a type of the schema, a tenant, and the backend's identifier."""
+    """What an opaque id says: a type of the schema, a tenant, and the backend's identifier, which
+    is empty for the tenant itself.
+    """
 
     type_name: str
     tenant_uid: str
     uid: str
 
 
-def global_id(type_name: str, tenant_uid: str, uid: str) -> strawberry.ID:
+def global_id(type_name: str, tenant_uid: str, uid: str = "") -> strawberry.ID:
     """
     >>> global_id("CustomerGroup", "acme", "gold")
     'Q3VzdG9tZXJHcm91cDphY21lOmdvbGQ'
@@ -67,7 +69,7 @@ def parse_global_id(value: str, *, field: Sequence[str] = ("id",)) -> GlobalId:
     """What `value` says; raises InvalidInput where it is not an id that `global_id` makes."""
     try:
         parsed = GlobalId(*revealed(value).split(":", 2))
-        if parsed.type_name not in TYPES:
+        if parsed.type_name not in TYPES or (parsed.type_name == "Tenant") is bool(parsed.uid):
             raise ValueError(value)
     except (ValueError, TypeError):
         raise InvalidInput(f"`{field[-1]}` is not an id of this gateway.", field=field) from None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from gateway import records
 from gateway.backends import port
-from gateway.engine import Fetched
+from gateway.engine import LOOKS_AT, Fetched
+from gateway.errors import InvalidInput
 from gateway.loading.reads import GroupOf, GroupsOf
+from gateway.request import Context
 from gateway.schema.connection import Connection, WindowArguments
 from gateway.schema.enums import (
     BackendKind,
@@ -19,7 +22,7 @@ from gateway.schema.enums import (
     CustomerSortField,
 )
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupSort, group_ref
-from gateway.schema.relay import Info, ListArguments
+from gateway.schema.relay import Info, ListArguments, Node, global_id, parse_global_id
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup
@@ -65,10 +68,28 @@ class CustomerGroupBackend:
         return backend.capabilities  # type: ignore[return-value]  # the type is a view of it
 
 
+def tenant_of(context: Context, id: str, *, field: Sequence[str] = ("id",)) -> records.Tenant:
+    """The tenant of this global id; raises InvalidInput where it is another's, or none."""
+    parsed = parse_global_id(id, field=field)
+    if parsed.type_name != "Tenant":
+        raise InvalidInput(f"`id` is that of a {parsed.type_name}.", field=field)
+    return records.Tenant(uid=context.tenant_uid(parsed.tenant_uid, field=field))
+
+
+def _id(tenant: strawberry.Parent[records.Tenant]) -> strawberry.ID:
+    return global_id("Tenant", tenant.uid)
+
+
 @strawberry.federation.type(
-    keys=["uid"], description="Whose data: a Flow Retail tenantUid or a commercetools project."
+    keys=["id", "uid"],
+    description="Whose data: a Flow Retail tenantUid or a commercetools project.",
 )
-class Tenant:
+class Tenant(Node):
+    id: strawberry.ID = strawberry.field(
+        resolver=_id,
+        description="Opaque and unique over tenants and backends.",
+        metadata={LOOKS_AT: ("uid",)},
+    )
     uid: strawberry.ID = strawberry.field(description="Unique within this gateway.")
 
     @strawberry.field(description="The system that holds this tenant's groups.")
@@ -100,5 +121,13 @@ class Tenant:
         return isinstance(value, records.Tenant)
 
     @classmethod
-    def resolve_reference(cls, info: Info, uid: str) -> object:
-        return records.Tenant(uid=info.context.tenant_uid(uid, field=["representations"]))
+    def resolve_reference(
+        cls, info: Info, id: strawberry.ID | None = None, uid: str | None = None
+    ) -> object:
+        field = ["representations"]
+        if id is None:
+            return records.Tenant(uid=info.context.tenant_uid(uid, field=field))
+        tenant = tenant_of(info.context, id, field=field)
+        if uid not in (None, tenant.uid):
+            raise InvalidInput("Its keys are of two tenants.", field=field)
+        return tenant

@@ -116,11 +116,12 @@ def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, *
     field = info.schema.get_field(info.parent_type, info.field_name)
     how = None if field is None else fetched(field)
     wanted = resolve(source, info, **given)
-    if how is None or wanted is None:
-        return wanted
     loaders = info.context.loaders
-    if isinstance(wanted, list):
+    if how is not None and isinstance(wanted, list):
         return [_now(load(loaders, item)) if isinstance(item, Key) else item for item in wanted]
+
+    if how is None or not isinstance(wanted, Key):
+        return wanted
 
     def shown(answer: Any) -> Any:
         if omissions := wanted.omissions(answer):

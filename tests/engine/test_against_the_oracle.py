@@ -113,8 +113,8 @@ def window(draw: st.DrawFn) -> str:
 
 
 def ids(draw: st.DrawFn) -> list[str]:
-    uids = draw(st.lists(st.sampled_from([*GROUPS, ".."]), min_size=1, max_size=4))
-    return [global_id("CustomerGroup", TENANT, uid) for uid in uids]
+    uids = draw(st.lists(st.sampled_from([*GROUPS, "..", ""]), min_size=1, max_size=4))
+    return [global_id("CustomerGroup" if uid else "Tenant", TENANT, uid) for uid in uids]
 
 
 ARGUMENTS = {
@@ -278,6 +278,7 @@ def test_the_oracle_gives_the_same_answer(record_property):
 
 GOLD = global_id("CustomerGroup", TENANT, "g1")
 OTHER = global_id("CustomerGroup", "nowhere", "g1")
+TENANT_ID = global_id("Tenant", TENANT)
 CUSTOMER_ID = global_id("Customer", TENANT, "c0")
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { __typename
     ... on CustomerGroup { uid customers(first: 2) { totalCount nodes { customerGroups { uid } } } }
@@ -310,7 +311,8 @@ BY_HAND: list[tuple[str, dict[str, Any], str | None]] = [
     )
 ]
 BY_HAND += [
-    (NODES, {"ids": ids}, None) for ids in ([], GOLD, [GOLD, "x", GOLD, OTHER, CUSTOMER_ID])
+    (NODES, {"ids": ids}, None)
+    for ids in ([], GOLD, [GOLD, "x", TENANT_ID, GOLD, OTHER, CUSTOMER_ID])
 ]
 BY_HAND += [(SEVERAL, {"x": x}, name) for x in (True, False) for name in ("A", "B", "C", None)]
 BY_HAND += [

@@ -166,7 +166,7 @@ RULES: Final[dict[str, Implied]] = {
             "{ ... on Mutation { __typename } }",
             "{ ...F } fragment F on Tenant { uid }",
             '{ node(id: "a") { ... on Customer { uid } } }',
-            '{ node(id: "a") { ... on _Entity { ... on Tenant { ... on Node { id } } } } }',
+            '{ node(id: "a") { ... on _Entity { ... on Customer { ... on Node { id } } } } }',
         ),
     ),
     "NoFragmentCyclesRule": Implied(

@@ -59,7 +59,16 @@ BAD = {
         "uid": "silver",
     },
     "a tenant without uid": {"__typename": "Tenant"},
-    "a tenant by its id": {"__typename": "Tenant", "id": "shop"},
+    "a tenant by an id that is none": {"__typename": "Tenant", "id": "shop"},
+    "a tenant by a group's id": {
+        "__typename": "Tenant",
+        "id": global_id("CustomerGroup", "shop", "gold"),
+    },
+    "a tenant by the id of another": {
+        "__typename": "Tenant",
+        "id": global_id("Tenant", "other"),
+        "uid": "shop",
+    },
     "a tenant with a uid that can't be": {"__typename": "Tenant", "uid": ""},
     "a customer, which can't be resolved": {
         "__typename": "Customer",
@@ -105,12 +114,13 @@ async def test_an_integer_may_stand_for_an_id(gateway: Gateway, flow: Flow):
 
 
 async def test_a_tenant_is_an_entity_and_costs_nothing(gateway: Gateway, flow: Flow):
-    """By its uid; only what is asked of it is fetched."""
-    tenant = {"__typename": "Tenant", "uid": "other"}
+    """By its uid, its id or both; only what is asked of it is fetched."""
+    by_uid, by_id = {"uid": "other"}, {"id": global_id("Tenant", "other")}
+    tenants = [{"__typename": "Tenant", **by} for by in (by_uid, by_id, by_uid | by_id)]
 
-    found = await gateway.query(ENTITIES, {"representations": [tenant]})
+    found = await gateway.query(ENTITIES, {"representations": tenants})
 
-    assert found["_entities"] == [{"__typename": "Tenant", "tenantUid": "other"}]
+    assert found["_entities"] == [{"__typename": "Tenant", "tenantUid": "other"}] * 3
     assert flow.calls == []
 
 

@@ -37,6 +37,9 @@ MALFORMED = {
     "a dot segment": encoded("CustomerGroup:shop:.."),
     "a dot segment as the tenant": encoded("CustomerGroup:..:gold"),
     "a colon too many": encoded("CustomerGroup:shop:gold:x"),
+    "a tenant with a uid": encoded("Tenant:shop:gold"),
+    "a tenant without an end": encoded("Tenant:shop"),
+    "a tenant that can't be": encoded("Tenant:..:"),
     "a line feed": encoded("CustomerGroup:shop:gold\n"),
     "beyond ASCII": "\u00e9",
     "very long": encoded("CustomerGroup:shop:" + "x" * 100_000),
@@ -47,6 +50,7 @@ MALFORMED = {
 @given(st.sampled_from(sorted(TYPES)), UIDS, UIDS)
 def test_an_id_comes_back_as_what_was_put_in(type_name, tenant_uid, uid):
     """For each type, tenant and uid that there can be."""
+    uid = "" if type_name == "Tenant" else uid
     assert parse_global_id(global_id(type_name, tenant_uid, uid)) == (type_name, tenant_uid, uid)
 
 
@@ -138,6 +142,55 @@ async def test_a_group_is_found_again_by_its_id(gateway: Gateway, flow: Flow):
     assert flow.calls == ["GET customer-groups/gold"]
 
 
+async def test_a_tenant_is_found_again_by_its_id(gateway: Gateway, flow: Flow):
+    """It costs no REST call by itself, and its lists are read as ever."""
+    flow.add_group("gold", tenant="other")
+    id = (await gateway.query('{ tenant(uid: "other") { id } }'))["tenant"]["id"]
+    gold = global_id("CustomerGroup", "other", "gold")
+
+    found = await gateway.query(
+        """query ($id: ID!, $ids: [ID!]!) {
+            node(id: $id) { __typename id ... on Tenant { uid backend { kind } } }
+            nodes(ids: $ids) { ...Groups }
+        }
+        fragment Groups on Node {
+            id ... on CustomerGroup { tenant { id } } ... on Tenant { uid }
+        }""",
+        {"id": id, "ids": [id, id]},
+    )
+    assert found["node"] == {
+        "__typename": "Tenant",
+        "id": id,
+        "uid": "other",
+        "backend": {"kind": "FLOW_RETAIL"},
+    }
+    assert found["nodes"] == [{"id": id, "uid": "other"}] * 2
+    assert flow.calls == []
+
+    paged = await gateway.query(
+        """query ($id: ID!, $ids: [ID!]!) {
+            node(id: $id) { ... on Tenant { customerGroups(first: 1) { nodes { uid } } } }
+            nodes(ids: $ids) { id ... on CustomerGroup { tenant { id } } }
+        }""",
+        {"id": id, "ids": [gold, id]},
+    )
+    assert paged["node"]["customerGroups"]["nodes"] == [{"uid": "gold"}]
+    assert paged["nodes"] == [{"id": gold, "tenant": {"id": id}}, {"id": id}]
+    assert sorted(flow.calls) == ["GET customer-groups", "GET customer-groups/gold"]
+
+
+async def test_only_the_default_tenant_is_a_node_without_a_token(gateway: Gateway):
+    """As by its uid: whether another one exists is nobody's business."""
+    query = "query ($id: ID!) { node(id: $id) { id } }"
+    mine, other = (global_id("Tenant", uid) for uid in ("shop", "other"))
+
+    shown = await gateway.ask(query, {"id": mine}, token=None)
+    hidden = await gateway.ask(query, {"id": other}, token=None)
+
+    assert shown["data"] == {"node": {"id": mine}}
+    assert codes(hidden) == ["UNAUTHENTICATED"]
+
+
 async def test_an_id_of_another_tenant_than_the_one_named_is_refused(gateway: Gateway, flow: Flow):
     """Whichever of the two was meant."""
     body = await gateway.ask(
@@ -209,9 +262,10 @@ async def test_a_subgraph_can_do_without_node(flow: Flow):
     async with running_gateway(settings(flow.url, relay_node=False)) as gateway:
         refused = await gateway.ask('{ node(id: "x") { id } nodes(ids: []) { id } }')
         group = await gateway.query(
-            "query ($id: ID!) { customerGroup(by: {id: $id}) { id name } }",
+            "query ($id: ID!) { customerGroup(by: {id: $id}) { id name tenant { id } } }",
             {"id": global_id("CustomerGroup", "shop", "gold")},
         )
 
+    assert group["customerGroup"]["tenant"] == {"id": global_id("Tenant", "shop")}
     assert codes(refused) == ["GRAPHQL_VALIDATION_FAILED"] * 2
     assert group["customerGroup"]["name"] == "Gold"

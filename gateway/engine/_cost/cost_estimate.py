@@ -14,7 +14,7 @@ from graphql import GraphQLError, GraphQLObjectType, OperationType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.engine._plan.fetching import Fetched
+from gateway.engine._plan.fetching import Fetched, Key
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import SHORT, Arguments, Link, Plan, Selection
 from gateway.engine._run.context import OperationContext
@@ -161,7 +161,9 @@ class _Walk:
         """The field's value over placeholders, and whether it has to be waited for."""
         value = link.field.follow(parent, self._info, self._arguments.of(link))
         if link.field.fetched is not None:
-            return self._fetched(link.field.fetched, value), True
+            if isinstance(value, list | Key):
+                return self._fetched(link.field.fetched, value), True
+            return value, False
         if isinstance(value, Awaitable):
             return _finished(value), True
         return value, False
@@ -171,7 +173,7 @@ class _Walk:
         if isinstance(wanted, list):
             keys = set(how.keys(wanted))
             return [answer(item) if item in keys else item for item in wanted]
-        return None if wanted is None else how.shown(answer(wanted), wanted, self._context)
+        return how.shown(answer(wanted), wanted, self._context)
 
     def _below(self, link: Link, value: object, path: tuple[str, ...]) -> Iterator[_Place]:
         if not link.selections:

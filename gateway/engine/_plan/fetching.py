@@ -25,9 +25,8 @@ class Key:
 
 
 class Fetched(FieldExtension):
-    """Extends a field whose resolver gives the key of what it shows, None where there is nothing to
-    fetch, or a list with the key of each item. An item that is no key stands for itself; an
-    exception, for the item's error.
+    """Extends a field whose resolver gives the key of what it shows, or a list with the key of each
+    item. What is no key stands for itself; an exception, for the item's error.
     """
 
     def __init__(self, show: Callable[[Any, Any, Any], Any] | None = None) -> None:

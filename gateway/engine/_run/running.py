@@ -16,6 +16,7 @@ from typing import Any
 from graphql import ExecutionResult, OperationType, located_error
 from graphql.pyutils import Path
 
+from gateway.engine._plan.fetching import Key
 from gateway.engine._plan.fields import PlainInfo
 from gateway.engine._plan.plan import Arguments, Link, Plan, Selection
 from gateway.engine._run.careful import Careful, Null, Spot
@@ -131,16 +132,16 @@ class Run:
         for wanted, into, times in zip(found, objects, places, strict=True):
             if isinstance(wanted, list):
                 lists.append((wanted, into, times))
-            elif wanted is None or isinstance(wanted, Exception):
-                self._complete(link, [wanted], [into], [times])
-            else:
+            elif isinstance(wanted, Key):
                 self._waiting.answers += 1
                 notified = partial(self._fetched, link, wanted, into, times)
                 self._context.loaders.notify(wanted, notified)
+            else:
+                self._complete(link, [wanted], [into], [times])
         if lists:
             self._look_up(link, lists)
 
-    def _fetched(self, link: Link, key: Any, into: Object, times: int, read: Any) -> None:
+    def _fetched(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
         """Show what was read by the key, or the exception in its place."""
         if self._waiting.answers < 0:
             return
