@@ -9,12 +9,9 @@ from typing import Final
 from gateway.backends.port import (
     Backend,
     ById,
-    ByKey,
     CountPrecision,
     GroupRef,
-    MemberAction,
-    MemberOutcome,
-    MemberStatus,
+    MembershipEdit,
     Position,
     Window,
 )
@@ -25,24 +22,11 @@ READ: Final = Projection.reading({Customer: ["customer_group_uids"], CustomerGro
 """What has to be read of members so that they can be compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Whom to add and whom to remove so that the members are those wanted."""
-
-    add: Sequence[str]
-    remove: Sequence[str]
-
-    def planned(self) -> list[MemberOutcome]:
-        """An outcome for each, as for an edit that was not sent."""
-        edits = [(uid, MemberAction.ADD) for uid in self.add]
-        edits += [(uid, MemberAction.REMOVE) for uid in self.remove]
-        return [MemberOutcome(uid, action, MemberStatus.PLANNED) for uid, action in edits]
-
-
 async def difference(
     backend: Backend, group: GroupRef, wanted: Sequence[str], *, limit: int
-) -> Difference:
-    """How the members differ from `wanted`, in the order of `wanted`, then in the backend's own.
+) -> MembershipEdit:
+    """The edit after which the members are those `wanted`: it adds in their order, and removes in
+    the backend's own.
 
     Reads all members, in pages of the largest size. Where they come or go meanwhile, a page may
     miss one: a count that does not add up is read once more, and then the later reading holds.
@@ -50,11 +34,10 @@ async def difference(
     the backend does not show who all the members are: those it hides could not be removed, and
     nobody would hear of it. `backend` reads `READ` of a customer at least.
     """
-    if isinstance(group, ByKey):
-        group = await _by_id(backend, group)
-    reading = await _members(backend, group, limit=limit)
+    found = group if isinstance(group, ById) else await _by_id(backend, group)
+    reading = await _members(backend, found, limit=limit)
     if not reading.certain:
-        first, reading = reading, await _members(backend, group, limit=limit)
+        first, reading = reading, await _members(backend, found, limit=limit)
         # An estimate may be off for good: then two readings that agree are all there is to go by.
         exact = backend.capabilities.total_count is CountPrecision.EXACT
         agreed = reading.ended and not exact and reading.members == first.members
@@ -65,14 +48,15 @@ async def difference(
             )
     members = reading.members
     if not members:
-        await _by_id(backend, group)  # to some backends, an unknown group is an empty list
+        await _by_id(backend, found)  # to some backends, an unknown group is an empty list
     kept = set(wanted)
-    differs = Difference(
+    edit = MembershipEdit(
+        group,
         add=[uid for uid in wanted if uid not in members],
         remove=[uid for uid in members if uid not in kept],
     )
-    hold_apart(differs.add, differs.remove, field="customerUids")
-    return differs
+    hold_apart(edit.add, edit.remove, field="customerUids")
+    return edit
 
 
 def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None:

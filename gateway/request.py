@@ -5,31 +5,21 @@ loaders.
 from __future__ import annotations
 
 import re
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from gateway.accepted_tokens import TokenStatus
-from gateway.backends.port import Backend, Caller, Connector
+from gateway.backends.port import AnswerCache, Backend, Caller, Connector, Costs, Write
 from gateway.engine import Account
-from gateway.errors import (
-    InvalidInput,
-    LimitExceeded,
-    Unauthenticated,
-)
-from gateway.loading.answer_cache import AnswerCache
+from gateway.errors import InvalidInput, LimitExceeded, Unauthenticated
 from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup, Projection
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
+WriteT = TypeVar("WriteT", bound=Write)
 ChangedT = TypeVar("ChangedT")
 GUESSES: Final = 100
 """Tenants that a request may name until a backend accepts its token."""
@@ -201,15 +191,18 @@ class Context:
         )
         return connector.connect(caller)
 
-    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:
-        """The change's answer. Whatever its outcome, what was read before is read anew after it.
+    async def change(
+        self, method: Callable[[WriteT], Awaitable[ChangedT]], write: WriteT, *, costs: Costs
+    ) -> ChangedT:
+        """The answer of a backend's `method` to the write. Whatever its outcome, what was read
+        before is read anew after it.
 
-        Raises LimitExceeded, and begins nothing, if its `cost` exceeds the calls that are left.
+        Raises LimitExceeded, and begins nothing, if its cost exceeds the calls that are left.
         """
-        self.client.meter.require(cost)
+        self.client.meter.require(costs.write(write))
         self.changes = True
         try:
-            return await change()
+            return await method(write)
         finally:
             self.loaders.forget()
 
@@ -231,9 +224,11 @@ class PlaceholderContext(Context):
     def backend(self, tenant_uid: str, *, reading: Projection | None = None) -> Backend:
         return self.cost_model.backend(tenant_uid)
 
-    async def changing(self, change: Callable[[], Awaitable[ChangedT]], *, cost: int) -> ChangedT:
+    async def change(
+        self, method: Callable[[WriteT], Awaitable[ChangedT]], write: WriteT, *, costs: Costs
+    ) -> ChangedT:
         """Whether it fits into the budget is decided for the whole operation."""
-        return await change()
+        return await method(write)
 
     def prime(self, group: CustomerGroup) -> None:
         """Each placeholder is known already."""

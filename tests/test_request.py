@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backends.port import Backend, Caller
+from gateway.backends.flow_retail.capabilities import FlowRetailCosts
+from gateway.backends.port import Backend, Caller, GroupDraft, Write
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
@@ -21,6 +22,16 @@ class Recorder:
     def connect(self, caller: Caller) -> Backend:
         self.callers.append(caller)
         return object()  # type: ignore[return-value]
+
+
+class Fixed(FlowRetailCosts):
+    """Each write costs the same."""
+
+    def __init__(self, cost: int) -> None:
+        self.cost = cost
+
+    def write(self, write: Write) -> int:
+        return self.cost
 
 
 def context(
@@ -145,10 +156,10 @@ async def test_a_change_is_begun_where_all_its_calls_fit():
     """From then on it is a change that nobody may cancel."""
     asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
 
-    async def change() -> str:
-        return "done"
+    async def create(draft: GroupDraft) -> str:
+        return draft.name
 
-    assert await asked.changing(change, cost=3) == "done"
+    assert await asked.change(create, GroupDraft(name="Gold"), costs=Fixed(3)) == "Gold"
     assert asked.changes
 
 
@@ -156,9 +167,9 @@ async def test_a_change_that_may_not_fit_is_not_begun():
     """Not even made: the client may still leave."""
     asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
 
-    async def never() -> None:
+    async def never(_: GroupDraft) -> None:
         raise AssertionError
 
     with pytest.raises(LimitExceeded, match="up to 4 REST calls, and 3 of the operation's 5"):
-        await asked.changing(never, cost=4)
+        await asked.change(never, GroupDraft(name="Gold"), costs=Fixed(4))
     assert not asked.changes

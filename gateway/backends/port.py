@@ -7,46 +7,27 @@ refused with `Unsupported` before any REST call; `Capabilities` say so ahead of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from gateway.accepted_tokens import TokenStatus
 from gateway.errors import GatewayError, Unsupported
 from gateway.records import Customer, CustomerGroup, Page, Projection
-from gateway.rest import Answers
-from gateway.telemetry import Meter
+from gateway.rest import AnswerCache as AnswerCache
+from gateway.rest import RestCaller
 
 
-@dataclass(slots=True, kw_only=True)  # a frozen one takes four times as long to make
-class Caller:
-    """Who asks, for which tenant, and until when. `token` stays out of every repr."""
+@dataclass(slots=True, kw_only=True)
+class Caller(RestCaller):
+    """Who asks, for which tenant, and until when."""
 
-    tenant_uid: str
-    token: str | None = field(repr=False)
-    """The one that was sent for this backend."""
-    bearer_header: str = "Authorization"
-    """Where it is looked for."""
-    request_id: str
-    deadline: float
-    """The event loop's time at which the operation's time is over."""
-    meter: Meter
     selected: Projection | None = None
     """What the operation looks at, None for everything. In what a backend reads for the operation
     (`get_groups`, `list_groups`, `list_members`) all else may be at its default; identifiers, and a
     group's name, are always there. What a write answers is whole.
     """
-    answers: Answers | None = None
-    """Where what was read is kept, of an operation that changes nothing."""
-    token_status: TokenStatus | None = None
-    """What backends have said of the token; None where nobody keeps that."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether a backend has lately accepted the token. For other callers nothing is kept."""
-        return self.token_status is not None and self.token_status.accepted
 
 
 # -- what is asked about
@@ -192,6 +173,20 @@ class SetCustomType:
 GroupChange = Rename | SetKey | SetCustomField | SetCustomType
 
 
+@dataclass(frozen=True, slots=True)
+class GroupUpdate:
+    group: GroupRef
+    changes: Sequence[GroupChange]
+    expected_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDeletion:
+    group: GroupRef
+    expected_revision: str | None = None
+    only_if_empty: bool = False
+
+
 class MemberAction(Enum):
     ADD = "ADD"
     REMOVE = "REMOVE"
@@ -219,6 +214,26 @@ class MemberOutcome:
 
 @dataclass(frozen=True, slots=True)
 class MembershipEdit:
+    """Customers to add to a group and to remove from it; distinct uids, none in both."""
+
+    group: GroupRef
+    add: Sequence[str] = ()
+    remove: Sequence[str] = ()
+
+    @property
+    def changes(self) -> list[tuple[MemberAction, str]]:
+        """One change for each customer, in the order of its outcomes."""
+        return [
+            *((MemberAction.ADD, uid) for uid in self.add),
+            *((MemberAction.REMOVE, uid) for uid in self.remove),
+        ]
+
+
+Write = GroupDraft | GroupUpdate | GroupDeletion | MembershipEdit
+
+
+@dataclass(frozen=True, slots=True)
+class EditOutcome:
     """An outcome per customer, in the order asked; `failure` is what ended the edit early, if
     anything.
     """
@@ -264,7 +279,7 @@ class Capabilities:
 
 
 class Costs(Protocol):
-    """The most REST calls that the Backend's method of the same name makes; known without any.
+    """The most REST calls that a method of the Backend makes; known without any.
 
     It holds for an upstream that keeps to its contract and to the settings and does not fail, in
     any state of its data: rows that have moved since a cursor was made, groups that are gone, empty
@@ -286,16 +301,8 @@ class Costs(Protocol):
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> int: ...
 
-    def create_group(self) -> int: ...
-
-    def update_group(self, *, expected_revision: str | None = None) -> int: ...
-
-    def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> int: ...
-
-    def edit_members(self, *, add: int, remove: int) -> int:
-        """For so many distinct customers."""
+    def write(self, write: Write) -> int:
+        """For whichever of the Backend's methods takes this write."""
 
 
 class Backend(Protocol):
@@ -347,24 +354,14 @@ class Backend(Protocol):
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
         """The new group; raises Duplicate where its uid, key or name is in use."""
 
-    async def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> CustomerGroup:
+    async def update_group(self, update: GroupUpdate) -> CustomerGroup:
         """The group after the changes; raises RevisionConflict where it is not in that revision."""
 
-    async def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> str:
+    async def delete_group(self, deletion: GroupDeletion) -> str:
         """The uid of the group that is gone; raises RevisionConflict, GroupNotEmpty, InUse."""
 
-    async def edit_members(
-        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
-    ) -> MembershipEdit:
-        """Add and remove customers; `add` and `remove` hold distinct uids, none in common."""
+    async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
+        """What became of each customer."""
 
 
 class Connector(Protocol):

@@ -19,10 +19,12 @@ from gateway.backends.port import (
     ById,
     ByKey,
     CustomerOrder,
-    GroupChange,
+    EditOutcome,
+    GroupDeletion,
     GroupDraft,
     GroupOrder,
     GroupRef,
+    GroupUpdate,
     MembershipEdit,
     Window,
 )
@@ -269,40 +271,22 @@ class _PlaceholderBackend:
         return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
-        self._count(self.costs.create_group())
+        self._count(self.costs.write(draft))
         return self._group(None if draft.uid is None else ById(draft.uid))
 
-    async def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> CustomerGroup:
-        self._count(self.costs.update_group(expected_revision=expected_revision))
-        return self._group(group)
+    async def update_group(self, update: GroupUpdate) -> CustomerGroup:
+        self._count(self.costs.write(update))
+        return self._group(update.group)
 
-    async def delete_group(
-        self,
-        group: GroupRef,
-        *,
-        expected_revision: str | None = None,
-        only_if_empty: bool = False,
-    ) -> str:
-        self._count(
-            self.costs.delete_group(
-                group, expected_revision=expected_revision, only_if_empty=only_if_empty
-            )
-        )
-        return self._group(group).uid
+    async def delete_group(self, deletion: GroupDeletion) -> str:
+        self._count(self.costs.write(deletion))
+        return self._group(deletion.group).uid
 
-    async def edit_members(
-        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
-    ) -> MembershipEdit:
+    async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
-        if not any(uid.startswith(UNKNOWN) for uid in remove):
-            self._count(self.costs.edit_members(add=len(add), remove=len(remove)))
-        return MembershipEdit([])
+        if not any(uid.startswith(UNKNOWN) for uid in edit.remove):
+            self._count(self.costs.write(edit))
+        return EditOutcome([])
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:
         uid = ref.uid if isinstance(ref, ById) else self._unknown_uid(())

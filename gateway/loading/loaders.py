@@ -20,9 +20,8 @@ from typing import Any, Final
 
 from aiodataloader import DataLoader
 
-from gateway.backends.port import Backend, ById, ByKey, GroupRef
+from gateway.backends.port import AnswerCache, Backend, ById, ByKey, GroupRef
 from gateway.errors import GatewayError, InvalidAnswer
-from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.reads import (
     GroupOf,
     GroupsOf,

@@ -7,7 +7,8 @@ It knows no customer, no record and no adapter. Of the gateway it imports errors
 from __future__ import annotations
 
 from gateway.rest._answer import Answer
-from gateway.rest._caller import Answers
+from gateway.rest._answer_cache import AnswerCache
+from gateway.rest._caller import RestCaller
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.rest._proxies import Proxy
 from gateway.rest._statuses import unreadable
@@ -18,13 +19,14 @@ from gateway.rest._urls import BaseUrl, Query
 
 __all__ = [
     "Answer",
-    "Answers",
+    "AnswerCache",
     "BaseUrl",
     "BreakerChanged",
     "CallerUpstream",
     "HttpTransport",
     "Proxy",
     "Query",
+    "RestCaller",
     "UnusableAnswer",
     "Upstream",
     "UpstreamCall",

@@ -45,10 +45,6 @@ class Answer:
                 self.on_unusable(unusable.message)
             raise
 
-    def size(self) -> int:
-        """Bytes of the body."""
-        return len(self.body)
-
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300

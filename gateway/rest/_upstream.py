@@ -158,7 +158,7 @@ class CallerUpstream:
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
             return await send()
-        return await answers.answer((self._upstream, target), send, size=Answer.size)
+        return await answers.answer((self._upstream, target), send)
 
     async def _sent(
         self, method: str, template: str, target: bytes, body: object, status_suffices: bool

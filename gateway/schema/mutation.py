@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Annotated, TypeVar
 
 import strawberry
 
 from gateway.backends.port import (
+    EditOutcome,
     GroupChange,
+    GroupDeletion,
     GroupDraft,
     GroupRef,
+    GroupUpdate,
     MemberOutcome,
     MembershipEdit,
     Rename,
@@ -201,9 +204,7 @@ class Mutation:
             custom=custom_fields(input.custom) if input.custom else None,
         )
         backend = context.backend(tenant_uid)
-        group = await context.changing(
-            lambda: backend.create_group(draft), cost=backend.costs.create_group()
-        )
+        group = await context.change(backend.create_group, draft, costs=backend.costs)
         context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
@@ -218,13 +219,10 @@ class Mutation:
     ) -> UpdateCustomerGroupPayload | None:
         context = info.context
         tenant_uid, ref = _group(context, input)
-        backend, changes = context.backend(tenant_uid), _changes(input)
-        revision = or_none(input.expected_revision)
+        update = GroupUpdate(ref, _changes(input), or_none(input.expected_revision))
+        backend = context.backend(tenant_uid)
         try:
-            group = await context.changing(
-                lambda: backend.update_group(ref, changes, expected_revision=revision),
-                cost=backend.costs.update_group(expected_revision=revision),
-            )
+            group = await context.change(backend.update_group, update, costs=backend.costs)
         except RevisionConflict as conflict:
             return UpdateCustomerGroupPayload(
                 customer_group=conflict.current,  # type: ignore[arg-type]  # the type is a view of it
@@ -244,12 +242,9 @@ class Mutation:
     ) -> DeleteCustomerGroupPayload | None:
         context = info.context
         tenant_uid, ref = _group(context, input)
-        backend, empty = context.backend(tenant_uid), input.only_if_empty
-        revision = or_none(input.expected_revision)
-        uid = await context.changing(
-            lambda: backend.delete_group(ref, expected_revision=revision, only_if_empty=empty),
-            cost=backend.costs.delete_group(ref, expected_revision=revision, only_if_empty=empty),
-        )
+        deletion = GroupDeletion(ref, or_none(input.expected_revision), input.only_if_empty)
+        backend = context.backend(tenant_uid)
+        uid = await context.change(backend.delete_group, deletion, costs=backend.costs)
         return DeleteCustomerGroupPayload(
             deleted_id=global_id("CustomerGroup", tenant_uid, uid),
             deleted_uid=strawberry.ID(uid),
@@ -276,8 +271,10 @@ class Mutation:
         hold_apart(add, remove, field="removeCustomerUids")
         if not add and not remove:
             raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
-        edit = await _edit(context, tenant_uid, ref, add=add, remove=remove)
-        return _edited(info, GroupOf(tenant_uid, ref), edit)
+        backend = context.backend(tenant_uid)
+        edit = MembershipEdit(ref, add, remove)
+        outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
+        return _edited(info, GroupOf(tenant_uid, ref), outcome)
 
     @strawberry.mutation(
         description="Make the members exactly these: reads, compares, then adds and removes only "
@@ -300,42 +297,33 @@ class Mutation:
         allowed = or_none(input.max_removals)
         if allowed is not None and allowed < 0:
             raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
-        backend = context.backend(tenant_uid, reading=READ)
-        differs = await difference(backend, ref, wanted, limit=limit)
-        if allowed is not None and len(differs.remove) > allowed:
+        edit = await difference(context.backend(tenant_uid, reading=READ), ref, wanted, limit=limit)
+        if allowed is not None and len(edit.remove) > allowed:
             raise LimitExceeded(
-                f"{len(differs.remove)} customers would be removed, and at most {allowed} may be.",
+                f"{len(edit.remove)} customers would be removed, and at most {allowed} may be.",
                 field=["maxRemovals"],
                 limit="maxRemovals",
                 allowed=allowed,
-                found=len(differs.remove),
+                found=len(edit.remove),
             )
-        if input.dry_run or not (differs.add or differs.remove):
-            edit = MembershipEdit(differs.planned())
+        if input.dry_run or not edit.changes:
+            planned = [MemberOutcome(uid, to, MemberStatus.PLANNED) for to, uid in edit.changes]
+            outcome = EditOutcome(planned)
         else:
-            edit = await _edit(context, tenant_uid, ref, add=differs.add, remove=differs.remove)
-        return _edited(info, GroupOf(tenant_uid, ref), edit)
+            backend = context.backend(tenant_uid)
+            outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
+        return _edited(info, GroupOf(tenant_uid, ref), outcome)
 
 
-async def _edit(
-    context: Context, tenant_uid: str, ref: GroupRef, *, add: Sequence[str], remove: Sequence[str]
-) -> MembershipEdit:
-    backend = context.backend(tenant_uid)
-    return await context.changing(
-        lambda: backend.edit_members(ref, add=add, remove=remove),
-        cost=backend.costs.edit_members(add=len(add), remove=len(remove)),
-    )
-
-
-def _edited(info: Info, group: GroupOf, edit: MembershipEdit) -> CustomerGroupMembersPayload:
+def _edited(info: Info, group: GroupOf, edited: EditOutcome) -> CustomerGroupMembersPayload:
     """The payload of an edit; raises the failure of one that has changed nothing."""
-    if edit.failure is not None:
-        if all(outcome.status is MemberStatus.FAILED for outcome in edit.outcomes):
-            raise _Failed(edit.failure)
-        info.context.account.report(tuple(info.path.as_list()), [edit.failure])
+    if edited.failure is not None:
+        if all(outcome.status is MemberStatus.FAILED for outcome in edited.outcomes):
+            raise _Failed(edited.failure)
+        info.context.account.report(tuple(info.path.as_list()), [edited.failure])
     return CustomerGroupMembersPayload(
         group=group,
-        results=edit.outcomes,  # type: ignore[arg-type]  # the type is a view of them
+        results=edited.outcomes,  # type: ignore[arg-type]  # the type is a view of them
         user_errors=[],
     )
 

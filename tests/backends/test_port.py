@@ -24,7 +24,10 @@ from gateway.backends.port import (
     CustomerGroupSortField,
     CustomerSortField,
     CustomFieldsDraft,
+    GroupDeletion,
     GroupDraft,
+    GroupUpdate,
+    MembershipEdit,
     MemberStatus,
     Order,
     Position,
@@ -48,9 +51,9 @@ from gateway.errors import (
     Unauthenticated,
     Unsupported,
 )
-from gateway.loading.answer_cache import AnswerCache
 from gateway.membership import difference
 from gateway.records import CustomerGroup
+from gateway.rest import AnswerCache
 from gateway.simulator.faults import Answer, Exchange
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
@@ -209,8 +212,8 @@ async def test_members_know_their_groups(world, backend):
 async def test_a_group_is_made_renamed_and_deleted(world, backend):
     """The life of a group, each answer showing its state."""
     made = await backend.create_group(GroupDraft(name="Gold"))
-    renamed = await backend.update_group(ById(made.uid), [Rename("Platinum")])
-    gone = await backend.delete_group(ById(made.uid))
+    renamed = await backend.update_group(GroupUpdate(ById(made.uid), [Rename("Platinum")]))
+    gone = await backend.delete_group(GroupDeletion(ById(made.uid)))
 
     assert (made.name, renamed.name, renamed.uid, gone) == ("Gold", "Platinum", made.uid, made.uid)
     assert made.revision != renamed.revision
@@ -223,9 +226,9 @@ async def test_what_is_not_there_can_not_be_changed(world, backend):
     customer = world.add_customer()
 
     for write in (
-        backend.update_group(ref, [Rename("Gold")]),
-        backend.delete_group(ref),
-        backend.edit_members(ref, add=[customer], remove=[]),
+        backend.update_group(GroupUpdate(ref, [Rename("Gold")])),
+        backend.delete_group(GroupDeletion(ref)),
+        backend.edit_members(MembershipEdit(ref, add=[customer])),
     ):
         with pytest.raises(NotFound):
             await write
@@ -234,11 +237,13 @@ async def test_what_is_not_there_can_not_be_changed(world, backend):
 async def test_an_outdated_revision_is_refused_with_the_state_that_won(world, backend):
     """Whether enforced or checked as well as can be, the second of two editors is told."""
     group = await backend.create_group(GroupDraft(name="Gold"))
-    won = await backend.update_group(ById(group.uid), [Rename("Platinum")])
+    won = await backend.update_group(GroupUpdate(ById(group.uid), [Rename("Platinum")]))
 
     for write in (
-        backend.update_group(ById(group.uid), [Rename("Tin")], expected_revision=group.revision),
-        backend.delete_group(ById(group.uid), expected_revision=group.revision),
+        backend.update_group(
+            GroupUpdate(ById(group.uid), [Rename("Tin")], expected_revision=group.revision)
+        ),
+        backend.delete_group(GroupDeletion(ById(group.uid), expected_revision=group.revision)),
     ):
         with pytest.raises(RevisionConflict) as conflict:
             await write
@@ -249,7 +254,7 @@ async def test_an_outdated_revision_is_refused_with_the_state_that_won(world, ba
         )
 
     again = await backend.update_group(
-        ById(group.uid), [Rename("Tin")], expected_revision=won.revision
+        GroupUpdate(ById(group.uid), [Rename("Tin")], expected_revision=won.revision)
     )
     assert again.name == "Tin"
 
@@ -260,8 +265,8 @@ async def test_only_an_empty_group_is_deleted_where_that_is_asked(world, backend
     world.add_customer(full)
 
     with pytest.raises(GroupNotEmpty):
-        await backend.delete_group(ById(full), only_if_empty=True)
-    assert await backend.delete_group(ById(empty), only_if_empty=True) == empty
+        await backend.delete_group(GroupDeletion(ById(full), only_if_empty=True))
+    assert await backend.delete_group(GroupDeletion(ById(empty), only_if_empty=True)) == empty
 
 
 async def test_a_membership_edit_tells_what_became_of_each_customer(world, backend):
@@ -269,7 +274,9 @@ async def test_a_membership_edit_tells_what_became_of_each_customer(world, backe
     group = world.add_group("Gold")
     old, new, also = world.add_customer(group), world.add_customer(), world.add_customer(group)
 
-    edit = await backend.edit_members(ById(group), add=[new, also, world.unknown], remove=[old])
+    edit = await backend.edit_members(
+        MembershipEdit(ById(group), add=[new, also, world.unknown], remove=[old])
+    )
 
     outcomes = [(outcome.customer_uid, outcome.status) for outcome in edit.outcomes]
     fine = {MemberStatus.ACCEPTED, MemberStatus.UNCHANGED}
@@ -317,7 +324,7 @@ async def test_an_answer_about_another_group_is_none(world, backend):
 
     found = await backend.get_groups([ById(gold)])
     with pytest.raises((OutcomeUnknown, InvalidAnswer)) as failure:
-        await backend.update_group(ById(gold), [Rename("Au")])
+        await backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))
 
     assert isinstance(found[ById(gold)], InvalidAnswer)
     sent = [call for call in world.calls if not call.startswith("GET")]
@@ -341,7 +348,7 @@ async def test_a_token_without_the_right_is_forbidden_to_write(world):
 
     assert (await reader.list_groups(Window(size=1))).total == 1
     with pytest.raises(Forbidden):
-        await reader.update_group(ById(group), [Rename("Tin")])
+        await reader.update_group(GroupUpdate(ById(group), [Rename("Tin")]))
 
 
 # -- capabilities
@@ -384,13 +391,13 @@ async def test_keys(world, backend, capability: Capability):
         assert [group.key for group in found.values()] == ["a-key"]
 
     async def change() -> None:
-        group = await backend.update_group(ById(plain.uid), [SetKey("another-key")])
+        group = await backend.update_group(GroupUpdate(ById(plain.uid), [SetKey("another-key")]))
         assert group.key == "another-key"
-        group = await backend.update_group(ByKey("another-key"), [SetKey(None)])
+        group = await backend.update_group(GroupUpdate(ByKey("another-key"), [SetKey(None)]))
         assert group.key is None
 
     async def delete() -> None:
-        assert await backend.delete_group(ByKey("a-key"))
+        assert await backend.delete_group(GroupDeletion(ByKey("a-key")))
 
     for name, attempt in (
         ("create with key", create),
@@ -412,12 +419,14 @@ async def test_custom_fields(world, backend, capability: Capability):
         assert group.commercetools.custom.fields == {"tier": 1, "colour": "gold"}
 
     async def set_type() -> None:
-        group = await backend.update_group(ById(plain.uid), [SetCustomType(custom)])
+        group = await backend.update_group(GroupUpdate(ById(plain.uid), [SetCustomType(custom)]))
         assert group.commercetools.custom.type_id == "type-1"
 
     async def change() -> None:
         group = await backend.update_group(
-            ById(plain.uid), [SetCustomField("tier", 2), SetCustomField("colour", None)]
+            GroupUpdate(
+                ById(plain.uid), [SetCustomField("tier", 2), SetCustomField("colour", None)]
+            )
         )
         assert group.commercetools.custom.fields == {"tier": 2}
 
@@ -499,7 +508,7 @@ async def test_atomic_membership_updates(world, backend, capability: Capability)
     customers = [world.add_customer() for _ in range(5)]
     world.journal.clear()
 
-    await backend.edit_members(ById(group), add=customers, remove=[])
+    await backend.edit_members(MembershipEdit(ById(group), add=customers))
 
     writes = [call for call in world.calls if not call.startswith("GET")]
     atomic = backend.capabilities.atomic_membership_updates
@@ -514,7 +523,9 @@ async def test_enforced_revisions(world, backend, capability: Capability):
 
     results = await asyncio.gather(
         *(
-            backend.update_group(ById(group.uid), [Rename(name)], expected_revision=group.revision)
+            backend.update_group(
+                GroupUpdate(ById(group.uid), [Rename(name)], expected_revision=group.revision)
+            )
             for name in ("Tin", "Lead")
         ),
         return_exceptions=True,
@@ -763,7 +774,7 @@ async def test_no_write_costs_more_than_is_said_ahead(reading):
         gold = await backend.create_group(GroupDraft(name="Gold"))
         keyed = await backend.create_group(GroupDraft(name="Keyed"))
         if backend.capabilities.customer_group_keys:
-            keyed = await backend.update_group(ById(keyed.uid), [SetKey("keyed")])
+            keyed = await backend.update_group(GroupUpdate(ById(keyed.uid), [SetKey("keyed")]))
         customers = [world.add_customer() for _ in range(5)]
         member = world.add_customer(gold.uid)
 
@@ -772,25 +783,22 @@ async def test_no_write_costs_more_than_is_said_ahead(reading):
             GroupDraft(name="Blue", key="keyed"),
             GroupDraft(name="Blue", uid=gold.uid),
         ):
-            assert await spent(world, backend.create_group(draft)) <= costs.create_group()
+            assert await spent(world, backend.create_group(draft)) <= costs.write(draft)
         for ref in (ById(gold.uid), ByKey("keyed"), ByKey("none"), ById(world.unknown)):
             for known in (None, "v99", "an old one", "now"):
                 changes = [Rename(f"Name {known}")]
                 revision = await current(backend, ref) if known == "now" else known
-                update = backend.update_group(ref, changes, expected_revision=revision)
-                bound = costs.update_group(expected_revision=revision)
-                assert await spent(world, update) <= bound
+                update = GroupUpdate(ref, changes, revision)
+                assert await spent(world, backend.update_group(update)) <= costs.write(update)
             for add, remove in ((customers, [member]), ([], customers), (customers[:1], [])):
-                edit = backend.edit_members(ref, add=add, remove=remove)
-                bound = costs.edit_members(add=len(add), remove=len(remove))
-                made = await spent(world, edit)
+                edit = MembershipEdit(ref, add, remove)
+                made = await spent(world, backend.edit_members(edit))
                 # Where 404 is about the group or a customer, a look at the group tells.
-                assert made <= bound + (ref == ById(world.unknown))
+                assert made <= costs.write(edit) + (ref == ById(world.unknown))
             for known, empty in itertools.product(("v99", "now", None), (True, False)):
                 revision = await current(backend, ref) if known == "now" else known
-                delete = backend.delete_group(ref, expected_revision=revision, only_if_empty=empty)
-                bound = costs.delete_group(ref, expected_revision=revision, only_if_empty=empty)
-                assert await spent(world, delete) <= bound
+                deletion = GroupDeletion(ref, revision, empty)
+                assert await spent(world, backend.delete_group(deletion)) <= costs.write(deletion)
 
 
 async def current(backend: Backend, ref: ById | ByKey) -> str | None:
@@ -817,15 +825,14 @@ async def test_what_is_common_costs_just_what_is_said(world, backend):
     fresh = world.connect()
     assert await spent(world, fresh.get_groups([ref])) == costs.get_groups(1) == 1
     draft = GroupDraft(name="Blue")
-    assert await spent(world, backend.create_group(draft)) == costs.create_group() == 1
-    change = [Rename("Au")]
-    assert await spent(world, backend.update_group(ref, change)) == costs.update_group()
-    edit = backend.edit_members(ref, add=strangers, remove=customers)
-    assert await spent(world, edit) == costs.edit_members(add=3, remove=3)
+    assert await spent(world, backend.create_group(draft)) == costs.write(draft) == 1
+    update = GroupUpdate(ref, [Rename("Au")])
+    assert await spent(world, backend.update_group(update)) == costs.write(update)
+    edit = MembershipEdit(ref, add=strangers, remove=customers)
+    assert await spent(world, backend.edit_members(edit)) == costs.write(edit)
     for uid, empty in zip(others, (True, False), strict=True):
-        delete = backend.delete_group(ById(uid), only_if_empty=empty)
-        bound = costs.delete_group(ById(uid), only_if_empty=empty)
-        assert await spent(world, delete) == bound
+        deletion = GroupDeletion(ById(uid), only_if_empty=empty)
+        assert await spent(world, backend.delete_group(deletion)) == costs.write(deletion)
 
 
 def test_what_is_said_ahead_costs_nothing(world, backend):
@@ -839,8 +846,8 @@ def test_what_is_said_ahead_costs_nothing(world, backend):
     assert costs.list_members(ByKey("/"), Window(size=1), order=Order(CustomerSortField.EMAIL)) >= 0
     assert costs.get_groups(0) == 0
     assert costs.get_groups(10**6, 10**6) >= 10**6
-    assert costs.update_group(expected_revision="?") >= 0
-    assert costs.edit_members(add=0, remove=0) >= 0
+    assert costs.write(GroupUpdate(ByKey("/"), [], "?")) >= 0
+    assert costs.write(MembershipEdit(ByKey("/"))) >= 0
     assert world.calls == []
 
 
@@ -881,8 +888,8 @@ async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
         draft = GroupDraft(name="Blue", key="blue")
     for write in (
         lambda backend: backend.create_group(draft),
-        lambda backend: backend.update_group(ById(gold), [Rename("Au")]),
-        lambda backend: backend.delete_group(ById(gold)),
+        lambda backend: backend.update_group(GroupUpdate(ById(gold), [Rename("Au")])),
+        lambda backend: backend.delete_group(GroupDeletion(ById(gold))),
     ):
         world.faults.clear()
         for method in ("PUT", "POST", "DELETE"):

@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import structs
 
-from gateway.backends.port import ById, GroupDraft, MemberStatus, Rename, Window
+from gateway.backends.port import (
+    ById,
+    GroupDraft,
+    GroupUpdate,
+    MembershipEdit,
+    MemberStatus,
+    Rename,
+    Window,
+)
 from gateway.errors import RevisionConflict
 from gateway.records import Customer, CustomerGroup, Projection
 from gateway.simulator.faults import LoseAnswer
@@ -77,7 +85,7 @@ async def test_a_revision_is_the_same_whatever_is_read_beside_it(world):
     part = (await world.connect(selected=selected).get_groups([gold]))[gold]
     whole = (await world.connect().get_groups([gold]))[gold]
     await world.connect(selected=NAMES).update_group(
-        gold, [Rename("Au")], expected_revision=part.revision
+        GroupUpdate(gold, [Rename("Au")], expected_revision=part.revision)
     )
 
     assert part.revision == whole.revision
@@ -89,9 +97,9 @@ async def test_what_a_change_needs_is_read_in_any_case(world):
     backend = world.connect(selected=NAMES)
     old = (await world.connect().get_groups([gold]))[gold].revision
 
-    changed = await backend.update_group(gold, [Rename("Au")])
+    changed = await backend.update_group(GroupUpdate(gold, [Rename("Au")]))
     with pytest.raises(RevisionConflict) as conflict:
-        await backend.update_group(gold, [Rename("Ag")], expected_revision=old)
+        await backend.update_group(GroupUpdate(gold, [Rename("Ag")], expected_revision=old))
 
     now = (await world.connect().get_groups([gold]))[gold]
     assert shown(changed) == shown(now)
@@ -105,7 +113,7 @@ async def test_a_change_whose_answer_was_lost_is_looked_after_whole(world):
     for method in ("PUT", "POST"):
         world.faults.add(LoseAnswer(), method=method)
 
-    changed = await world.connect(selected=NAMES).update_group(gold, [Rename("Au")])
+    changed = await world.connect(selected=NAMES).update_group(GroupUpdate(gold, [Rename("Au")]))
 
     assert changed.name == "Au"
     assert not unlooked_at(changed)
@@ -131,8 +139,8 @@ async def test_an_edit_sees_who_is_in_the_group(world):
     gold = ById(world.add_group("Gold"))
     ada, bob = world.add_customer(gold.uid), world.add_customer()
 
-    await world.connect(selected=NAMES).edit_members(gold, add=[bob], remove=[ada])
-    edit = await world.connect(selected=NAMES).edit_members(gold, add=[], remove=[bob])
+    await world.connect(selected=NAMES).edit_members(MembershipEdit(gold, add=[bob], remove=[ada]))
+    edit = await world.connect(selected=NAMES).edit_members(MembershipEdit(gold, remove=[bob]))
 
     assert world.members(gold.uid) == set()
     assert [outcome.status for outcome in edit.outcomes] == [MemberStatus.ACCEPTED]

@@ -22,10 +22,10 @@ from gateway.backends.port import (
     Window,
 )
 from gateway.errors import GatewayError, InvalidInput, NotFound, Unavailable
-from gateway.loading.answer_cache import AnswerCache
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import GroupOf, GroupsOf, MembersOf, ReadKey
 from gateway.records import Customer, CustomerGroup, Page, Row
+from gateway.rest import Answer, AnswerCache
 from tests.harness import load
 from tests.loading.test_reads import BY_NAME, answered, group
 
@@ -398,7 +398,7 @@ async def test_what_was_told_is_let_go_where_its_answer_is_kept(keeps):
     backend = shop()
     answers = AnswerCache(room=0)
     if not keeps:
-        await answers.answer("read", partial(asyncio.sleep, 0), size=lambda _answer: 1)
+        await answers.answer("read", partial(asyncio.sleep, 0, Answer(200, b"{}")))
     loaders = loaders_over(backend, answers)
     key = GroupsOf("shop", Window(size=10))
 

@@ -31,9 +31,15 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.loading.answer_cache import AnswerCache
 from gateway.request import Client
-from gateway.rest import Answer, CallerUpstream, HttpTransport, Upstream, UpstreamCall
+from gateway.rest import (
+    Answer,
+    AnswerCache,
+    CallerUpstream,
+    HttpTransport,
+    Upstream,
+    UpstreamCall,
+)
 from gateway.settings import UpstreamSettings
 from gateway.simulator import faults
 from gateway.telemetry import Meter, log_event

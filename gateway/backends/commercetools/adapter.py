@@ -36,10 +36,13 @@ from gateway.backends.port import (
     ByKey,
     Caller,
     CustomerOrder,
+    EditOutcome,
     GroupChange,
+    GroupDeletion,
     GroupDraft,
     GroupOrder,
     GroupRef,
+    GroupUpdate,
     MembershipEdit,
     SetKey,
     Window,
@@ -193,24 +196,18 @@ class CommercetoolsBackend:
                 return found
             raise
 
-    async def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> CustomerGroup:
-        actions, wanted = [action(change) for change in changes], wanted_by(changes)
-        ref, version = await self._meant(group, expected_revision)
+    async def update_group(self, update: GroupUpdate) -> CustomerGroup:
+        actions, wanted = [action(change) for change in update.changes], wanted_by(update.changes)
+        ref, version = await self._meant(update)
         template, path = self._address(ref)
 
-        async def update(version: int) -> Answer:
+        async def send(version: int) -> Answer:
             body = {"version": version, "actions": actions}
             return await self._upstream.send("POST", template, path, body=body)
 
-        after = _after(ref, changes)
+        after = _after(ref, update.changes)
         try:
-            made = self._made(await self._versioned(ref, version, update, expected_revision))
+            made = self._made(await self._versioned(update, ref, version, send))
             older = isinstance(made.version, int) and made.version < version
             other = not made.uid if after is None else not _is(made, after)
             if older or other or wanted.denied_by(made):
@@ -222,20 +219,18 @@ class CommercetoolsBackend:
                 return now
             raise
 
-    async def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> str:
-        ref, version = await self._meant(group, expected_revision)
-        if only_if_empty:
+    async def delete_group(self, deletion: GroupDeletion) -> str:
+        ref, version = await self._meant(deletion)
+        if deletion.only_if_empty:
             ref = ById(await self._uid(ref))
             require_empty(await self.list_members(ref, Window(size=1)))
         template, path = self._address(ref)
 
-        async def delete(version: int) -> Answer:
+        async def send(version: int) -> Answer:
             return await self._upstream.send("DELETE", template, path, query={"version": version})
 
         try:
-            answer = await self._versioned(ref, version, delete, expected_revision)
+            answer = await self._versioned(deletion, ref, version, send)
             if answer.status == 204 and isinstance(ref, ById):
                 return ref.uid
             gone = self._made(answer)
@@ -247,32 +242,32 @@ class CommercetoolsBackend:
                 return ref.uid
             raise
 
-    async def _meant(self, group: GroupRef, expected_revision: str | None) -> tuple[GroupRef, int]:
+    async def _meant(self, write: GroupUpdate | GroupDeletion) -> tuple[GroupRef, int]:
         """The group that is meant, and the version that its change has to name: the expected one.
 
         Without one, the group is read; from then on its uid says which it is, for its key may be
         another's by the time it is changed.
         """
-        if expected_revision is not None:
-            return group, version_of(expected_revision)
-        found = await self._get(group)
+        if write.expected_revision is not None:
+            return write.group, version_of(write.expected_revision)
+        found = await self._get(write.group)
         return ById(found.uid), known_version(found)
 
     async def _versioned(
         self,
+        write: GroupUpdate | GroupDeletion,
         ref: GroupRef,
         version: int,
-        write: Callable[[int], Awaitable[Answer]],
-        expected_revision: str | None,
+        send: Callable[[int], Awaitable[Answer]],
     ) -> Answer:
         """The answer to a write under a version. A conflict with one that was only just read is
         tried once more; with an expected one it is a RevisionConflict, which carries the state that
         won where a look shows it.
         """
-        again = expected_revision is None
+        again = write.expected_revision is None
         field = [] if again else ["expectedRevision"]
         while True:
-            answer = await write(version)
+            answer = await send(version)
             if code(answer) != "ConcurrentModification":
                 return self._accepted(answer)
             now = await look(self._get(ref))
@@ -288,16 +283,14 @@ class CommercetoolsBackend:
             won = None
         raise RevisionConflict(message, current=won, field=field)
 
-    async def edit_members(
-        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
-    ) -> MembershipEdit:
+    async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         # Without the group the edits would fail one by one, and a removal would look like a
         # success.
-        found = await self._get(group)
+        found = await self._get(edit.group)
         if isinstance(found.uid, Repaired):
             raise InvalidAnswer("The backend has sent an id of the group that is none.")
         editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
-        return await editor.edit(add=add, remove=remove)
+        return await editor.edit(edit)
 
     # -- REST, in the upstream's words
 

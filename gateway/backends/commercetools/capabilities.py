@@ -16,9 +16,14 @@ from gateway.backends.port import (
     CustomerGroupSortField,
     CustomerOrder,
     CustomerSortField,
+    GroupDeletion,
+    GroupDraft,
     GroupOrder,
     GroupRef,
+    GroupUpdate,
+    MembershipEdit,
     Window,
+    Write,
 )
 
 GROUP_SORTS: Final[Mapping[str, str]] = {
@@ -74,20 +79,18 @@ class CommercetoolsCosts:
             return read + windows.max_calls(window, OFFSETS)
         return read + OFFSETS.max_calls(0, max(1, window.size))
 
-    def create_group(self) -> int:
-        return 1
-
-    def update_group(self, *, expected_revision: str | None = None) -> int:
-        """The version and the change; or a change that comes too late, and the state that won."""
-        return 2
-
-    def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> int:
-        """As a change; and a look at the members where there must be none."""
-        return 2 + (self.list_members(group, Window(size=1)) if only_if_empty else 0)
-
-    def edit_members(self, *, add: int, remove: int) -> int:
-        """The group, the customers' versions, and a change of each customer."""
-        customers = add + remove
-        return 1 - (-customers // IDS_PER_QUERY) + customers
+    def write(self, write: Write) -> int:
+        match write:
+            case GroupDraft():
+                return 1
+            case GroupUpdate():
+                # The version and the change; or a change that is too late, and the state that won.
+                return 2
+            case GroupDeletion():
+                # As a change; and a look at the members if there must be none.
+                look = self.list_members(write.group, Window(size=1))
+                return 2 + (look if write.only_if_empty else 0)
+            case MembershipEdit():
+                # The group, the customers' versions, and a change of each customer.
+                customers = len(write.changes)
+                return 1 - (-customers // IDS_PER_QUERY) + customers

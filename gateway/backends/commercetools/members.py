@@ -18,7 +18,13 @@ from gateway.backends.commercetools.lists import is_one_of
 from gateway.backends.commercetools.refusals import code, current_version
 from gateway.backends.commercetools.wire import Assignment, CommercetoolsListing, Reference
 from gateway.backends.lists import side_by_side
-from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
+from gateway.backends.port import (
+    EditOutcome,
+    MemberAction,
+    MemberOutcome,
+    MembershipEdit,
+    MemberStatus,
+)
 from gateway.backends.writes import PROMISED, contradicted
 from gateway.errors import GatewayError, InvalidAnswer, NotFound, OutcomeUnknown, Rejected
 from gateway.records import Int64, Record, Uid
@@ -67,22 +73,20 @@ class MemberEditor:
         self._failure: GatewayError | None = None
         self._due = 0  # customers whose change may still have to be sent
 
-    async def edit(self, *, add: Sequence[str], remove: Sequence[str]) -> MembershipEdit:
+    async def edit(self, edit: MembershipEdit) -> EditOutcome:
         """An outcome per customer, in order; after a failure that is not about one, nothing more is
         sent.
         """
-        edits = [(MemberAction.ADD, uid) for uid in add]
-        edits += [(MemberAction.REMOVE, uid) for uid in remove]
-        uids = [uid for _, uid in edits]
+        uids = [uid for _, uid in edit.changes]
         parts = [uids[at : at + IDS_PER_QUERY] for at in range(0, len(uids), IDS_PER_QUERY)]
         customers: dict[str, Member | InvalidAnswer] = {}
         for found in await side_by_side(map(self._read, parts)):
             customers |= found
         self._due = sum(isinstance(customer, Member) for customer in customers.values())
         outcomes = await side_by_side(
-            self._edit_one(action, uid, customers.get(uid)) for action, uid in edits
+            self._edit_one(action, uid, customers.get(uid)) for action, uid in edit.changes
         )
-        return MembershipEdit(outcomes, self._failure)
+        return EditOutcome(outcomes, self._failure)
 
     async def _read(self, uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
         """The customers of these uids as they are now. One that does not exist is not there; one

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from gateway.backends.flow_retail.capabilities import FlowRetailCosts, capabilities
-from gateway.backends.flow_retail.members import Roll, edit_members
+from gateway.backends.flow_retail.members import MemberEditor, Roll
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lists.lookups import GroupDirectory
 from gateway.backends.lists.pages import AnsweredPage, NumberedPages, believed
@@ -24,10 +24,12 @@ from gateway.backends.port import (
     ByKey,
     Caller,
     CustomerOrder,
-    GroupChange,
+    EditOutcome,
+    GroupDeletion,
     GroupDraft,
     GroupOrder,
     GroupRef,
+    GroupUpdate,
     MembershipEdit,
     Rename,
     SetCustomField,
@@ -51,7 +53,7 @@ from gateway.errors import (
     Unsupported,
 )
 from gateway.records import Customer, CustomerGroup, Omission, Page
-from gateway.rest import Answer, Upstream, unreadable
+from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
 from gateway.rest.decoding import ListingDecoder
 from gateway.settings import FlowRetailSettings
 
@@ -177,16 +179,10 @@ class FlowRetailBackend:
                 return made
             raise
 
-    async def update_group(
-        self,
-        group: GroupRef,
-        changes: Sequence[GroupChange],
-        *,
-        expected_revision: str | None = None,
-    ) -> CustomerGroup:
-        uid = uid_of(group)
+    async def update_group(self, update: GroupUpdate) -> CustomerGroup:
+        uid = uid_of(update.group)
         body: dict[str, str] = {}
-        for change in changes:
+        for change in update.changes:
             match change:
                 case Rename(name):
                     body["name"] = name
@@ -198,10 +194,7 @@ class FlowRetailBackend:
                     raise no_custom_fields(field=["custom"])
                 case _:
                     assert_never(change)
-        if expected_revision is not None:
-            # Flow Retail has no conditional PUT: a change between this read and the write is not
-            # seen.
-            await self._require_revision(uid, expected_revision)
+        await self._require_revision(uid, update.expected_revision)
         try:
             answer = await self._upstream.send("PUT", GROUP, self._path(uid), body=body)
             if answer.status == 409:
@@ -213,14 +206,11 @@ class FlowRetailBackend:
                 return now
             raise
 
-    async def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> str:
-        uid = uid_of(group)
-        if expected_revision is not None:
-            await self._require_revision(uid, expected_revision)
-        if only_if_empty:
-            require_empty(await self.list_members(group, Window(size=1)))
+    async def delete_group(self, deletion: GroupDeletion) -> str:
+        uid = uid_of(deletion.group)
+        await self._require_revision(uid, deletion.expected_revision)
+        if deletion.only_if_empty:
+            require_empty(await self.list_members(deletion.group, Window(size=1)))
         try:
             answer = await self._upstream.send(
                 "DELETE", GROUP, self._path(uid), status_suffices=True
@@ -238,61 +228,14 @@ class FlowRetailBackend:
             refuse(answer)
         return uid
 
-    async def edit_members(
-        self, group: GroupRef, *, add: Sequence[str], remove: Sequence[str]
-    ) -> MembershipEdit:
-        uid = uid_of(group)
+    async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
+        group = _EditedGroup(self, self._upstream, uid_of(edit.group))
+        return await MemberEditor(group, self._settings).edit(edit)
 
-        async def put(added: Sequence[str], removed: Sequence[str]) -> Answer:
-            body = {
-                name: uids
-                for name, uids in (("addCustomerUids", added), ("removeCustomerUids", removed))
-                if uids
-            }
-            answer = await self._upstream.send(
-                "PUT", MEMBERS, self._path(uid), body=body, status_suffices=True
-            )
-            if answer.ok and not confirms(answer, uid):
-                raise contradicted()
-            return answer
-
-        async def exists() -> bool | None:
-            found = await look(self._get(uid))
-            return None if isinstance(found, GatewayError) else found is not None
-
-        return await edit_members(
-            put,
-            exists,
-            partial(self._roll, group),
-            add=add,
-            remove=remove,
-            chunk=self._settings.membership_chunk,
-            atomic=self._settings.membership_atomic,
-            conflict_is_unchanged=self._settings.membership_conflict_is_unchanged,
-            isolation=self._settings.membership_isolation,
-            allows=self._upstream.allows,
-        )
-
-    async def _roll(self, group: GroupRef, calls: int) -> Roll:
-        """The group's members, as far as they can be read in so many calls."""
-        size = self._settings.max_page_size
-        if calls < 1:
-            return Roll()
-        try:
-            page = await self.list_members(group, Window(size=size))
-            seen, total, made = {row.record.uid for row in page.rows}, page.total, 1
-            rest = Window(size=max(0, (total or 0) - size), offset=size)
-            if page.has_next and total is not None:
-                made += self.costs.list_members(group, rest)
-                if made > calls:
-                    return Roll(seen, calls=1)
-                page = await self.list_members(group, rest)
-                seen |= {row.record.uid for row in page.rows}
-            return Roll(seen, whole=len(seen) == total == page.total, calls=made)
-        except GatewayError:
-            return Roll(calls=calls)
-
-    async def _require_revision(self, uid: str, expected: str) -> None:
+    async def _require_revision(self, uid: str, expected: str | None) -> None:
+        """Flow Retail has no conditional write: a change between this read and it is not seen."""
+        if expected is None:
+            return
         current = await self._get(uid)
         if current.revision != expected:
             raise RevisionConflict(
@@ -383,6 +326,48 @@ class FlowRetailBackend:
         if answer.status == PROMISED or not (meant and named):
             raise contradicted()
         return group
+
+
+class _EditedGroup:
+    """See gateway.backends.flow_retail.members.EditedGroup."""
+
+    def __init__(self, backend: FlowRetailBackend, upstream: CallerUpstream, uid: str) -> None:
+        self._backend = backend
+        self._upstream = upstream
+        self._uid = uid
+        self.allows = upstream.allows
+
+    async def put(self, add: Sequence[str], remove: Sequence[str]) -> Answer:
+        lists = {"addCustomerUids": add, "removeCustomerUids": remove}
+        body = {name: uids for name, uids in lists.items() if uids}
+        path = self._backend._path(self._uid)
+        answer = await self._upstream.send("PUT", MEMBERS, path, body=body, status_suffices=True)
+        if answer.ok and not confirms(answer, self._uid):
+            raise contradicted()
+        return answer
+
+    async def exists(self) -> bool | None:
+        found = await look(self._backend._get(self._uid))
+        return None if isinstance(found, GatewayError) else found is not None
+
+    async def look(self, calls: int) -> Roll:
+        if calls < 1:
+            return Roll()
+        backend, group = self._backend, ById(self._uid)
+        size = backend._settings.max_page_size
+        try:
+            page = await backend.list_members(group, Window(size=size))
+            seen, total, made = {row.record.uid for row in page.rows}, page.total, 1
+            rest = Window(size=max(0, (total or 0) - size), offset=size)
+            if page.has_next and total is not None:
+                made += backend.costs.list_members(group, rest)
+                if made > calls:
+                    return Roll(seen, calls=1)
+                page = await backend.list_members(group, rest)
+                seen |= {row.record.uid for row in page.rows}
+            return Roll(seen, whole=len(seen) == total == page.total, calls=made)
+        except GatewayError:
+            return Roll(calls=calls)
 
 
 def _turned(order: Any) -> Any:

@@ -11,9 +11,14 @@ from gateway.backends.port import (
     CustomerGroupSortField,
     CustomerOrder,
     CustomerSortField,
+    GroupDeletion,
+    GroupDraft,
     GroupOrder,
     GroupRef,
+    GroupUpdate,
+    MembershipEdit,
     Window,
+    Write,
 )
 from gateway.settings import FlowRetailSettings
 
@@ -54,22 +59,17 @@ class FlowRetailCosts:
     ) -> int:
         return self._window(window, order)
 
-    def create_group(self) -> int:
-        return 1
-
-    def update_group(self, *, expected_revision: str | None = None) -> int:
-        """The change; ahead of it, the revision is read where one is expected."""
-        return 1 + (expected_revision is not None)
-
-    def delete_group(
-        self, group: GroupRef, *, expected_revision: str | None = None, only_if_empty: bool = False
-    ) -> int:
-        """As a change; and a look at the members where there must be none."""
-        return 1 + (expected_revision is not None) + only_if_empty
-
-    def edit_members(self, *, add: int, remove: int) -> int:
-        """The chunks, if none of them is refused."""
-        return -(-(add + remove) // self._settings.membership_chunk)
+    def write(self, write: Write) -> int:
+        match write:
+            case GroupDraft():
+                return 1
+            case GroupUpdate():
+                return 1 + (write.expected_revision is not None)  # which is read ahead
+            case GroupDeletion():
+                return 1 + (write.expected_revision is not None) + write.only_if_empty
+            case MembershipEdit():
+                # The chunks, if none of them is refused.
+                return -(-len(write.changes) // self._settings.membership_chunk)
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         turns = order is not None and self._settings.mirrored_sorts

@@ -8,15 +8,22 @@ read; what is not known then is UNKNOWN.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from gateway.backends.port import MemberAction, MemberOutcome, MembershipEdit, MemberStatus
+from gateway.backends.port import (
+    EditOutcome,
+    MemberAction,
+    MemberOutcome,
+    MembershipEdit,
+    MemberStatus,
+)
 from gateway.errors import GatewayError, NotFound, OutcomeUnknown, Rejected
 from gateway.rest import Answer
+from gateway.settings import FlowRetailSettings
 
 Edit = tuple[MemberAction, str]
-Put = Callable[[Sequence[str], Sequence[str]], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,129 +57,168 @@ class _Open:
     """Why not."""
 
 
-async def edit_members(
-    put: Put,
-    exists: Callable[[], Awaitable[bool | None]],
-    look: Callable[[int], Awaitable[Roll]],
-    *,
-    add: Sequence[str],
-    remove: Sequence[str],
-    chunk: int,
-    atomic: bool,
-    conflict_is_unchanged: bool,
-    isolation: int,
-    allows: Callable[[int], bool],
-) -> MembershipEdit:
-    """Send `add` and `remove` in chunks, one after another; an outcome for each customer.
+class EditedGroup(Protocol):
+    """One group's membership in Flow Retail, for one caller."""
+
+    async def put(self, add: Sequence[str], remove: Sequence[str]) -> Answer:
+        """Send one request; raises OutcomeUnknown if its answer does not show what became of it."""
+
+    async def exists(self) -> bool | None:
+        """Whether there is such a group; None if that is not known."""
+
+    async def look(self, calls: int) -> Roll:
+        """Read who is a member, in at most so many calls."""
+
+    def allows(self, calls: int) -> bool:
+        """Whether the operation may make so many more calls."""
+
+
+class MemberEditor:
+    """Edits the members of one group: sends the customers in chunks, one after another.
 
     A refused chunk is sent again in halves until the customers at fault stand alone. 409 to one of
     them may mean that it is as wanted already, or anything else, and after a lost answer the change
-    may have been made: then `look` reads who is a member, in as many calls as it is given. All of
-    this takes at most `isolation` more calls, and only those that the operation `allows` beyond
-    those of the chunks still to be sent. A failure that is not about the customers ends the edit:
-    it is returned as `failure`, and the customers that were never sent are FAILED. Raises NotFound
-    if the group does not exist; `exists` returns None if that is not known.
+    may have been made: then the members are read. All of this takes at most `membership_isolation`
+    more calls, and only those that the operation allows beyond those of the chunks still to be
+    sent.
     """
-    edits: list[Edit] = [(MemberAction.ADD, uid) for uid in add]
-    edits += [(MemberAction.REMOVE, uid) for uid in remove]
-    todo = deque(edits[at : at + chunk] for at in range(0, len(edits), chunk))
-    in_doubt: set[Edit] = set()  # sent in a refused request, which may have made some changes
-    ended: dict[Edit, MemberOutcome] = {}
-    open_: dict[Edit, _Open] = {}
-    failure: GatewayError | None = None
-    group_seen, asked = False, False
 
-    def end(part: Sequence[Edit], status: MemberStatus, error: GatewayError | None = None) -> None:
-        for edit in part:
-            action, uid = edit
-            ended[edit] = MemberOutcome(uid, action, status, error)
+    def __init__(self, group: EditedGroup, settings: FlowRetailSettings) -> None:
+        self._group = group
+        self._settings = settings
+        self._more_calls = settings.membership_isolation
+        self._todo: deque[Sequence[Edit]] = deque()
+        self._in_doubt: set[Edit] = set()
+        """Sent in a refused request, which may have made some changes."""
+        self._ended: dict[Edit, MemberOutcome] = {}
+        self._open: dict[Edit, _Open] = {}
+        self._group_seen = False
+        self._group_asked_for = False
 
-    async def settle() -> None:
+    async def edit(self, edit: MembershipEdit) -> EditOutcome:
+        """An outcome for each customer. A failure that is not about the customers ends the edit: it
+        is returned as `failure`, and the customers that were never sent are FAILED. Raises NotFound
+        if the group does not exist.
+        """
+        edits = edit.changes
+        self._todo += _chunks(edits, self._settings.membership_chunk)
+        failure: GatewayError | None = None
+        while self._todo and failure is None:
+            failure = await self._send(self._todo.popleft())
+        if self._open and failure is None:
+            await self._settle()
+        for part in self._todo:
+            if self._in_doubt.isdisjoint(part):
+                unsent = Rejected("Not sent: the edit ended before its turn.")
+                self._end(part, MemberStatus.FAILED, unsent)
+            else:
+                self._end(part, MemberStatus.UNKNOWN)
+        return EditOutcome([self._ended[change] for change in edits], failure)
+
+    async def _send(self, part: Sequence[Edit]) -> GatewayError | None:
+        """Send a chunk; returns the failure that ends the edit, if there is one."""
+        try:
+            answer = await self._group.put(
+                _uids(part, MemberAction.ADD), _uids(part, MemberAction.REMOVE)
+            )
+        except OutcomeUnknown as lost:
+            self._end(part, MemberStatus.UNKNOWN)
+            # Where it was not made by now, it may still be on its way.
+            self._leave_open(part, _Open(MemberStatus.ACCEPTED, MemberStatus.UNKNOWN))
+            await self._settle()
+            unknown = any(self._ended[edit].status is MemberStatus.UNKNOWN for edit in part)
+            return lost if unknown else None
+        except GatewayError as stopped:
+            self._todo.appendleft(part)
+            return stopped
+        if answer.ok:
+            self._end(part, MemberStatus.ACCEPTED)
+            self._group_seen = True
+        elif answer.status == 413 and len(part) > 1:
+            # Too long, whoever is in it: all that is left goes in shorter ones.
+            left = [edit for each in (part, *self._todo) for edit in each]
+            self._todo = _chunks(left, len(part) // 2)
+        else:
+            await self._refused(part, answer)
+        return None
+
+    async def _refused(self, part: Sequence[Edit], answer: Answer) -> None:
+        if answer.status == 404 and not (self._group_seen or self._group_asked_for):
+            await self._require_group()
+        if len(part) == 1:
+            self._refused_alone(part[0], answer)
+        elif self._more_calls >= 2 and self._allows(2):
+            self._more_calls -= 2
+            if not self._settings.membership_atomic:
+                self._in_doubt.update(part)
+            middle = len(part) // 2
+            self._todo.extendleft((part[middle:], part[:middle]))
+        else:
+            refused = _shared_refusal(answer, len(part))
+            if self._settings.membership_atomic:
+                self._end(part, MemberStatus.FAILED, refused)
+            else:
+                self._end(part, MemberStatus.UNKNOWN, refused)
+                self._leave_open(part, _Open(MemberStatus.ACCEPTED, MemberStatus.FAILED, refused))
+
+    async def _require_group(self) -> None:
+        """404 is about the group or about a customer; only the group can be asked for."""
+        if not self._allows(1):
+            return
+        self._group_asked_for, found = True, await self._group.exists()
+        if found is False:
+            raise NotFound("There is no such customer group.", field=["customerGroup"])
+        self._group_seen = found is True
+
+    def _refused_alone(self, edit: Edit, answer: Answer) -> None:
+        refused = _refusal(answer, edit[0], self._group_seen)
+        doubt = edit in self._in_doubt
+        # In doubt, it may be so by the request that was refused.
+        so = MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED
+        conflict = answer.status == 409
+        # Of who is not there, or is not in the group any more, the refusal says so.
+        may_be_so = doubt and edit[0] is MemberAction.ADD and answer.status != 404
+        if conflict and self._settings.membership_conflict_is_unchanged:
+            self._end([edit], so)
+        elif conflict or may_be_so:
+            self._end([edit], MemberStatus.UNKNOWN if doubt else MemberStatus.FAILED, refused)
+            self._leave_open([edit], _Open(so, MemberStatus.FAILED, refused))
+        else:
+            self._end([edit], MemberStatus.FAILED, refused)
+
+    async def _settle(self) -> None:
         """Read the members, and end the edits that are open by who is one."""
-        nonlocal isolation
-        calls = isolation
-        while calls and not allows(calls + len(todo)):
+        calls = self._more_calls
+        while calls and not self._allows(calls):
             calls -= 1
-        roll = await look(calls)
-        isolation = max(0, isolation - roll.calls)
-        for edit, way in open_.items():
+        roll = await self._group.look(calls)
+        self._more_calls = max(0, self._more_calls - roll.calls)
+        for edit, way in self._open.items():
             action, uid = edit
             member = roll.has(uid)
             if member is (action is MemberAction.ADD):
-                end([edit], way.met)
+                self._end([edit], way.met)
             elif member is not None:
-                end([edit], way.unmet, way.error)
-        open_.clear()
+                self._end([edit], way.unmet, way.error)
+        self._open.clear()
 
-    while todo:
-        part = todo.popleft()
-        try:
-            answer = await put(_uids(part, MemberAction.ADD), _uids(part, MemberAction.REMOVE))
-        except OutcomeUnknown as lost:
-            end(part, MemberStatus.UNKNOWN)
-            # Where it was not made by now, it may still be on its way.
-            open_ |= dict.fromkeys(part, _Open(MemberStatus.ACCEPTED, MemberStatus.UNKNOWN))
-            await settle()
-            if any(ended[edit].status is MemberStatus.UNKNOWN for edit in part):
-                failure = lost
-                break
-            continue
-        except GatewayError as stopped:
-            todo.appendleft(part)
-            failure = stopped
-            break
-        if answer.ok:
-            end(part, MemberStatus.ACCEPTED)
-            group_seen = True
-            continue
-        if answer.status == 413 and len(part) > 1:
-            # Too long, whoever is in it: all that is left goes in shorter ones.
-            chunk = len(part) // 2
-            left = [edit for each in (part, *todo) for edit in each]
-            todo = deque(left[at : at + chunk] for at in range(0, len(left), chunk))
-            continue
-        if answer.status == 404 and not group_seen and not asked and allows(1 + len(todo)):
-            # 404 is about the group or about a customer; only the group can be asked for.
-            asked, found = True, await exists()
-            if found is False:
-                raise NotFound("There is no such customer group.", field=["customerGroup"])
-            group_seen = found is True
-        if len(part) == 1:
-            refused = _refusal(answer, part[0][0], group_seen)
-            doubt = not in_doubt.isdisjoint(part)
-            # In doubt, it may be so by the request that was refused.
-            so = MemberStatus.ACCEPTED if doubt else MemberStatus.UNCHANGED
-            conflict = answer.status == 409
-            # Of who is not there, or is not in the group any more, the refusal says so.
-            may_be_so = doubt and part[0][0] is MemberAction.ADD and answer.status != 404
-            if conflict and conflict_is_unchanged:
-                end(part, so)
-            elif conflict or may_be_so:
-                end(part, MemberStatus.UNKNOWN if doubt else MemberStatus.FAILED, refused)
-                open_[part[0]] = _Open(so, MemberStatus.FAILED, refused)
-            else:
-                end(part, MemberStatus.FAILED, refused)
-        elif isolation >= 2 and allows(2 + len(todo)):
-            isolation -= 2
-            if not atomic:
-                in_doubt.update(part)
-            middle = len(part) // 2
-            todo.extendleft((part[middle:], part[:middle]))
-        else:
-            refused = _shared_refusal(answer, len(part))
-            end(part, MemberStatus.FAILED if atomic else MemberStatus.UNKNOWN, refused)
-            if not atomic:
-                way = _Open(MemberStatus.ACCEPTED, MemberStatus.FAILED, refused)
-                open_ |= dict.fromkeys(part, way)
+    def _allows(self, calls: int) -> bool:
+        """Whether so many calls may be made beside those of the chunks still to be sent."""
+        return self._group.allows(calls + len(self._todo))
 
-    if open_ and failure is None:
-        await settle()
-    for part in todo:
-        if in_doubt.isdisjoint(part):
-            end(part, MemberStatus.FAILED, Rejected("Not sent: the edit ended before its turn."))
-        else:
-            end(part, MemberStatus.UNKNOWN)
-    return MembershipEdit([ended[edit] for edit in edits], failure)
+    def _end(
+        self, part: Sequence[Edit], status: MemberStatus, error: GatewayError | None = None
+    ) -> None:
+        for edit in part:
+            action, uid = edit
+            self._ended[edit] = MemberOutcome(uid, action, status, error)
+
+    def _leave_open(self, part: Sequence[Edit], way: _Open) -> None:
+        self._open |= dict.fromkeys(part, way)
+
+
+def _chunks(edits: Sequence[Edit], size: int) -> deque[Sequence[Edit]]:
+    return deque(edits[at : at + size] for at in range(0, len(edits), size))
 
 
 def _uids(part: Sequence[Edit], action: MemberAction) -> list[str]:

@@ -15,7 +15,10 @@ from gateway.backends.port import (
     ById,
     ByKey,
     CustomFieldsDraft,
+    GroupDeletion,
     GroupDraft,
+    GroupUpdate,
+    MembershipEdit,
     Order,
     Position,
     Rename,
@@ -121,9 +124,11 @@ READS: dict[str, Call] = {
 WRITES: dict[str, Call] = {
     "create": lambda backend, gold: backend.create_group(GroupDraft(name="New")),
     "update": lambda backend, gold: backend.update_group(
-        ById(gold), [Rename("Au")], expected_revision="v1"
+        GroupUpdate(ById(gold), [Rename("Au")], expected_revision="v1")
     ),
-    "delete": lambda backend, gold: backend.delete_group(ById(gold), expected_revision="v1"),
+    "delete": lambda backend, gold: backend.delete_group(
+        GroupDeletion(ById(gold), expected_revision="v1")
+    ),
 }
 METHODS = {"create": "POST", "update": "POST", "delete": "DELETE"}
 
@@ -381,7 +386,7 @@ async def test_where_the_look_fails_too_the_outcome_stays_unknown(world, backend
 
     for write in (
         backend.create_group(GroupDraft(name="New", key="new")),
-        backend.delete_group(ById(gold), expected_revision="v1"),
+        backend.delete_group(GroupDeletion(ById(gold), expected_revision="v1")),
     ):
         assert isinstance(await failure(write), OutcomeUnknown)
 
@@ -400,9 +405,9 @@ async def test_an_update_is_found_after_a_lost_answer(world, backend, gold):
     custom = CustomFieldsDraft(type_id="t", fields={"tier": 1})
 
     changed = await backend.update_group(
-        ById(gold), [Rename("Au"), SetKey("au"), SetCustomType(custom)]
+        GroupUpdate(ById(gold), [Rename("Au"), SetKey("au"), SetCustomType(custom)])
     )
-    again = await backend.update_group(ById(gold), [SetCustomField("tier", None)])
+    again = await backend.update_group(GroupUpdate(ById(gold), [SetCustomField("tier", None)]))
 
     assert (changed.name, changed.key) == ("Au", "au")
     assert again.commercetools.custom.fields == {}
@@ -416,7 +421,7 @@ async def test_a_lost_update_that_was_not_made_is_unknown_and_not_sent_again(
     """With its version a second one would be a conflict with the first."""
     world.faults.add(effect, method="POST")
 
-    failed = await failure(backend.update_group(ById(gold), [Rename("Au")]))
+    failed = await failure(backend.update_group(GroupUpdate(ById(gold), [Rename("Au")])))
 
     assert isinstance(failed, OutcomeUnknown)
     group = f"customer-groups/{gold}"
@@ -435,7 +440,9 @@ async def test_custom_fields_that_can_not_be_read_are_not_gone(
     world.faults.add(fault_answers.general(), method="POST")
     world.faults.add(Answer(200, json.dumps(row).encode()), method="GET", times=None)
 
-    assert isinstance(await failure(backend.update_group(ById(gold), [change])), OutcomeUnknown)
+    assert isinstance(
+        await failure(backend.update_group(GroupUpdate(ById(gold), [change]))), OutcomeUnknown
+    )
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["not made", "made"])
@@ -444,7 +451,7 @@ async def test_an_answer_about_another_group_tells_nothing_of_a_change(world, ba
     other = json.dumps({"id": "another", "version": 2, "name": "Au"}).encode()
     world.faults.add(Body(other) if made else Answer(200, other), method="POST")
 
-    change = backend.update_group(ById(gold), [Rename("Au")])
+    change = backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))
 
     if made:
         assert (await change).uid == gold
@@ -459,7 +466,7 @@ async def test_a_look_that_shows_another_group_proves_no_change(world, backend, 
     world.faults.add(fault_answers.general(), method="POST")
     world.faults.add(Body(other), method="GET")
 
-    change = backend.update_group(ById(gold), [Rename("Au")], expected_revision="v1")
+    change = backend.update_group(GroupUpdate(ById(gold), [Rename("Au")], expected_revision="v1"))
 
     assert isinstance(await failure(change), OutcomeUnknown)
 
@@ -468,7 +475,7 @@ async def test_a_deletion_is_found_after_a_lost_answer(world, backend, gold):
     """The group is gone, so it is deleted."""
     world.faults.add(LoseAnswer(), method="DELETE")
 
-    assert await backend.delete_group(ById(gold)) == gold
+    assert await backend.delete_group(GroupDeletion(ById(gold))) == gold
     assert [call.split()[0] for call in world.calls] == ["GET", "DELETE", "GET"]
 
 
@@ -477,7 +484,9 @@ async def test_a_deletion_that_was_not_made_is_not_claimed(world, backend, gold,
     """The group is still there when it is looked at."""
     world.faults.add(effect, method="DELETE")
 
-    assert isinstance(await failure(backend.delete_group(ById(gold))), OutcomeUnknown)
+    assert isinstance(
+        await failure(backend.delete_group(GroupDeletion(ById(gold)))), OutcomeUnknown
+    )
 
 
 # -- the group that is meant
@@ -500,7 +509,7 @@ async def test_the_group_that_had_the_key_is_deleted(world, backend, gold):
     blue, move = moving(world, gold)
     world.faults.add(move, method="DELETE")
 
-    assert await backend.delete_group(ByKey("gold")) == gold
+    assert await backend.delete_group(GroupDeletion(ByKey("gold"))) == gold
     assert [group.id for group in world.store.groups(TENANT)] == [blue]
     assert world.calls[-1] == f"DELETE customer-groups/{gold}"
 
@@ -512,7 +521,7 @@ async def test_the_group_that_had_the_key_is_changed(world, backend, gold):
     world.faults.add(LoseAnswer(), method="POST")
     backend = world.connect()
 
-    first = await backend.update_group(ByKey("gold"), [Rename("Au")])
+    first = await backend.update_group(GroupUpdate(ByKey("gold"), [Rename("Au")]))
 
     assert (first.uid, first.name) == (gold, "Au")
     assert world.store.group(TENANT, blue).name == "Blue"
@@ -525,7 +534,9 @@ async def test_the_group_that_was_empty_is_deleted(world, backend, gold):
     world.faults.add(move, method="GET", path="/customers$")
     world.switches.delete_referenced = "dangle"
 
-    deleted = await backend.delete_group(ByKey("gold"), expected_revision="v1", only_if_empty=True)
+    deleted = await backend.delete_group(
+        GroupDeletion(ByKey("gold"), expected_revision="v1", only_if_empty=True)
+    )
 
     assert deleted == gold
     assert [group.id for group in world.store.groups(TENANT)] == [blue]
@@ -539,9 +550,11 @@ async def test_an_answer_without_the_key_is_about_another_group(world, gold, key
 
     world.faults.add(Answer(200, json.dumps(row).encode()), times=2)
     found = await backend.get_groups([ByKey("gold")])
-    deleted = await failure(backend.delete_group(ByKey("gold")))
+    deleted = await failure(backend.delete_group(GroupDeletion(ByKey("gold"))))
     world.faults.add(Answer(200, json.dumps(row).encode()), times=2)
-    change = backend.update_group(ByKey("gold"), [Rename("Au")], expected_revision="v1")
+    change = backend.update_group(
+        GroupUpdate(ByKey("gold"), [Rename("Au")], expected_revision="v1")
+    )
     changed = await failure(change)
 
     assert isinstance(found[ByKey("gold")], InvalidAnswer)
@@ -557,10 +570,10 @@ async def test_a_group_is_known_by_its_new_key(world, gold, key):
     changes = [SetKey(key)]
     backend = world.connect()
 
-    first = await backend.update_group(ByKey("gold"), changes, expected_revision="v1")
+    first = await backend.update_group(GroupUpdate(ByKey("gold"), changes, expected_revision="v1"))
     world.store.save_group(replace(world.store.group(TENANT, gold), key="gold"))
     world.faults.add(LoseAnswer(), method="POST")
-    again = backend.update_group(ByKey("gold"), changes, expected_revision="v3")
+    again = backend.update_group(GroupUpdate(ByKey("gold"), changes, expected_revision="v3"))
 
     assert (first.uid, first.key) == (gold, key)
     if key is None:
@@ -574,12 +587,13 @@ async def test_an_answer_of_an_older_version_is_none(world, backend, gold):
     """As of a cache: the name would be right, and the change is not in it."""
     row = {"id": gold, "version": 4, "name": "Gold", "key": "gold"}
     for name in ("Tin", "Lead", "Iron", "Gold"):
-        await backend.update_group(ById(gold), [Rename(name)])
+        await backend.update_group(GroupUpdate(ById(gold), [Rename(name)]))
     world.faults.add(Answer(200, json.dumps(row).encode()), method="POST")
     world.faults.add(Close(), method="GET", skip=1, times=None)
 
     assert isinstance(
-        await failure(backend.update_group(ById(gold), [Rename("Gold")])), OutcomeUnknown
+        await failure(backend.update_group(GroupUpdate(ById(gold), [Rename("Gold")]))),
+        OutcomeUnknown,
     )
 
 
@@ -636,9 +650,9 @@ async def test_changes_are_held_against_their_sum(world, backend, gold):
         SetCustomField("b", None),
     ]
 
-    answered = await backend.update_group(ById(gold), changes)
+    answered = await backend.update_group(GroupUpdate(ById(gold), changes))
     world.faults.add(LoseAnswer(), method="POST")
-    looked_at = await backend.update_group(ById(gold), changes)
+    looked_at = await backend.update_group(GroupUpdate(ById(gold), changes))
 
     assert answered.commercetools.custom.fields == {"a": 5, "c": []}
     assert looked_at.commercetools.custom == answered.commercetools.custom
@@ -662,7 +676,9 @@ async def test_an_answer_to_a_change_that_does_not_show_it_is_none(
     world.faults.add(Answer(200, json.dumps(row).encode()), method="POST")
     world.faults.add(Answer(200, json.dumps(row).encode()), method="GET", skip=1)
 
-    assert isinstance(await failure(backend.update_group(ById(gold), [change])), OutcomeUnknown)
+    assert isinstance(
+        await failure(backend.update_group(GroupUpdate(ById(gold), [change]))), OutcomeUnknown
+    )
 
 
 # -- versions
@@ -675,7 +691,7 @@ async def test_an_expected_revision_is_sent_as_the_version(world, backend, gold,
     won.
     """
     world.switches.conflict_version = said
-    won = await backend.update_group(ById(gold), [Rename("Platinum")])
+    won = await backend.update_group(GroupUpdate(ById(gold), [Rename("Platinum")]))
     world.journal.clear()
 
     conflict = await failure(WRITES[name](backend, gold))
@@ -690,19 +706,19 @@ async def test_an_expected_revision_is_sent_as_the_version(world, backend, gold,
 async def test_without_a_revision_the_version_is_read_first(world, backend, gold, cost):
     """Two calls to change, two to delete; one each where the caller knows the revision."""
     world.journal.clear()
-    group = await backend.update_group(ById(gold), [Rename("Au")])
+    group = await backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))
     assert cost("update a group, whatever its revision") == 2
     group = await backend.update_group(
-        ByKey("gold"), [Rename("Ag")], expected_revision=group.revision
+        GroupUpdate(ByKey("gold"), [Rename("Ag")], expected_revision=group.revision)
     )
     assert cost("update a group, by its revision") == 1
-    await backend.delete_group(ById(gold), expected_revision=group.revision)
+    await backend.delete_group(GroupDeletion(ById(gold), expected_revision=group.revision))
     assert cost("delete a group, by its revision") == 1
     other = world.add_group("Other", key="other")
-    assert await backend.delete_group(ByKey("other")) == other
+    assert await backend.delete_group(GroupDeletion(ByKey("other"))) == other
     assert cost("delete a group, whatever its revision") == 2
     third = world.add_group("Third")
-    await backend.delete_group(ById(third), only_if_empty=True)
+    await backend.delete_group(GroupDeletion(ById(third), only_if_empty=True))
     assert cost("delete a group, if it is empty") == 3
     await backend.create_group(GroupDraft(name="New", key="new", custom=CUSTOM))
     assert cost("create a group") == 1
@@ -718,8 +734,8 @@ async def test_a_conflict_with_a_version_just_read_is_tried_once_more(
     world.faults.add(fault_answers.concurrent_modification(version), method="DELETE")
     name = ref(gold if ref is ById else "gold")
 
-    assert (await backend.update_group(name, [Rename("Au")])).name == "Au"
-    assert await backend.delete_group(name) == gold
+    assert (await backend.update_group(GroupUpdate(name, [Rename("Au")]))).name == "Au"
+    assert await backend.delete_group(GroupDeletion(name)) == gold
     assert [call.split()[0] for call in world.calls] == [
         *("GET", "POST", "GET", "POST"),
         *("GET", "DELETE", "GET", "DELETE"),
@@ -734,9 +750,9 @@ async def test_endless_conflicts_end_after_the_second(world, backend, gold, name
     """And carry no state: the one that a look shows is the one that was refused."""
     world.faults.add(effect, method=METHODS[name], times=None)
     write = (
-        backend.update_group(ById(gold), [Rename("Au")])
+        backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))
         if name == "update"
-        else backend.delete_group(ById(gold))
+        else backend.delete_group(GroupDeletion(ById(gold)))
     )
 
     conflict = await failure(write)
@@ -762,7 +778,7 @@ async def test_the_state_that_won_is_the_last_one(world, backend, gold):
 
     world.faults.add(Rival(), method="POST", times=2)
 
-    conflict = await failure(backend.update_group(ById(gold), [Rename("Au")]))
+    conflict = await failure(backend.update_group(GroupUpdate(ById(gold), [Rename("Au")])))
 
     assert isinstance(conflict, RevisionConflict)
     assert conflict.current.name == "Lead"
@@ -796,9 +812,9 @@ async def test_a_state_that_is_not_the_current_one_is_not_shown(
     revision = f"v{refused}"
 
     conflict = await failure(
-        backend.update_group(ById(gold), [Rename("Au")], expected_revision=revision)
+        backend.update_group(GroupUpdate(ById(gold), [Rename("Au")], expected_revision=revision))
         if name == "update"
-        else backend.delete_group(ById(gold), expected_revision=revision)
+        else backend.delete_group(GroupDeletion(ById(gold), expected_revision=revision))
     )
 
     assert isinstance(conflict, RevisionConflict)
@@ -815,7 +831,7 @@ async def test_a_conflict_stays_one_where_the_look_fails(world, backend, gold, e
     world.faults.add(effect, method="GET", skip=skip, times=None)
 
     conflict = await failure(
-        backend.update_group(ById(gold), [Rename("Au")], expected_revision=revision)
+        backend.update_group(GroupUpdate(ById(gold), [Rename("Au")], expected_revision=revision))
     )
 
     assert isinstance(conflict, RevisionConflict)
@@ -827,7 +843,9 @@ async def test_a_group_that_is_deleted_while_it_is_changed_is_not_found(world, b
     world.faults.add(fault_answers.concurrent_modification(), method="POST")
     world.faults.add(fault_answers.not_found(), method="GET", skip=1)
 
-    assert isinstance(await failure(backend.update_group(ById(gold), [Rename("Au")])), NotFound)
+    assert isinstance(
+        await failure(backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))), NotFound
+    )
 
 
 @pytest.mark.parametrize("refuse", ["bad_request", "conflict"])
@@ -836,7 +854,7 @@ async def test_a_group_that_is_referred_to_is_in_use(world, backend, gold, refus
     world.add_customer(gold)
     world.switches.delete_referenced = refuse
 
-    assert type(await failure(backend.delete_group(ById(gold)))) is InUse
+    assert type(await failure(backend.delete_group(GroupDeletion(ById(gold))))) is InUse
     assert [call.split()[0] for call in world.calls] == ["GET", "DELETE"]
     assert type(await failure(WRITES["delete"](backend, gold))) is InUse
 
@@ -847,8 +865,8 @@ async def test_a_group_that_is_referred_to_is_in_use(world, backend, gold, refus
 async def test_what_is_no_revision_is_refused_before_any_call(world, backend, gold, revision):
     """Not taken for another one either."""
     for write in (
-        backend.update_group(ById(gold), [Rename("Au")], expected_revision=revision),
-        backend.delete_group(ById(gold), expected_revision=revision),
+        backend.update_group(GroupUpdate(ById(gold), [Rename("Au")], expected_revision=revision)),
+        backend.delete_group(GroupDeletion(ById(gold), expected_revision=revision)),
     ):
         refused = await failure(write)
         assert isinstance(refused, InvalidInput)
@@ -861,7 +879,9 @@ async def test_versions_of_64_bits_are_revisions(world, backend):
     made = world.store.add_group(TENANT, "Old", version=2**63 - 2)
     revision = f"v{2**63 - 2}"
 
-    group = await backend.update_group(ById(made.id), [Rename("Au")], expected_revision=revision)
+    group = await backend.update_group(
+        GroupUpdate(ById(made.id), [Rename("Au")], expected_revision=revision)
+    )
 
     assert group.revision == f"v{2**63 - 1}"
 
@@ -873,11 +893,11 @@ async def test_only_if_empty_does_not_rely_on_an_estimate(world, backend, gold, 
     world.switches.delete_referenced = "dangle"
     customer = world.add_customer(gold)
 
-    kept = await failure(backend.delete_group(ById(gold), only_if_empty=True))
+    kept = await failure(backend.delete_group(GroupDeletion(ById(gold), only_if_empty=True)))
     world.store.remove_customer(TENANT, customer)
 
     assert isinstance(kept, GroupNotEmpty)
-    assert await backend.delete_group(ByKey("gold"), only_if_empty=True) == gold
+    assert await backend.delete_group(GroupDeletion(ByKey("gold"), only_if_empty=True)) == gold
 
 
 # -- creating and changing
@@ -886,15 +906,17 @@ async def test_only_if_empty_does_not_rely_on_an_estimate(world, backend, gold, 
 async def test_every_change_is_an_action_in_one_request(world, backend, gold):
     """In the order given."""
     group = await backend.update_group(
-        ById(gold),
-        [
-            SetCustomType(CustomFieldsDraft(type_id="t1", fields={"old": 1})),
-            Rename("Au"),
-            SetKey("au"),
-            SetCustomField("old", None),
-            SetCustomField("nest", {"a": [1, None, {"b": "c"}]}),
-        ],
-        expected_revision="v1",
+        GroupUpdate(
+            ById(gold),
+            [
+                SetCustomType(CustomFieldsDraft(type_id="t1", fields={"old": 1})),
+                Rename("Au"),
+                SetKey("au"),
+                SetCustomField("old", None),
+                SetCustomField("nest", {"a": [1, None, {"b": "c"}]}),
+            ],
+            expected_revision="v1",
+        )
     )
 
     assert (group.name, group.key) == ("Au", "au")
@@ -904,7 +926,7 @@ async def test_every_change_is_an_action_in_one_request(world, backend, gold):
     assert [action["action"] for action in body["actions"]] == [
         *("setCustomType", "changeName", "setKey", "setCustomField", "setCustomField"),
     ]
-    group = await backend.update_group(ById(gold), [SetKey(None), SetCustomType(None)])
+    group = await backend.update_group(GroupUpdate(ById(gold), [SetKey(None), SetCustomType(None)]))
     assert (group.key, group.commercetools.custom) == (None, None)
 
 
@@ -913,7 +935,9 @@ async def test_a_custom_field_that_is_not_there_can_not_be_removed(world, backen
     custom = SetCustomType(CustomFieldsDraft(type_id="t1", fields={}))
 
     refused = await failure(
-        backend.update_group(ById(gold), [Rename("Au"), custom, SetCustomField("x", None)])
+        backend.update_group(
+            GroupUpdate(ById(gold), [Rename("Au"), custom, SetCustomField("x", None)])
+        )
     )
 
     assert isinstance(refused, Rejected)
@@ -927,8 +951,8 @@ async def test_what_is_in_use_is_told_with_its_field(world, backend, gold):
     for write, field in (
         (backend.create_group(GroupDraft(name="Gold")), ("name",)),
         (backend.create_group(GroupDraft(name="New", key="gold")), ("key",)),
-        (backend.update_group(ById(plain), [Rename("Gold")]), ("name",)),
-        (backend.update_group(ById(plain), [SetKey("gold")]), ("key",)),
+        (backend.update_group(GroupUpdate(ById(plain), [Rename("Gold")])), ("name",)),
+        (backend.update_group(GroupUpdate(ById(plain), [SetKey("gold")])), ("key",)),
     ):
         refused = await failure(write)
         assert isinstance(refused, Duplicate)
@@ -942,7 +966,9 @@ HOSTILE = ['" or name != "', "a\\", "..", "%2e%2e", "\x00\x1f", "🜚", "</scrip
 async def test_a_hostile_name_changes_nothing_but_itself(world, backend, gold, name):
     """It goes out in JSON, and comes back as it was."""
     made = await backend.create_group(GroupDraft(name=name, custom=CUSTOM))
-    renamed = await backend.update_group(ById(gold), [Rename(name + "!"), SetKey("au")])
+    renamed = await backend.update_group(
+        GroupUpdate(ById(gold), [Rename(name + "!"), SetKey("au")])
+    )
 
     assert (made.name, renamed.name) == (name, name + "!")
     assert {group.name for group in world.store.groups(TENANT)} == {name, name + "!"}
@@ -953,7 +979,7 @@ async def test_a_key_that_can_not_be_one_is_refused(world, backend, gold, key):
     """By the backend where it is to be given, before any call where it is in a path."""
     for write in (
         backend.create_group(GroupDraft(name="New", key=key)),
-        backend.update_group(ById(gold), [SetKey(key)]),
+        backend.update_group(GroupUpdate(ById(gold), [SetKey(key)])),
     ):
         refused = await failure(write)
         assert isinstance(refused, Rejected)
@@ -961,10 +987,10 @@ async def test_a_key_that_can_not_be_one_is_refused(world, backend, gold, key):
     if key != "x":
         world.journal.clear()
         for write in (
-            backend.update_group(ByKey(key), [Rename("Au")]),
-            backend.delete_group(ByKey(key)),
+            backend.update_group(GroupUpdate(ByKey(key), [Rename("Au")])),
+            backend.delete_group(GroupDeletion(ByKey(key))),
             backend.list_members(ByKey(key), Window(size=1)),
-            backend.edit_members(ByKey(key), add=[], remove=[]),
+            backend.edit_members(MembershipEdit(ByKey(key))),
         ):
             assert isinstance(await failure(write), InvalidAnswer)
         assert world.calls == []
@@ -976,9 +1002,9 @@ async def test_a_hostile_uid_reaches_nothing_else(world, backend, gold, uid):
     customer = world.add_customer(gold)
     rest = Window(size=9, after=Position(0, uid))
 
-    assert isinstance(await failure(backend.delete_group(ById(uid))), InvalidAnswer)
+    assert isinstance(await failure(backend.delete_group(GroupDeletion(ById(uid)))), InvalidAnswer)
     assert (await backend.list_members(ById(uid), Window(size=9))).rows == []
-    edit = await backend.edit_members(ById(gold), add=[uid], remove=[customer])
+    edit = await backend.edit_members(MembershipEdit(ById(gold), add=[uid], remove=[customer]))
     assert [outcome.status.name for outcome in edit.outcomes] == ["FAILED", "ACCEPTED"]
     rows = (await backend.list_groups(rest)).rows
     assert [row.record.uid for row in rows] == [each for each in [gold] if each > uid]
@@ -1323,7 +1349,7 @@ async def test_a_group_without_a_version_is_not_changed(world, backend, gold):
     world.faults.add(Body(json.dumps(row).encode()), method="GET")
 
     assert isinstance(
-        await failure(backend.update_group(ById(gold), [Rename("Au")])), InvalidAnswer
+        await failure(backend.update_group(GroupUpdate(ById(gold), [Rename("Au")]))), InvalidAnswer
     )
     assert world.calls == [f"GET customer-groups/{gold}"]
 
@@ -1455,8 +1481,8 @@ async def test_an_order_that_is_not_there_is_refused_before_any_call(world, back
 async def test_concurrent_updates_without_a_revision_both_get_through(world, backend, gold):
     """Two at once: the slower one reads again."""
     results = await asyncio.gather(
-        backend.update_group(ById(gold), [Rename("Au")]),
-        backend.update_group(ById(gold), [SetKey("au")]),
+        backend.update_group(GroupUpdate(ById(gold), [Rename("Au")])),
+        backend.update_group(GroupUpdate(ById(gold), [SetKey("au")])),
     )
 
     group = world.store.group(TENANT, gold)

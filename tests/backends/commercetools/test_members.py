@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.port import ById, ByKey, MembershipEdit, Window
+from gateway.backends.port import (
+    ById,
+    ByKey,
+    MembershipEdit,
+    Window,
+)
 from gateway.backends.port import MemberStatus as Status
 from gateway.errors import (
     Forbidden,
@@ -152,7 +157,9 @@ async def test_what_an_edit_sends_in_each_mode(mode, added, removed):
         gold = world.add_group("Gold")
         new, old = world.add_customer(), world.add_customer(gold, legacy=gold)
 
-        edit = await world.connect().edit_members(ById(gold), add=[new], remove=[old])
+        edit = await world.connect().edit_members(
+            MembershipEdit(ById(gold), add=[new], remove=[old])
+        )
 
         assert statuses(edit) == [Status.ACCEPTED] * 2
         bodies = {
@@ -173,7 +180,7 @@ async def test_the_older_field_holds_one_group_so_that_joining_replaces_it():
         gold, blue = world.add_group("Gold"), world.add_group("Blue")
         customer = world.add_customer(legacy=blue)
 
-        edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
         assert statuses(edit) == [Status.ACCEPTED]
         assert world.store.legacy_members(TENANT, gold) == [customer]
@@ -186,7 +193,7 @@ async def test_leaving_one_group_by_the_older_field_leaves_no_other():
         gold, blue = world.add_group("Gold"), world.add_group("Blue")
         customer = world.add_customer(gold, legacy=blue)
 
-        edit = await world.connect().edit_members(ById(gold), add=[], remove=[customer])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), remove=[customer]))
 
         assert statuses(edit) == [Status.UNCHANGED]
         assert writes(world) == []
@@ -200,10 +207,10 @@ async def test_an_edit_twice_is_an_edit_once(mode):
         gold = world.add_group("Gold")
         new, old = world.add_customer(), world.add_customer(gold, legacy=gold)
         backend = world.connect()
-        await backend.edit_members(ById(gold), add=[new], remove=[old])
+        await backend.edit_members(MembershipEdit(ById(gold), add=[new], remove=[old]))
         world.journal.clear()
 
-        again = await backend.edit_members(ById(gold), add=[new], remove=[old])
+        again = await backend.edit_members(MembershipEdit(ById(gold), add=[new], remove=[old]))
 
         assert statuses(again) == [Status.UNCHANGED] * 2
         assert sorted(world.calls) == [f"GET customer-groups/{gold}", "GET customers"]
@@ -215,7 +222,7 @@ async def test_in_mode_both_a_member_by_either_field_is_one_already():
         gold = world.add_group("Gold")
         customer = world.add_customer(legacy=gold)
 
-        edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
         assert statuses(edit) == [Status.UNCHANGED]
         assert world.members(gold) == set()
@@ -230,7 +237,7 @@ async def test_an_edit_reads_a_hundred_customers_a_query(world, cost):
     gold = world.add_group("Gold", key="gold")
     new, old = world.add_customers(150), world.add_customers(101, gold)
 
-    edit = await world.connect().edit_members(ById(gold), add=new, remove=old)
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=new, remove=old))
 
     assert statuses(edit) == [Status.ACCEPTED] * 251
     assert world.members(gold) == set(new)
@@ -242,9 +249,9 @@ async def test_an_edit_reads_a_hundred_customers_a_query(world, cost):
         < 8000
     )
     assert cost("add and remove 251 customers") == 1 + 3 + 251
-    await world.connect().edit_members(ByKey("gold"), add=new[:1], remove=[])
+    await world.connect().edit_members(MembershipEdit(ByKey("gold"), add=new[:1]))
     assert cost("add a customer that is there already, by the group's key") == 2
-    await world.connect().edit_members(ById(gold), add=old[:1], remove=[])
+    await world.connect().edit_members(MembershipEdit(ById(gold), add=old[:1]))
     assert cost("add one customer") == 3
 
 
@@ -258,7 +265,7 @@ async def test_no_more_customers_are_changed_at_once_than_is_set(bound):
         watch = Watch()
         world.faults.add(watch, method="POST", times=None)
 
-        edit = await world.connect().edit_members(ById(gold), add=customers, remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=customers))
 
         assert statuses(edit) == [Status.ACCEPTED] * 25
         assert watch.most == bound
@@ -269,9 +276,9 @@ async def test_nothing_to_do_is_one_look_at_the_group(world):
     """Whether it is there is told all the same."""
     gold = world.add_group("Gold")
 
-    assert (await world.connect().edit_members(ById(gold), add=[], remove=[])).outcomes == []
+    assert (await world.connect().edit_members(MembershipEdit(ById(gold)))).outcomes == []
     with pytest.raises(NotFound):
-        await world.connect().edit_members(ById(world.unknown), add=[], remove=[])
+        await world.connect().edit_members(MembershipEdit(ById(world.unknown)))
 
 
 # -- an outcome for each
@@ -284,7 +291,7 @@ async def test_each_customer_has_its_own_outcome(world):
     absent = world.add_customer()
 
     edit = await world.connect().edit_members(
-        ById(gold), add=[world.unknown, new, also], remove=[old, "nobody", absent]
+        MembershipEdit(ById(gold), add=[world.unknown, new, also], remove=[old, "nobody", absent])
     )
 
     uids = [outcome.customer_uid for outcome in edit.outcomes]
@@ -315,7 +322,7 @@ async def test_a_refused_customer_fails_alone(world, effect, kind):
     first, second = world.add_customer(), world.add_customer()
     world.faults.add(effect, method="POST", path=first)
 
-    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[first, second]))
 
     assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
     assert isinstance(edit.outcomes[0].error, kind)
@@ -330,7 +337,7 @@ async def test_a_customer_that_changed_is_read_again_and_tried_once_more(world, 
     customer = world.add_customer()
     world.faults.add(fault_answers.concurrent_modification(version), method="POST")
 
-    edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
     assert statuses(edit) == [Status.ACCEPTED]
     path = f"customers/{customer}"
@@ -346,9 +353,10 @@ async def test_a_customer_is_tried_once_more_with_calls_to_spare_only(world, spa
     customers = [world.add_customer() for _ in range(20)]
     world.faults.add(fault_answers.concurrent_modification(), method="POST")
     backend = world.connect()
-    meter = Meter(limit=backend.costs.edit_members(add=20, remove=0) + spare)
+    asked = MembershipEdit(ById(gold), add=customers)
+    meter = Meter(limit=backend.costs.write(asked) + spare)
 
-    edit = await world.connect(meter=meter).edit_members(ById(gold), add=customers, remove=[])
+    edit = await world.connect(meter=meter).edit_members(asked)
 
     failed = [outcome for outcome in edit.outcomes if outcome.status is Status.FAILED]
     assert edit.failure is None
@@ -365,7 +373,7 @@ async def test_an_edit_that_runs_out_of_calls_tells_who_went_through(world):
     customers = [world.add_customer() for _ in range(12)]
 
     backend = world.connect(meter=Meter(limit=7))
-    edit = await backend.edit_members(ById(gold), add=customers, remove=[])
+    edit = await backend.edit_members(MembershipEdit(ById(gold), add=customers))
 
     done = {each.customer_uid for each in edit.outcomes if each.status is Status.ACCEPTED}
     assert isinstance(edit.failure, LimitExceeded)
@@ -381,7 +389,7 @@ async def test_a_customer_that_keeps_changing_fails(world):
     conflict = fault_answers.concurrent_modification()
     world.faults.add(conflict, method="POST", times=None)
 
-    edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
     assert statuses(edit) == [Status.FAILED]
     assert "again" in edit.outcomes[0].error.message
@@ -416,7 +424,7 @@ async def test_what_the_faster_client_did_counts(world):
 
     world.faults.add(Faster(), method="POST", times=2)
 
-    edit = await world.connect().edit_members(ById(gold), add=[same, gone], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[same, gone]))
 
     assert statuses(edit) == [Status.ACCEPTED, Status.FAILED]
     assert isinstance(edit.outcomes[1].error, NotFound)
@@ -430,7 +438,7 @@ async def test_a_customer_without_a_version_fails_alone(world):
     rows = [{"id": first}, {"id": second, "version": 1}]
     world.faults.add(Body(json.dumps({"results": rows}).encode()), path="/customers$")
 
-    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[first, second]))
 
     assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
     assert isinstance(edit.outcomes[0].error, InvalidAnswer)
@@ -445,7 +453,7 @@ async def test_a_look_that_is_older_than_the_conflict_does_not_tell(world, named
     world.faults.add(fault_answers.concurrent_modification(named), method="POST")
     world.faults.add(Body(json.dumps(shown).encode()), method="GET", path=customer)
 
-    edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
     assert statuses(edit) == [Status.FAILED]
     assert "again" in edit.outcomes[0].error.message
@@ -481,7 +489,7 @@ async def test_an_answer_that_does_not_show_the_change_is_looked_into(said, done
         answer = Answer(200, json.dumps(said(first, gold)).encode())
         world.faults.add(Done(answer) if done else answer, method="POST", path=first)
 
-        edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[first, second]))
 
         known = [Status.ACCEPTED] * 2 if done else [Status.UNKNOWN, Status.FAILED]
         assert statuses(edit) == known
@@ -498,7 +506,7 @@ async def test_a_change_whose_answer_has_a_status_and_no_body_is_told_by_it_or_b
         world.faults.add(Done(Stall(200)), method="POST", path=added)
         world.faults.add(Stall(400), method="POST", path=refused)
 
-        edit = await world.connect().edit_members(ById(gold), add=[added, refused], remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[added, refused]))
 
         assert statuses(edit) == [Status.ACCEPTED, Status.FAILED]
         assert edit.failure is None
@@ -515,9 +523,7 @@ async def test_a_customer_that_this_edit_has_changed_is_not_unchanged(world, act
     customers = [world.add_customer(*([] if action == "add" else [gold])) for _ in range(3)]
     world.faults.add(LoseAnswer(), method="POST", times=None)
 
-    edit = await world.connect().edit_members(
-        ById(gold), **{"add": [], "remove": [], action: customers}
-    )
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), **{action: customers}))
 
     assert statuses(edit) == [Status.ACCEPTED] * 3
     assert edit.failure is None
@@ -532,7 +538,7 @@ async def test_a_lost_answer_is_looked_into_with_calls_to_spare_only(world):
     meter = Meter(limit=5)
     backend = world.connect(meter=meter)
 
-    edit = await backend.edit_members(ById(gold), add=customers, remove=[])
+    edit = await backend.edit_members(MembershipEdit(ById(gold), add=customers))
 
     assert sorted(map(str, statuses(edit))) == sorted(
         map(str, [Status.UNKNOWN, Status.ACCEPTED, Status.ACCEPTED])
@@ -585,7 +591,7 @@ async def test_who_may_be_a_member_for_all_that_can_be_read_fails_alone(
             answering(world, row, {"id": second, "version": 1, **(member if old else {})})
 
         edit = await world.connect().edit_members(
-            ById(gold), **{"add": [], "remove": [], action: [first, second]}
+            MembershipEdit(ById(gold), **{action: [first, second]})
         )
 
         assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
@@ -606,7 +612,7 @@ async def test_in_mode_both_a_member_by_the_field_that_can_be_read_is_one_alread
         held = {**in_group(gold), "customerGroupAssignments": [in_group(gold)]}
         answering(world, {"id": customer, "version": 1, **held, **broken})
 
-        edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
         assert statuses(edit) == [Status.UNCHANGED]
 
@@ -625,7 +631,7 @@ async def test_what_an_edit_does_not_look_at_may_be_broken(world, broken):
     customer = world.add_customer()
     answering(world, {"id": customer, "version": 1, **broken})
 
-    edit = await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
     assert statuses(edit) == [Status.ACCEPTED]
 
@@ -636,7 +642,7 @@ async def test_who_can_not_be_found_among_broken_rows_may_be_there(world):
     first, second = world.add_customer(), world.add_customer()
     answering(world, {"version": 1}, {"id": second, "version": 1})
 
-    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[first, second]))
 
     assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
     assert isinstance(edit.outcomes[0].error, InvalidAnswer)
@@ -651,7 +657,7 @@ async def test_a_customer_that_is_not_what_was_asked_for_again_fails_alone(world
     world.faults.add(fault_answers.concurrent_modification(), method="POST", path=first)
     world.faults.add(Body(body), method="GET", path=first)
 
-    edit = await world.connect().edit_members(ById(gold), add=[first, second], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[first, second]))
 
     assert statuses(edit) == [Status.FAILED, Status.ACCEPTED]
     assert isinstance(edit.outcomes[0].error, InvalidAnswer)
@@ -667,7 +673,7 @@ async def test_members_of_a_group_that_is_not_the_one_asked_for_are_not_edited(w
     world.faults.add(Body(json.dumps(row).encode()), path=gold)
 
     with pytest.raises(InvalidAnswer):
-        await world.connect().edit_members(ById(gold), add=[customer], remove=[])
+        await world.connect().edit_members(MembershipEdit(ById(gold), add=[customer]))
 
     assert writes(world) == []
 
@@ -685,7 +691,7 @@ async def test_after_a_lost_change_nothing_more_is_sent(effect):
         customers = [world.add_customer() for _ in range(5)]
         world.faults.add(effect, method="POST", skip=2)
 
-        edit = await world.connect().edit_members(ById(gold), add=customers, remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=customers))
 
         assert statuses(edit) == [
             *(Status.ACCEPTED, Status.ACCEPTED, Status.UNKNOWN, Status.FAILED, Status.FAILED)
@@ -712,7 +718,7 @@ async def test_a_failure_that_is_not_about_one_customer_ends_the_edit(effect, ki
         customers = [world.add_customer() for _ in range(4)]
         world.faults.add(effect, method="POST", skip=1, times=None)
 
-        edit = await world.connect().edit_members(ById(gold), add=customers, remove=[])
+        edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=customers))
 
         assert statuses(edit) == [Status.ACCEPTED, *[Status.FAILED] * 3]
         assert type(edit.failure) is kind
@@ -728,7 +734,7 @@ async def test_too_much_to_do_once_is_nobodys_concern(world):
     world.faults.add(fault_answers.over_capacity(), path="/customers$")
     world.faults.add(fault_answers.pending_operation(), path=f"/customer-groups/{gold}$")
 
-    edit = await world.connect().edit_members(ById(gold), add=customers, remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=customers))
 
     assert statuses(edit) == [Status.ACCEPTED] * 2
     assert len(world.calls) == 2 + 2 + 2
@@ -747,7 +753,7 @@ async def test_a_customer_in_flight_is_not_tried_again_after_the_end(world):
 
     world.faults.add(Late(), method="POST", path=late)
 
-    edit = await world.connect().edit_members(ById(gold), add=[lost, late], remove=[])
+    edit = await world.connect().edit_members(MembershipEdit(ById(gold), add=[lost, late]))
 
     assert statuses(edit) == [Status.UNKNOWN, Status.FAILED]
     assert len(writes(world)) == 2
@@ -761,10 +767,10 @@ async def test_members_of_an_unknown_group_are_not_edited(world, ref):
     backend = world.connect()
 
     with pytest.raises(NotFound):
-        await backend.edit_members(ref(world.unknown), add=customers, remove=[])
+        await backend.edit_members(MembershipEdit(ref(world.unknown), add=customers))
     world.faults.add(fault_answers.general(), path="/customers$")
     with pytest.raises((NotFound, Unavailable)):
-        await backend.edit_members(ref(world.unknown), add=customers, remove=[])
+        await backend.edit_members(MembershipEdit(ref(world.unknown), add=customers))
     await asyncio.sleep(0.02)
     assert writes(world) == []
 
@@ -777,7 +783,7 @@ async def test_who_may_not_see_customers_may_not_edit_members(world):
     backend = world.connect(token="groups-only")  # noqa: S106  # it opens nothing
 
     with pytest.raises(Forbidden):
-        await backend.edit_members(ById(gold), add=customers, remove=[])
+        await backend.edit_members(MembershipEdit(ById(gold), add=customers))
     with pytest.raises(Forbidden):
         await backend.list_members(ById(gold), Window(size=1))
     await asyncio.sleep(0.02)
@@ -789,7 +795,7 @@ async def test_who_may_not_see_customers_may_not_edit_members(world):
 async def test_without_a_valid_token_two_reads_fail_as_one(world, token):
     """Neither failure is left unlooked at."""
     with pytest.raises(Unauthenticated):
-        await world.connect(token=token).edit_members(ById("g1"), add=["c1"], remove=[])
+        await world.connect(token=token).edit_members(MembershipEdit(ById("g1"), add=["c1"]))
     await asyncio.sleep(0.02)
 
 
@@ -798,7 +804,7 @@ async def test_who_may_only_read_changes_nobody(world):
     gold = world.add_group("Gold")
     customers = world.add_customers(30)
 
-    edit = await world.connect(token=READER).edit_members(ById(gold), add=customers, remove=[])
+    edit = await world.connect(token=READER).edit_members(MembershipEdit(ById(gold), add=customers))
 
     assert isinstance(edit.failure, Forbidden)
     assert set(statuses(edit)) == {Status.FAILED}
@@ -813,7 +819,7 @@ async def test_two_edits_of_one_customer_at_once_both_count(world):
     backend = world.connect()
 
     edits = await asyncio.gather(
-        *(backend.edit_members(ById(each), add=[customer], remove=[]) for each in (gold, blue))
+        *(backend.edit_members(MembershipEdit(ById(each), add=[customer])) for each in (gold, blue))
     )
 
     assert [statuses(edit) for edit in edits] == [[Status.ACCEPTED]] * 2

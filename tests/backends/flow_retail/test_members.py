@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.flow_retail.members import Roll, edit_members
-from gateway.backends.port import MemberAction, MembershipEdit, MemberStatus
+from gateway.backends.flow_retail.members import EditedGroup, MemberEditor, Roll
+from gateway.backends.port import ById, EditOutcome, MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
@@ -25,6 +25,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.rest import Answer
+from gateway.settings import FlowRetailSettings
 from gateway.simulator import faults
 from gateway.simulator.flow_retail import membership
 from gateway.simulator.flow_retail.refusal import Refusal
@@ -94,6 +95,9 @@ class Upstream:
     async def exists(self) -> bool:
         return True
 
+    def allows(self, calls: int) -> bool:
+        return True
+
     async def look(self, calls: int) -> Roll:
         """One call reads all members."""
         if not calls:
@@ -105,6 +109,35 @@ class Upstream:
         members = set(self.store.member_uids("shop", "gold"))
         self.store.close()
         return members
+
+
+@dataclass
+class Endpoint:
+    """A group's membership that does what these do."""
+
+    put: Callable[..., Awaitable[Answer]]
+    exists: Callable[[], Awaitable[bool | None]]
+    look: Callable[[int], Awaitable[Roll]]
+    allows: Callable[[int], bool] = lambda calls: True
+
+
+async def edited(
+    group: EditedGroup,
+    edit: MembershipEdit,
+    *,
+    chunk: int = 1,
+    atomic: bool = False,
+    conflict_is_unchanged: bool = True,
+    isolation: int = 9,
+) -> EditOutcome:
+    """What comes of the edit under these settings."""
+    chosen = FlowRetailSettings(
+        membership_chunk=chunk,
+        membership_atomic=atomic,
+        membership_conflict_is_unchanged=conflict_is_unchanged,
+        membership_isolation=isolation,
+    )
+    return await MemberEditor(group, chosen).edit(edit)
 
 
 EDITS = st.dictionaries(
@@ -198,17 +231,13 @@ def test_no_outcome_claims_more_than_happened(
     remove = [uid for uid, action in edits.items() if action is MemberAction.REMOVE]
 
     edit = asyncio.run(
-        edit_members(
-            upstream.put,
-            upstream.exists,
-            upstream.look,
-            add=add,
-            remove=remove,
+        edited(
+            upstream,
+            MembershipEdit(ById("gold"), add, remove),
             chunk=chunk,
             atomic=known_atomic and switches.membership_atomic,
             conflict_is_unchanged=conflict_is_unchanged,
             isolation=isolation,
-            allows=lambda calls: True,
         )
     )
 
@@ -253,18 +282,7 @@ def test_with_enough_requests_every_customer_is_told_apart(edits, members, switc
     remove = [uid for uid, action in edits.items() if action is MemberAction.REMOVE]
 
     edit = asyncio.run(
-        edit_members(
-            upstream.put,
-            upstream.exists,
-            upstream.look,
-            add=add,
-            remove=remove,
-            chunk=chunk,
-            atomic=False,
-            conflict_is_unchanged=True,
-            isolation=1000,
-            allows=lambda calls: True,
-        )
+        edited(upstream, MembershipEdit(ById("gold"), add, remove), chunk=chunk, isolation=1000)
     )
 
     now = upstream.now()
@@ -308,17 +326,15 @@ def test_what_an_operation_has_left_ends_the_search_and_not_the_edit(
         return await upstream.look(calls)
 
     edit = asyncio.run(
-        edit_members(
-            put,
-            exists,
-            look,
-            add=[uid for uid, action in edits.items() if action is MemberAction.ADD],
-            remove=[uid for uid, action in edits.items() if action is MemberAction.REMOVE],
+        edited(
+            Endpoint(put, exists, look, meter.allows),
+            MembershipEdit(
+                ById("gold"),
+                [uid for uid, action in edits.items() if action is MemberAction.ADD],
+                [uid for uid, action in edits.items() if action is MemberAction.REMOVE],
+            ),
             chunk=chunk,
-            atomic=False,
-            conflict_is_unchanged=True,
             isolation=1000,
-            allows=meter.allows,
         )
     )
 
@@ -346,17 +362,8 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     async def never(*_: object) -> Any:
         raise AssertionError
 
-    edit = await edit_members(
-        put,
-        never,
-        never,
-        add=["a"],
-        remove=[],
-        chunk=1,
-        atomic=False,
-        conflict_is_unchanged=True,
-        isolation=9,
-        allows=lambda calls: False,
+    edit = await edited(
+        Endpoint(put, never, never, lambda calls: False), MembershipEdit(ById("gold"), ["a"], [])
     )
 
     [outcome] = edit.outcomes
@@ -368,24 +375,19 @@ async def nobody_looks(_calls: int) -> Roll:
     return Roll()
 
 
-async def edited(
+async def edited_two(
     put: Callable[..., Awaitable[Answer]], action: str, uids: Sequence[str], *, atomic: bool
-) -> MembershipEdit:
+) -> EditOutcome:
     """What comes of adding or removing these two at a time, in a group that exists."""
 
     async def exists() -> bool:
         return True
 
-    return await edit_members(
-        put,
-        exists,
-        nobody_looks,
-        **{"add": [], "remove": [], action: uids},
+    return await edited(
+        Endpoint(put, exists, nobody_looks),
+        MembershipEdit(ById("gold"), **{action: uids}),
         chunk=2,
         atomic=atomic,
-        conflict_is_unchanged=True,
-        isolation=9,
-        allows=lambda calls: True,
     )
 
 
@@ -403,7 +405,7 @@ async def test_what_an_edit_may_have_done_itself_is_not_told_as_unchanged(action
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
         return Answer(409 if [*add, *remove] == ["ada"] else 404, b"")
 
-    edit = await edited(put, action, ["ada", "nobody"], atomic=atomic)
+    edit = await edited_two(put, action, ["ada", "nobody"], atomic=atomic)
 
     assert [outcome.status for outcome in edit.outcomes] == [status, MemberStatus.FAILED]
     assert edit.outcomes[0].error is None
@@ -442,7 +444,7 @@ async def test_a_removal_that_finds_nobody_does_not_say_more(action, message):
     async def put(add: Sequence[str], remove: Sequence[str]) -> Answer:
         return Answer(404, b"")
 
-    edit = await edited(put, action, ["ada", "bob"], atomic=False)
+    edit = await edited_two(put, action, ["ada", "bob"], atomic=False)
 
     assert [outcome.error.message for outcome in edit.outcomes] == [message] * 2
 
@@ -460,17 +462,8 @@ async def test_a_group_that_is_not_there_ends_the_edit():
         return False
 
     with pytest.raises(NotFound) as refusal:
-        await edit_members(
-            put,
-            exists,
-            nobody_looks,
-            add=["a", "b"],
-            remove=[],
-            chunk=1,
-            atomic=False,
-            conflict_is_unchanged=True,
-            isolation=9,
-            allows=lambda calls: True,
+        await edited(
+            Endpoint(put, exists, nobody_looks), MembershipEdit(ById("gold"), ["a", "b"], [])
         )
 
     assert asked == ["put", "exists"]
@@ -483,20 +476,9 @@ async def test_nothing_to_do_is_nothing_sent():
     async def never(*_: object) -> Any:
         raise AssertionError
 
-    edit = await edit_members(
-        never,
-        never,
-        never,
-        add=[],
-        remove=[],
-        chunk=1,
-        atomic=False,
-        conflict_is_unchanged=True,
-        isolation=9,
-        allows=lambda calls: True,
-    )
+    edit = await edited(Endpoint(never, never, never), MembershipEdit(ById("gold"), [], []))
 
-    assert edit == MembershipEdit([], None)
+    assert edit == EditOutcome([], None)
 
 
 # -- end to end

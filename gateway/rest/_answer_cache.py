@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Final, TypeVar
+from typing import Final
+
+from gateway.rest._answer import Answer
 
 CAPACITY: Final = 16 * 2**20
-AnswerT = TypeVar("AnswerT")
 
 
 class AnswerCache:
@@ -22,31 +23,24 @@ class AnswerCache:
         self.complete = True
         """Whether all that has come is here; not from the first one on that finds no room."""
         self._room = room
-        self._answers: dict[Hashable, Any] = {}
-        self._under_way: dict[Hashable, list[asyncio.Future[Any]]] = {}
+        self._answers: dict[Hashable, Answer] = {}
+        self._under_way: dict[Hashable, list[asyncio.Future[list[Answer]]]] = {}
         """Who waits for a read that somebody else has sent."""
 
-    async def answer(
-        self,
-        read: Hashable,
-        send: Callable[[], Awaitable[AnswerT]],
-        *,
-        size: Callable[[AnswerT], int],
-    ) -> AnswerT:
+    async def answer(self, read: Hashable, send: Callable[[], Awaitable[Answer]]) -> Answer:
         """What was answered to this read, which is sent only where nobody else has sent it; raises
         what `send` raises, of which nothing is kept.
         """
         while read not in self._answers and read in self._under_way:
-            mine = asyncio.get_running_loop().create_future()
+            mine: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
             self._under_way[read].append(mine)
-            known: list[AnswerT] = await mine
+            known = await mine
             if known:
                 return known[0]
         if read in self._answers:
-            answer: AnswerT = self._answers[read]
-            return answer
+            return self._answers[read]
         waiting = self._under_way[read] = []
-        answers: list[AnswerT] = []
+        answers: list[Answer] = []
         failed: Exception | None = None
         try:
             answers.append(await send())
@@ -63,7 +57,7 @@ class AnswerCache:
                     each.set_result(answers)
                 else:
                     each.set_exception(failed)
-        self._room -= size(answers[0])
+        self._room -= len(answers[0].body)
         self.complete = self.complete and self._room >= 0
         if self.complete:
             self._answers[read] = answers[0]
