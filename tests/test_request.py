@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backends.flow_retail.capabilities import FlowRetailCosts
+from gateway.backends.flow_retail.adapter import FlowRetailCosts
 from gateway.backends.port import Backend, Caller, GroupDraft, Write
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import Client, Context, Tenants

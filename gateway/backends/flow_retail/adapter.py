@@ -12,18 +12,23 @@ from typing import Any, Final, NoReturn, assert_never
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from gateway.backends.flow_retail.capabilities import FlowRetailCosts, capabilities
 from gateway.backends.flow_retail.members import MemberEditor, Roll
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
+from gateway.backends.lists import lookups, windows
 from gateway.backends.lists.lookups import GroupDirectory
-from gateway.backends.lists.pages import AnsweredPage, NumberedPages, believed
+from gateway.backends.lists.pages import AnsweredPage, NumberedPages, PageCosts, believed
 from gateway.backends.lists.windows import RowT, read_window
 from gateway.backends.port import (
     BackendKind,
     ById,
     ByKey,
     Caller,
+    Capabilities,
+    ConcurrencyControl,
+    CountPrecision,
+    CustomerGroupSortField,
     CustomerOrder,
+    CustomerSortField,
     EditOutcome,
     GroupDeletion,
     GroupDraft,
@@ -37,6 +42,7 @@ from gateway.backends.port import (
     SetKey,
     SortDirection,
     Window,
+    Write,
     no_such_order,
 )
 from gateway.backends.wire import per_projection
@@ -72,10 +78,56 @@ class FlowRetail:
         self.upstream = upstream
         self.settings = settings
         self.costs = FlowRetailCosts(settings)
-        self.capabilities = capabilities(settings)
+        self.capabilities = Capabilities(
+            optimistic_concurrency=ConcurrencyControl.BEST_EFFORT,
+            atomic_membership_updates=True,
+            customer_group_keys=False,
+            custom_fields=False,
+            chosen_uids=True,
+            max_page_size=settings.max_page_size,
+            max_offset=None,
+            total_count=CountPrecision.EXACT,
+            customer_group_sort_fields=[*map(CustomerGroupSortField, settings.group_sorts)],
+            customer_sort_fields=[*map(CustomerSortField, settings.customer_sorts)],
+        )
 
     def connect(self, caller: Caller) -> FlowRetailBackend:
         return FlowRetailBackend(self, caller)
+
+
+class FlowRetailCosts:
+    """The arithmetic beside FlowRetailBackend; for every caller the same."""
+
+    def __init__(self, settings: FlowRetailSettings) -> None:
+        self._settings = settings
+
+    def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
+        return lookups.max_calls(by_id, batches)  # there are no keys to be looked up
+
+    def list_groups(self, window: Window, *, order: GroupOrder | None = None) -> int:
+        return self._window(window, order)
+
+    def list_members(
+        self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
+    ) -> int:
+        return self._window(window, order)
+
+    def write(self, write: Write) -> int:
+        match write:
+            case GroupDraft():
+                return 1
+            case GroupUpdate():
+                return 1 + (write.expected_revision is not None)  # which is read ahead
+            case GroupDeletion():
+                return 1 + (write.expected_revision is not None) + write.only_if_empty
+            case MembershipEdit():
+                # The chunks, if none of them is refused.
+                return -(-len(write.changes) // self._settings.membership_chunk)
+
+    def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
+        turns = order is not None and self._settings.mirrored_sorts
+        costs = PageCosts(self._settings.max_page_size, turns=turns)
+        return windows.max_calls(window, costs)
 
 
 class FlowRetailBackend:

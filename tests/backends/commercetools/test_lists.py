@@ -15,8 +15,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.commercetools.adapter import GROUP_SORTS, GROUPS
-from gateway.backends.commercetools.capabilities import CommercetoolsCosts
+from gateway.backends.commercetools.adapter import GROUP_SORTS, GROUPS, CommercetoolsCosts
 from gateway.backends.commercetools.lists import RemoteList
 from gateway.backends.commercetools.wire import WHOLE
 from gateway.backends.port import (
