@@ -259,7 +259,7 @@ class CommercetoolsBackend:
         wanted = wanted_of(draft)
         try:
             made = self._made(await self._upstream.send("POST", GROUPS, self._path(), body=body))
-            if not made.uid or wanted.denied_by(made):
+            if not made.uid or wanted.shown_by(made) is False:
                 raise contradicted()
             return made
         except OutcomeUnknown:
@@ -283,7 +283,7 @@ class CommercetoolsBackend:
             made = self._made(await self._versioned(update, ref, version, send))
             older = isinstance(made.version, int) and made.version < version
             other = not made.uid if after is None else not _is(made, after)
-            if older or other or wanted.denied_by(made):
+            if older or other or wanted.shown_by(made) is False:
                 raise contradicted()
             return made
         except OutcomeUnknown:

@@ -20,7 +20,7 @@ from gateway.backends.port import (
 )
 from gateway.backends.writes import same_name
 from gateway.errors import GatewayError, InvalidAnswer, InvalidInput
-from gateway.records import CommercetoolsCustomerCustomFields, CustomerGroup
+from gateway.records import CustomerGroup
 
 TIME: Final = re.compile(r"[\d-]{0,11}T?\d\d:\d\d")
 """How a time begins, with a date or without."""
@@ -54,56 +54,36 @@ class Wanted:
     fields: Mapping[str, object] = field(default_factory=dict)
     """Custom fields by name; None: none of that name."""
 
-    def shown_by(self, group: CustomerGroup) -> bool:
-        """Whether the group is so, as far as can be seen: for a look after a lost answer, which has
-        to prove it.
+    def shown_by(self, group: CustomerGroup) -> bool | None:
+        """Whether the group is so; None if it may be, because a part can't be read, is not shown,
+        or may be shown in another form.
         """
-        return (
-            (self.name is UNSET or same_name(group.name, self.name))
-            and (self.key is UNSET or group.key == self.key)
-            and self._custom_shown_by(group)
-        )
+        shown = [
+            self.name is UNSET or same_name(group.name, self.name),
+            self.key is UNSET or _is_key(group.key, self.key),
+            self._custom_shown_by(group),
+        ]
+        return False if False in shown else None if None in shown else True
 
-    def _custom_shown_by(self, group: CustomerGroup) -> bool:
+    def _custom_shown_by(self, group: CustomerGroup) -> bool | None:
         if self.custom is UNSET and not self.fields:
             return True
-        custom = _custom(group)
+        custom = None if group.commercetools is None else group.commercetools.custom
         if isinstance(custom, GatewayError):
-            return False  # what can't be read may be anything
-        shown = {} if custom is None else custom.fields
-        if self.custom is UNSET:
-            return all(shown.get(name) == value for name, value in self.fields.items())
-        if self.custom is None or custom is None:
+            return None
+        if self.custom is None or (custom is None and self.custom is not UNSET):
             return custom is None and self.custom is None
-        # Of a Type that was named by its key, the id is not known.
-        fields = {name: value for name, value in self.fields.items() if value is not None}
-        return custom.type_id == self.custom.type_id and shown == fields
-
-    def denied_by(self, group: CustomerGroup) -> bool:
-        """Whether an answer to the changes shows a group that is not so. What it does not show, or
-        may show in another form, denies nothing.
-        """
-        return (
-            (self.name is not UNSET and not same_name(group.name, self.name))
-            or (self.key is not UNSET and not _may_be_key(group.key, self.key))
-            or self._custom_denied_by(group)
-        )
-
-    def _custom_denied_by(self, group: CustomerGroup) -> bool:
-        custom = _custom(group)
-        if isinstance(custom, GatewayError):
-            return False
-        if self.custom is None:
-            return custom is not None
-        if self.custom is not UNSET and custom is None:
-            return True
-        if self.custom is not UNSET and self.custom.type_id not in (
-            None,
-            custom and custom.type_id,
-        ):
-            return True
         shown = {} if custom is None else custom.fields
-        return any(_differs(value, shown.get(name)) for name, value in self.fields.items())
+        if any(_differs(value, shown.get(name)) for name, value in self.fields.items()):
+            return False
+        if self.custom is UNSET or custom is None:
+            same = all(shown.get(name) == value for name, value in self.fields.items())
+            return same or None
+        if custom.type_id != self.custom.type_id:
+            # Of a Type that was named by its key, the id is not known.
+            return None if self.custom.type_id is None else False
+        fields = {name: value for name, value in self.fields.items() if value is not None}
+        return shown == fields or None
 
 
 def wanted_by(changes: Iterable[GroupChange]) -> Wanted:
@@ -133,12 +113,8 @@ def wanted_of(draft: GroupDraft) -> Wanted:
     return wanted_by((Rename(draft.name), SetKey(draft.key), SetCustomType(draft.custom)))
 
 
-def _custom(group: CustomerGroup) -> CommercetoolsCustomerCustomFields | GatewayError | None:
-    return None if group.commercetools is None else group.commercetools.custom
-
-
-def _may_be_key(shown: str | None, wanted: str | UnsetType | None) -> bool:
-    return isinstance(shown, GatewayError) or shown == wanted
+def _is_key(shown: str | None, wanted: str | None) -> bool | None:
+    return None if isinstance(shown, GatewayError) else shown == wanted
 
 
 def _differs(sent: object, shown: object) -> bool:
