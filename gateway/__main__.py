@@ -40,6 +40,7 @@ class CannotSimulate(Exception):
 
 def serve(_chosen: argparse.Namespace) -> None:
     """Serve the gateway with the settings of file and environment."""
+    _log_at("warning")  # while the level is not known yet
     settings = read_settings(os.environ)
     _log_at(settings.log_level)
     app = create_app(settings)

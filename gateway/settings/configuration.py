@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import logging
 import re
 import tomllib
 import types
@@ -37,6 +38,7 @@ PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
 DIRECT: Final = "direct"
 """What `proxy` is for no proxy."""
+log = logging.getLogger("gateway")
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 UpstreamT = TypeVar("UpstreamT", bound=UpstreamSettings)
 _BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
@@ -69,7 +71,12 @@ def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) 
 
 
 def _with_proxies(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The settings, with the proxy that each API is reached through, or None."""
+    """The settings, with the proxy that each API is reached through, or None.
+
+    The variables are set for other programs too, which may use proxies that can't be used here: one
+    that names such a proxy is warned of, and does not count.
+    """
+    problems: dict[str, str] = {}
 
     def with_proxy(upstream: UpstreamT) -> UpstreamT:
         if upstream.proxy == DIRECT:
@@ -78,19 +85,27 @@ def _with_proxies(settings: Settings, environ: Mapping[str, str]) -> Settings:
         if upstream.proxy is not None or variable is None:
             return upstream
         if problem := _proxy_problem(environ[variable]):
-            raise SettingsError(f"{variable}: {problem}.")
+            problems[variable] = problem
+            return upstream
         return dataclasses.replace(upstream, proxy=environ[variable])
 
     tenants = {
         uid: dataclasses.replace(tenant, upstream=with_proxy(tenant.upstream))
         for uid, tenant in settings.tenants.items()
     }
-    return dataclasses.replace(
+    settings = dataclasses.replace(
         settings,
         flow_retail=with_proxy(settings.flow_retail),
         commercetools=with_proxy(settings.commercetools),
         tenants=types.MappingProxyType(tenants),
     )
+    for variable, problem in problems.items():
+        log.warning(
+            '%s: %s. REST calls do without it: set `proxy` to another, or to "direct".',
+            variable,
+            problem,
+        )
+    return settings
 
 
 def _variable(*names: str) -> str:

@@ -125,15 +125,38 @@ def test_an_api_that_is_not_set_has_no_proxy():
     assert read_settings({"HTTPS_PROXY": "socks5://b"}) == Settings()
 
 
-@pytest.mark.parametrize("variable", ["GATEWAY_FLOW_RETAIL_PROXY", "HTTPS_PROXY", "all_proxy"])
-@pytest.mark.parametrize("url", ["socks5://a:s3cret@b:1080", "https://s3cret@b", "b:s3cret"])
-def test_a_proxy_that_can_not_be_used_is_refused_by_the_name_of_its_variable(variable, url):
-    """To go without one in silence would be no better; the URL is not shown."""
-    with pytest.raises(SettingsError) as refused:
-        proxy(**{variable: url})
+UNUSABLE = ["socks5://a:s3cret@b:1080", "https://s3cret@b", "b:s3cret"]
 
-    assert str(refused.value).startswith(f"{variable}: ")
+
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_a_setting_that_names_a_proxy_of_another_kind_is_refused(url):
+    """By its name; the URL, which may hold a password, is not shown."""
+    with pytest.raises(SettingsError) as refused:
+        proxy(GATEWAY_FLOW_RETAIL_PROXY=url)
+
+    assert str(refused.value).startswith("GATEWAY_FLOW_RETAIL_PROXY: ")
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_a_variable_that_names_a_proxy_of_another_kind_is_warned_of(caplog, variable, url):
+    """It may be set for other programs. The gateway starts without a proxy, and says so once,
+    however many APIs the variable is for.
+    """
+    found = read_settings(
+        {
+            "GATEWAY_FLOW_RETAIL_URL": URL,
+            "GATEWAY_COMMERCETOOLS_URL": "https://other.example",
+            variable: url,
+        }
+    )
+
+    assert (found.flow_retail.proxy, found.commercetools.proxy) == (None, None)
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"{variable}: ")
+    assert "s3cret" not in record.getMessage()
 
 
 def test_no_repr_of_the_settings_has_a_proxys_password():
