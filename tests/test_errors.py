@@ -49,7 +49,7 @@ def test_every_mistake_of_a_caller_is_a_user_error():
     """Mutations answer them all as data; only malformed input has a name of its own there."""
     mistakes = {kind.code for kind in LEAVES if issubclass(kind, CallerError)}
 
-    assert {code.value for code in CustomerGroupUserErrorCode} == (
+    assert {code.name for code in CustomerGroupUserErrorCode} == (
         mistakes - {"BAD_USER_INPUT"} | {"INVALID_INPUT"}
     )
 

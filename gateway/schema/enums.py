@@ -42,15 +42,17 @@ __all__ = [
 
 
 class CustomerGroupUserErrorCode(Enum):
-    INVALID_INPUT = "INVALID_INPUT"
-    NOT_FOUND = "NOT_FOUND"
-    DUPLICATE = "DUPLICATE"
-    REVISION_CONFLICT = "REVISION_CONFLICT"
-    GROUP_NOT_EMPTY = "GROUP_NOT_EMPTY"
-    IN_USE = "IN_USE"
-    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-    UNSUPPORTED_BY_BACKEND = "UNSUPPORTED_BY_BACKEND"
-    REJECTED_BY_BACKEND = "REJECTED_BY_BACKEND"
+    """Each has its description as its value."""
+
+    INVALID_INPUT = "A value is malformed or contradicts another."
+    NOT_FOUND = "What was named does not exist."
+    DUPLICATE = "A uid, key or name is in use."
+    REVISION_CONFLICT = "The group has changed since it was read."
+    GROUP_NOT_EMPTY = "`onlyIfEmpty` was asked for, and it has members."
+    IN_USE = "Something else refers to the group."
+    LIMIT_EXCEEDED = "More than the gateway or the backend takes at once."
+    UNSUPPORTED_BY_BACKEND = "This tenant's backend has no such thing."
+    REJECTED_BY_BACKEND = "The backend refused it and did not say more."
 
 
 def _show(enum: type[Enum], description: str, name: str | None = None, **values: str) -> None:
@@ -158,13 +160,5 @@ _show(
 _show(
     CustomerGroupUserErrorCode,
     "What kind of mistake or refusal it is.",
-    INVALID_INPUT="A value is malformed or contradicts another.",
-    NOT_FOUND="What was named does not exist.",
-    DUPLICATE="A uid, key or name is in use.",
-    REVISION_CONFLICT="The group has changed since it was read.",
-    GROUP_NOT_EMPTY="`onlyIfEmpty` was asked for, and it has members.",
-    IN_USE="Something else refers to the group.",
-    LIMIT_EXCEEDED="More than the gateway or the backend takes at once.",
-    UNSUPPORTED_BY_BACKEND="This tenant's backend has no such thing.",
-    REJECTED_BY_BACKEND="The backend refused it and did not say more.",
+    **{code.name: code.value for code in CustomerGroupUserErrorCode},
 )

@@ -353,7 +353,7 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
 def _user_error(mistake: CallerError) -> CustomerGroupUserError:
     code = "INVALID_INPUT" if isinstance(mistake, InvalidInput) else mistake.code
     return CustomerGroupUserError(
-        code=CustomerGroupUserErrorCode(code),
+        code=CustomerGroupUserErrorCode[code],
         message=mistake.message,
         field=["input", *mistake.field] if mistake.field else None,
         limit=mistake.limit,
