@@ -7,7 +7,7 @@ has room for them, and its total comes with any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,50 +31,33 @@ class _OfList(Key):
     """Of a window of a list."""
 
     __slots__ = ()
+    by_value: ClassVar[bool] = True
     window: Window
 
     def omissions(self, answer: object) -> Sequence[Omission]:
         """Rows that were left out, if any were asked for."""
         return answer.omissions if isinstance(answer, Page) and self.window.size else ()
 
+    def counted(self) -> Self:
+        """The key of the list's total alone: the same for all windows of one list."""
+        return replace(self, window=TOTAL, order=None)  # type: ignore[type-var]  # it is a Struct
+
 
 class GroupsOf(Struct, _OfList, frozen=True):
     """A window of a tenant's groups."""
-
-    by_value: ClassVar[bool] = True
 
     tenant_uid: str
     window: Window
     order: GroupOrder | None = None
 
-    @property
-    def source(self) -> object:
-        """What is the same for all windows of one list, however ordered."""
-        return self.tenant_uid
-
-    def counted(self) -> GroupsOf:
-        """The key of the list's total alone."""
-        return GroupsOf(self.tenant_uid, TOTAL)
-
 
 class MembersOf(Struct, _OfList, frozen=True):
     """A window of a group's customers."""
-
-    by_value: ClassVar[bool] = True
 
     tenant_uid: str
     group: GroupRef
     window: Window
     order: CustomerOrder | None = None
-
-    @property
-    def source(self) -> object:
-        """What is the same for all windows of one list, however ordered."""
-        return self.tenant_uid, self.group
-
-    def counted(self) -> MembersOf:
-        """The key of the list's total alone."""
-        return MembersOf(self.tenant_uid, self.group, TOTAL)
 
 
 ListOf = GroupsOf | MembersOf
@@ -88,10 +71,13 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
     A total is served by any read of its list, and asked for alone only where there is none.
     """
     served: dict[ListOf, ListOf] = {}
-    lists: dict[object, list[ListOf]] = {}
+    lists: dict[ListOf, list[ListOf]] = {}
+    totals: list[ListOf] = []
     for key in dict.fromkeys(keys):
-        if key.window.plain and key.window.size:
-            lists.setdefault((type(key), key.source, key.order), []).append(key)
+        if empty(key):
+            totals.append(key)
+        elif key.window.plain:
+            lists.setdefault(replace(key, window=TOTAL), []).append(key)
         else:
             served[key] = key
     for windows in lists.values():
@@ -106,10 +92,9 @@ def plan(keys: Sequence[ListOf], one_call: Callable[[ListOf], int]) -> dict[List
             size = max(key.window.offset + key.window.size for key in run) - start
             read = replace(run[0], window=Window(size=size, offset=start))
             served |= dict.fromkeys(run, read)
-    by_list = {(type(read), read.source): read for read in served.values() if not empty(read)}
-    for key in keys:
-        if empty(key):
-            served[key] = by_list.get((type(key), key.source), key.counted())
+    if totals:
+        by_list = {read.counted(): read for read in served.values()}
+        served |= {key: by_list.get(key.counted(), key.counted()) for key in totals}
     return served
 
 

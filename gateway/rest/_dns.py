@@ -12,7 +12,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx
 
@@ -39,17 +39,18 @@ class Addresses:
         """Answers are cached for `kept` seconds."""
         self._look_up = look_up
         self._seconds = kept
-        self._under_way: dict[_Key, asyncio.Future[_Outcome]] = {}
-        self._kept: dict[_Key, _Kept] = {}  # only hosts from the settings
+        self._under_way: dict[_HostPort, asyncio.Future[_Outcome]] = {}
+        self._kept: dict[_HostPort, tuple[float, Sequence[str]]] = {}
+        """Until when each answer is kept. There are only hosts from the settings."""
 
     async def of(self, host: str, port: int) -> Sequence[str]:
         """Raises httpx.ConnectError if there are none. Waits as long as the resolver does."""
         if _is_address(host):
             return (host,)
         key = (host, port)
-        kept = self._kept.get(key)
-        if kept is not None and asyncio.get_running_loop().time() < kept.until:
-            return kept.addresses
+        until, known = self._kept.get(key, (0.0, ()))
+        if asyncio.get_running_loop().time() < until:
+            return known
         # A caller that is cancelled must not end the lookup for the others.
         match await asyncio.shield(self._under_way.get(key) or self._begin(key)):
             case Exception() as failure:
@@ -67,12 +68,16 @@ class Addresses:
             lookup.set_result(ConnectionAbortedError())
         self._under_way.clear()
 
-    def _begin(self, key: _Key) -> asyncio.Future[_Outcome]:
+    def _begin(self, key: _HostPort) -> asyncio.Future[_Outcome]:
         loop = asyncio.get_running_loop()
         lookup: asyncio.Future[_Outcome] = loop.create_future()
 
         def run() -> None:
-            outcome = _outcome(self._look_up, key)
+            outcome: _Outcome
+            try:
+                outcome = self._look_up(*key)
+            except Exception as failure:  # any failure must reach those who wait
+                outcome = failure
             with contextlib.suppress(RuntimeError):  # the loop may be closed by now
                 loop.call_soon_threadsafe(self._end, key, lookup, outcome)
 
@@ -84,32 +89,18 @@ class Addresses:
         self._under_way[key] = lookup
         return lookup
 
-    def _end(self, key: _Key, lookup: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
+    def _end(self, key: _HostPort, lookup: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
         if lookup.done():
             return  # closed meanwhile
         del self._under_way[key]
         if not isinstance(outcome, Exception):
-            until = asyncio.get_running_loop().time() + self._seconds
-            self._kept[key] = _Kept(outcome, until)
+            self._kept[key] = asyncio.get_running_loop().time() + self._seconds, outcome
         lookup.set_result(outcome)
 
 
-class _Kept(NamedTuple):
-    addresses: Sequence[str]
-    until: float
-
-
-_Key = tuple[str, int]
-"""A host and a port."""
+_HostPort = tuple[str, int]
 # A failure is a value, because asyncio logs an exception that is never retrieved.
 _Outcome = Sequence[str] | Exception
-
-
-def _outcome(look_up: LookUp, key: _Key) -> _Outcome:
-    try:
-        return look_up(*key)
-    except Exception as failure:  # any failure must reach those who wait
-        return failure
 
 
 def _is_address(host: str) -> bool:
