@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import parse
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+    is_abstract_type,
+    parse,
+)
 
+from gateway.http.graphiql import CDN
+from gateway.schema import create_schema
 from gateway.settings import TenantSettings
 from gateway.simulator.commercetools.demo_data import fill as fill_commercetools
 from gateway.simulator.flow_retail.demo_data import fill
@@ -21,6 +33,8 @@ from tests.two_backends import Commercetools, both, running_commercetools
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.graphql"))
+SCHEMA = create_schema()._schema
+Fragments = Mapping[str, FragmentDefinitionNode]
 TOKEN = "demo-token"  # noqa: S105  # for data that is made up
 HEADERS = {"X-Commercetools-Authorization": "Bearer demo-ct-token"}
 
@@ -99,6 +113,62 @@ def test_there_are_no_variables_without_an_example():
     }
 
     assert {path.stem for path in (ROOT / "examples").glob("*.json")} == with_variables
+
+
+def selected(selections: SelectionSetNode, of: str, fragments: Fragments) -> Iterator[FieldNode]:
+    """The fields that objects of the type `of` show, those of fragments included."""
+    for one in selections.selections:
+        if isinstance(one, FieldNode):
+            yield one
+            continue
+        fragment = fragments[one.name.value] if isinstance(one, FragmentSpreadNode) else one
+        on = fragment.type_condition.name.value
+        if of in {each.name for each in objects(on)}:
+            yield from selected(fragment.selection_set, of, fragments)
+
+
+def objects(name: str) -> Sequence[GraphQLObjectType]:
+    kind = SCHEMA.type_map[name]
+    return SCHEMA.get_possible_types(kind) if is_abstract_type(kind) else [kind]
+
+
+def without_id(
+    selections: SelectionSetNode, name: str, fragments: Fragments, path: str = ""
+) -> Iterator[str]:
+    """Where objects have an `id` that is not asked for."""
+    for each in objects(name):
+        fields = [
+            field
+            for field in selected(selections, each.name, fragments)
+            if field.name.value in each.fields
+        ]
+        if fields and "id" in each.fields.keys() - {field.name.value for field in fields}:
+            yield f"{path}: {each.name}"
+        for field in fields:
+            if field.selection_set:
+                of = get_named_type(each.fields[field.name.value].type).name
+                at = f"{path}.{field.name.value}"
+                yield from without_id(field.selection_set, of, fragments, at)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(ROOT / "examples").glob("*.graphql"), CDN / "welcome.graphql"],
+    ids=lambda path: path.stem,
+)
+def test_an_example_asks_for_the_id_of_all_that_has_one(path: Path):
+    """People copy them, and clients' caches find by it what they have."""
+    definitions = parse(path.read_text(encoding="utf-8")).definitions
+    fragments = {
+        definition.name.value: definition
+        for definition in definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+
+    for definition in definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            root = definition.operation.value.capitalize()
+            assert list(without_id(definition.selection_set, root, fragments)) == []
 
 
 @pytest.mark.slow
