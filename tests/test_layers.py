@@ -311,7 +311,7 @@ def test_state_is_seen():
 CACHES = {
     "gateway.backends.commercetools.wire.CommercetoolsDecoders": "fields of records",
     "gateway.backends.flow_retail.wire.FlowDecoders": "fields of records",
-    "gateway.engine._documents.plainly_valid._known": "fields of a schema",
+    "gateway.engine._documents.plainly_valid._field_facts": "fields of a schema",
     "gateway.engine._plan.serializers._struct": "names in responses",
     "gateway.rest.decoding._tolerant._not_too_long": "nothing",
 }

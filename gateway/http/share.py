@@ -37,7 +37,7 @@ class Share:
         self._max_waiting = max_waiting
         self._left = max_saved  # less than nothing where more was taken than there was
         self._counted_at: float | None = None
-        self._waiting: list[_Waiting] = []  # who goes next is the first
+        self._waiting: list[_Queued] = []  # who goes next is the first
         self.numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,7 +69,7 @@ class Share:
     def turn(self, *rank: int) -> asyncio.Future[None]:
         """Done when it is one's turn; ends as `enter` does."""
         turn = asyncio.get_running_loop().create_future()
-        insort(self._waiting, _Waiting(rank, next(self.numbers), turn))
+        insort(self._waiting, _Queued(rank, next(self.numbers), turn))
         if len(self._waiting) > self._max_waiting:
             last = self._waiting.pop().turn
             if not last.done():  # it may have been cancelled just now
@@ -109,7 +109,7 @@ def _not_at_all() -> None:
     return None
 
 
-class _Waiting(NamedTuple):
+class _Queued(NamedTuple):
     rank: tuple[int, ...]
     number: int
     turn: asyncio.Future[None]

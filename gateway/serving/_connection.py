@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from gateway.disconnect import Presence
-from gateway.serving._connections import Connections
+from gateway.serving._connections import ClientConnections
 
 MAX_PIPELINED: Final = 32
 """Requests that may wait for the answer to the one before; what comes behind them is not read."""
@@ -34,7 +34,7 @@ HOST: Final = re.compile(rb"[!$%&'()*+,;=\[\]:._~0-9A-Za-z-]*")
 """RFC 3986's host and port, roughly."""
 
 
-class _Refusal(Exception):
+class _RequestRefusal(Exception):
     """A request that is not taken; `limit` is the setting that it does not keep to."""
 
     def __init__(
@@ -72,7 +72,9 @@ def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
 
 
-TOO_MANY: Final = _Refusal(503, "There are too many requests; send it again later.", "OVERLOADED")
+TOO_MANY: Final = _RequestRefusal(
+    503, "There are too many requests; send it again later.", "OVERLOADED"
+)
 
 
 class Cycle(RequestResponseCycle):
@@ -130,7 +132,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(
         self,
-        connections: Connections,
+        connections: ClientConnections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -166,7 +168,7 @@ class Connection(HttpToolsProtocol):
         if self._all.make_room(len(self.connections), descriptor):
             self._all.waits_for_request(self, self._all.settings.silent_timeout)
         else:
-            self._answer(_Refusal(503, "There are too many connections.", "OVERLOADED"))
+            self._answer(_RequestRefusal(503, "There are too many connections.", "OVERLOADED"))
             self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -191,8 +193,8 @@ class Connection(HttpToolsProtocol):
         except HttpParserError as mistake:
             cause = mistake.__context__
             if not self._ended:
-                refusal = cause if isinstance(cause, _Refusal) else None
-                self._refuse(refusal or _Refusal(400, "The request is not valid HTTP/1.1."))
+                refusal = cause if isinstance(cause, _RequestRefusal) else None
+                self._refuse(refusal or _RequestRefusal(400, "The request is not valid HTTP/1.1."))
             return
         if steps != self._steps:
             self._idle_bytes = 0
@@ -219,7 +221,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if self._ended:
-            raise _Refusal(400, "There is no further request on this connection.")
+            raise _RequestRefusal(400, "There is no further request on this connection.")
         super().on_message_begin()
         if not self._again:
             self._began = self.loop.time()
@@ -240,7 +242,7 @@ class Connection(HttpToolsProtocol):
         if self._head_left < 0:
             raise self._too_large()
         if self._headers_left < 0:
-            raise _Refusal(
+            raise _RequestRefusal(
                 431,
                 f"The request has more than {self._max_headers} headers.",
                 "LIMIT_EXCEEDED",
@@ -258,18 +260,18 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise _Refusal(501, "This is no proxy.")
+                raise _RequestRefusal(501, "This is no proxy.")
             return
         version = self.parser.get_http_version()
         if version not in ("1.1", "1.0"):
-            raise _Refusal(505, "The request is not of HTTP/1.1.")
+            raise _RequestRefusal(505, "The request is not of HTTP/1.1.")
         if self._hosts != 1 and (self._hosts or version == "1.1"):
-            raise _Refusal(400, "A request has one Host header.")
+            raise _RequestRefusal(400, "A request has one Host header.")
         busy = self._is_busy()
         if busy and len(self.pipeline) >= MAX_PIPELINED:
             self.cycle.keep_alive = False
             self._ended = True
-            raise _Refusal(400, "Too many requests wait on this connection.")
+            raise _RequestRefusal(400, "Too many requests wait on this connection.")
         self._in_head = False
         url = parse_url(self.url)
         path = url.path.decode("ascii")
@@ -313,8 +315,8 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()  # else its client's leaving would not be heard
         self._ended = not self.cycle.keep_alive
 
-    def _too_large(self) -> _Refusal:
-        return _Refusal(
+    def _too_large(self) -> _RequestRefusal:
+        return _RequestRefusal(
             431,
             f"The request's line and headers are larger than {self._max_head} bytes.",
             "LIMIT_EXCEEDED",
@@ -389,7 +391,7 @@ class Connection(HttpToolsProtocol):
     def waited_too_long(self) -> None:
         if self._in_head:
             message = "The request's headers did not come in time."
-            self._refuse(_Refusal(408, message, limit="head_timeout"))
+            self._refuse(_RequestRefusal(408, message, limit="head_timeout"))
         else:
             self._all.reached("silent_timeout" if self.cycle is None else "keep_alive_timeout")
             self._close()
@@ -415,7 +417,7 @@ class Connection(HttpToolsProtocol):
             self._running.message_event.set()
             self._presence.end()
 
-    def _refuse(self, refusal: _Refusal) -> None:
+    def _refuse(self, refusal: _RequestRefusal) -> None:
         """Answer it where it has its turn; nothing more is read either way."""
         self._ended = True
         if refusal.limit is not None:
@@ -436,7 +438,7 @@ class Connection(HttpToolsProtocol):
             last = self.pipeline[0][0] if self.pipeline else running
             last.keep_alive = False
 
-    def _answer(self, refusal: _Refusal, cycle: RequestResponseCycle | None = None) -> None:
+    def _answer(self, refusal: _RequestRefusal, cycle: RequestResponseCycle | None = None) -> None:
         """Without a `cycle` that says otherwise, the connection is closed after it."""
         keep = cycle is not None and cycle.keep_alive
         head_only = cycle is not None and cycle.scope["method"] == "HEAD"

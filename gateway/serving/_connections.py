@@ -19,7 +19,7 @@ OTHER_DESCRIPTORS: Final = 32
 BETWEEN_WARNINGS: Final = 10.0
 
 
-class Waiting(Protocol):
+class WaitingClient(Protocol):
     """A connection, as far as it waits for its client."""
 
     def waited_too_long(self) -> None:
@@ -35,7 +35,7 @@ class Waiting(Protocol):
         """The client does not read; what it was to be told is let go."""
 
 
-class Connections:
+class ClientConnections:
     """Ends the waiting of all of them with one timer: a timer for each would be set and cancelled
     with each request, and next to none would ever fire.
     """
@@ -44,8 +44,8 @@ class Connections:
         self.settings = settings
         self._observe = observe
         # Each with the time up to which it may wait; the one that has waited longest is the first.
-        self._for_request: dict[Waiting, float] = {}
-        self._for_reader: dict[Waiting, float] = {}
+        self._for_request: dict[WaitingClient, float] = {}
+        self._for_reader: dict[WaitingClient, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         shortest = min(
             settings.head_timeout,
@@ -119,18 +119,18 @@ class Connections:
             cors.append((b"access-control-allow-credentials", b"true"))
         return cors
 
-    def waits_for_request(self, connection: Waiting, seconds: float) -> None:
+    def waits_for_request(self, connection: WaitingClient, seconds: float) -> None:
         self._for_request[connection] = self._at(seconds)
 
-    def waits_for_reader(self, connection: Waiting) -> None:
+    def waits_for_reader(self, connection: WaitingClient) -> None:
         self._for_request.pop(connection, None)
         self._for_reader[connection] = self._at(self.settings.unread_timeout)
 
-    def waits_no_more(self, connection: Waiting) -> None:
+    def waits_no_more(self, connection: WaitingClient) -> None:
         """For a request: it has come, or the connection is lost."""
         self._for_request.pop(connection, None)
 
-    def is_read(self, connection: Waiting) -> None:
+    def is_read(self, connection: WaitingClient) -> None:
         """Its client has read what there was, or is gone."""
         self._for_reader.pop(connection, None)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from gateway.serving._connections import Connections
+from gateway.serving._connections import ClientConnections
 
 AT_ONCE: Final = 256
-"""Connections that are accepted in one turn of the event loop; others come in the next."""
+"""ClientConnections that are accepted in one turn of the event loop; others come in the next."""
 PAUSE: Final = 0.2
 """Seconds without accepting where the system has no means for a connection."""
 
@@ -26,7 +26,7 @@ class Listener:
         self,
         listening: socket.socket,
         make: Callable[[], asyncio.Protocol],
-        connections: Connections,
+        connections: ClientConnections,
     ) -> None:
         self._listening = listening
         self._make = make

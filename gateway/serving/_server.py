@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.serving._connection import Connection
-from gateway.serving._connections import Connections
+from gateway.serving._connections import ClientConnections
 from gateway.serving._listener import Listener
 from gateway.serving._sockets import raise_descriptor_limit
 from gateway.settings import Settings
@@ -30,7 +30,7 @@ def server(
 
 class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, settings: Settings, observe: Observer) -> None:
-        self._connections = Connections(settings, observe)
+        self._connections = ClientConnections(settings, observe)
         config = uvicorn.Config(
             app,
             ws="none",

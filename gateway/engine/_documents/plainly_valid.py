@@ -150,7 +150,7 @@ class _Proof:
                     raise _Doubt
 
     def _field(self, type_: GraphQLCompositeType, node: FieldNode) -> None:
-        definition, selected, required = _known(type_, node.name.value)
+        definition, selected, required = _field_facts(type_, node.name.value)
         if node.arguments or required:
             self._inputs(definition.args, node.arguments or (), required)
         if selected and node.selection_set:
@@ -221,7 +221,7 @@ class _Proof:
         self._used.add(name)
 
 
-class _Known(NamedTuple):
+class _FieldFacts(NamedTuple):
     """What is known of a field, whatever the document."""
 
     definition: GraphQLField
@@ -232,10 +232,10 @@ class _Known(NamedTuple):
 
 
 @lru_cache(maxsize=KEPT)
-def _known(type_: GraphQLCompositeType, name: str) -> _Known:
+def _field_facts(type_: GraphQLCompositeType, name: str) -> _FieldFacts:
     """Raises a doubt, which is not kept: that would be for clients to fill."""
     if name == "__typename":
-        return _Known(TypeNameMetaFieldDef, None, ())
+        return _FieldFacts(TypeNameMetaFieldDef, None, ())
     fields: Mapping[str, GraphQLField]
     fields = {} if isinstance(type_, GraphQLUnionType) else type_.fields
     if name not in fields:
@@ -245,7 +245,7 @@ def _known(type_: GraphQLCompositeType, name: str) -> _Known:
     if is_introspection_type(named):
         raise _Doubt
     selected = named if is_composite_type(named) else None
-    return _Known(definition, selected, _required(definition.args))
+    return _FieldFacts(definition, selected, _required(definition.args))
 
 
 def _required(

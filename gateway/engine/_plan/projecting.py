@@ -27,7 +27,7 @@ Without it, the record is read whole.
 """
 
 
-class _Field(NamedTuple):
+class _SchemaField(NamedTuple):
     """What a field shows, in whatever document."""
 
     record: type | None
@@ -44,7 +44,7 @@ class Projector:
         """`records` are the classes that object types are views of, by the types' names."""
         self._schema = schema
         self._records = records
-        self._fields: dict[tuple[str, str], _Field | None] = {}
+        self._fields: dict[tuple[str, str], _SchemaField | None] = {}
 
     def looked_at(
         self,
@@ -92,7 +92,7 @@ class Projector:
                         pass  # there are no others
         return found
 
-    def _field(self, type_: GraphQLNamedType | None, name: str) -> _Field | None:
+    def _field(self, type_: GraphQLNamedType | None, name: str) -> _SchemaField | None:
         """None for __typename, and for what is graphql-core's own."""
         if not (is_object_type(type_) or is_interface_type(type_)) or name not in type_.fields:
             return None
@@ -101,7 +101,7 @@ class Projector:
             field = type_.fields[name]
             record = self._records.get(type_.name)
             definition = field.extensions.get(DEFINITION)
-            self._fields[here] = _Field(
+            self._fields[here] = _SchemaField(
                 record, None if record is None else _names(definition), get_named_type(field.type)
             )
         return self._fields[here]

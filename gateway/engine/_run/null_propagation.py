@@ -35,16 +35,16 @@ MAX_BYTES: Final = 16 * 1024
 """Of the paths of warnings: response names may be long."""
 
 
-class _Trouble(Struct):
+class _FailuresBelow(Struct):
     """What failed in an object and below it, for each place where that stands."""
 
     own: Failures | None
-    below: list[tuple[Path, _Trouble | Failure]]
+    below: list[tuple[Path, _FailuresBelow | Failure]]
     reason: Failure | None
     """Why the object is null, which hides all that failed below it."""
 
 
-_NONE: Final = _Trouble(None, [], None)
+_NONE: Final = _FailuresBelow(None, [], None)
 
 
 class NullPropagation:
@@ -66,7 +66,7 @@ class NullPropagation:
         """The ids of links that are marked."""
         self._below: dict[int, bool] = {}
         """What `_mark` has returned, by the ids of selections."""
-        self._known: dict[int, _Trouble] = {}
+        self._known: dict[int, _FailuresBelow] = {}
         self._failures: list[Failure] = []
         self._repairs: list[Repair] = []
         self._times: Counter[FieldOf] = Counter()
@@ -101,11 +101,11 @@ class NullPropagation:
             return known
         own = self._notes.failures.get(id(made))
         reasons = {reason.path[0]: reason for reason in own.reasons} if own is not None else {}
-        below: list[tuple[Path, _Trouble | Failure]] = []
+        below: list[tuple[Path, _FailuresBelow | Failure]] = []
         for link in selection.links:
             if made[link.key] is None or id(link) not in self._leading:
                 continue
-            found: list[tuple[Path, _Trouble | Failure]] = []
+            found: list[tuple[Path, _FailuresBelow | Failure]] = []
             reason = yield from self._field(link, made[link.key], found)
             if reason is None:
                 below += found
@@ -118,11 +118,13 @@ class NullPropagation:
         trouble = _NONE
         if own is not None or reasons or below:
             first = next(filter(reasons.__contains__, made), None)
-            trouble = _Trouble(own, below, None if first is None else reasons[first])
+            trouble = _FailuresBelow(own, below, None if first is None else reasons[first])
         self._known[id(made)] = trouble
         return trouble
 
-    def _field(self, link: Link, value: Any, found: list[tuple[Path, _Trouble | Failure]]) -> Steps:
+    def _field(
+        self, link: Link, value: Any, found: list[tuple[Path, _FailuresBelow | Failure]]
+    ) -> Steps:
         """Put null into the objects of the field, and add to `found` what failed in them; returns
         why the field itself is null, or None.
         """
@@ -174,7 +176,7 @@ class NullPropagation:
 
     # -- every place of every failure
 
-    def _collect(self, trouble: _Trouble, path: Path, names: Names) -> Steps:
+    def _collect(self, trouble: _FailuresBelow, path: Path, names: Names) -> Steps:
         if self._slices.over:
             yield
         if trouble.own is not None:

@@ -69,7 +69,7 @@ class SetGroup(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ActionContext:
     """What an action may have to look at beside its resource."""
 
     store: Store
@@ -85,14 +85,14 @@ class Action:
     """What an action takes, and what it does."""
 
     takes: type[Any]
-    apply: Callable[[Any, Any, Context], Any]
+    apply: Callable[[Any, Any, ActionContext], Any]
 
 
 def apply_all(
     resource: R,
     actions: Sequence[Mapping[str, Any]],
     table: Mapping[str, Action],
-    context: Context,
+    context: ActionContext,
 ) -> R:
     """The resource after the actions, in their order; Refusal 400 if one of them can't be."""
     if len(actions) > MAX_ACTIONS:
@@ -109,22 +109,22 @@ def apply_all(
 # Groups
 
 
-def change_name(group: Group, action: ChangeName, context: Context) -> Group:
+def change_name(group: Group, action: ChangeName, context: ActionContext) -> Group:
     """changeName."""
     return replace(group, name=checked_name(action.name))
 
 
-def set_key(group: Group, action: SetKey, context: Context) -> Group:
+def set_key(group: Group, action: SetKey, context: ActionContext) -> Group:
     """setKey; without a key the group has none any more."""
     return replace(group, key=checked_key(action.key))
 
 
-def set_custom_type(group: Group, action: SetCustomType, context: Context) -> Group:
+def set_custom_type(group: Group, action: SetCustomType, context: ActionContext) -> Group:
     """setCustomType: all custom fields go, and these come."""
     return replace(group, custom=custom_of(action))
 
 
-def set_custom_field(group: Group, action: SetCustomField, context: Context) -> Group:
+def set_custom_field(group: Group, action: SetCustomField, context: ActionContext) -> Group:
     """setCustomField; null takes the field away."""
     if group.custom is None:
         raise refusals.invalid_operation("The resource has no custom type.")
@@ -164,7 +164,7 @@ def checked_key(key: str | None) -> str | None:
 # Customers
 
 
-def add_assignment(customer: Customer, action: AddAssignment, context: Context) -> Customer:
+def add_assignment(customer: Customer, action: AddAssignment, context: ActionContext) -> Customer:
     """addCustomerGroupAssignment."""
     group = resolved(action.customerGroupAssignment.customerGroup, context)
     if group in customer.groups:
@@ -176,7 +176,9 @@ def add_assignment(customer: Customer, action: AddAssignment, context: Context) 
     return replace(customer, groups=(*customer.groups, group))
 
 
-def remove_assignment(customer: Customer, action: RemoveAssignment, context: Context) -> Customer:
+def remove_assignment(
+    customer: Customer, action: RemoveAssignment, context: ActionContext
+) -> Customer:
     """removeCustomerGroupAssignment."""
     wanted = action.customerGroup
     # A reference that has outlived its group can be removed, but not found.
@@ -186,13 +188,13 @@ def remove_assignment(customer: Customer, action: RemoveAssignment, context: Con
     return replace(customer, groups=tuple(each for each in customer.groups if each != group))
 
 
-def set_group(customer: Customer, action: SetGroup, context: Context) -> Customer:
+def set_group(customer: Customer, action: SetGroup, context: ActionContext) -> Customer:
     """setCustomerGroup, the older single one; without a group the customer has none."""
     wanted = action.customerGroup
     return replace(customer, legacy_group=None if wanted is None else resolved(wanted, context))
 
 
-def resolved(wanted: GroupIdentifier, context: Context) -> str:
+def resolved(wanted: GroupIdentifier, context: ActionContext) -> str:
     """The id of the group that is meant; Refusal 400 if there is none."""
     try:
         if wanted.id is not None:

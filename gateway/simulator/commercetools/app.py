@@ -250,7 +250,7 @@ class Api:
             self.check_version(group, update.version)
             if not update.actions:
                 return group
-            context = actions.Context(self._store, access.project, self._switches)
+            context = actions.ActionContext(self._store, access.project, self._switches)
             changed = actions.apply_all(group, update.actions, actions.GROUP_ACTIONS, context)
             return self._store.save_group(changed, by=access.author, step=self.step(update))
 
@@ -261,7 +261,7 @@ class Api:
             self.check_version(customer, update.version)
             if not update.actions:
                 return customer
-            context = actions.Context(self._store, access.project, self._switches)
+            context = actions.ActionContext(self._store, access.project, self._switches)
             changed = actions.apply_all(customer, update.actions, actions.CUSTOMER_ACTIONS, context)
             return self._store.save_customer(changed, by=access.author, step=self.step(update))
 
