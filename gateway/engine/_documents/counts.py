@@ -7,7 +7,7 @@ each spread.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -117,8 +117,13 @@ def fragment_counts(fragments: Mapping[str, FragmentDefinitionNode]) -> Mapping[
                 found[name], _ = counts(fragments[name], found)
             else:
                 begun.add(name)
-                spread = _spread(fragments[name])
-                waiting += (other for other in spread if other in fragments and other not in begun)
+                waiting += (
+                    node.name.value
+                    for node, _ in _parts(fragments[name])
+                    if isinstance(node, FragmentSpreadNode)
+                    and node.name.value in fragments
+                    and node.name.value not in begun
+                )
     return found
 
 
@@ -142,26 +147,10 @@ def uses(
     return found
 
 
-def variables_in(nodes: Sequence[Node]) -> Iterator[str]:
+def variables_in(nodes: Iterable[Node]) -> Iterator[str]:
     """The variables in these arguments, directives and values."""
-    waiting = list(nodes)
-    while waiting:
-        match waiting.pop():
-            case VariableNode() as variable:
-                yield variable.name.value
-            case ArgumentNode(value=value) | ObjectFieldNode(value=value):
-                waiting.append(value)
-            case DirectiveNode(arguments=inner) | ListValueNode(values=inner):
-                waiting.extend(inner or ())
-            case ObjectValueNode(fields=fields):
-                waiting.extend(fields)
-            case _:
-                pass
-
-
-def _spread(definition: Definition) -> Iterator[str]:
-    for node, _ in _parts(definition):
-        if isinstance(node, FragmentSpreadNode):
+    for node, _ in _inside(nodes):
+        if isinstance(node, VariableNode):
             yield node.name.value
 
 
@@ -172,46 +161,42 @@ def _parts(definition: Definition) -> Iterator[tuple[Part, int]]:
     yield definition, 0
     for variable in definition.variable_definitions or ():
         yield variable, 0
-    # Without recursion: the depth is not known yet.
-    around = [(iter(definition.selection_set.selections), 0)]
-    while around:
-        selections, depth = around[-1]
-        for node in selections:
-            yield node, depth
-            if isinstance(node, FieldNode):
-                if node.selection_set:
-                    around.append((iter(node.selection_set.selections), depth + 1))
-                    break
-            elif isinstance(node, InlineFragmentNode):
-                around.append((iter(node.selection_set.selections), depth))
-                break
-        else:
-            around.pop()
+    # Without recursion: the depth has no limit yet.
+    waiting = [(node, 0) for node in reversed(definition.selection_set.selections)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set:
+            below = depth + isinstance(node, FieldNode)
+            waiting += [(each, below) for each in reversed(node.selection_set.selections)]
 
 
 def _nesting(nodes: Iterable[Node | None]) -> int:
     """The deepest nesting of lists and objects in these values, types and directives."""
-    deepest = 0
+    return max([depth for _, depth in _inside(nodes)], default=0)
+
+
+def _inside(nodes: Iterable[Node | None]) -> Iterator[tuple[Node | None, int]]:
+    """These values, types and directives and all inside of them, each with the number of lists and
+    objects down to it.
+    """
     waiting = [(node, 0) for node in nodes]
     while waiting:
         node, depth = waiting.pop()
+        inner: Iterable[Node | None] = ()
         match node:
-            case ListValueNode():
+            case ListValueNode(values=inner) | ObjectValueNode(fields=inner):
                 depth += 1
-                waiting += ((value, depth) for value in node.values)
-            case ObjectValueNode():
+            case ListTypeNode(type=type_):
                 depth += 1
-                waiting += ((field.value, depth) for field in node.fields)
-            case ListTypeNode():
-                depth += 1
-                waiting.append((node.type, depth))
-            case NonNullTypeNode():
-                waiting.append((node.type, depth))
-            case ArgumentNode():
-                waiting.append((node.value, depth))
-            case DirectiveNode():
-                waiting += ((argument, depth) for argument in node.arguments or ())
+                inner = [type_]
+            case (
+                NonNullTypeNode(type=only) | ArgumentNode(value=only) | ObjectFieldNode(value=only)
+            ):
+                inner = [only]
+            case DirectiveNode(arguments=arguments):
+                inner = arguments or ()
             case _:
                 pass
-        deepest = max(deepest, depth)
-    return deepest
+        yield node, depth
+        waiting += [(each, depth) for each in inner]
