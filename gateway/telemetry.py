@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import traceback
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import LRUCache, TTLCache
 from msgspec import Struct
 
 from gateway.errors import LimitExceeded
@@ -170,8 +170,9 @@ class Log:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures: dict[tuple[str, str], _Failures] = {}
+        self._logged: TTLCache[tuple[str, str], None] = TTLCache(MAX_CAUSES, ttl=1, timer=clock)
+        self._failures: LRUCache[tuple[str, str], int] = LRUCache(MAX_CAUSES)
+        """How many were not logged yet, by backend and cause."""
 
     def __call__(self, event: Event) -> None:
         log_event(event)
@@ -184,33 +185,22 @@ class Log:
                 pass
 
     def _warn(self, event: UpstreamCall | UnusableAnswer, cause: str) -> None:
-        now = self._clock()
-        failures = self._failures.get((event.backend, cause))
-        if failures is None:
-            if len(self._failures) == MAX_CAUSES:
-                del self._failures[next(iter(self._failures))]
-            failures = self._failures[event.backend, cause] = _Failures()
-        failures.unlogged += 1
-        if now < failures.logged_at + 1:
+        key = event.backend, cause
+        failures = self._failures.get(key, 0) + 1
+        if key in self._logged:
+            self._failures[key] = failures
             return
+        self._logged[key] = None
+        self._failures.pop(key, None)
         log.warning(
             "rest call failed: %s backend=%s tenant=%s %s count=%d request=%s",
             cause,
             event.backend,
             event.tenant,
             event.template,
-            failures.unlogged,
+            failures,
             event.request_id,
         )
-        failures.logged_at, failures.unlogged = now, 0
-
-
-@dataclass(slots=True)
-class _Failures:
-    """Of one backend, for one cause."""
-
-    logged_at: float = -math.inf
-    unlogged: int = 0
 
 
 def _counted(codes: Sequence[str]) -> str:

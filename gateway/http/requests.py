@@ -7,6 +7,7 @@ is refused with a well-formed GraphQL response.
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 QUALITY: Final = re.compile(r"\d(?:\.\d*)?|\.\d+")
 OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 Object = dict[str, Any]
+NO_HEADERS: Final[Mapping[str, str]] = types.MappingProxyType({})
 Headers = Mapping[str, str]
 """A request's headers by their names in lower case; see `read_headers`."""
 
@@ -31,25 +33,22 @@ class BadRequest(GatewayError):
     code = "BAD_REQUEST"
 
     def __init__(
-        self, status: int, message: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        **details: object,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, **details)
         self.status = status
-        self.headers = headers or {}
+        self.headers = headers
 
 
 class TooLarge(BadRequest):
     """More bytes than a limit allows."""
 
     code = "LIMIT_EXCEEDED"
-
-    def __init__(self, status: int, message: str, *, limit: str, allowed: int, found: int) -> None:
-        super().__init__(status, message)
-        self._numbers = {"limit": limit, "allowed": allowed, "found": found}
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        return super().extensions | self._numbers
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
