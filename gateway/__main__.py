@@ -76,7 +76,7 @@ def simulate(chosen: argparse.Namespace) -> None:
     data = chosen.data or Path("var") / f"{chosen.api}.sqlite"
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
-        opened = api.open_store(data)
+        opened = api.store(data)
     except (OSError, sqlite3.Error, ValueError) as problem:
         raise CannotSimulate(f"--data {data} can't be used: {problem}") from None
     with opened as store:

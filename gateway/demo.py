@@ -30,10 +30,7 @@ from gateway.simulator.flow_retail import app as flow_retail_app
 from gateway.simulator.flow_retail import demo_data as flow_retail_data
 from gateway.simulator.flow_retail.store import Store as FlowRetailStore
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
-from gateway.simulator.journal import Journal
 
-JOURNAL: Final = 1000
-"""How many requests a simulator that runs for long remembers."""
 CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
 """One operation over both carries two tokens, as it does in production: neither vendor sees the
 other's."""
@@ -53,28 +50,22 @@ class Simulation:
     """The demo's tenant."""
     token: str
     """The demo's token, for this API alone."""
-    open_store: Callable[[Path | str], AbstractContextManager[Any]]
+    store: Callable[[Path | str], AbstractContextManager[Any]]
     """Raises sqlite3.Error where the file can't hold the data."""
-    app: Callable[[Any, Sequence[str]], ASGIApp]
-    """The API over a store; raises ValueError for a switch that does not exist."""
-    fill_store: Callable[[Any, str, str], None]
-    """Has the demo's data in a store, for a tenant and a token."""
+    switches: Callable[[Sequence[str]], Any]
+    """Reads switches, each as NAME=VALUE."""
+    create_app: Callable[..., ASGIApp]
+    fill_store: Callable[..., None]
+    """Put the demo's data into a store, for a tenant and a `token`."""
+
+    def app(self, store: Any, switches: Sequence[str] = ()) -> ASGIApp:
+        """The API; raises ValueError for a switch that does not exist."""
+        return self.create_app(store, switches=self.switches(switches))
 
     def fill(self, store: Any, tenant: str) -> str:
-        """Have the demo's data under `tenant`; says how much it is."""
-        self.fill_store(store, tenant, self.token)
+        """Put the demo's data under `tenant`; returns a text that says how much it is."""
+        self.fill_store(store, tenant, token=self.token)
         return f"{store.count_groups(tenant)} groups, {store.count_customers(tenant)} customers"
-
-
-def _flow_retail(store: FlowRetailStore, switches: Sequence[str]) -> ASGIApp:
-    chosen = FlowRetailSwitches.parse(switches)
-    return flow_retail_app.create_app(store, switches=chosen, journal=Journal(limit=JOURNAL))
-
-
-def _commercetools(store: CommercetoolsStore, switches: Sequence[str]) -> ASGIApp:
-    journal = Journal(limit=JOURNAL, tenant_path=commercetools_app.TENANT_PATH)
-    chosen = CommercetoolsSwitches.parse(switches)
-    return commercetools_app.create_app(store, switches=chosen, journal=journal)
 
 
 FLOW_RETAIL: Final = Simulation(
@@ -82,22 +73,20 @@ FLOW_RETAIL: Final = Simulation(
     base_path="/v2",
     tenant="demo",
     token="demo-token",  # noqa: S106  # for data that is made up
-    open_store=FlowRetailStore,
-    app=_flow_retail,
-    fill_store=lambda store, tenant, token: flow_retail_data.fill(
-        store, tenant=tenant, token=token
-    ),
+    store=FlowRetailStore,
+    switches=FlowRetailSwitches.parse,
+    create_app=flow_retail_app.create_app,
+    fill_store=flow_retail_data.fill,
 )
 COMMERCETOOLS: Final = Simulation(
     title="commercetools",
     base_path="",
     tenant="demo-ct",
     token="demo-ct-token",  # noqa: S106  # for data that is made up
-    open_store=CommercetoolsStore,
-    app=_commercetools,
-    fill_store=lambda store, tenant, token: commercetools_data.fill(
-        store, project=tenant, token=token
-    ),
+    store=CommercetoolsStore,
+    switches=CommercetoolsSwitches.parse,
+    create_app=commercetools_app.create_app,
+    fill_store=commercetools_data.fill,
 )
 SIMULATIONS: Final = MappingProxyType({"flow-retail": FLOW_RETAIL, "commercetools": COMMERCETOOLS})
 
@@ -124,7 +113,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
             serving.listen(settings.host, settings.port, remedy="Choose another with GATEWAY_PORT.")
         )
         apis = SIMULATIONS.values()
-        stores = [opened.enter_context(api.open_store(":memory:")) for api in apis]
+        stores = [opened.enter_context(api.store(":memory:")) for api in apis]
         urls = [
             serving.address(socket) + api.base_path
             for api, socket in zip(apis, sockets, strict=True)
@@ -139,7 +128,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
         gateway = serving.server(create_app(settings, graphiql_tokens=tokens), settings)
         try:
             for api, store, listener in zip(apis, stores, sockets, strict=True):
-                opened.enter_context(_running(api.app(store, []), listener))
+                opened.enter_context(_running(api.app(store), listener))
             behind = [
                 f"{url:<26} {api.title}, simulated: {size}; tenant {tenant}"
                 for url, api, size, tenant in zip(urls, apis, sizes, tenants, strict=True)

@@ -29,8 +29,8 @@ PEOPLE = "9a3f6c1e-5f57-4c0f-8e53-0d2b8f3a4c11"
 
 def fill(
     store: Store,
-    *,
     project: str = "demo-ct",
+    *,
     token: str = "demo-ct-token",  # noqa: S107  # made up, for data that is made up
     groups: int = 60,
     customers: int = 1500,

@@ -26,8 +26,8 @@ BIG_GROUPS = {
 
 def fill(
     store: Store,
-    *,
     tenant: str = "demo",
+    *,
     token: str = "demo-token",  # noqa: S107  # made up, for data that is made up
     groups: int = 240,
     customers: int = 4000,
