@@ -1,8 +1,8 @@
-"""Which bearer tokens a backend has lately accepted.
+"""Which bearer tokens a backend has accepted in the last minutes.
 
-A made-up token looks like any other; backends know, and say so with every answer. What is
-remembered of a token is a keyed hash. It opens nothing, and without the key, which only this
-process has, nobody can try whether it is that of a token.
+Only backends know whether a token is valid; every answer of theirs shows it. Of a token, only a
+keyed hash is remembered. It grants nothing, and without the key, which never leaves this process,
+nobody can check whether it belongs to a given token.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final
 from cachetools import LRUCache
 
 CAPACITY: Final = 10_000
-"""Tokens; some 3 MB. Whose token is forgotten is a stranger until its next REST call."""
+"""Tokens, about 3 MB. A caller whose token was evicted is a stranger until the next REST call."""
 LIFETIME: Final = 600.0
 """Seconds."""
 
 
 class AcceptedTokens:
-    """Those of this process; the one that was unused for longest makes room for a new one."""
+    """The accepted tokens of this process; a new one evicts the least recently used."""
 
     def __init__(self, *, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._key = secrets.token_bytes(32)
@@ -32,7 +32,7 @@ class AcceptedTokens:
         return len(self._remembered)
 
     def status(self, token: str) -> TokenStatus:
-        """What is remembered of `token`. A token that nobody has accepted takes no room."""
+        """The status of `token`. Nothing is stored for one that no backend has accepted."""
         digest = hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
         try:
             token_status = self._remembered[digest]
@@ -42,7 +42,7 @@ class AcceptedTokens:
         return token_status
 
     def until(self) -> float:
-        """How long a token counts that is accepted now."""
+        """Until when a token that is accepted now counts as accepted."""
         return time.monotonic() + self._lifetime
 
     def remember(self, digest: bytes, token_status: TokenStatus) -> None:
@@ -60,16 +60,16 @@ class TokenStatus:
     def __init__(self, tokens: AcceptedTokens, digest: bytes) -> None:
         self._tokens = tokens
         self.digest = digest
-        """Stands for the token, and opens nothing."""
+        """Identifies the token, and grants nothing."""
         self.accepted = False
-        """Whether one has lately accepted it."""
+        """Whether a backend has accepted it within the last LIFETIME seconds."""
         self.until = 0.0
 
     def answered(self, status: int) -> None:
-        """Take note of the status that a backend has answered to a REST call with this token.
+        """Learn from the status that a backend has answered to a REST call with this token.
 
-        Only success shows that a token is good: a server may say 404, 409 or 400 before it looks at
-        who asks. 403 is said to a token that is good for something else, so it changes nothing.
+        Only success shows that a token is valid: a server may answer 404, 409 or 400 before it
+        checks the token. 403 means that it is valid for something else, so it changes nothing.
         """
         if 200 <= status < 300:
             self.until = self._tokens.until()

@@ -1,4 +1,4 @@
-"""What becomes of an operation whose client disconnects: a query ends, a begun change goes on."""
+"""Operations whose client disconnects: a query is cancelled, a change that has begun goes on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ResultT = TypeVar("ResultT")
 
 
 class Disconnected(Exception):
-    """The client has left, and the work for it was cancelled."""
+    """The client has disconnected, and the work for it was cancelled."""
 
 
 class Presence:
-    """Whether the client of a connection is still there. The server that reads the connection says
-    when it is not; to wait for that message in a task would cost every request a task.
+    """Whether the client of a connection is still connected. The server that reads the connection
+    calls `end`; waiting for ASGI's message instead would cost a task for every request.
     """
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class Presence:
         self._callback: Callable[[], object] | None = None
 
     def end(self) -> None:
-        """The client has left."""
+        """The client has disconnected."""
         self._over = True
         if self._callback is not None:
             self._callback()
 
     def when_over(self, callback: Callable[[], object] | None) -> None:
-        """Have `callback`, and no earlier one, called when the client leaves, or now if it has."""
+        """Call `callback` when the client disconnects, or now if it has; replaces the last one."""
         self._callback = callback
         if self._over and callback is not None:
             callback()
@@ -40,10 +40,11 @@ class Presence:
 async def while_connected(
     work: Coroutine[Any, Any, ResultT], receive: Receive, presence: Presence | None = None
 ) -> ResultT:
-    """The result of `work`, which is cancelled where the client leaves: that raises Disconnected.
+    """The result of `work`. If the client disconnects, `work` is cancelled and this raises
+    Disconnected.
 
-    The request has been read: nothing but the disconnect can still be received. Without a
-    `presence` that is done here.
+    The request's body has been read, so `receive` can only return the disconnect. It is awaited
+    here if the server gives no `presence`.
     """
     working = asyncio.current_task()
     assert working is not None  # noqa: S101  # a coroutine is run by a task
@@ -80,8 +81,8 @@ async def _watch(receive: Receive, presence: Presence) -> None:
 
 
 async def unless_begun(work: Coroutine[Any, Any, ResultT], begun: Callable[[], bool]) -> ResultT:
-    """The result of `work`, which nobody can cancel any more once `begun()`: not a client that
-    leaves, nor a server that shuts down.
+    """The result of `work`. Once `begun()` is true, neither a client that disconnects nor a server
+    that shuts down cancels it.
     """
     working = asyncio.create_task(work)
     try:

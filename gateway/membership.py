@@ -1,4 +1,4 @@
-"""Making a group's members exactly those wanted: what differs, found over the port."""
+"""Finds whom to add to a group and whom to remove so that its members are exactly those wanted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.errors import InvalidAnswer, InvalidInput, LimitExceeded, NotFound
 from gateway.records import Customer, CustomerGroup, Omission, Projection
 
 READ: Final = Projection.reading({Customer: ["customer_group_uids"], CustomerGroup: []})
-"""What has to be read of members so that they can be compared."""
+"""The fields of members that a comparison reads."""
 
 
 async def difference(
@@ -28,17 +28,17 @@ async def difference(
     """The edit after which the members are those `wanted`: it adds in their order, and removes in
     the backend's own.
 
-    Reads all members, in pages of the largest size. Where they come or go meanwhile, a page may
-    miss one: a count that does not add up is read once more, and then the later reading holds.
-    Raises LimitExceeded for a group of more than `limit` members, NotFound, and InvalidAnswer where
-    the backend does not show who all the members are: those it hides could not be removed, and
-    nobody would hear of it. `backend` reads `READ` of a customer at least.
+    Reads all members, in pages of the largest size. If members join or leave meanwhile, a page may
+    miss one: if the backend's count differs, the list is read a second time, and that one counts.
+    Raises NotFound; LimitExceeded for a group of more than `limit` members; and InvalidAnswer if the
+    backend does not show all members, because a hidden one could not be removed, and the caller would
+    not know. `backend` reads at least `READ`.
     """
     found = group if isinstance(group, ById) else await _by_id(backend, group)
     reading = await _members(backend, found, limit=limit)
     if not reading.certain:
         first, reading = reading, await _members(backend, found, limit=limit)
-        # An estimate may be off for good: then two readings that agree are all there is to go by.
+        # An estimated count may never agree: then two equal readings have to suffice.
         exact = backend.capabilities.total_count is CountPrecision.EXACT
         agreed = reading.ended and not exact and reading.members == first.members
         if not reading.certain and not agreed:
@@ -60,8 +60,8 @@ async def difference(
 
 
 def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None:
-    """Raises InvalidInput for a customer in both, also where they differ in capital letters only:
-    backends may not distinguish them, and what comes of it then would be the second of the two.
+    """Raises InvalidInput for a customer in both lists, also if the uids differ only in case: some
+    backends do not distinguish them, and would add and then remove the customer.
     """
     removed = {uid.lower(): uid for uid in remove}
     both = [uid for uid in add if uid.lower() in removed]
@@ -72,7 +72,7 @@ def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None
 
 
 async def _by_id(backend: Backend, group: GroupRef) -> ById:
-    """The group's uid; raises NotFound, and the failure of the look-up."""
+    """The group by its uid; raises NotFound, or why it could not be looked up."""
     match (await backend.get_groups([group])).get(group):
         case CustomerGroup(uid=uid):
             return ById(uid)
@@ -87,9 +87,9 @@ class _MemberList:
     members: Mapping[str, None]
     """Their uids, in order."""
     ended: bool
-    """Whether it came to the list's end, and nobody can have slipped through."""
+    """Whether the list's end was reached, and no member can have been missed."""
     certain: bool
-    """Whether they are as many as the backend counts, too."""
+    """Whether also the backend counts as many."""
 
 
 async def _members(backend: Backend, group: ById, *, limit: int) -> _MemberList:
@@ -120,15 +120,15 @@ async def _members(backend: Backend, group: ById, *, limit: int) -> _MemberList:
                 found=seen,
             )
         total = counted if page.total is None else page.total
-        # Whoever leaves moves the rows behind up, one of them to a page that was read before. Who
-        # joins moves none so. (An estimate may fall for any reason.)
+        # When a member leaves, later rows move up, one of them to a page that was read already. A
+        # member who joins moves none to such a page. (An estimate may fall for any reason.)
         fell = fell or (exact and total < counted)
         counted = total
         if not page.has_next or not page.rows:
             ended, count = not page.has_next and not fell, page.total
             if ended and not exact and page.has_previous:
-                # What such a page estimates is how many follow: of who came or went behind it, only
-                # a count of all knows.
+                # The last page only estimates how many rows follow: who joined or left on pages
+                # before it shows only in a count of all.
                 count = (await backend.list_members(group, Window(size=0))).total
             return _MemberList(found, ended, ended and count in (None, len(found)))
         last = page.rows[-1]
@@ -136,8 +136,8 @@ async def _members(backend: Backend, group: ById, *, limit: int) -> _MemberList:
 
 
 def _require_member(customer: Customer, group: ById, *, on_customer: bool) -> None:
-    """Raises InvalidAnswer for a customer that is listed, and whose own groups do not show it; they
-    need not be listed where membership is not kept `on_customer`.
+    """Raises InvalidAnswer if the customer is listed as a member but its own groups lack the group.
+    If membership is not stored `on_customer`, a customer without any groups passes.
     """
     groups = {uid.casefold() for uid in customer.customer_group_uids}
     if (groups or on_customer) and group.uid.casefold() not in groups:
@@ -148,5 +148,5 @@ def _require_member(customer: Customer, group: ById, *, on_customer: bool) -> No
 
 
 def _costs_a_row(omission: Omission) -> bool:
-    """Whether the row itself was left out, `items[7]`, and not a part of one that was kept."""
+    """Whether a whole row was left out, `items[7]`, rather than a part of it."""
     return "." not in omission.where

@@ -18,35 +18,35 @@ from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 
 log = logging.getLogger("gateway")
 CALLERS_OWN: Final = frozenset({401, 403})
-"""Statuses that are about a token, and nothing that an operator could mend."""
+"""Statuses that are about a caller's token, so no operator can act on them."""
 MAX_CAUSES: Final = 256
 
 
 @dataclass(slots=True)
 class Meter:
-    """What one operation has cost so far, and the most that it may.
+    """The REST calls that one operation has made, and the most that it may make.
 
-    What is sent again after a failure counts again. While `planned` was no more than `limit` when
-    it was set, ``rest_calls <= limit`` and ``rest_calls - repeats <= planned <= limit`` hold.
+    A call that is sent again after a failure counts again. If `planned` was at most `limit` when it
+    was set, ``rest_calls <= limit`` and ``rest_calls - repeats <= planned <= limit`` hold.
     """
 
     limit: int | None = None
     """The most REST calls; None for any number."""
     planned: int = 0
-    """The most REST calls that are expected if none is sent again: what was bounded ahead, or what
-    was made, where that is more.
+    """The most REST calls that are expected if none is sent again: the estimate before running, or
+    the number made if that is more.
     """
     rest_calls: int = 0
     repeats: int = 0
     """How many of them were sent again after a failure."""
 
     def allows(self, calls: int) -> bool:
-        """Whether so many more REST calls fit."""
+        """Whether `calls` more REST calls are within the limit."""
         return self.limit is None or self.rest_calls + calls <= self.limit
 
     def require(self, calls: int) -> None:
-        """Raises LimitExceeded where so many more calls do not fit: for a write, which is to be
-        done whole or not begun.
+        """Raises LimitExceeded if `calls` more would exceed the limit: for a write, which must not
+        end half done.
         """
         if self.limit is None or self.allows(calls):
             return
@@ -62,7 +62,7 @@ class Meter:
         )
 
     def spend(self, *, repeat: bool = False) -> None:
-        """Count a call that is about to be sent; raises LimitExceeded where none is left."""
+        """Count a call that is about to be sent; raises LimitExceeded if none is left."""
         if self.rest_calls == self.limit:
             self.require(1)
         self.rest_calls += 1
@@ -72,13 +72,13 @@ class Meter:
             self.planned = self.rest_calls - self.repeats
 
     def give_back(self, *, repeat: bool = False) -> None:
-        """Take off a call that was counted and then not sent at all."""
+        """Subtract a call that was counted and then not sent."""
         self.rest_calls -= 1
         self.repeats -= repeat
 
 
 class OperationDone(Struct, frozen=True, kw_only=True):
-    """One GraphQL operation that was answered; `error_codes` are those of its errors, in order."""
+    """A GraphQL operation was answered; `error_codes` are those of its errors, in order."""
 
     operation_name: str | None
     seconds: float
@@ -90,7 +90,7 @@ class OperationDone(Struct, frozen=True, kw_only=True):
 
 
 class UntrustedDocument(Struct, frozen=True, kw_only=True):
-    """A document ran that is none of the trusted ones; `sha256` is that of its text, in hex."""
+    """A document ran that the manifest lacks; `sha256` is the hash of its text, in hex."""
 
     operation_name: str | None
     sha256: str
@@ -98,8 +98,8 @@ class UntrustedDocument(Struct, frozen=True, kw_only=True):
 
 
 class LimitReached(Struct, frozen=True, kw_only=True):
-    """A client's connection or request was ended or refused for what it takes; `limit` is the
-    setting, or `descriptors`, of which the process has no more.
+    """A client's connection or request was closed or refused because a limit was reached: `limit`
+    is the setting, or `descriptors` if the process has no file descriptor left.
     """
 
     limit: str
@@ -165,8 +165,8 @@ def log_event(event: Event) -> None:
 
 
 class Log:
-    """An observer that writes those lines, and a WARNING of what fails: one a second at most for
-    each cause, with how many there were since the last one.
+    """An observer that writes the lines of `log_event`, and a WARNING for failed calls: at most one
+    a second for each backend and cause, with the number of failures since the last one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -215,8 +215,8 @@ def _counted(codes: Sequence[str]) -> str:
 
 
 def stack(failure: BaseException) -> str:
-    """Where `failure` was raised, and what it came from, without their messages: those may hold a
-    token, a variable's value or a URL.
+    """The traceback of `failure` and its causes without their messages, which may contain a token,
+    a variable's value or a URL.
     """
     parts: list[str] = []
     seen: set[int] = set()

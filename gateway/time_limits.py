@@ -1,8 +1,8 @@
-"""Limits on how long is waited, all of them under one timer of the event loop.
+"""Time limits of waiting tasks, all under one timer of the event loop.
 
-To set and cancel a timer takes as long as a fifth of all else that a REST call needs, and hardly
-any ever fires. So there is one, for the limit that ends first; those that come and go before it
-fires cost next to nothing.
+Setting and cancelling a timer takes a fifth of the time that a REST call takes otherwise, and
+hardly any timer ever fires. So one timer is set for the limit that ends first; a limit that begins
+and ends before it fires costs next to nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EARLY: Final = 0.001
 
 
 class TimeLimits:
-    """Those of one event loop's tasks."""
+    """The time limits of one event loop's tasks."""
 
     def __init__(self) -> None:
         self.running: set[_TimeLimit] = set()
@@ -25,8 +25,8 @@ class TimeLimits:
         self.fires_at = math.inf
 
     def until(self, when: float) -> _TimeLimit:
-        """As asyncio.timeout_at, but for a plain `with`: what is awaited inside is cancelled at
-        `when`, a time of the event loop, and becomes a TimeoutError.
+        """Like asyncio.timeout_at, but for a plain `with`: at `when`, a time of the event loop, the
+        block is cancelled and raises TimeoutError.
         """
         return _TimeLimit(self, when)
 
@@ -47,7 +47,7 @@ class TimeLimits:
 
 
 class _TimeLimit:
-    """One wait's; does what asyncio.Timeout does, without a timer of its own."""
+    """One task's limit. Does what asyncio.Timeout does, without a timer of its own."""
 
     __slots__ = ("_before", "_expired", "_limits", "_task", "when")
 
@@ -74,7 +74,7 @@ class _TimeLimit:
         _traceback: TracebackType | None,
     ) -> None:
         self._limits.running.discard(self)
-        # A task that somebody else has cancelled as well stays cancelled.
+        # If somebody else has cancelled the task as well, it stays cancelled.
         if (
             self._expired
             and self._task.uncancel() <= self._before
@@ -82,8 +82,8 @@ class _TimeLimit:
         ):
             raise TimeoutError from failure
 
-    def hasten(self, when: float) -> float:
-        """End at `when` if that is sooner; when it ends."""
+    def shorten(self, when: float) -> float:
+        """End at `when` if that is sooner. Returns the time at which it ends."""
         if when < self.when and not self._expired:
             self.when = when
             if when < self._limits.fires_at:

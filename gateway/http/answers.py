@@ -1,4 +1,4 @@
-"""A GraphQL response's body: data, and errors as a client may see them."""
+"""The body of a GraphQL response: data, and the errors as clients may see them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def body(
 ) -> Body:
     """The body of an operation that was executed, or refused: then there is no `data`.
 
-    At most `max_errors` errors are listed. The others are counted, together with those that were
-    `unlisted` before. An unexpected exception is masked, and logged under the request's id, once
-    however many fields it has cost.
+    At most `max_errors` errors are listed. The others are counted, and added to the errors that
+    were `unlisted` before. An unexpected exception is masked, and logged once under the request's
+    id, however many fields failed with it.
     """
     answer: Body = {"data": data} if executed else {}
     if not errors and not unlisted:
@@ -46,12 +46,12 @@ def body(
 
 
 def encoded(answer: Body) -> bytes:
-    """As JSON; raises what msgspec raises for text that is no Unicode, or what nests too deeply."""
+    """The body as JSON; msgspec raises for text that is not Unicode, and for too deep nesting."""
     return ENCODED.encode(answer)
 
 
 def too_large(size: int, *, allowed: int) -> Body:
-    """The body in place of one of `size` bytes."""
+    """The body that replaces one of `size` bytes."""
     message = f"The answer has {size} bytes; at most {allowed} are allowed. Ask for less."
     refusal = LimitExceeded(message, limit="max_response_body", allowed=allowed, found=size)
     return {"errors": [{"message": message, "extensions": refusal.extensions}], "data": None}
@@ -63,12 +63,12 @@ def codes(answer: Mapping[str, Any]) -> Sequence[str]:
 
 
 def log_unexpected(failure: BaseException, request_id: str) -> None:
-    """One record for what nobody expected, without its message, which may hold anything."""
+    """Log an unexpected exception, without its message, which may contain anything."""
     log.error("unexpected %s request=%s\n%s", type(failure).__name__, request_id, stack(failure))
 
 
 def unexpected(request_id: str) -> dict[str, Any]:
-    """The error that stands for what nobody expected."""
+    """The error that clients see in place of an unexpected exception."""
     return {
         "message": "Something went wrong here; the request id tells the operator what.",
         "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
@@ -76,7 +76,7 @@ def unexpected(request_id: str) -> dict[str, Any]:
 
 
 def _original(error: GraphQLError) -> Exception | None:
-    """What was raised at first, where that was not graphql-core's own."""
+    """The exception behind the error, unless it is one of graphql-core's own."""
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
@@ -84,7 +84,7 @@ def _original(error: GraphQLError) -> Exception | None:
 
 
 def _unexpected(error: GraphQLError) -> Exception | None:
-    """What was raised, where it is neither the client's mistake nor a failure of the tree."""
+    """The exception behind the error, if it is neither the client's mistake nor a GatewayError."""
     # Without a path but with nodes: a scalar refused a literal or a variable.
     refused = error.path is None and error.nodes
     original = _original(error)
@@ -92,7 +92,7 @@ def _unexpected(error: GraphQLError) -> Exception | None:
 
 
 def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    """The error as a client may see it: what is expected, with its code; all else masked."""
+    """The error as clients may see it: with its code, and masked if it is unexpected."""
     if _unexpected(error):
         return {**error.formatted, **unexpected(request_id)}
     original = _original(error)
@@ -104,7 +104,7 @@ def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 
 def _unlisted(more: int, *, found: int, max_errors: int) -> dict[str, Any]:
-    """Stands for errors that are not listed."""
+    """The entry that counts the errors that are not listed."""
     message = f"And {more} more errors."
     refusal = LimitExceeded(message, limit="max_errors", allowed=max_errors, found=found)
     return {"message": message, "extensions": refusal.extensions}

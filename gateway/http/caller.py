@@ -1,4 +1,4 @@
-"""What a request's headers say of its caller, and of how long it may take."""
+"""Reads the caller and the time limit of a request from its headers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_TOKEN: Final = 8_192
 
 
 def bearer_tokens(headers: Headers, names: Iterable[str]) -> dict[str, str]:
-    """The bearer tokens in the headers of these names, which are in lower case. One that is not
-    well-formed is left out, so that the first REST call says that there is none.
+    """The bearer tokens in the headers of these names, which are in lower case. A malformed one is
+    left out; then the first REST call fails with UNAUTHENTICATED.
     """
     found = {name: bearer_token(headers[name]) for name in names if name in headers}
     return {name: token for name, token in found.items() if token is not None}
 
 
 def bearer_token(authorization: str) -> str | None:
-    """The token of a Bearer header; None where it has none, more than one, or too long a one."""
+    """The token of a Bearer header; None if it has none, several, or one that is too long."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     well_formed = scheme.lower() == "bearer" and len(token) <= MAX_TOKEN and TOKEN.fullmatch(token)
@@ -35,8 +35,8 @@ def bearer_token(authorization: str) -> str | None:
 
 
 def tenant_uid(headers: Headers) -> str | None:
-    """The tenant that X-Tenant names, if any. Raises BadRequest where it is none: no key of
-    anything that is kept is longer.
+    """The tenant that X-Tenant names, if any. Raises BadRequest for what is no tenant's name; so
+    keys of caches have a bounded length.
     """
     given = headers.get("x-tenant")
     if given and not re.fullmatch(TENANT_UID, given):
@@ -45,7 +45,7 @@ def tenant_uid(headers: Headers) -> str | None:
 
 
 def request_id(headers: Headers) -> str:
-    """The caller's X-Request-Id where it is harmless, else a new one."""
+    """The caller's X-Request-Id if it has only harmless characters, else a new one."""
     given = headers.get("x-request-id", "")
     if given and REQUEST_ID.fullmatch(given):
         return given
@@ -53,8 +53,8 @@ def request_id(headers: Headers) -> str:
 
 
 def seconds(headers: Headers, ceiling: float) -> float:
-    """How long the operation may take: what X-Request-Timeout asks for, in seconds, and never more
-    than `ceiling`. Raises BadRequest where it is no such number.
+    """The seconds that the operation may take: X-Request-Timeout, at most `ceiling`. Raises
+    BadRequest if it is not a positive number.
     """
     given = headers.get("x-request-timeout")
     if given is None:
@@ -66,5 +66,5 @@ def seconds(headers: Headers, ceiling: float) -> float:
 
 
 def wants_cost(headers: Headers) -> bool:
-    """Whether the caller asks what the operation has cost."""
+    """Whether the caller wants `extensions.cost`."""
     return headers.get("x-show-cost", "").lower() in ("1", "true", "yes")

@@ -1,4 +1,4 @@
-"""/graphql: one request in, one operation, one response out."""
+"""/graphql: reads one request, runs its operation, sends one response."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ KEPT_ACCEPTS: Final = 64
 MAX_ACCEPT: Final = 1_000
 """Characters of an Accept header that are read; browsers send some 150."""
 KNOWN, BEGUN, NEW, LAST = range(4)
-"""Whose turn comes first among strangers: who sends what need not be parsed, who goes on with what
-takes long, who sends another document, who sends so much that it is not even decoded before.
+"""The ranks of strangers' requests that wait for processor time, first to last: documents that are
+cached, operations that have begun, new documents, and large bodies, which are decoded afterwards.
 """
 LARGE: Final = 32_768
-"""Bytes of a body."""
+"""Bytes of a body; above this, a stranger waits before it is decoded."""
 HEADERS: Final = {
     media_type: encoded(
         {**SECURITY_HEADERS, "Vary": "Accept", "Content-Type": f"{media_type}; charset=utf-8"}
@@ -79,7 +79,7 @@ class Endpoint:
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens()
         self._strangers = Share(settings.stranger_share)
-        # Clients are of a few kinds, and each kind always sends the same Accept header.
+        # There are few different Accept headers: each kind of client always sends the same one.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +103,7 @@ class Endpoint:
             else:
                 answered = await self._to_stranger(request, headers, client)
             if answered is None:
-                return  # nobody is left to read it
+                return  # the client has disconnected
             content, executed = answered
             status = 200 if executed or media_type == JSON else 400
         except BadRequest as refusal:
@@ -111,10 +111,10 @@ class Endpoint:
         except Overloaded as refusal:
             later = {"Retry-After": f"{refusal.retry_after:.0f}"}
             content, status, more = _refused(refusal), 503, later
-        except asyncio.CancelledError:  # the server stops, and has waited long enough
+        except asyncio.CancelledError:  # the server stops, and its shutdown timeout is over
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
             content, status, more = _refused(stopped), 503, {"Connection": "close"}
-        except Exception as failure:  # nobody expected it; the client gets an answer of ours
+        except Exception as failure:  # uvicorn's own answer would not be GraphQL
             answers.log_unexpected(failure, request_id)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
@@ -136,7 +136,7 @@ class Endpoint:
                         headers, request.receive, max_body=settings.max_request_body
                     )
             except TimeoutError:
-                # Else the server would go on waiting for it; RFC 9110, 15.5.9.
+                # Otherwise the server would go on waiting for the body; RFC 9110, 15.5.9.
                 gone = {"Connection": "close"}
                 raise BadRequest(408, "The body did not come in time.", headers=gone) from None
             if len(body) > LARGE:
@@ -154,7 +154,7 @@ class Endpoint:
     def _client(self, request: Request, headers: Headers, request_id: str) -> Client:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
-        # What is mounted in another server begins when that calls it.
+        # Other servers than ours do not say when the request began: then it begins here.
         state = request.scope.get("state", {})
         began = state["began"] if "began" in state else asyncio.get_running_loop().time()
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
@@ -172,19 +172,21 @@ class Endpoint:
     async def _to_stranger(
         self, request: Request, headers: Headers, client: Client
     ) -> tuple[bytes, bool] | None:
-        """As `_answering`, charged to the share of strangers."""
+        """Like `_answering`, and charges the processor time to the share of strangers."""
         usage = Usage(self._strangers)
         try:
             return await usage.charged(self._answering(request, headers, client, usage))
         finally:
             usage.end()
-            if client.accepted:  # whom a backend knows by the end of it was none
+            if client.accepted:  # a backend has accepted the token meanwhile
                 usage.give_back()
 
     async def _answering(
         self, request: Request, headers: Headers, client: Client, usage: Usage | None
     ) -> tuple[bytes, bool] | None:
-        """As `_answered`, once the request was read and let in."""
+        """Read the request, wait for a turn if the caller is a stranger, and answer like
+        `_answered`.
+        """
         name = None
         try:
             wanted = await self._read(request, headers, client)
@@ -204,13 +206,13 @@ class Endpoint:
 
     @staticmethod
     def _patience(context: Context) -> float | None:
-        """How long a stranger's operation may wait; None where it is to go on at once."""
+        """The seconds for which a stranger's operation may wait; None if it must not wait."""
         if context.client.accepted or context.changes:
             return None
         return context.client.deadline - asyncio.get_running_loop().time()
 
     async def _turn(self, request: Request, client: Client, *rank: int) -> None:
-        """Wait for a stranger's turn; raises Overloaded, and Disconnected."""
+        """Let a stranger wait for a turn; raises Overloaded or Disconnected."""
         if client.accepted or self._strangers.open:
             return
         try:
@@ -222,8 +224,8 @@ class Endpoint:
     async def _answered(
         self, wanted: GraphQLRequest, client: Client, request: Request, usage: Usage | None
     ) -> tuple[bytes, bool] | None:
-        """The response's content, and whether the operation was executed at all; None where the
-        client has left and the work was ended.
+        """The response's content, and whether the operation was executed; None if the client has
+        disconnected, and the operation was cancelled.
         """
         context = Context(client, self._tenants, self._settings)
         if usage is not None:
@@ -235,7 +237,7 @@ class Endpoint:
         except Refused as refusal:
             return self._content(wanted, context, None, refusal.errors, executed=False), False
         if usage is not None:
-            await asyncio.sleep(0)  # it may have to wait between any two steps: this is one
+            await asyncio.sleep(0)  # a stranger may have to wait here
         work = self._execute(operation, wanted, context)
         if operation.changes:
             if usage is not None:
@@ -292,9 +294,7 @@ class Endpoint:
         executed: bool,
         extensions: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """The encoded body. One that turns out too large becomes an error, unless it reports a
-        change.
-        """
+        """The encoded body; an error replaces one that is too large, unless it reports a change."""
         client, allowed = context.client, self._settings.max_response_body
         body = answers.body(
             data,
@@ -334,7 +334,7 @@ def _connected(work: Coroutine[Any, Any, ResultT], request: Request) -> Awaitabl
 
 
 def _refused(refusal: GatewayError) -> bytes:
-    """The content of an answer to a request whose operation did not run, or was not let end."""
+    """The content of the answer to a request whose operation did not run or was cancelled."""
     error = {"message": refusal.message, "extensions": refusal.extensions}
     return answers.encoded({"errors": [error]})
 
@@ -348,6 +348,6 @@ def _cost(meter: Meter) -> dict[str, Any]:
 
 
 def _loggable(operation_name: str | None) -> str | None:
-    """The name where it is one: before the document is read it may be anything."""
+    """The name if it is a valid one: until the document is read it can be any text."""
     usable = operation_name is not None and OPERATION_NAME.fullmatch(operation_name)
     return operation_name if usable else None

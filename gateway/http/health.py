@@ -1,5 +1,5 @@
-"""/health: whether this process answers. It asks no backend: an outage there is not ours to be
-restarted for.
+"""/health: shows that this process answers. It calls no backend, because restarting the gateway
+would not end a backend's outage.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From an HTTP request to what a GraphQL request says, or to the answer that it is none.
+"""Reads GraphQL requests from HTTP requests.
 
-The specification is GraphQL over HTTP (graphql.github.io/graphql-over-http). What is refused here
-is refused with a well-formed GraphQL response.
+The specification is GraphQL over HTTP (graphql.github.io/graphql-over-http). Every refusal is a
+well-formed GraphQL response.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Headers = Mapping[str, str]
 
 
 class BadRequest(GatewayError):
-    """An HTTP request that holds no GraphQL request."""
+    """An HTTP request that contains no valid GraphQL request."""
 
     code = "BAD_REQUEST"
 
@@ -59,21 +59,21 @@ class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     operation_name: str | None = None
     extensions: Object = msgspec.field(default_factory=dict)
     document_id: str | None = None
-    """The name of a document that the gateway has, or may have."""
+    """The id of a persisted document."""
     size: int = 0
-    """How long the query and the variables are together."""
+    """Length of the query and the variables together."""
 
 
 class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
-    """They as JSON: null is as good as absent."""
+    """The same parameters in JSON; null counts as absent."""
 
     query: str | None = None
     variables: msgspec.Raw = msgspec.Raw(b"null")
     operation_name: str | None = None
     extensions: Object | None = None
     document_id: str | None = None
-    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # as Relay's documents have it
-    id: object = None  # as older ones have it; others number their requests so
+    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # Relay's name
+    id: object = None  # older Relay's name; others number requests by it
 
 
 _parameters = msgspec.json.Decoder(_Parameters)
@@ -81,11 +81,10 @@ _object = msgspec.json.Decoder(Object | None)
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers as ASGI has them, by their names; Starlette's own mapping goes through all of them
-    for each that is asked for.
+    """ASGI's headers, by their names; Starlette's own mapping searches all headers at each look-up.
 
-    One that comes twice has both values, with a comma between (RFC 9110, 5.3): in a list that is
-    what it means, and a token, a tenant or a number of seconds is then none.
+    The values of a repeated header are joined with a comma (RFC 9110, 5.3). For a list that is
+    right; a token, a tenant or a number of seconds becomes invalid by it.
     """
     items = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     headers = dict(items)
@@ -98,7 +97,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 async def read_body(headers: Headers, receive: Receive, *, max_body: int) -> bytes:
-    """The JSON in a POST; raises BadRequest with the status that fits."""
+    """The JSON body of a POST; raises BadRequest with the fitting status."""
     content_type, _, parameters = headers.get("content-type", "").partition(";")
     if content_type.strip().lower() != JSON:
         raise BadRequest(415, f"A GraphQL request is sent as {JSON}.")
@@ -130,7 +129,7 @@ def read_get(
     `bearer_headers` are the names, in lower case, of those that carry bearer tokens.
     """
     if is_unasked(headers, bearer_headers):
-        # It might come from any page that its user has opened, which need not ask for leave.
+        # Any page that the user has opened may have sent it, without a preflight.
         raise BadRequest(
             403,
             "A browser's GET needs a header that makes it ask first: "
@@ -197,7 +196,7 @@ async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # Nobody is left to read it, but an exception would be logged as a failure of ours.
+            # Nobody reads this answer, but another exception would be logged as unexpected.
             raise BadRequest(400, "The request was cut off.")
         part = message.get("body", b"")
         size += len(part)
@@ -229,7 +228,7 @@ ASKING: Final = (
     "X-Apollo-Operation-Name",
     "Apollo-Require-Preflight",
 )
-"""Headers that no page can send to another origin without the browser's asking there first."""
+"""Headers that a page can send to another origin only after a preflight."""
 
 
 def is_unasked(headers: Headers, bearer_headers: Collection[str]) -> bool:
@@ -238,7 +237,7 @@ def is_unasked(headers: Headers, bearer_headers: Collection[str]) -> bool:
     Every browser names itself Mozilla, newer ones say where a request comes from, and all of them
     ask first where one of `ASKING` is to be sent (Fetch Standard, CORS-safelisted request-header).
     """
-    # A browser adds credentials of other schemes by itself, which no page has asked for.
+    # Of other schemes, a browser adds credentials by itself.
     bearer = any(headers.get(name, "").lower().startswith("bearer ") for name in bearer_headers)
     if bearer or any(name.lower() in headers for name in ASKING):
         return False
@@ -248,7 +247,7 @@ def is_unasked(headers: Headers, bearer_headers: Collection[str]) -> bool:
 
 
 def response_type(accept: str | None) -> str | None:
-    """Which of the two response types an Accept header prefers; None where it takes neither.
+    """The response type that an Accept header prefers; None if it accepts neither.
 
     >>> response_type(None), response_type("text/html, */*;q=0.1")
     ('application/json', 'application/json')
@@ -281,8 +280,8 @@ def wants_page(accept: str | None) -> bool:
 
 
 def qualities(accept: str) -> Mapping[str, float]:
-    """The quality of each media range or content coding of an Accept header; those in another
-    charset than ours are left out.
+    """The quality of each media range or content coding of an Accept header; media ranges with
+    another charset than UTF-8 are left out.
     """
     offered: dict[str, float] = {}
     for part in accept.split(","):
@@ -291,7 +290,7 @@ def qualities(accept: str) -> Mapping[str, float]:
         parameters = {key.strip(): value.strip(' "') for key, _, value in pairs}
         if parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
             continue
-        # A digit is missing ahead of some clients' points, and others count on behind the third.
+        # Some clients send `.5`, and others more than three decimals.
         quality = QUALITY.fullmatch(parameters.get("q", "1"))
         offered[name] = min(float(quality[0]), 1.0) if quality else 0.0
     return offered

@@ -1,4 +1,4 @@
-"""What every response carries for the sake of browsers, and which of their pages may ask."""
+"""Security headers of every response, and CORS."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Whoever shows an answer as a page shows text; GraphiQL's page has a policy of its own.
+    # An answer opened as a page can load and run nothing. GraphiQL's page has its own policy.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    # An answer is one caller's.
+    # An answer belongs to one caller.
     "Cache-Control": "no-store",
 }
 
@@ -42,7 +42,7 @@ CLIENT_HEADERS: Final = (
 
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers as ASGI has them, with their names in lower case."""
+    """Headers in ASGI's form, with their names in lower case."""
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
@@ -50,7 +50,7 @@ _ENCODED: Final = encoded(SECURITY_HEADERS)
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `SECURITY_HEADERS` where a response has none of that name."""
+    """ASGI middleware that adds those of `SECURITY_HEADERS` that a response lacks."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""A bounded share of the processor's time, for work that nobody vouches for."""
+"""A bounded share of processor time, for callers whose token no backend has accepted."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ from typing import Any, Final, NamedTuple, TypeVar
 from gateway.errors import Overloaded
 
 MAX_SAVED: Final = 0.2
-"""Seconds of processor time that may be saved up, and then be taken at once."""
+"""The most seconds of unused processor time that are saved up."""
 MAX_WAITING: Final = 64
-"""Requests, each of which holds its body meanwhile."""
+"""The most requests that wait; each keeps its body in memory."""
 SOON: Final = 0.001
 ResultT = TypeVar("ResultT")
 
 
 class Share:
-    """Who comes while there is time left goes ahead, and is charged for what it took. Then the
-    others wait until that is earned back; those of the lowest rank go first, of one rank those who
-    came first.
+    """A budget of processor time, which is earned at a constant rate.
+
+    While some is left, requests run at once, and are charged for what they took. Otherwise they
+    wait until the debt is earned back: the lowest rank runs first, and within a rank the oldest
+    request.
     """
 
     def __init__(
         self, part: float, *, max_saved: float = MAX_SAVED, max_waiting: int = MAX_WAITING
     ) -> None:
-        """`part` of one processor's time is earned, in every second."""
+        """`part` is the part of one core that is earned: seconds of processor time in a second."""
         self._part = part
         self._max_saved = max_saved
         self._max_waiting = max_waiting
-        self._left = max_saved  # less than nothing where more was taken than there was
+        self._left = max_saved  # negative if more was taken than earned
         self._counted_at: float | None = None
-        self._waiting: list[_Queued] = []  # who goes next is the first
+        self._waiting: list[_Queued] = []  # the next one first
         self.numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def left(self) -> float:
-        """Seconds of processor time; below zero, what is still to be earned back."""
+        """Seconds of processor time that are left; a debt is negative."""
         now = time.monotonic()
         if self._counted_at is not None:
             earned = (now - self._counted_at) * self._part
@@ -53,21 +55,21 @@ class Share:
 
     @property
     def open(self) -> bool:
-        """Whether nobody has to wait."""
+        """Whether a request can run at once."""
         return not self._waiting and self.left > 0
 
     def charge(self, seconds: float) -> None:
         self._left = self.left - seconds
 
     async def enter(self, *rank: int) -> None:
-        """Wait for a turn. Raises Overloaded where too many of lower ranks wait already, now or
-        when they come.
+        """Wait for a turn. Raises Overloaded if too many requests of lower ranks wait, now or
+        later.
         """
         if not self.open:
             await self.turn(*rank)
 
     def turn(self, *rank: int) -> asyncio.Future[None]:
-        """Done when it is one's turn; ends as `enter` does."""
+        """A future that is done at one's turn, or fails with Overloaded as `enter` does."""
         turn = asyncio.get_running_loop().create_future()
         insort(self._waiting, _Queued(rank, next(self.numbers), turn))
         if len(self._waiting) > self._max_waiting:
@@ -79,7 +81,7 @@ class Share:
         return turn
 
     def overloaded(self) -> Overloaded:
-        """For who can't wait, or not any longer."""
+        """The error for a request that cannot wait, or no longer."""
         seconds = max(1, math.ceil(-self.left / self._part))
         return Overloaded("Too much is asked without an accepted token.", retry_after=seconds)
 
@@ -90,7 +92,7 @@ class Share:
 
     def _let_in(self) -> None:
         self._timer = None
-        # One at a time: what it takes is known when it was done.
+        # One at a time, because its cost is known only afterwards.
         if self._waiting and self.left > 0:
             first = self._waiting.pop(0).turn
             if not first.done():
@@ -98,11 +100,13 @@ class Share:
         self._look_again()
 
     def _gone(self, turn: asyncio.Future[None]) -> None:
-        """Somebody has no time left, or nobody who waits for the answer."""
+        """Remove a request from the queue that is cancelled: its time is over, or its client is
+        gone.
+        """
         if turn.cancelled():
             self._waiting = [waiting for waiting in self._waiting if waiting.turn is not turn]
         else:
-            turn.exception()  # else the event loop logs that nobody has retrieved it
+            turn.exception()  # otherwise asyncio logs that it was never retrieved
 
 
 def _not_at_all() -> None:
@@ -116,7 +120,7 @@ class _Queued(NamedTuple):
 
 
 class Usage:
-    """What one request takes of a share."""
+    """The processor time that one request takes of a share."""
 
     def __init__(self, share: Share) -> None:
         self._share = share
@@ -127,15 +131,15 @@ class Usage:
         self._turn: asyncio.Future[None] | None = None
 
     async def charged(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """The result of `work`, which is charged for the processor time that it takes, step by
-        step. What it does in tasks of their own has to be charged there.
+        """The result of `work`, whose processor time is charged step by step. Tasks that it starts
+        have to be charged on their own.
         """
         return await self._steps(work)
 
     def begin(self, rank: int, waits: Callable[[], float | None]) -> None:
-        """It had its turn. From now on it waits between two steps too, while more was taken than
-        there was: in this rank, and ahead of those who have begun later. Where it has not come on
-        after `waits()` seconds, Overloaded is raised in it; None where it is not to wait.
+        """The request has begun. From now on it waits between two steps as well while there is a
+        debt: in this rank, ahead of requests that have begun later. If its turn does not come
+        within `waits()` seconds, Overloaded is raised in it; None means that it does not wait.
         """
         self._rank = rank, next(self._share.numbers)
         self._waits = waits
@@ -145,7 +149,7 @@ class Usage:
             self._turn.cancel()
 
     def give_back(self) -> None:
-        """It turned out to be free."""
+        """Undo all charges."""
         self._share.charge(-self._taken)
         self._taken = 0.0
 
@@ -153,7 +157,7 @@ class Usage:
     def _steps(self, work: Coroutine[Any, Any, ResultT]) -> Generator[Any, Any, ResultT]:
         step: Callable[[], Any] = partial(work.send, None)
         while True:
-            # What is charged and awaited within a step is a part of it.
+            # A nested `charged` runs within a step of the outer one, which is charged for it.
             outermost, self._runs = not self._runs, True
             began = time.thread_time()
             try:
@@ -177,7 +181,7 @@ class Usage:
     async def _yield(self, seconds: float) -> None:
         if seconds <= 0:
             raise self._share.overloaded()
-        # All tasks of a request wait for one turn, and none of them ends it for the others.
+        # All tasks of a request share one turn, and none of them cancels it for the others.
         if self._turn is None or self._turn.done():
             self._turn = self._share.turn(*self._rank)
         turn = self._turn

@@ -235,7 +235,7 @@ class CallerUpstream:
                         if self._token_status is not None:
                             self._token_status.answered(status)
                         if status >= 300 or status_suffices:
-                            ends = limit.hasten(loop.time() + upstream._settings.timeout * SLOW)
+                            ends = limit.shorten(loop.time() + upstream._settings.timeout * SLOW)
                         content, unreadable = await read(response, upstream._settings.max_body)
                     finally:
                         await stream(response).aclose()

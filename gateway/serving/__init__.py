@@ -1,7 +1,7 @@
 """Listening sockets and uvicorn, set up the same way for everything that is served.
 
-What is ours is the door: HTTP/1.1 as the specification has it, whatever a client sends, and bounds
-for what one connection may take. It knows no GraphQL but for the form of its own refusals.
+On top of uvicorn, connections follow the HTTP/1.1 specification whatever a client sends, and have
+limits. Nothing here knows GraphQL, except that refusals have the form of its responses.
 """
 
 from gateway.serving._server import Server, server

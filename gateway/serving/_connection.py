@@ -23,19 +23,19 @@ from gateway.disconnect import Presence
 from gateway.serving._connections import ClientConnections
 
 MAX_PIPELINED: Final = 32
-"""Requests that may wait for the answer to the one before; what comes behind them is not read."""
+"""Pipelined requests that may wait for their turn; what follows them is not read."""
 READ_AT_LEAST: Final = 0.25
-"""The part of what waits for a client that it has to read each time."""
+"""The part of the unsent bytes that a client has to read within `unread_timeout`."""
 HEALTH: Final = "/health"
 """Answered however many requests are under way."""
 COME_AGAIN: Final = 1
-"""Seconds after which a client for whom there was no room may try again."""
+"""Seconds after which a client that was refused for lack of room may try again."""
 HOST: Final = re.compile(rb"[!$%&'()*+,;=\[\]:._~0-9A-Za-z-]*")
 """RFC 3986's host and port, roughly."""
 
 
 class _RequestRefusal(Exception):
-    """A request that is not taken; `limit` is the setting that it does not keep to."""
+    """A request that is refused; `limit` is the setting that it exceeds."""
 
     def __init__(
         self, status: int, message: str, code: str = "BAD_REQUEST", *, limit: str | None = None
@@ -53,7 +53,7 @@ class _RequestRefusal(Exception):
         if status == 503:
             extensions["retryAfter"] = COME_AGAIN
             headers.append((b"retry-after", str(COME_AGAIN).encode()))
-        # As a GraphQL response: what is served here is that, or close to it.
+        # In the form of a GraphQL response, because that is what clients expect here.
         self.body = json.dumps(
             {"errors": [{"message": message, "extensions": extensions}]}
         ).encode()
@@ -62,8 +62,8 @@ class _RequestRefusal(Exception):
 
 
 def _is_light(cycle: RequestResponseCycle) -> bool:
-    """Whether it is a probe, or a browser that asks if a page may send a request: no page would see
-    a refusal of that.
+    """Whether it is a health probe, or a preflight, whose refusal a browser would hide from the
+    page.
     """
     return cycle.scope["path"] == HEALTH or cycle.scope["method"] == "OPTIONS"
 
@@ -78,8 +78,8 @@ TOO_MANY: Final = _RequestRefusal(
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's, but that a response of one piece is written as one, and its headers are looked at
-    together.
+    """uvicorn's, except that a response with one body message is written in one piece, and all its
+    headers are checked at once.
     """
 
     _head: HTTPResponseStartEvent | None = None
@@ -87,7 +87,7 @@ class Cycle(RequestResponseCycle):
     async def send(self, message: ASGISendEvent) -> None:
         head, self._head = self._head, None
         if message["type"] == "http.response.start" and not self.response_started:
-            self._head = message  # in place of one behind which the app has failed
+            self._head = message  # may replace the head of a response that failed before its body
         elif head is None:
             await super().send(message)
         elif not self._sent_whole(head, message):
@@ -95,8 +95,8 @@ class Cycle(RequestResponseCycle):
             await super().send(message)
 
     def _sent_whole(self, head: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
-        """Send a response that is all there, has the length that it says, and keeps the connection;
-        False, and nothing is sent, where it is not so.
+        """Send a response that is complete, has the announced length and keeps the connection open.
+        Otherwise send nothing, and return False.
         """
         body: bytes = message.get("body", b"")  # type: ignore[assignment]
         given = list(head["headers"])
@@ -122,12 +122,12 @@ class Cycle(RequestResponseCycle):
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's, but that each request has one answer, in order, whatever a client sends, and that
-    nothing waits for a client without end.
+    """uvicorn's, except that each request gets exactly one answer, in order, whatever a client
+    sends, and that no wait for a client is endless.
 
-    An offer to upgrade is ignored (RFC 9110, 7.8). httptools takes each for accepted, and reads
-    what comes next as another message; uvicorn leaves it at that. Here the head is given to it
-    once more, without the offer, and then the rest.
+    A request to upgrade is ignored (RFC 9110, 7.8). httptools assumes that it is accepted, and
+    stops at the end of the head; uvicorn then takes the body for a further request. Here a new
+    parser reads the head again without the Upgrade header, and then the rest.
     """
 
     def __init__(
@@ -144,21 +144,21 @@ class Connection(HttpToolsProtocol):
         self._max_head, self._max_headers = settings.max_head, settings.max_headers
         self._keep_alive = settings.keep_alive_timeout
         self._running: RequestResponseCycle | None = None
-        """The request whose answer comes next; `self.cycle` is the one that was read last."""
+        """The request that is answered next; `self.cycle` is the one that was read last."""
         self._in_head = self._in_body = False
         self._presence = Presence()
         self._ended = False
-        """Whether no further request is read."""
+        """Whether nothing more is read."""
         self._refused = False
-        """Whether the client was asked to leave."""
+        """Whether the connection is about to close after a refusal."""
         self._again = False
-        """Whether a head is read again, without the offer in it."""
+        """Whether a head is read again, without its Upgrade header."""
         self._began = 0.0
         """When the first byte of the request was read, by the event loop's time."""
         self._steps = 0
-        """Grows with all that comes of what was read."""
+        """Counts the parser's events."""
         self._idle_bytes = 0
-        """What was read since then."""
+        """Bytes that were read since the last event."""
         self._head_left = self._headers_left = self._hosts = 0
         self._unread = 0
 
@@ -199,7 +199,7 @@ class Connection(HttpToolsProtocol):
         if steps != self._steps:
             self._idle_bytes = 0
         else:
-            # httptools keeps what it has read of a header, however long.
+            # httptools buffers an unfinished header without limit.
             self._idle_bytes += len(data)
             if self._idle_bytes > self._max_head:
                 self._refuse(self._too_large())
@@ -208,7 +208,7 @@ class Connection(HttpToolsProtocol):
             self._all.waits_for_request(self, self._all.settings.head_timeout - waited)
 
     def _read_head_again(self) -> None:
-        """Read it as if nothing had been offered, by a parser that knows nothing of it."""
+        """Give the head to a new parser, without its Upgrade header."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         lines = [method + b" " + self.url + b" HTTP/" + version.encode()]
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
@@ -217,7 +217,7 @@ class Connection(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
         self._again = False
 
-    # What httptools calls; what these raise comes out of feed_data as the context of its error.
+    # Called by httptools; what these raise is the context of the error that feed_data raises.
 
     def on_message_begin(self) -> None:
         if self._ended:
@@ -248,7 +248,7 @@ class Connection(HttpToolsProtocol):
                 "LIMIT_EXCEEDED",
                 limit="max_headers",
             )
-        # What follows a body in chunks is none of the request's headers (RFC 9110, 6.5.1).
+        # Trailers of a chunked body are no headers of the request (RFC 9110, 6.5.1).
         if self._in_head:
             name = name.lower()
             if name == b"host":
@@ -294,7 +294,7 @@ class Connection(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if busy:
-            if self.pipeline:  # behind one that waits, a client's leaving is still heard
+            if self.pipeline:  # with one waiting, a disconnect is still noticed
                 self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
         else:
@@ -312,7 +312,7 @@ class Connection(HttpToolsProtocol):
         self._in_body = False
         super().on_message_complete()
         if self.cycle is self._running:
-            self.flow.resume_reading()  # else its client's leaving would not be heard
+            self.flow.resume_reading()  # otherwise a disconnect would go unnoticed
         self._ended = not self.cycle.keep_alive
 
     def _too_large(self) -> _RequestRefusal:
@@ -323,11 +323,11 @@ class Connection(HttpToolsProtocol):
             limit="max_head",
         )
 
-    # How a request begins, and what uvicorn's requests call.
+    # Called by uvicorn when a request begins, and by its requests.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Begin it, unless too many are under way: then it is turned away, for a sixth of what the
-        app would take to say so.
+        """Start the request, or refuse it if too many are running: that takes a sixth of the time
+        that the app would need to refuse it.
         """
         self._running = cycle
         self._all.waits_no_more(self)
@@ -335,14 +335,14 @@ class Connection(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
         else:
             self._all.no_room("max_requests")
-            # Not now: as long as they are answered at once, the event loop would go on reading.
+            # Not now: the event loop would go on reading as long as each is answered at once.
             self.loop.call_soon(self._turn_away, cycle)
 
     def _turn_away(self, cycle: RequestResponseCycle) -> None:
         if cycle.disconnected:
             return
         cycle.response_started = cycle.response_complete = True
-        # Who does not read is not answered again and again.
+        # A client that does not read gets one refusal, not any number of them.
         cycle.keep_alive = cycle.keep_alive and not self.flow.write_paused
         self._answer(TOO_MANY, cycle)
         if cycle.keep_alive:
@@ -378,7 +378,7 @@ class Connection(HttpToolsProtocol):
         self._all.waits_for_reader(self)
 
     def _wait(self) -> None:
-        """For the next request."""
+        """Wait for the next request."""
         head = self._all.settings.head_timeout
         self._all.waits_for_request(self, head if self._in_head else self._keep_alive)
 
@@ -411,20 +411,20 @@ class Connection(HttpToolsProtocol):
         self._wait_for_reader()
 
     def _disconnect(self) -> None:
-        """Tell the request under way that nobody is left to be answered."""
+        """Tell the running request that its client has disconnected."""
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
             self._presence.end()
 
     def _refuse(self, refusal: _RequestRefusal) -> None:
-        """Answer it where it has its turn; nothing more is read either way."""
+        """Send the refusal if it is that request's turn. Either way nothing more is read."""
         self._ended = True
         if refusal.limit is not None:
             self._all.reached(refusal.limit)
         running = self._running
         if running is None or running.response_complete:
-            # What follows the head of a request that was answered already has no other answer.
+            # If the request was answered before its body ended, it gets no second answer.
             if not self._in_body:
                 self._answer(refusal)
             self._linger()
@@ -439,7 +439,7 @@ class Connection(HttpToolsProtocol):
             last.keep_alive = False
 
     def _answer(self, refusal: _RequestRefusal, cycle: RequestResponseCycle | None = None) -> None:
-        """Without a `cycle` that says otherwise, the connection is closed after it."""
+        """Write the refusal, and close the connection unless `cycle` keeps it."""
         keep = cycle is not None and cycle.keep_alive
         head_only = cycle is not None and cycle.scope["method"] == "HEAD"
         asked = self.headers or () if cycle is None else cycle.scope["headers"]
@@ -450,8 +450,8 @@ class Connection(HttpToolsProtocol):
         self.transport.write(b"".join([refusal.head, _lines(headers), b"\r\n", body]))
 
     def _linger(self) -> None:
-        """Close, but not before the client has: to close with its bytes unread would reset the
-        connection, and the answer be lost (RFC 9112, 9.6).
+        """Close after the client has closed: closing with unread bytes would reset the connection,
+        and the client would lose the answer (RFC 9112, 9.6).
         """
         self._refused = True
         self.flow.resume_reading()

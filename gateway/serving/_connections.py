@@ -1,4 +1,4 @@
-"""All connections of a server: how many there are, which of them wait, and how long they may."""
+"""All connections of a server: their number, and how long each may wait for its client."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from gateway.telemetry import LimitReached, Observer
 
 log = logging.getLogger("gateway.serving")
 OTHER_DESCRIPTORS: Final = 32
-"""Those that neither a client's connection nor a REST call's is for, such as files."""
+"""Descriptors for neither clients nor REST calls, such as those of files."""
 BETWEEN_WARNINGS: Final = 10.0
 
 
 class WaitingClient(Protocol):
-    """A connection, as far as it waits for its client."""
+    """A connection that waits for its client."""
 
     def waited_too_long(self) -> None:
-        """No request came in time."""
+        """The time for the next request is over."""
 
     def make_room(self) -> None:
-        """The connection is closed for another's sake."""
+        """Close the connection to make room for another."""
 
     def is_read(self) -> bool:
-        """Whether the client has read enough of its answer since this was asked last."""
+        """Whether the client has read enough of its answer since the last call."""
 
     def abort(self) -> None:
-        """The client does not read; what it was to be told is let go."""
+        """Close at once and drop what is unsent, because the client does not read."""
 
 
 class ClientConnections:
-    """Ends the waiting of all of them with one timer: a timer for each would be set and cancelled
-    with each request, and next to none would ever fire.
+    """Ends the waits of all connections with one timer. One timer for each connection would be set
+    and cancelled at every request, and hardly any would ever fire.
     """
 
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self.settings = settings
         self._observe = observe
-        # Each with the time up to which it may wait; the one that has waited longest is the first.
+        # Until when each may wait; the one that has waited longest comes first.
         self._for_request: dict[WaitingClient, float] = {}
         self._for_reader: dict[WaitingClient, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -61,21 +61,21 @@ class ClientConnections:
         self._warn_again = 0.0
 
     def make_room(self, count: int, descriptor: int) -> bool:
-        """Whether there is room for a new connection, the last of `count`: of those that wait for a
-        request, the one that has waited longest is closed where there is none.
+        """Whether there is room for a new connection, the last of `count`. If the limit is reached,
+        the connection that has waited longest for a request is closed to make room.
         """
         limit = descriptor_limit()
         if count > self.settings.max_connections:
             reached = "max_connections"
         elif descriptor >= limit - min(self._reserved, limit // 2):
-            # A new descriptor has the lowest number that is free: below it all are taken.
+            # A new descriptor has the lowest free number, so all below it are in use.
             reached = "descriptors"
         else:
             return True
         return self._close_longest(reached)
 
     def can_not_accept(self) -> None:
-        """The system has no descriptor for a connection, or no memory."""
+        """The system has no descriptor or no memory for another connection."""
         self._close_longest("descriptors")
 
     def _close_longest(self, limit: str) -> bool:
@@ -93,16 +93,18 @@ class ClientConnections:
         self._observe(LimitReached(limit=limit))
 
     def no_room(self, limit: str) -> None:
-        """As `reached`, for a connection or a request that had no part in it."""
+        """Like `reached`, and logs a warning, because a client was refused or closed without a
+        fault of its own.
+        """
         self.reached(limit)
-        # Not each time: whoever comes by the thousand would fill the log as well.
+        # Not each time, or thousands of connections would fill the log as well.
         now = asyncio.get_running_loop().time()
         if now >= self._warn_again:
             self._warn_again = now + BETWEEN_WARNINGS
             log.warning("no room: %s reached, %d times so far", limit, self._reached[limit])
 
     def for_pages(self, headers: Iterable[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
-        """The CORS headers without which a browser hides a refusal, even its status, from the page
+        """The CORS headers without which a browser hides a refusal, with its status, from the page
         that has sent the request.
         """
         if not self._origins:
@@ -127,11 +129,11 @@ class ClientConnections:
         self._for_reader[connection] = self._at(self.settings.unread_timeout)
 
     def waits_no_more(self, connection: WaitingClient) -> None:
-        """For a request: it has come, or the connection is lost."""
+        """The next request has come, or the connection is lost."""
         self._for_request.pop(connection, None)
 
     def is_read(self, connection: WaitingClient) -> None:
-        """Its client has read what there was, or is gone."""
+        """The client has read everything, or has disconnected."""
         self._for_reader.pop(connection, None)
 
     def _at(self, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Accepts connections, all that wait at once, however busy the event loop is."""
+"""Accepts all waiting connections at once, however busy the event loop is."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gateway.serving._connections import ClientConnections
 AT_ONCE: Final = 256
 """ClientConnections that are accepted in one turn of the event loop; others come in the next."""
 PAUSE: Final = 0.2
-"""Seconds without accepting where the system has no means for a connection."""
+"""Seconds without accepting after the system had no descriptor or memory."""
 
 
 class Listener:
-    """Takes the place of asyncio.Server. uvloop's accepts one connection in a turn, so that under
-    load, when turns are long, the last of 2,000 clients waited for 2,000 turns; and where no
-    descriptor is left, it accepts connections and closes them.
+    """Replaces asyncio.Server. uvloop's accepts one connection in a turn of the event loop: under
+    load, when turns are long, the last of 2,000 clients waited for 2,000 turns. And without a free
+    descriptor it accepts connections only to close them.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Listener:
         self._listening.close()
 
     async def wait_closed(self) -> None:
-        """As asyncio.Server has it; those that were accepted are the server's own."""
+        """Does nothing: the server itself closes accepted connections."""
 
     def _go_on(self) -> None:
         self._paused = None
@@ -58,9 +58,9 @@ class Listener:
             try:
                 accepted, _address = self._listening.accept()
             except (BlockingIOError, InterruptedError):
-                return  # nobody waits
+                return  # none waits
             except ConnectionError:
-                continue  # one that has left already
+                continue  # its client has disconnected already
             except OSError:
                 self._connections.can_not_accept()
                 self._pause()
@@ -72,5 +72,5 @@ class Listener:
             beginning.add_done_callback(self._beginning.discard)
 
     async def _begin(self, accepted: socket.socket) -> None:
-        with suppress(OSError):  # it has left already
+        with suppress(OSError):  # its client has disconnected already
             await self._loop.connect_accepted_socket(self._make, accepted)

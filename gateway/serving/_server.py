@@ -1,4 +1,4 @@
-"""uvicorn, with the door in place of its own protocol."""
+"""uvicorn, with our own protocol and listener."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gateway.telemetry import Observer, log_event
 def server(
     app: ASGIApp, settings: Settings | None = None, *, observe: Observer = log_event
 ) -> Server:
-    """A server for `app`, within the bounds that `settings` have for connections; logging is left
-    as the process has set it up.
+    """A server for `app`, with the limits for connections in `settings`. It leaves logging as the
+    process has configured it.
     """
     return Server(app, settings or Settings(), observe)
 
@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[])
         for listening in sockets or []:
             listener = Listener(listening, self._connection, self._connections)
-            # uvicorn does nothing with it but close it.
+            # uvicorn only closes it.
             self.servers.append(cast(asyncio.Server, listener))
 
     def _connection(self) -> Connection:
@@ -58,8 +58,8 @@ class Server(uvicorn.Server):
         super().run(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A second signal changes nothing: uvicorn would drop all that is under way at a second
-        SIGINT, which is how containers are stopped here.
+        """Ignore a second signal: at a second SIGINT, to which containers' SIGTERM is mapped here,
+        uvicorn would drop all running requests.
         """
         if not self.should_exit:
             super().handle_exit(sig, frame)

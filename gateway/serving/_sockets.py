@@ -10,7 +10,7 @@ if sys.platform != "win32":
 
 
 class CannotListen(Exception):
-    """The address can't be had; the message says which and why."""
+    """The address can't be listened on; the message says which and why."""
 
 
 def listen(host: str, port: int, *, remedy: str) -> socket.socket:
@@ -32,14 +32,14 @@ def listen(host: str, port: int, *, remedy: str) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """The base URL of what listens there."""
+    """The base URL of the listener."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def raise_descriptor_limit() -> None:
-    """Let the process have as many descriptors as it may: by default that is often 1,024, which is
-    meant for programs that use select().
+    """Raise the soft limit of descriptors to the hard one. The usual 1,024 is meant for programs
+    that use select().
     """
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))

@@ -1,7 +1,7 @@
 """Counts of what an operation executes, in time proportional to the document's tokens.
 
-A fragment counts as often as it is spread: it is gone through once, and its counts are added at
-each spread.
+A fragment counts each time it is spread: it is walked once, and its counts are added at each
+spread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Part = Definition | VariableDefinitionNode | SelectionNode
 
 @dataclass(slots=True)
 class Counts:
-    """What executing a definition comes to; COUNTED has the limits."""
+    """What executing a definition amounts to; COUNTED names the limits."""
 
     depth: int = 0
     nesting: int = 0  # of values and types
@@ -66,8 +66,8 @@ COUNTED: Final[Mapping[str, str]] = {each.name: f"max_{each.name}" for each in f
 def counts(
     definition: Definition, fragments: Mapping[str, Counts], **allowed: int
 ) -> tuple[Counts, Node]:
-    """The definition's counts, and the last node that was counted. Counting ends where a count
-    exceeds what is `allowed` of its name. An unknown fragment is left to validation.
+    """The definition's counts, and the last node that was counted. Counting ends at the node where
+    a count exceeds its number in `allowed`. Validation reports unknown fragments.
     """
     found = Counts()
     node: Part = definition
@@ -132,11 +132,11 @@ def uses(
 ) -> Mapping[str, int]:
     """How many fields use each variable; those of a fragment count as often as it is spread.
 
-    The document is valid and within its limits, so this goes through no more parts than these are.
+    The document is valid and within its limits, so this visits no more parts than they allow.
     """
     found: Counter[str] = Counter()
     waiting: list[Definition] = [operation]
-    for definition in waiting:  # grows as it is gone through
+    for definition in waiting:  # grows meanwhile
         for node, _ in _parts(definition):
             given: list[Node] = [*(node.directives or ())]
             if isinstance(node, FieldNode):

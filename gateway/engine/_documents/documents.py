@@ -27,37 +27,39 @@ from gateway.engine._documents.rules import mark_one_of, rules
 from gateway.engine._limits import Limits
 
 MISTAKES: Final = 20
-"""How many are listed; the others are found once those are corrected."""
+"""The most mistakes that are listed. Others show once those are corrected."""
 
 MISTAKES_WITH_SUGGESTIONS: Final = 5
 """Fewer, because each unknown name is compared with all names of the schema, in milliseconds."""
 
 BYTES_PER_TOKEN: Final = 620
-"""With the nodes that are made of it. About 350 in common documents, 620 if each is a field."""
+"""Bytes of a token and the nodes that are made of it: about 350 in common documents, 620 if each
+token is a field.
+"""
 
 BYTES_PER_DOCUMENT: Final = 4_000
-"""Of what every document has, however small."""
+"""Bytes that every document takes, however small."""
 
 STRANGERS: Final = 1 / 8
-"""Of the memory, for documents of callers whom no backend knows."""
+"""The part of the memory for documents of callers whose token no backend has accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Document:
-    """A valid document, with what was made of it: both are cached together."""
+    """A valid document, and the plans that were made of it: they are cached together."""
 
     node: DocumentNode
     operations: Mapping[str | None, OperationDefinitionNode]
     """By name; an anonymous one has the name None."""
     fragments: Mapping[str, FragmentDefinitionNode]
     parsed_size: int
-    """About the bytes that it takes by itself, rather too many than too few."""
+    """An estimate of the bytes that it takes without plans, too high rather than too low."""
     prepared: dict[str | None, PreparedOperation] = field(default_factory=dict)
-    """What was made of its operations, by their names."""
+    """Its operations as prepared for execution, by their names."""
 
     @property
     def size(self) -> int:
-        """With what was made of it, and its text."""
+        """An estimate of the bytes that it takes with its plans and its text."""
         return self.parsed_size + sum([each.size for each in self.prepared.values()])
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -75,7 +77,7 @@ class Document:
 
 
 class Refused(Exception):
-    """The operation is not run at all, for these reasons."""
+    """The operation does not run, for the reasons in `errors`."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
         super().__init__()
@@ -89,8 +91,8 @@ class Documents:
     accepted callers take about `memory` bytes each, that of strangers `STRANGERS` of it. A
     stranger's document becomes an accepted caller's when one sends it.
 
-    Refused documents are not cached: a client can send a new one every time, which would evict
-    those that are of use.
+    Refused documents are not cached: a client that sends a new one each time would evict all
+    others.
     """
 
     def __init__(
@@ -135,13 +137,13 @@ class Documents:
         return read
 
     def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
-        """Count what was made of the document since; others may have to make room."""
+        """Measure the document again after plans were added; others may be evicted."""
         cache = self._cache(text, accepted=accepted)
         if cache.get(text) is document:
             _put(cache, text, document)
 
     def _cache(self, text: str, *, accepted: bool) -> LRUCache[str, Document]:
-        """Where the document is cached."""
+        """The cache that the document belongs into."""
         if text in self._texts:
             return self.trusted
         return self.accepted if accepted else self.strangers
@@ -190,16 +192,16 @@ def _document(node: DocumentNode, size: int) -> Document:
 
 
 def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:
-    """The document, and about the bytes that it takes; raises GraphQLSyntaxError."""
-    # The text is there as a whole and, in the values of nodes and tokens, in pieces.
+    """The document, and an estimate of its bytes; raises GraphQLSyntaxError."""
+    # Memory holds the whole text and, in the values of nodes and tokens, its pieces.
     size = BYTES_PER_DOCUMENT + 2 * sys.getsizeof(text)
     node = parse(text, max_lexical_tokens=max_tokens)
     return node, size + BYTES_PER_TOKEN * _unlinked(node)
 
 
 def _unlinked(node: DocumentNode) -> int:
-    """The number of the document's tokens, whose links to each other are removed: only the parser
-    follows them, and as cycles they would stay until the garbage collector runs.
+    """Remove the links between the document's tokens, and count them. Only the parser follows those
+    links, and as cycles they would keep the tokens until the garbage collector runs.
     """
     tokens = 0
     token: Token | None = node.loc.start_token if node.loc else None

@@ -1,4 +1,4 @@
-"""How much one document may ask for: counted as it would be executed, before it is validated."""
+"""Limits of one document: counted as it would be executed, before it is validated."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ read 32 bits.
 
 LINE_END: Final = re.compile(r"\r\n|[\n\r]")
 
-# Possessive quantifiers: what does not match in one way is not tried in another.
+# Possessive quantifiers: the expression never backtracks.
 TOKEN: Final = re.compile(
     r'#[^\n\r]*+|(?P<token>"""(?:[^"\\]|\\(?:""")?|"(?!""))*+(?:""")?|"(?:[^"\\\n\r]|\\.)*+"?'
     r"|\.\.\.|[A-Za-z_][A-Za-z_0-9]*+|-?[0-9][0-9A-Za-z_.+-]*+|[!$&():=@\[\]{|}])"
@@ -55,18 +55,18 @@ def exceeded(limit: str, *, allowed: int, found: int) -> LimitExceeded:
 
 
 def refused(limit: str, node: Node, *, allowed: int, found: int) -> GraphQLError:
-    """The refusal of what is at `node`."""
+    """The refusal of a document, with the place of `node`."""
     reason = exceeded(limit, allowed=allowed, found=found)
     return GraphQLError(reason.message, node, original_error=reason)
 
 
 def text_refusals(text: str, limits: Limits) -> Sequence[GraphQLError]:
-    """The limits that the text exceeds before it is parsed; of one that is too long, only that."""
+    """The limits that the text exceeds, found without parsing; if it is too long, only that one."""
     source = Source(text)
     if len(text) > limits.max_document:
         return [_refused_text("max_document", source, limits, len(text), limits.max_document)]
     refusals = []
-    # Each line but the last, and each token, has a character at least.
+    # A text of N characters has at most N tokens and N + 1 lines.
     if len(text) >= limits.max_lines:
         lines = [0, *(end.end() for end in LINE_END.finditer(text))]
         if len(lines) > limits.max_lines:
@@ -81,14 +81,14 @@ def text_refusals(text: str, limits: Limits) -> Sequence[GraphQLError]:
 
 
 def nesting_refusal(mistake: GraphQLSyntaxError, limits: Limits) -> GraphQLError | None:
-    """The limit that a syntax error comes from: what is nested 200 levels deep is not parsed."""
+    """The limit behind a syntax error: graphql-core does not parse what nests 200 levels deep."""
     if "nested too deeply" not in mistake.message or not (mistake.source and mistake.positions):
         return None
     [place] = mistake.positions
     levels = deepest = 0
     limit = inside = "max_depth"
     for token in TOKEN.finditer(mistake.source.body, 0, place + 1):
-        if token[0] in "()":  # values and types are inside of parentheses, selections are not
+        if token[0] in "()":  # values and types stand in parentheses
             inside = "max_nesting" if token[0] == "(" else "max_depth"
         levels += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
         if levels > deepest:
@@ -128,8 +128,9 @@ def variables_refusal(
     fragments: Mapping[str, FragmentDefinitionNode],
     allowed: int,
 ) -> GraphQLError | None:
-    """The refusal of more than `allowed` values, those in lists and objects included. The values of
-    a variable count once for each field that uses it, because each may go through all of them.
+    """The refusal if the variables have more than `allowed` values, those in lists and objects
+    included. A variable's values count once for each field that uses it, because each may read them
+    all.
     """
     held = _values(*variables.values())
     if held <= FEW_VALUES:
@@ -162,7 +163,7 @@ def _values(*given: object) -> int:
 
 
 FEW_VALUES: Final = 1_000
-"""Up to so many values, however many fields use them, cost little."""
+"""So few values cost little, however many fields use them."""
 
 
 def _refused_text(

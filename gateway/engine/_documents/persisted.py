@@ -1,9 +1,8 @@
-"""Which document a request means, where it names one instead of sending it, and which may run.
+"""Finds the document of a request that names it instead of sending it, and says which may run.
 
-Three ways of naming one are understood: Apollo's `extensions.persistedQuery`, `documentId` of
-GraphQL over HTTP (appendix "Persisted Documents"), and Relay's `doc_id`, which is an id as any.
-Trusted documents come from a manifest; automatic persisted queries (APQ) from clients, at run
-time.
+A request can name a document in three ways: by Apollo's `extensions.persistedQuery`, by
+`documentId` of GraphQL over HTTP (appendix "Persisted Documents"), or by Relay's `doc_id`. Trusted
+documents come from a manifest, automatic persisted queries (APQ) from clients at run time.
 """
 
 from __future__ import annotations
@@ -35,18 +34,20 @@ class DocumentText:
 
     text: str = field(repr=False)
     trusted: bool
-    """Whether it is one of the manifest's."""
+    """Whether the manifest has it."""
     unknown: str | None = None
-    """The SHA-256 of a document that only `log` lets run: for whoever completes the manifest."""
+    """The SHA-256 of a document that runs only because the mode is `log`: it is missing in the
+    manifest.
+    """
     offered: bytes | None = field(default=None, repr=False)
-    """The digest that a client registers or uses it under, if `keep` finds it worth keeping."""
+    """The digest under which a client registers or uses it; `keep` stores it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
     id: str
     binding: bool
-    """Whether a text that is sent with it must be the one that it names."""
+    """Whether a text that is sent along must have this hash."""
 
 
 class PersistedDocuments:
@@ -68,7 +69,7 @@ class PersistedDocuments:
         self._by_id = _EMPTY if mode == "off" else manifest
         self._by_hash = {_sha256(text).hex(): text for text in self._by_id.values()}
         self.texts = frozenset(self._by_id.values())
-        """Those that are trusted."""
+        """The trusted texts."""
         self._store = None if mode == "enforce" else store
 
     def find(
@@ -78,10 +79,10 @@ class PersistedDocuments:
         document_id: str | None = None,
         extensions: Mapping[str, object] | None = None,
     ) -> DocumentText:
-        """The document that these parameters of a request mean; a text that is sent is the one.
+        """The document that these parameters of a request mean. If a text is sent, that is it.
 
-        Raises InvalidInput where they contradict each other or name a document wrongly, and
-        PersistedQueryNotSupported, PersistedQueryNotFound and PersistedQueryNotAllowed.
+        Raises InvalidInput if they contradict each other or a name is malformed; otherwise
+        PersistedQueryNotSupported, PersistedQueryNotFound or PersistedQueryNotAllowed.
         """
         name = self._name(document_id or None, (extensions or {}).get("persistedQuery"))
         if query:
@@ -90,13 +91,13 @@ class PersistedDocuments:
             return self._named(name)
         if query is None:
             raise InvalidInput("There is no query, and no id of one.", field=["query"])
-        return self._judged(query)  # no document either, as its parser will say
+        return self._judged(query)  # the parser says that it is empty
 
     def keep(self, document: DocumentText, *, accepted: bool = True) -> None:
-        """Register `document`, if it was offered. To be called when it has turned out valid.
-        `accepted` says whether a backend knows the caller.
+        """Register `document` if a client offers it. `accepted` says whether a backend has accepted
+        the caller's token.
 
-        Else clients could fill the store with what is no GraphQL at all.
+        Call this only for a valid document, or clients could fill the store with any text.
         """
         if document.offered is not None and self._store is not None:
             self._store.put(document.offered, document.text, accepted=accepted)
@@ -161,7 +162,7 @@ class PersistedDocuments:
             text = self._store.get(offered)
         if text is None:
             raise PersistedQueryNotFound
-        return self._judged(text, offered=offered)  # a stranger's is an accepted caller's by now
+        return self._judged(text, offered=offered)  # `keep` may move it to the accepted ones
 
     def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
         if text in self.texts:

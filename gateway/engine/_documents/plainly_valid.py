@@ -1,10 +1,11 @@
 """Proves most documents valid in a tenth of the time that `validate` takes to find nothing.
 
-There is one pass, for all rules at once. It ends at the first doubt, and then `validate` has to say
-what is wrong, if anything is: nothing is reported from here. So what is rare can stay a doubt:
-named fragments, two fields of one object with the same response name, subscriptions, introspection,
-directives other than `@skip` and `@include`, the literal null, lists and objects for scalars, one
-object for a list, and variables of a type that is neither the expected one nor its non-null type.
+One pass checks all rules at once. At the first part that it cannot prove valid it gives up, and
+`validate` has to find what is wrong, if anything is: nothing is reported from here. So it need not
+prove what is rare: named fragments, two fields of one object with the same response name,
+subscriptions, introspection, directives other than `@skip` and `@include`, the literal null, lists
+and objects for scalars, one object for a list, and variables of a type that is neither the expected
+one nor its non-null type.
 
 How it implies each of the rules is in tests/engine/test_plainly_valid.py.
 """
@@ -70,9 +71,7 @@ CONDITIONS: Final = {each.name: each for each in (GraphQLSkipDirective, GraphQLI
 
 
 def plainly_valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
-    """Whether the document is proved valid by all rules; if it is not, it may be valid all the
-    same.
-    """
+    """True if the document is proved valid by all rules. False proves nothing."""
     try:
         _Proof(schema).document(document)
     except _Doubt:
@@ -81,7 +80,7 @@ def plainly_valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
 
 
 class _Doubt(Exception):
-    """It can't be told."""
+    """Validity is not proved."""
 
 
 def _doubt(*_: object) -> NoReturn:
@@ -89,8 +88,8 @@ def _doubt(*_: object) -> NoReturn:
 
 
 class _Proof:
-    """That a document is valid. Each method goes through what it is given, and raises a doubt
-    unless that is valid.
+    """Proves a document valid. Each method checks what it is given, and raises `_Doubt` unless that
+    is certainly valid.
     """
 
     def __init__(self, schema: GraphQLSchema) -> None:
@@ -222,18 +221,18 @@ class _Proof:
 
 
 class _FieldFacts(NamedTuple):
-    """What is known of a field, whatever the document."""
+    """What the schema says of a field."""
 
     definition: GraphQLField
     selected: GraphQLCompositeType | None
-    """What is selected below it."""
+    """The type that is selected on below it, if it has one."""
     required: Collection[str]
-    """The arguments that it has to be given."""
+    """The names of its required arguments."""
 
 
 @lru_cache(maxsize=KEPT)
 def _field_facts(type_: GraphQLCompositeType, name: str) -> _FieldFacts:
-    """Raises a doubt, which is not kept: that would be for clients to fill."""
+    """Raises `_Doubt` for an unknown field; that is not cached, or clients could fill the cache."""
     if name == "__typename":
         return _FieldFacts(TypeNameMetaFieldDef, None, ())
     fields: Mapping[str, GraphQLField]

@@ -1,4 +1,4 @@
-"""What is made of the operations of a document, and cached with it."""
+"""Operations prepared for execution, which are cached with their document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.engine._documents.variables import PlainVariable
 from gateway.engine._plan.plan import Plan
 
 MOST_PLANS: Final = 16
-"""Of one operation: each combination of @skip and @include has its own."""
+"""The most plans of one operation: each combination of @skip and @include has its own."""
 BYTES_PER_OPERATION: Final = 3_000
 Choice = tuple[object, ...]
 """The values of the variables in @skip and @include."""
@@ -26,20 +26,22 @@ class PreparedPlan:
     plan: Plan
     estimates: CostEstimates = field(default_factory=CostEstimates)
     weighed: int = 0
-    """Its size when its document was last weighed."""
+    """Its size when its document was last measured."""
 
     @property
     def size(self) -> int:
-        """About the bytes that it takes, rather too many than too few."""
+        """An estimate of the bytes that it takes, too high rather than too low."""
         return self.plan.size + self.estimates.size
 
 
 @dataclass(slots=True)
 class PreparedOperation:
-    """What was made of one operation of a document."""
+    """One operation of a document, prepared for execution."""
 
     projection: object
-    """What it looks at of records, as `project` has made it; None for all of them."""
+    """The record attributes that it looks at, as the engine's `project` returned them; None for
+    all.
+    """
     conditions: Sequence[str]
     """The variables in @skip and @include."""
     plain: Mapping[str, PlainVariable] | None
@@ -48,5 +50,5 @@ class PreparedOperation:
 
     @property
     def size(self) -> int:
-        """About the bytes that it takes, rather too many than too few."""
+        """An estimate of the bytes that it takes, too high rather than too low."""
         return BYTES_PER_OPERATION + sum([made.size for made in self.plans.values()])

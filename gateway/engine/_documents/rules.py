@@ -1,4 +1,4 @@
-"""The rules that documents are validated by: graphql-core's, held to a bounded amount of work."""
+"""The rules that documents are validated by: graphql-core's, with a bound on their work."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from gateway.engine._documents.limits import refused
 from gateway.engine._limits import Limits
 
 PAGE: Final = 10_000
-"""Characters of messages: each may print a value that is nearly as long as the document."""
+"""The most characters of all messages: each may print a value nearly as long as the document."""
 
 
 def mark_one_of(schema: GraphQLSchema) -> None:
-    """Tell graphql-core which input objects take exactly one field: Strawberry says so only in its
-    own definitions.
+    """Mark the input objects that take exactly one field for graphql-core: Strawberry says so only
+    in its own definitions.
     """
     for type_ in schema.type_map.values():
         definition = type_.extensions.get("strawberry-definition")
@@ -40,8 +40,8 @@ def mark_one_of(schema: GraphQLSchema) -> None:
 
 
 class OneOfVariables(ValidationRule):
-    """graphql-core's check of a nullable variable as the one field of an object, which overlooks
-    objects that must not be null themselves.
+    """Refuses a nullable variable as the only field of an object. graphql-core does so too, but
+    overlooks objects in positions that are not nullable.
     """
 
     def leave_operation_definition(self, operation: OperationDefinitionNode, *_: object) -> None:
@@ -63,7 +63,9 @@ class OneOfVariables(ValidationRule):
 
 
 class EnoughSaid(ASTValidationRule):
-    """Not a rule: it ends validation when the messages of the others fill a page."""
+    """Not a rule: it ends validation when the messages of the others have more than PAGE
+    characters.
+    """
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -86,9 +88,9 @@ def rules(limits: Limits, *, introspection: bool) -> tuple[type[ASTValidationRul
     """
 
     class FieldsCanBeMerged(OverlappingFieldsCanBeMergedRule):
-        """Compares each pair of fields that share a response name: in the square of their number.
+        """Compares each pair of fields with one response name, so its work grows with their square.
 
-        graphql-core gives up after half a million steps, a tenth of a second.
+        graphql-core itself gives up after half a million steps, a tenth of a second.
         """
 
         def __init__(self, context: ValidationContext) -> None:

@@ -1,4 +1,4 @@
-"""Texts that clients have registered, under their SHA-256, in so many bytes of memory."""
+"""The texts that clients have registered, by their SHA-256, within a number of bytes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ OVERHEAD: Final = 512
 tables. Measured with CPython 3.11: 310 to 470, by how full the tables are.
 """
 STRANGERS: Final = 1 / 8
-"""Of the memory, for texts of callers whom no backend knows."""
+"""The part of the memory for texts of callers whose token no backend has accepted."""
 
 
 class DocumentStore:
-    """Evicts the least recently used text: a stranger's for another stranger's, an accepted
-    caller's for another's.
+    """Evicts the least recently used text: a stranger's text evicts only strangers' texts, an
+    accepted caller's only those of accepted callers.
 
     All callers share it, and nothing is stored about who sent a text. A caller who has a text can
     find out by its hash whether someone has sent it. That is part of the protocol; values belong in
@@ -36,8 +36,8 @@ class DocumentStore:
         return None if text is None else text.decode()
 
     def put(self, digest: bytes, text: str, *, accepted: bool) -> None:
-        """Keep `text`, whose hash the caller has checked; not one that is larger than the store.
-        What a stranger registered first stays an accepted caller's who registers or uses it.
+        """Store `text`, whose hash the caller has checked, unless it is larger than the store. A
+        stranger's text moves to the accepted ones when an accepted caller registers or uses it.
         """
         if self.accepted.get(digest) is not None:
             return

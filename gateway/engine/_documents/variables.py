@@ -15,7 +15,7 @@ from graphql.execution.values import VariableValues, VariableValueSource
 from gateway.engine._documents.limits import FEW_VALUES
 
 PLAIN: Final[Mapping[str, type]] = {"ID": str, "String": str, "Boolean": bool}
-"""Scalars of which each value of a Python type is one, and coerced to itself."""
+"""Scalars for which every value of this Python type is valid, and is coerced to itself."""
 
 
 class PlainVariable(NamedTuple):
@@ -34,7 +34,7 @@ def plain_variables(
         signature = get_variable_signature(schema, node)
         if isinstance(signature, GraphQLError):
             return None
-        # Non-null or not: null is no value of these types, and has to be looked at.
+        # Nullable or not: null has no type of these, so `plain_values` leaves it to graphql-core.
         type_ = PLAIN.get(str(signature.type).removesuffix("!"))
         if type_ is None:
             return None
@@ -45,8 +45,8 @@ def plain_variables(
 def plain_values(
     plain: Mapping[str, PlainVariable], given: Mapping[str, Any]
 ) -> VariableValues | None:
-    """What get_variable_values gives, in a fraction of the time, if each variable was given a value
-    of its type, and no other; else None.
+    """The result of get_variable_values, in a fraction of its time, if each variable was given a
+    value of its type and nothing else was given; else None.
     """
     if len(given) != len(plain):
         return None
