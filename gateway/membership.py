@@ -30,9 +30,9 @@ async def difference(
 
     Reads all members, in pages of the largest size. If members join or leave meanwhile, a page may
     miss one: if the backend's count differs, the list is read a second time, and that one counts.
-    Raises NotFound; LimitExceeded for a group of more than `limit` members; and InvalidAnswer if the
-    backend does not show all members, because a hidden one could not be removed, and the caller would
-    not know. `backend` reads at least `READ`.
+    Raises NotFound; LimitExceeded for a group of more than `limit` members; and InvalidAnswer if
+    the backend does not show all members, because a hidden one could not be removed, and the caller
+    would not know. `backend` reads at least `READ`.
     """
     found = group if isinstance(group, ById) else await _by_id(backend, group)
     reading = await _members(backend, found, limit=limit)

@@ -13,7 +13,7 @@ import logging
 import re
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -41,7 +41,8 @@ DIRECT: Final = "direct"
 log = logging.getLogger("gateway")
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 UpstreamT = TypeVar("UpstreamT", bound=UpstreamSettings)
-_BACKEND_NAMES: Final = " or ".join(f'"{name}"' for name in BACKENDS)
+_BACKEND_NAMES: Final = [f'"{name}"' for name in BACKENDS]
+_EITHER_BACKEND: Final = " or ".join(_BACKEND_NAMES)
 
 
 def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) -> Settings:
@@ -195,9 +196,10 @@ class _Reader:
                 rows[name] = self._tenant(at, row, backend, values[backend], whole)
             elif isinstance(backend, str):
                 place = (*at, "backend") if isinstance(value, dict) else at
-                self._note(place, f"there is no such backend; {_nearest_backend(backend)}")
+                nearest = _nearest(f'"{backend}"', _BACKEND_NAMES, f"name {_EITHER_BACKEND}.")
+                self._note(place, f"there is no such backend; {nearest}")
             else:
-                self._note(at, f"name its backend: {_BACKEND_NAMES}.")
+                self._note(at, f"name its backend: {_EITHER_BACKEND}.")
         return types.MappingProxyType(rows)
 
     def _tenant(
@@ -382,11 +384,8 @@ def _proxy_problem(url: str) -> str | None:
     return None
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str:
+def _nearest(
+    name: str, known: Iterable[str], otherwise: str = "docs/settings.md lists all settings."
+) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "docs/settings.md lists all settings."
-
-
-def _nearest_backend(name: str) -> str:
-    close = difflib.get_close_matches(name, BACKENDS, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"name {_BACKEND_NAMES}."
+    return f"did you mean {close[0]}?" if close else otherwise

@@ -56,7 +56,7 @@ def registered(found: PersistedDocuments, text: str) -> None:
 
 def test_a_text_is_what_runs():
     """Nothing is known of it, and nobody has asked."""
-    assert PersistedDocuments().find(OTHER) == DocumentText(text=OTHER, trusted=False)
+    assert PersistedDocuments().find(OTHER) == DocumentText(text=OTHER)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -88,7 +88,7 @@ def test_off_does_not_use_the_manifest():
     """Neither its ids, nor to say what is trusted."""
     found = documents("off")
 
-    assert found.find(TRUSTED) == DocumentText(text=TRUSTED, trusted=False)
+    assert found.find(TRUSTED) == DocumentText(text=TRUSTED)
     with pytest.raises(PersistedQueryNotSupported):
         found.find(None, document_id="custom/1")
 
@@ -117,7 +117,7 @@ def test_off_does_not_use_the_manifest():
 )
 def test_the_ways_to_a_document_of_the_manifest(mode, query, naming, text):
     """Its id, the hash of its text whatever its id is, or the text."""
-    assert documents(mode).find(query, **naming) == DocumentText(text=text, trusted=True)
+    assert documents(mode).find(query, **naming) == DocumentText(text=text)
 
 
 def test_an_id_of_the_manifest_may_look_like_another_hash():
@@ -218,14 +218,13 @@ def test_nothing_but_the_manifest_ever_runs_in_enforce(query, document_id, given
         return
 
     assert found.text in (TRUSTED, CUSTOM)
-    assert found.trusted
 
 
 def test_log_runs_everything_and_tells_what_the_manifest_lacks():
     """By its hash; the text may hold what nobody wants in a log."""
     found = documents("log", store=10_000)
 
-    assert found.find(OTHER) == DocumentText(text=OTHER, trusted=False, unknown=sha256(OTHER))
+    assert found.find(OTHER) == DocumentText(text=OTHER, unknown=sha256(OTHER))
     assert found.find(OTHER, document_id="custom/1").unknown == sha256(OTHER)
     assert OTHER not in repr(found.find(OTHER))
 
@@ -282,7 +281,7 @@ def test_what_the_manifest_has_takes_no_place_in_the_store():
     registered(found, CUSTOM)
 
     assert texts(store) == 0
-    assert found.find(None, extensions=apq(sha256(CUSTOM))).trusted
+    assert found.find(None, extensions=apq(sha256(CUSTOM))).text == CUSTOM
 
 
 @pytest.mark.parametrize("mode", ["off", "log"])

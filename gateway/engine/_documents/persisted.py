@@ -33,8 +33,6 @@ class DocumentText:
     """The text of the document that a request means."""
 
     text: str = field(repr=False)
-    trusted: bool
-    """Whether the manifest has it."""
     unknown: str | None = None
     """The SHA-256 of a document that runs only because the mode is `log`: it is missing in the
     manifest.
@@ -153,7 +151,7 @@ class PersistedDocuments:
         digest = name.id.removeprefix(PREFIX)
         trusted = self._by_id.get(name.id) or self._by_hash.get(digest)
         if trusted is not None:
-            return DocumentText(text=trusted, trusted=True)
+            return self._judged(trusted)
         if self._store is None and self._mode == "off":
             raise PersistedQueryNotSupported
         text, offered = None, None
@@ -165,16 +163,13 @@ class PersistedDocuments:
         return self._judged(text, offered=offered)  # `keep` may move it to the accepted ones
 
     def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
+        """The document of this text, if it may run."""
         if text in self.texts:
-            return DocumentText(text=text, trusted=True)
-        match self._mode:
-            case "off":
-                return DocumentText(text=text, trusted=False, offered=offered)
-            case "log":
-                unknown = (offered or _sha256(text)).hex()
-                return DocumentText(text=text, trusted=False, unknown=unknown, offered=offered)
-            case "enforce":
-                raise PersistedQueryNotAllowed
+            return DocumentText(text=text)
+        if self._mode == "enforce":
+            raise PersistedQueryNotAllowed
+        unknown = (offered or _sha256(text)).hex() if self._mode == "log" else None
+        return DocumentText(text=text, unknown=unknown, offered=offered)
 
 
 def _sha256(text: str) -> bytes:
