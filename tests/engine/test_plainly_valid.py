@@ -360,6 +360,7 @@ KEPT: Final = {
     },
 }
 DOUBTED: Final = {
+    "08_entities": "a response name, which two inline fragments repeat",
     "09_two_tenants": "a fragment, which both tenants spread",
     "10_custom_fields": "a null, as the value of a custom field",
 }
