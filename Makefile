@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose audit bench chart docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose federation audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ schema: .venv/runtime ## write schema.graphql
 compose: .venv/runtime composition/node_modules/.package-lock.json ## compose the schema into supergraphs (needs node)
 	node composition/compose.mjs $(python)
 
+federation: .venv/runtime federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and two neighbours (needs node)
+	node federation/check.mjs $(python)
+
 audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the demo to GraphQL over HTTP (needs node)
 	node conformance/audit.mjs $(python)
 
@@ -75,7 +78,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt
