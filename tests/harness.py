@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -33,6 +34,8 @@ from gateway.simulator.journal import Journal
 from gateway.telemetry import Event, Meter, Observer, log_event
 
 TENANT = "shop"
+PYTHON = re.compile(r"""(?<!")\b(None|True|False|Undefined)\b|\{'|\['|: '|<(?!EOF>)\w""")
+"""What Python's values look like, and a document's do not."""
 schema = functools.cache(create_schema)
 """One for all gateways of a worker."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -26,7 +26,7 @@ from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
 from gateway.engine._documents.store import DocumentStore
-from gateway.engine._documents.variables import plain_values, plain_variables
+from gateway.engine._documents.variables import mistakes, plain_values, plain_variables
 from gateway.engine._limits import Limits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
 from gateway.engine._plan.projecting import Projector
@@ -38,7 +38,6 @@ from gateway.errors import GatewayError
 
 Project = Callable[[Mapping[type, Collection[str] | None]], object]
 """From the attributes that an operation looks at, by class of records; None: all of them."""
-MOST_COERCION_ERRORS: Final = 50
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -172,11 +171,13 @@ class Engine:
             self._schema,
             node.variable_definitions or (),
             dict(variables),
-            max_errors=MOST_COERCION_ERRORS,
+            max_errors=0,
             hide_suggestions=not self._suggestions,
         )
         if isinstance(values, list):
-            raise Refused(values)
+            hidden = not self._suggestions
+            found = mistakes(self._schema, node, variables, hide_suggestions=hidden)
+            raise Refused(found or values)
         return values
 
     def _prepared(

@@ -97,10 +97,12 @@ def _shown(error: GraphQLError, request_id: str) -> dict[str, Any]:
         return {**error.formatted, **unexpected(request_id)}
     original = _original(error)
     if isinstance(original, GatewayError):
-        extensions: dict[str, Any] = dict(original.extensions)
-    else:
-        extensions = {"code": _code(error), **(error.extensions or {})}
-    return {**error.formatted, "extensions": extensions}
+        return {**error.formatted, "extensions": dict(original.extensions)}
+    return {
+        **error.formatted,
+        "message": error.message.replace("not to be None", "not to be null"),  # GraphQL's word
+        "extensions": {"code": _code(error), **(error.extensions or {})},
+    }
 
 
 def _unlisted(more: int, *, found: int, max_errors: int) -> dict[str, Any]:

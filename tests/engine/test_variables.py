@@ -10,10 +10,12 @@ from graphql.execution.values import VariableValues, get_variable_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine._documents.variables import plain_values, plain_variables
-from tests.harness import schema
+from gateway.engine._documents.rules import mark_one_of
+from gateway.engine._documents.variables import mistakes, plain_values, plain_variables
+from tests.harness import PYTHON, schema
 
 SCHEMA = schema()._schema
+mark_one_of(SCHEMA)
 TYPES = ["ID!", "ID", "String", "String!", "Boolean", "Boolean!"]
 VALUES = st.one_of(
     st.text(max_size=3), st.booleans(), st.integers(), st.none(), st.lists(st.text(max_size=2))
@@ -70,3 +72,46 @@ def test_of_other_types_nothing_is_coerced_here(type_: str) -> None:
     plain = plain_variables(SCHEMA, operation("ID", type_))
 
     assert plain is None or plain_values(plain, {"v0": "gold"}) is None
+
+
+INPUTS = ["CustomerGroupBy!", "CustomerGroupSort", "Int", "Float", "DateTime", "[ID!]!"]
+INPUTS += ["SetCustomerGroupMembersInput!", "CreateCustomerGroupInput", "[CustomerGroupSort!]"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("'\"\\a\u00eb", max_size=3),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.dictionaries(st.sampled_from(["uid", "key", "field", "customerUids", "x"]), parts)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.slow
+@given(
+    st.lists(st.sampled_from([*TYPES, *INPUTS]), min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from(["v0", "v1", "v2"]), JSON),
+)
+def test_mistakes_are_found_where_graphql_core_finds_them(
+    types: list[str], sent: dict[str, Any]
+) -> None:
+    """As many, at the same places; none of them prints a value as Python does."""
+    node = operation(*types)
+    wanted = get_variable_values(SCHEMA, node.variable_definitions or (), sent)
+
+    found = mistakes(SCHEMA, node, sent, hide_suggestions=False)
+
+    places = [error.message.partition(":")[0] for error in found]
+    assert places == (
+        [error.message.partition(":")[0] for error in wanted] if isinstance(wanted, list) else []
+    )
+    for error in found:
+        assert error.nodes
+        assert not PYTHON.search(error.message), error.message
+
+
+def test_only_so_many_mistakes_are_listed() -> None:
+    """A list of thousands would make as many sentences."""
+    found = mistakes(SCHEMA, operation("[ID!]!"), {"v0": [None] * 1_000}, hide_suggestions=True)
+
+    assert len(found) == 51
+    assert found[-1].message == "There may be more mistakes in the variables."
