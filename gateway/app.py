@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
-from gateway.engine import Engine, read_manifest
+from gateway.engine import Engine
 from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
@@ -165,34 +165,26 @@ def schema_of(settings: Settings, *, make_schema: Callable[..., Schema] = create
 
 
 def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
+    if settings.trusted_mode != "off" and not settings.trusted_documents:
+        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
     introspection = bool(settings.introspection)
-    return Engine(
-        schema_of(settings, make_schema=make_schema)._schema,
-        VIEWS,
-        settings,
-        max_variable_values=settings.max_variable_values,
-        document_memory=settings.document_cache,
-        registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
-        manifest=_manifest(settings),
-        trusted_mode=settings.trusted_mode,
-        suggestions=introspection,
-        introspection=introspection,
-        project=projection,
-    )
-
-
-def _manifest(settings: Settings) -> Mapping[str, str]:
-    path = settings.trusted_documents
-    if path is None:
-        if settings.trusted_mode != "off":
-            raise SettingsError(
-                "trusted_mode: there is no manifest; name one in trusted_documents."
-            )
-        return {}
+    schema = schema_of(settings, make_schema=make_schema)._schema
     try:
-        return read_manifest(Path(path))
-    except ValueError as mistake:
-        raise SettingsError(str(mistake)) from None
+        return Engine(
+            schema,
+            VIEWS,
+            settings,
+            max_variable_values=settings.max_variable_values,
+            document_memory=settings.document_cache,
+            registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
+            manifests=[Path(path) for path in settings.trusted_documents],
+            trusted_mode=settings.trusted_mode,
+            suggestions=introspection,
+            introspection=introspection,
+            project=projection,
+        )
+    except ValueError as mistakes:  # in a manifest
+        raise SettingsError(f"trusted_documents: {mistakes}") from None
 
 
 class _GraphQL:

@@ -1,7 +1,6 @@
 """GraphQL for a Strawberry schema: documents, plans, cost estimates, runs; docs/engine.md."""
 
 from gateway.engine._documents.documents import Refused
-from gateway.engine._documents.manifest import read_manifest
 from gateway.engine._engine import Engine, Operation
 from gateway.engine._limits import Limits
 from gateway.engine._plan.fetching import Fetched, Key
@@ -19,5 +18,4 @@ __all__ = [
     "Operation",
     "Refused",
     "Views",
-    "read_manifest",
 ]

@@ -6,7 +6,8 @@ coerced, its arguments checked, and its cost held to the limit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from msgspec import Struct
 from gateway.engine._cost import budget
 from gateway.engine._documents.documents import Document, Documents, Refused
 from gateway.engine._documents.limits import variables_refusal
+from gateway.engine._documents.manifest import read_manifests
 from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
 from gateway.engine._documents.store import DocumentStore
@@ -67,7 +69,7 @@ class Engine:
         max_variable_values: int,
         document_memory: int,
         registered_memory: int = 0,
-        manifest: Mapping[str, str] = NONE,
+        manifests: Sequence[Path] = (),
         trusted_mode: Mode = "off",
         suggestions: bool = False,
         introspection: bool = False,
@@ -75,13 +77,17 @@ class Engine:
         time_slice: float = SLICE,
     ) -> None:
         """`document_memory` is the bytes in which documents are kept, `registered_memory` those for
-        the texts that clients register (none: they can't). `manifest` has trusted texts by id.
+        the texts that clients register (none: they can't). `manifests` are files of trusted texts,
+        in Apollo's or Relay's format; raises ValueError with a line for each mistake in them.
         `suggestions` name what a misspelt name may mean. `project` makes what `begin` of an
         operation's context is called with; without it, records are read whole.
         """
         self._schema = schema
+        untrusted = Documents(
+            schema, limits, memory=0, suggestions=True, introspection=introspection
+        )
         self._persisted = PersistedDocuments(
-            manifest,
+            read_manifests(manifests, untrusted.mistakes),
             mode=trusted_mode,
             store=DocumentStore(registered_memory) if registered_memory else None,
         )

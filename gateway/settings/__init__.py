@@ -224,10 +224,12 @@ class Settings(Bounds):
     """Values in an operation's variables, those in lists and objects included."""
     document_cache: Memory = 16_000_000
     """Bytes of memory for documents and what is made of them; as much again for trusted ones."""
-    trusted_documents: Text | None = None
-    """The manifest of trusted documents: a file in Apollo's or Relay's format."""
+    trusted_documents: tuple[Text, ...] = ()
+    """The manifests of trusted documents: files in Apollo's or Relay's format."""
     trusted_mode: Literal["off", "log", "enforce"] = "off"
-    """What the manifest is for: nothing, to log what is not in it, or to run nothing else."""
+    """What they are for: nothing, to log what is not in them, or to run nothing else but what
+    gateways ask of a subgraph by themselves.
+    """
     persisted_queries: bool = True
     """Whether clients may register documents by hash (APQ)."""
     persisted_query_cache: Memory = 4_000_000

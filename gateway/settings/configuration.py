@@ -300,8 +300,8 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
     """`value` as the setting's type; "" is None where the setting may be left out."""
     if value == "" and type(None) in get_args(hint):
         return None
-    if get_origin(hint) is tuple and isinstance(value, str) and not strict:
-        value = re.split(r"[\s,]+", value.strip(" ,")) if value.strip(" ,") else ()
+    if get_origin(hint) is tuple and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         converted = msgspec.convert(value, hint, strict=strict)
     except ValueError:  # msgspec's; or of a number that is too long for its message

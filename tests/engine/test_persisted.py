@@ -176,6 +176,45 @@ def test_enforce_takes_the_exact_text_only(query):
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "{__typename}",
+        "query{__typename}",
+        "query __ApolloServiceHealthCheck__ { __typename }",
+        "query __ApolloGetServiceDefinition__ { _service { sdl } }",
+        "{_service{sdl}}",
+        "\ufeffquery Subgraph {\n  # eslint-disable-next-line\n  _service {\n    sdl,\n  }\n}\n",
+    ],
+)
+def test_what_gateways_poll_runs_in_enforce(query):
+    """Whether the subgraph is there, and its schema; a manifest of clients has neither."""
+    assert documents("enforce").find(query) == DocumentText(text=query)
+    assert documents("enforce").find(query, extensions=apq(sha256(query))).text == query
+    assert documents("log").find(query).unknown is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __typename __typename }",
+        "{ a: __typename }",
+        "{ __typename @skip(if: true) }",
+        "query ($a: Int) { __typename }",
+        "mutation { __typename }",
+        "{ __schema { types { name } } }",
+        "{ __typename _service { sdl } customerGroups { totalCount } }",
+        "{ _service { sdl } }, { customerGroups { totalCount } }",
+        "{ __typename } # }\nquery Other { customerGroups { totalCount } }",
+        "{ __typename } #" + "x" * 500,
+    ],
+)
+def test_nothing_else_does(query):
+    """Be it ever so like it."""
+    with pytest.raises(PersistedQueryNotAllowed):
+        documents("enforce").find(query)
+
+
+@pytest.mark.parametrize(
     "naming",
     [
         {"document_id": "custom/1"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +34,8 @@ from tests.harness import asking, engine, schema
 SCHEMA = schema()._schema
 BOUNDS = Bounds(default_page_size=20, max_page_size=100, max_membership_uids=100)
 MINE = "query Mine { customerGroups { nodes { name } } }"
-TRUSTED = "query Trusted { customerGroups { nodes { uid } } }"
+MANIFEST = Path(__file__).parent / "trusted.json"
+[TRUSTED] = json.loads(MANIFEST.read_text(encoding="utf-8")).values()
 SKIPS = """query (
   $a: Boolean!, $b: Boolean!, $c: Boolean!, $d: Boolean!, $e: Boolean!, $f: Boolean!
 ) {
@@ -65,11 +67,10 @@ class Stage:
     """Operations in this process, over a backend that is never asked."""
 
     def __init__(self, memory: int = 1_000_000) -> None:
-        manifest = {"trusted": TRUSTED}
         self.engine = engine(
             document_memory=memory,
             introspection=True,
-            manifest=manifest,
+            manifests=[MANIFEST],
             trusted_mode="log",
         )
         self.documents = self.engine.documents

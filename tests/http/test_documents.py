@@ -86,7 +86,7 @@ async def test_only_trusted_documents_run_where_that_is_enforced(
     flow.add_group("gold")
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(manifest))
-    chosen = settings(flow.url, trusted_documents=str(file), trusted_mode="enforce")
+    chosen = settings(flow.url, trusted_documents=(str(file),), trusted_mode="enforce")
     async with running_gateway(chosen) as gateway:
         taken = [
             await send(gateway, documentId="gold-1"),
@@ -117,7 +117,7 @@ async def test_where_it_is_logged_all_run_and_strangers_are_named(
     """By the hash of their text, never by the text."""
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(RELAY))
-    chosen = settings(flow.url, trusted_documents=str(file), trusted_mode="log")
+    chosen = settings(flow.url, trusted_documents=(str(file),), trusted_mode="log")
     async with running_gateway(chosen) as gateway:
         await send(gateway, query=OTHER)
         await send(gateway, documentId="gold-1")
@@ -137,10 +137,30 @@ def test_a_mode_without_a_manifest_is_no_setting(flow: Flow):
         create_app(settings("http://x/v2", trusted_mode="enforce"))
 
 
-def test_a_manifest_that_can_not_be_read_is_said_at_the_start(tmp_path: Path):
-    """With its name, before anything is served."""
+async def test_gateways_may_poll_where_the_manifest_is_enforced(flow: Flow, tmp_path: Path):
+    """For the subgraph's health and its schema, which `federation_sdl` decides on."""
     file = tmp_path / "manifest.json"
-    file.write_text("[]")
+    file.write_text(json.dumps(RELAY))
+    chosen = settings(
+        flow.url, trusted_documents=(str(file),), trusted_mode="enforce", federation_sdl=True
+    )
+    async with running_gateway(chosen) as gateway:
+        health = await send(gateway, query="query Health { __typename }")
+        schema = await send(gateway, query="{ _service { sdl } }")
 
-    with pytest.raises(SettingsError, match=r"manifest\.json"):
-        create_app(settings("http://x/v2", trusted_documents=str(file), trusted_mode="log"))
+    assert health["data"] == {"__typename": "Query"}
+    assert "type CustomerGroup" in schema["data"]["_service"]["sdl"]
+
+
+def test_mistakes_in_manifests_are_said_at_the_start(tmp_path: Path):
+    """With their places, before anything is served, whatever the mode."""
+    web, app = tmp_path / "web.json", tmp_path / "app.json"
+    web.write_text("[]")
+    app.write_text(json.dumps({"gold-1": QUERY, "gold-2": QUERY.replace("name", "nam")}))
+
+    with pytest.raises(SettingsError) as caught:
+        create_app(settings("http://x/v2", trusted_documents=(str(web), str(app))))
+
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"trusted_documents: {web}: ")
+    assert second.startswith(f'{app}: document 2, "gold-2", line 1: Cannot query field')

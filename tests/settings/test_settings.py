@@ -73,7 +73,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "max_variables": ("1000", 1000),
     "max_variable_values": ("100", 100),
     "document_cache": ("0", 0),
-    "trusted_documents": ("manifest.json", "manifest.json"),
+    "trusted_documents": ("web.json, an app.json", ("web.json", "an app.json")),
     "trusted_mode": ("log", "log"),
     "persisted_queries": ("false", False),
     "persisted_query_cache": ("0", 0),

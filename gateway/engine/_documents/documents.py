@@ -136,6 +136,11 @@ class Documents:
             _put(cache, text, read)
         return read
 
+    def mistakes(self, text: str) -> Sequence[GraphQLError]:
+        """Why a text would be refused."""
+        read = self._read(text)
+        return () if isinstance(read, Document) else read
+
     def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
         """Measure the document again after plans were added; others may be evicted."""
         cache = self._cache(text, accepted=accepted)

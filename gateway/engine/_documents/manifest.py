@@ -1,8 +1,9 @@
-"""The manifest: the documents of the clients that were built with it, each under its id.
+"""Manifests: the documents of the clients that were built with them, each under its id.
 
-Two tools' formats are read. Apollo's generate-persisted-query-manifest writes `{"format":
+Two formats are read. Apollo's generate-persisted-query-manifest writes `{"format":
 "apollo-persisted-query-manifest", "version": 1, "operations": [{"id", "name", "type", "body"}]}`;
-relay-compiler's persistFile is a flat `{"<id>": "<text>"}`.
+relay-compiler's persistFile and GraphQL Code Generator's persistedDocuments are a flat
+`{"<id>": "<text>"}`.
 """
 
 from __future__ import annotations
@@ -10,39 +11,49 @@ from __future__ import annotations
 import hashlib
 import json
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from graphql import GraphQLError
 
 FORMAT: Final = "apollo-persisted-query-manifest"
 _MOST: Final = 10
 """Mistakes that are listed; the others are counted."""
 
 
-def read_manifest(path: Path) -> Mapping[str, str]:
-    """The texts by their ids.
+def read_manifests(
+    paths: Sequence[Path], mistakes_in: Callable[[str], Sequence[GraphQLError]]
+) -> Mapping[str, str]:
+    """The texts of all files by their ids; `mistakes_in` says why a text would be refused.
 
-    Raises ValueError with a line for every mistake that was found, each with its id or the number
-    of its operation. It shows no text: one may hold what its author would not have logged.
+    Raises ValueError with a line for every mistake that was found: its file, the number and the id
+    of its document, and the line of the text. Of the texts, it shows what they name in the schema.
     """
     mistakes: list[str] = []
     texts: dict[str, str] = {}
     whence: dict[str, str] = {}
-    for place, name, text in _entries(_parse(path), mistakes):
-        if problem := _problem(name, text):
-            mistakes.append(f"{place}: {problem}")
-        elif texts.setdefault(name, text) != text:
-            mistakes.append(
-                f"{place}: the id {_shown(name)} stands for another text in {whence[name]}; "
-                "an id means one text, whichever client sends it."
-            )
-        else:
-            whence.setdefault(name, place)
+    for path in paths:
+        noted: list[str] = []
+        for place, name, text in _entries(path, noted):
+            if problem := _problem(name, text):
+                noted.append(f"{place}: {problem}")
+            elif name not in texts:
+                texts[name] = text
+                whence[name] = f"{path}, {place}"
+                for mistake in mistakes_in(text):
+                    line = f", line {mistake.locations[0].line}" if mistake.locations else ""
+                    noted.append(f"{place}, {_shown(name)}{line}: {mistake.message}")
+            elif texts[name] != text:
+                noted.append(
+                    f"{place}: the id {_shown(name)} stands for another text in {whence[name]}; "
+                    "an id means one text, whichever client sends it."
+                )
+        mistakes += [f"{path}: {mistake}" for mistake in noted]
+    if len(mistakes) > _MOST:
+        mistakes[_MOST:] = [f"And {len(mistakes) - _MOST} more mistakes."]
     if mistakes:
-        listed = [f"{path.name}: {mistake}" for mistake in mistakes[:_MOST]]
-        if len(mistakes) > _MOST:
-            listed.append(f"{path.name}: and {len(mistakes) - _MOST} more mistakes.")
-        raise ValueError("\n".join(listed))
+        raise ValueError("\n".join(mistakes))
     return types.MappingProxyType(texts)
 
 
@@ -50,22 +61,22 @@ class _Members(tuple[tuple[str, Any], ...]):
     """A JSON object with all of its members: a dict would keep the last of those with one name."""
 
 
-def _parse(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Members)
-    except OSError as failure:
-        reason = failure.strerror
-        raise ValueError(f"The manifest {path} can't be read: {reason}.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path.name}: it is not UTF-8.") from None
-    except json.JSONDecodeError as mistake:
-        raise ValueError(f"{path.name}: it is not JSON: {mistake}.") from None
-    except (ValueError, RecursionError):  # a number of 5000 digits, a list in a list in a list ...
-        raise ValueError(f"{path.name}: it is not JSON that can be read.") from None
-
-
-def _entries(manifest: object, mistakes: list[str]) -> Iterator[tuple[str, str, str]]:
+def _entries(path: Path, mistakes: list[str]) -> Iterator[tuple[str, str, str]]:
     """Where each document stands, its id and its text; what is neither is noted in `mistakes`."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Members)
+    except OSError as failure:
+        mistakes.append(f"it can't be read: {failure.strerror}.")
+        return
+    except UnicodeDecodeError:
+        mistakes.append("it is not UTF-8.")
+        return
+    except json.JSONDecodeError as mistake:
+        mistakes.append(f"it is not JSON: {mistake}.")
+        return
+    except (ValueError, RecursionError):  # a number of 5000 digits, a list in a list in a list ...
+        mistakes.append("it is not JSON that can be read.")
+        return
     if not isinstance(manifest, _Members):
         mistakes.append(f"it is neither {FORMAT} nor an object of texts by id, as Relay's.")
         return

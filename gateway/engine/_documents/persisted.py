@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from gateway.engine._documents.limits import TOKEN
 from gateway.engine._documents.store import DocumentStore
 from gateway.errors import (
     InvalidInput,
@@ -25,6 +26,10 @@ from gateway.errors import (
 Mode = Literal["off", "log", "enforce"]
 PREFIX: Final = "sha256:"
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+POLLED: Final = re.compile(r"(query (\w+ )?)?{ (__typename|_service { sdl }) }")
+"""What gateways ask a subgraph by themselves: whether it is there, and its schema."""
+MAX_POLLED: Final = 500
+"""Characters, comments included."""
 _EMPTY: Final[Mapping[str, str]] = types.MappingProxyType({})
 
 
@@ -52,8 +57,8 @@ class PersistedDocuments:
     """The documents of a manifest, and those that clients register in `store`.
 
     `off` does not use the manifest. `log` runs everything and reports what the manifest lacks.
-    `enforce` runs the manifest's documents alone, by id or by their exact text, and clients
-    register nothing. Without a `store` there are no automatic persisted queries.
+    `enforce` runs the manifest's documents, by id or by their exact text, and what is `POLLED`;
+    clients register nothing. Without a `store` there are no automatic persisted queries.
     """
 
     def __init__(
@@ -166,10 +171,19 @@ class PersistedDocuments:
         """The document of this text, if it may run."""
         if text in self.texts:
             return DocumentText(text=text)
+        if self._mode == "off" or _polled(text):
+            return DocumentText(text=text, offered=offered)
         if self._mode == "enforce":
             raise PersistedQueryNotAllowed
-        unknown = (offered or _sha256(text)).hex() if self._mode == "log" else None
+        unknown = (offered or _sha256(text)).hex()
         return DocumentText(text=text, unknown=unknown, offered=offered)
+
+
+def _polled(text: str) -> bool:
+    if len(text) > MAX_POLLED:
+        return False
+    tokens = " ".join(token[0] for token in TOKEN.finditer(text) if token.lastgroup)
+    return POLLED.fullmatch(tokens) is not None
 
 
 def _sha256(text: str) -> bytes:
