@@ -25,8 +25,8 @@ class Limits:
     """Lines of a document; every error looks for its line from the first one on."""
     max_tokens: Count = 1_000
     """Names, values and punctuation marks of a document; GraphiQL's introspection query has 191."""
-    max_depth: Count = 15
-    """Levels of fields; GraphiQL's introspection query has as many."""
+    max_depth: Count = 20
+    """Levels of fields; GraphiQL's introspection query has 15, and some clients' a few more."""
     max_nesting: Count = 100
     """Levels of lists and objects in one value, and of lists in one type; a custom field's value
     may have 64.

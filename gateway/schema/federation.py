@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from graphql import GraphQLDirective, GraphQLEnumType, GraphQLSchema
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema import Schema as FederationSchema
 from strawberry.types.base import StrawberryObjectDefinition
@@ -35,6 +36,7 @@ class Schema(FederationSchema):
         """`page_size` is that of the lists for which a client gives none."""
         self._page_size = page_size
         super().__init__(federation_version=sdl.FEDERATION_VERSION, **given)
+        _without_new_locations(self._schema)
 
     def _get_federation_query_type(self, *given: Any) -> type:
         query = super()._get_federation_query_type(*given)
@@ -106,6 +108,24 @@ class Schema(FederationSchema):
             return entity.resolve(info=info, **given)
         except GatewayError as mistake:
             return mistake
+
+
+NEW_LOCATIONS: Final = ("DIRECTIVE_DEFINITION", "FRAGMENT_VARIABLE_DEFINITION")
+"""Places of directives that graphql-js 16 does not know: Apollo Kotlin 4.4 can't read them."""
+
+
+def _without_new_locations(schema: GraphQLSchema) -> None:
+    def known(directive: GraphQLDirective) -> GraphQLDirective:
+        places = [place for place in directive.locations if place.name not in NEW_LOCATIONS]
+        return GraphQLDirective(**{**directive.to_kwargs(), "locations": places})  # type: ignore[arg-type]
+
+    schema.directives = tuple(map(known, schema.directives))
+    all_places: Any = schema.type_map["__DirectiveLocation"]
+    values = {name: each for name, each in all_places.values.items() if name not in NEW_LOCATIONS}
+    # Two underscores are introspection's alone: graphql-core makes no such type, but shows one.
+    narrow = GraphQLEnumType("DirectiveLocation", values, description=all_places.description)
+    narrow.name = all_places.name
+    schema.type_map[narrow.name] = narrow
 
 
 def _text(representation: object) -> str:

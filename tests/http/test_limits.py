@@ -26,9 +26,9 @@ OVER: dict[str, tuple[str, Any]] = {
     "max_tokens": ("{ " + "__typename " * 1_000 + "}", None),
     "max_depth": (
         "{ tenant { "
-        + 'customerGroup(by: {uid: "a"}) { tenant { ' * 7
+        + 'customerGroup(by: {uid: "a"}) { tenant { ' * 9
         + "backend { kind }"
-        + " } }" * 7
+        + " } }" * 9
         + " } }",
         None,
     ),

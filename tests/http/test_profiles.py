@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from graphql import get_introspection_query
 
 from tests.harness import Flow, Gateway, codes, running_gateway, settings
 
@@ -62,6 +63,22 @@ async def test_introspection_is_for_development(gateway, production, query):
     assert "errors" not in shown
     assert set(codes(refused)) == {"GRAPHQL_VALIDATION_FAILED"}
     assert "data" not in refused
+
+
+async def test_clients_can_read_all_of_the_introspection(gateway):
+    """Those that look deeper into lists of lists than GraphiQL does; and no place of a directive is
+    named that graphql-js 16 does not know.
+    """
+    query = get_introspection_query(type_depth=14, one_of=True, input_value_deprecation=True)
+
+    found = await gateway.query(query, token=None)
+
+    named = {place for each in found["__schema"]["directives"] for place in each["locations"]}
+    kinds = {kind["name"]: kind for kind in found["__schema"]["types"]}
+    known = {value["name"] for value in kinds["__DirectiveLocation"]["enumValues"]}
+    assert named <= known
+    assert not known & {"DIRECTIVE_DEFINITION", "FRAGMENT_VARIABLE_DEFINITION"}
+    assert kinds["CustomerGroupBy"]["isOneOf"]
 
 
 async def test_production_tells_a_supergraph_its_schema_where_it_is_to(flow, gateway, production):
