@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema compose federation audit bench chart docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema schema-check compose federation audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ compose: .venv/runtime composition/node_modules/.package-lock.json ## compose th
 
 federation: .venv/runtime federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and two neighbours (needs node)
 	node federation/check.mjs $(python)
+
+schema-check: .venv/runtime composition/node_modules/.package-lock.json ## name breaking changes since the last release; at a release: args=--release
+	node composition/check.mjs $(python) $(args)
 
 audit: .venv/runtime conformance/node_modules/.package-lock.json ## hold the demo to GraphQL over HTTP (needs node)
 	node conformance/audit.mjs $(python)

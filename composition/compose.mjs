@@ -1,7 +1,6 @@
 // Composes the gateway's schema with neighbours, as the builds of routers would: with Apollo's composer,
 // Hive's and Cosmo's, which accept different things. Nothing may be refused, and nothing hinted at.
 // Usage: node compose.mjs PYTHON
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { composeServices } from "@apollo/composition";
 import {
@@ -11,14 +10,8 @@ import {
 } from "@theguild/federation-composition";
 import { federateSubgraphs, federateSubgraphsContract } from "@wundergraph/composition";
 import { buildSchema, isObjectType, parse, print, visit } from "graphql";
+import { printed } from "./printed.mjs";
 
-const [python] = process.argv.slice(2);
-const printed = (options = [], environ = {}) =>
-  execFileSync(python, ["-m", "gateway", "schema", ...options], {
-    cwd: new URL("..", import.meta.url),
-    encoding: "utf8",
-    env: { PATH: process.env.PATH, GATEWAY_CONFIG: "/dev/null", ...environ },
-  });
 const subgraph = (name, text) => ({
   name,
   url: `http://${name}/graphql`, // only written into the supergraph; nothing is called
@@ -74,9 +67,9 @@ const api = ({ schema, publicSdl, federatedGraphClientSchema }) =>
   federatedGraphClientSchema ??
   buildSchema(publicSdl);
 
-const ofGroups = printed();
+const ofGroups = printed("supergraph");
 const own = subgraph("customer-groups", ofGroups);
-const withoutNode = subgraph("customer-groups", printed([], { GATEWAY_RELAY_NODE: "false" }));
+const withoutNode = subgraph("customer-groups", printed("supergraph", { GATEWAY_RELAY_NODE: "false" }));
 const owner = subgraph("crm", crm(ofGroups));
 const cases = {
   "alone": [composers, [own]],
@@ -115,7 +108,7 @@ function noPersonalData(schema) {
   return [...problems, ...kinds].map((name) => `${name} is left`);
 }
 
-for (const text of [ofGroups, printed(["--for", "clients"])]) buildSchema(text);
+for (const text of [ofGroups, printed("clients")]) buildSchema(text);
 for (const [name, [by, subgraphs, check = () => []]] of Object.entries(cases)) {
   for (const [composer, compose] of Object.entries(by)) {
     const found = compose(subgraphs);
