@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -23,18 +23,19 @@ const closing = [];
 /** A proxy that notes each request, and lets `change` have the text of each answer. */
 async function recorder(target) {
   const recorded = { calls: [], change: (_call, answer) => answer };
-  const server = createServer(async (request, response) => {
-    const { connection, host, "content-length": length, ...headers } = request.headers;
-    const body = await text(request);
-    const { method, url } = request;
-    const call = { method, url, headers, body };
+  const server = createServer(async (asked, answer) => {
+    const { connection, host, "accept-encoding": encoding, ...headers } = asked.headers;
+    const call = { method: asked.method, url: asked.url, headers, body: await text(asked) };
     recorded.calls.push(call);
-    const sent = { method, headers, body: body || undefined };
-    const answer = await fetch(new URL(url, target), sent).catch(() => undefined);
-    if (!answer) return response.destroy();
-    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
-    call.answer = recorded.change(call, await answer.text());
-    response.end(call.answer);
+    try {
+      const passed = request(new URL(call.url, target), { ...call, agent: false }).end(call.body);
+      const [given] = await once(passed, "response");
+      call.answer = recorded.change(call, await text(given));
+      answer.writeHead(given.statusCode, { "content-type": given.headers["content-type"] ?? "" });
+      answer.end(call.answer);
+    } catch {
+      answer.destroy(); // the target has stopped
+    }
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   closing.push(() => server.close());

@@ -68,6 +68,31 @@ def test_every_error_code_is_explained() -> None:
     assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
 
 
+def test_what_the_page_on_supergraphs_shows_is_run() -> None:
+    """Its snippets stand, whatever their indentation, in files that `make federation` and
+    `make compose` run; both are steps of continuous integration.
+    """
+
+    def lines(text: str) -> str:
+        return "\n".join(line.strip() for line in text.splitlines())
+
+    page = (ROOT / "docs" / "supergraph.md").read_text(encoding="utf-8")
+    files = [
+        lines(path.read_text(encoding="utf-8"))
+        for pattern in ("federation/*.*", "composition/*.mjs", "composition/neighbours/*.graphql")
+        for path in ROOT.glob(pattern)
+    ]
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    snippets = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
+
+    assert len(snippets) > 10
+    for language, snippet in snippets:
+        if language == "sh":
+            assert [line for line in snippet.splitlines() if f"step {line}\n" not in steps] == []
+        else:
+            assert any(lines(snippet) in file for file in files), snippet
+
+
 def test_the_chart_and_the_table_are_those_of_the_results_on_record() -> None:
     """`make chart` draws them again."""
     results = json.loads(chart.RECORD.read_text(encoding="utf-8"))
