@@ -27,7 +27,7 @@ from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.manifest import read_manifests
 from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
-from gateway.engine._documents.store import DocumentStore
+from gateway.engine._documents.shared_cache import document_store
 from gateway.engine._documents.variables import mistakes, plain_values, plain_variables
 from gateway.engine._limits import Limits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
@@ -89,7 +89,7 @@ class Engine:
         self._persisted = PersistedDocuments(
             read_manifests(manifests, untrusted.mistakes),
             mode=trusted_mode,
-            store=DocumentStore(registered_memory) if registered_memory else None,
+            store=document_store(registered_memory) if registered_memory else None,
         )
         self.documents = Documents(
             schema,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.engine._documents.documents import Documents
-from gateway.engine._documents.store import DocumentStore
+from gateway.engine._documents.shared_cache import SharedCache
 
 
 def taken(documents: Documents) -> int:
     """The bytes that cached documents take, as estimated."""
-    caches = (documents.trusted, documents.accepted, documents.strangers)
-    return int(sum(cache.currsize for cache in caches))
+    return stored(documents.trusted) + stored(documents.others)
 
 
-def stored(store: DocumentStore) -> int:
-    """The bytes that registered texts take."""
+def stored(store: SharedCache[Any, Any]) -> int:
+    """The bytes that its entries take."""
     return int(store.accepted.currsize + store.strangers.currsize)
 
 
-def texts(store: DocumentStore) -> int:
+def texts(store: SharedCache[Any, Any]) -> int:
     """How many are registered."""
     return len(store.accepted) + len(store.strangers)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engine._documents.persisted import DocumentText, PersistedDocuments
-from gateway.engine._documents.store import OVERHEAD, DocumentStore
+from gateway.engine._documents.shared_cache import OVERHEAD, document_store
 from gateway.errors import (
     InvalidInput,
     PersistedQueryNotAllowed,
@@ -42,7 +42,7 @@ def documents(mode: Any, *, store: int = 0) -> PersistedDocuments:
     return PersistedDocuments(
         {sha256(TRUSTED): TRUSTED, "custom/1": CUSTOM},
         mode=mode,
-        store=DocumentStore(store) if store else None,
+        store=document_store(store) if store else None,
     )
 
 
@@ -231,7 +231,7 @@ def test_an_id_does_not_make_another_text_trusted(naming):
 
 def test_clients_register_nothing_where_the_manifest_rules():
     """Neither what is refused, nor through a store that had it from before."""
-    store = DocumentStore(10_000)
+    store = document_store(10_000)
     registered(PersistedDocuments(store=store), OTHER)
     found = PersistedDocuments({"custom/1": CUSTOM}, mode="enforce", store=store)
 
@@ -304,7 +304,7 @@ def test_what_is_not_kept_is_not_found():
 @pytest.mark.parametrize("naming", [{}, {"document_id": "mine"}, {"document_id": sha256(OTHER)}])
 def test_what_is_not_offered_is_not_kept(naming):
     """A client that sends no hash, or an id of some other kind, will not ask by the hash."""
-    store = DocumentStore(10_000)
+    store = document_store(10_000)
     found = PersistedDocuments(store=store)
 
     found.keep(found.find(OTHER, **naming))
@@ -314,7 +314,7 @@ def test_what_is_not_offered_is_not_kept(naming):
 
 def test_what_the_manifest_has_takes_no_place_in_the_store():
     """It is found without."""
-    store = DocumentStore(10_000)
+    store = document_store(10_000)
     found = PersistedDocuments({"custom/1": CUSTOM}, mode="log", store=store)
 
     registered(found, CUSTOM)
@@ -415,7 +415,7 @@ TEXTS = st.sampled_from([f"{{ a{n} }}" for n in range(6)])
 )
 def test_a_hash_finds_its_text_or_nothing(places, steps):
     """Whatever callers send in whatever order: never another text, never one that was not valid."""
-    store = DocumentStore(places * (OVERHEAD + 6))
+    store = document_store(places * (OVERHEAD + 6))
     found = PersistedDocuments(store=store)
     kept: set[str] = set()
 

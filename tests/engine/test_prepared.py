@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from gateway.backends.flow_retail import FlowRetail
 from gateway.engine import Limits, Operation
-from gateway.engine._documents.documents import STRANGERS, Document, Documents
+from gateway.engine._documents.documents import Document, Documents
 from gateway.engine._documents.persisted import PersistedDocuments
 from gateway.engine._documents.prepared import MOST_PLANS
-from gateway.engine._documents.store import DocumentStore
+from gateway.engine._documents.shared_cache import STRANGERS, document_store
 from gateway.errors import PersistedQueryNotFound
 from gateway.request import Context
 from gateway.rest import Upstream
@@ -320,7 +320,7 @@ def registered(found: PersistedDocuments, text: str, *, accepted: bool) -> None:
 
 def test_strangers_drive_out_no_registered_texts():
     """However many they register; an anonymous client's last ones stay, too."""
-    store = DocumentStore(100_000)
+    store = document_store(100_000)
     found = PersistedDocuments(store=store)
     registered(found, MINE, accepted=True)
 
@@ -336,7 +336,7 @@ def test_strangers_drive_out_no_registered_texts():
 
 def test_a_strangers_text_becomes_an_accepted_callers_when_one_uses_it():
     """The first request of a token is a stranger's; it registers what the next ones ask for."""
-    found = PersistedDocuments(store=DocumentStore(100_000))
+    found = PersistedDocuments(store=document_store(100_000))
     registered(found, MINE, accepted=False)
 
     found.keep(found.find(None, extensions=apq(sha256(MINE))), accepted=True)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
@@ -24,6 +23,7 @@ from gateway.engine._documents.limits import document_refusals, nesting_refusal,
 from gateway.engine._documents.plainly_valid import plainly_valid
 from gateway.engine._documents.prepared import PreparedOperation
 from gateway.engine._documents.rules import mark_one_of, rules
+from gateway.engine._documents.shared_cache import SharedCache
 from gateway.engine._limits import Limits
 
 MISTAKES: Final = 20
@@ -39,9 +39,6 @@ token is a field.
 
 BYTES_PER_DOCUMENT: Final = 4_000
 """Bytes that every document takes, however small."""
-
-STRANGERS: Final = 1 / 8
-"""The part of the memory for documents of callers whose token no backend has accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -87,9 +84,8 @@ class Refused(Exception):
 class Documents:
     """Reads documents for `schema`, and caches those that are valid.
 
-    There are three caches, so that none evicts another's: those of `trusted` documents and of
-    accepted callers take about `memory` bytes each, that of strangers `STRANGERS` of it. A
-    stranger's document becomes an accepted caller's when one sends it.
+    There are two caches of about `memory` bytes each: one for `trusted` documents, one that all
+    callers share.
 
     Refused documents are not cached: a client that sends a new one each time would evict all
     others.
@@ -112,28 +108,25 @@ class Documents:
         self._suggestions = suggestions
         self._rules = rules(limits, introspection=introspection)
         self._texts = frozenset(trusted)
-        self.trusted = _cache(memory if self._texts else 0)
-        self.accepted = _cache(memory)
-        self.strangers = _cache(int(memory * STRANGERS))
+        self.trusted = _cache(memory)
+        self.others = _cache(memory)
 
     def knows(self, text: str) -> bool:
         """Whether the text is cached, as a trusted document or an accepted caller's."""
-        return text in self.accepted or text in self.trusted
+        return text in self.others.accepted or text in self.trusted.accepted
 
     def read(self, text: str, *, accepted: bool = True) -> Document | Sequence[GraphQLError]:
         """The document, or why it is refused: its length, else its syntax, else its limits, else
         its validity. `accepted` says whether a backend has accepted the caller's token.
         """
-        cache = self._cache(text, accepted=accepted)
-        try:
-            return cache[text]
-        except KeyError:
-            document = self.accepted.get(text)
+        trusted = text in self._texts
+        cache = self.trusted if trusted else self.others
+        document = cache.get(text, accepted=accepted)
         if document is not None:
             return document
-        read = self.strangers.pop(text, None) or self._read(text)
+        read = self._read(text)
         if isinstance(read, Document):
-            _put(cache, text, read)
+            cache.put(text, read, accepted=trusted or accepted)
         return read
 
     def mistakes(self, text: str) -> Sequence[GraphQLError]:
@@ -143,15 +136,10 @@ class Documents:
 
     def weigh(self, text: str, document: Document, *, accepted: bool) -> None:
         """Measure the document again after plans were added; others may be evicted."""
-        cache = self._cache(text, accepted=accepted)
+        trusted = text in self._texts
+        cache = self.trusted if trusted else self.others
         if cache.get(text) is document:
-            _put(cache, text, document)
-
-    def _cache(self, text: str, *, accepted: bool) -> LRUCache[str, Document]:
-        """The cache that the document belongs into."""
-        if text in self._texts:
-            return self.trusted
-        return self.accepted if accepted else self.strangers
+            cache.put(text, document, accepted=trusted or accepted)
 
     def _read(self, text: str) -> Document | Sequence[GraphQLError]:
         if refusals := text_refusals(text, self._limits):
@@ -174,15 +162,8 @@ class Documents:
         return mistakes or _document(node, size)
 
 
-def _cache(memory: int) -> LRUCache[str, Document]:
-    return LRUCache(memory, getsizeof=lambda document: document.size)
-
-
-def _put(cache: LRUCache[str, Document], text: str, document: Document) -> None:
-    if document.size <= cache.maxsize:
-        cache[text] = document
-    else:
-        cache.pop(text, None)
+def _cache(memory: int) -> SharedCache[str, Document]:
+    return SharedCache(memory, lambda document: document.size)
 
 
 def _document(node: DocumentNode, size: int) -> Document:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.engine._documents.limits import TOKEN
-from gateway.engine._documents.store import DocumentStore
+from gateway.engine._documents.shared_cache import SharedCache
 from gateway.errors import (
     InvalidInput,
     PersistedQueryNotAllowed,
@@ -66,7 +66,7 @@ class PersistedDocuments:
         manifest: Mapping[str, str] = _EMPTY,
         *,
         mode: Mode = "off",
-        store: DocumentStore | None = None,
+        store: SharedCache[bytes, bytes] | None = None,
     ) -> None:
         self._mode = mode
         self._by_id = _EMPTY if mode == "off" else manifest
@@ -103,7 +103,7 @@ class PersistedDocuments:
         Call this only for a valid document, or clients could fill the store with any text.
         """
         if document.offered is not None and self._store is not None:
-            self._store.put(document.offered, document.text, accepted=accepted)
+            self._store.put(document.offered, document.text.encode(), accepted=accepted)
 
     def _name(self, document_id: str | None, persisted_query: object) -> _Name | None:
         apollo = None
@@ -165,7 +165,7 @@ class PersistedDocuments:
             text = self._store.get(offered)
         if text is None:
             raise PersistedQueryNotFound
-        return self._judged(text, offered=offered)  # `keep` may move it to the accepted ones
+        return self._judged(text.decode(), offered=offered)  # `keep` may move it
 
     def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
         """The document of this text, if it may run."""

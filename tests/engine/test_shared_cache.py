@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine._documents.store import OVERHEAD, DocumentStore
+from gateway.engine._documents.shared_cache import OVERHEAD, SharedCache, document_store
 from tests.engine.caches import stored, texts
 
 # A few come again and again; the others differ in what a character takes.
@@ -23,8 +23,8 @@ def digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def put(store: DocumentStore, text: str) -> None:
-    store.put(digest(text), text, accepted=True)
+def put(store: SharedCache[bytes, bytes], text: str) -> None:
+    store.put(digest(text), text.encode(), accepted=True)
 
 
 @pytest.mark.slow
@@ -34,7 +34,7 @@ def put(store: DocumentStore, text: str) -> None:
 )
 def test_it_is_an_lru_of_bytes(max_bytes, steps):
     """Against a model that adds everything up anew: what is kept, in which order, and how much."""
-    store = DocumentStore(max_bytes)
+    store = document_store(max_bytes)
     model: OrderedDict[str, int] = OrderedDict()
 
     for is_put, text in steps:
@@ -48,14 +48,14 @@ def test_it_is_an_lru_of_bytes(max_bytes, steps):
                 while sum(model.values()) > max_bytes:
                     model.popitem(last=False)
         else:
-            assert store.get(digest(text)) == (text if text in model else None)
+            assert store.get(digest(text)) == (text.encode() if text in model else None)
             if text in model:
                 model.move_to_end(text)
 
         assert stored(store) == sum(model.values()) <= max_bytes
         assert texts(store) == len(model)
     for text in model:
-        assert store.get(digest(text)) == text
+        assert store.get(digest(text)) == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,25 @@ def test_it_is_an_lru_of_bytes(max_bytes, steps):
 )
 def test_what_is_used_stays(use):
     """Of two that are old, the one that is asked for or sent again."""
-    store = DocumentStore(2 * (OVERHEAD + 5))
+    store = document_store(2 * (OVERHEAD + 5))
     put(store, "{ a }")
     put(store, "{ b }")
     use(store)
 
     put(store, "{ c }")
 
-    assert store.get(digest("{ a }")) == "{ a }"
+    assert store.get(digest("{ a }")) == b"{ a }"
     assert store.get(digest("{ b }")) is None
 
 
 def test_a_text_larger_than_the_store_moves_nothing():
     """One large document can't empty it."""
-    store = DocumentStore(OVERHEAD + 5)
+    store = document_store(OVERHEAD + 5)
     put(store, "{ a }")
 
     put(store, "{ ab }")
 
-    assert store.get(digest("{ a }")) == "{ a }"
+    assert store.get(digest("{ a }")) == b"{ a }"
     assert store.get(digest("{ ab }")) is None
 
 
@@ -91,7 +91,7 @@ def test_memory_is_counted_in_full():
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        store = DocumentStore(2_000_000)
+        store = document_store(2_000_000)
         for number in range(20_000):
             # The table is at its emptiest, for its entries, right after it has grown.
             put(store, f"{number} \N{GRINNING FACE}" + "x" * (number % 7))
