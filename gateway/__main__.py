@@ -22,7 +22,7 @@ from gateway.settings.configuration import read_settings
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 2 where it could not begin."""
     chosen = _parser().parse_args(arguments)
-    # Whoever stops a container means what Ctrl-C means; by default nothing would be tidied up.
+    # Stopping a container means Ctrl-C; by default SIGTERM would end Python without clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chosen.run(chosen)
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class CannotSimulate(Exception):
-    """--set names no switch of the simulator or no value of it, or --data no file for it."""
+    """--set names an unknown switch or value, or --data a file that can't be used."""
 
 
 def serve(_chosen: argparse.Namespace) -> None:
@@ -48,12 +48,12 @@ def serve(_chosen: argparse.Namespace) -> None:
         settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
     ) as listener:
         logging.getLogger("gateway").info("listening on %s", serving.address(listener))
-        # What is there now stays: without this, each full collection would go through all of it.
+        # What exists now is never garbage. Without this, each full collection would visit it.
         gc.collect()
         gc.freeze()
-        # A response has thousands of objects and no circles: looking for those every 700 objects,
-        # as Python does by itself, took a fifth of the time of a large one. And with hundreds of
-        # requests under way there are millions: to go through all of them takes half a second.
+        # A response has thousands of objects and no cycles: looking for cycles every 700 objects,
+        # Python's default, took a fifth of the time of a large response. With hundreds of requests
+        # there are millions of objects, and a full collection takes half a second.
         gc.set_threshold(20_000, 5, 20)
         serving.server(app, settings).run(sockets=[listener])
 
@@ -95,7 +95,7 @@ def simulate(chosen: argparse.Namespace) -> None:
 
 
 class _Lines(logging.Formatter):
-    """Prints a line as its base does, but each second only once."""
+    """Formats lines like its base class, but formats each second only once."""
 
     _second = 0
     _printed = ""

@@ -1,4 +1,4 @@
-"""Settings in, ASGI app out: the one place where all parts are put together."""
+"""Makes the ASGI app from the settings: the only module that knows all parts."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def create_app(
     make_schema: Callable[..., Schema] = create_schema,
     graphiql_tokens: Mapping[str, str] = NO_TOKENS,
 ) -> Starlette:
-    """The gateway as an ASGI app; its connections are opened and closed by its lifespan.
+    """The gateway as an ASGI app, whose lifespan opens and closes connections to backends.
 
-    Raises SettingsError where the settings leave no backend, or name files that can't be used.
-    `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo only.
-    `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a tenth of a
-    second to make.
+    Raises SettingsError if no backend is configured, or a file that the settings name can't be
+    used. `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
+    only. `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a
+    tenth of a second to make.
     """
     if settings.default_upstream is None and not settings.tenants:
         raise SettingsError(
@@ -122,13 +122,13 @@ def create_app(
     app.middleware_stack = graphql
     if settings.cors_origins:
         app.middleware_stack = SecurityHeaders(cross_origin(graphql, settings))
-    # A redirect from /graphql/ would be built from the Host header, and clients send tokens along.
+    # A redirect from /graphql/ would go to the Host header's name, and clients follow with tokens.
     app.router.redirect_slashes = False
     return app
 
 
 def _warn_of_shared_tokens(settings: Settings) -> None:
-    """A token opens one vendor's API; sent to the other as well, it could be used there."""
+    """Warn if both vendors get the same token: each could use it at the other."""
     kinds: dict[str, set[str]] = {}
     for upstream in settings.upstreams:
         kinds.setdefault(upstream.bearer_header.lower(), set()).add(type(upstream).__name__)
@@ -142,8 +142,8 @@ def _warn_of_shared_tokens(settings: Settings) -> None:
 
 
 def _decided(settings: Settings) -> Settings:
-    """The settings with the profile's decision where nothing is set, and with a default page that
-    is no larger than a page may be.
+    """The settings, with the profile's values for what is not set, and a default page that is not
+    larger than the largest one.
     """
     development = settings.profile == "development"
     decided: dict[str, Any] = {
@@ -188,9 +188,9 @@ def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
 
 
 class _GraphQL:
-    """ASGI middleware that answers /graphql ahead of the router and of Starlette's handling of
-    exceptions: the endpoint raises none, and its responses carry all headers. A route would answer
-    other methods itself, and not in JSON.
+    """ASGI middleware that sends /graphql to the endpoint, past Starlette's router and exception
+    handlers: the endpoint raises nothing, and sets all headers itself. A route would answer other
+    methods itself, and not in JSON.
     """
 
     endpoint: Endpoint
@@ -200,7 +200,7 @@ class _GraphQL:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # In ASGI, a path begins with that of what the app is mounted at.
+        # In ASGI, the path includes the one that the app is mounted at.
         if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + "/graphql":
             await self._app(scope, receive, send)
         else:
@@ -208,7 +208,7 @@ class _GraphQL:
 
 
 class _Backends:
-    """Opens each upstream once: tenants that reach it the same way share connections and places."""
+    """Opens each upstream once: tenants that reach it by equal settings share its connections."""
 
     def __init__(
         self, opened: AsyncExitStack, make_transport: MakeTransport, observe: Observer
@@ -262,8 +262,8 @@ class _Backends:
 
 
 def _projects(settings: Settings) -> frozenset[str]:
-    """The projects of listed tenants that the default backend has as well: there they would be
-    tenants of their own, past the settings of those.
+    """The projects of listed tenants at the default backend's URL. As tenants of the default
+    backend, they would evade the settings of the listed ones.
     """
     default = settings.default_upstream
     if not isinstance(default, CommercetoolsSettings):
@@ -276,8 +276,6 @@ def _projects(settings: Settings) -> frozenset[str]:
 
 
 def _way(settings: UpstreamSettings) -> list[object]:
-    """How the API is reached; how it behaves, and whose token it gets, is for each tenant's
-    adapter.
-    """
+    """The settings by which an API is reached. The others are for each tenant's adapter."""
     names = [field.name for field in dataclasses.fields(UpstreamSettings)]
     return [getattr(settings, name) for name in names if name != "bearer_header"]

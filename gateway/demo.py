@@ -1,5 +1,5 @@
-"""The simulated REST APIs as the command line serves them, alone or, as `gateway demo`, behind the
-gateway: servers with sockets between them.
+"""Serves the simulated REST APIs for the command line: alone, or behind the gateway as `gateway
+demo`, with sockets between them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from gateway.simulator.flow_retail.store import Store as FlowRetailStore
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
 
 CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
-"""One operation over both carries two tokens, as it does in production: neither vendor sees the
-other's."""
+"""One operation over both APIs carries two tokens, as in production: neither vendor sees the
+other's.
+"""
 QUERY = """{ \
 oslo: customerGroups(tenantUid: "%s", first: 2) { nodes { name customers { totalCount } } } \
 wien: customerGroups(tenantUid: "%s", first: 2) { nodes { name key customers { totalCount } } } }"""

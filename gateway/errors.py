@@ -87,9 +87,9 @@ class InUse(CallerError):
 
 
 class LimitExceeded(CallerError):
-    """More was asked for than a fixed ceiling allows; nothing was sent.
+    """The request exceeds a limit; nothing was sent.
 
-    `limit` is the setting that says how much is `allowed`, `found` what was asked for.
+    `limit` is the setting, `allowed` its value, `found` what was requested.
     """
 
     code = "LIMIT_EXCEEDED"
@@ -120,7 +120,7 @@ class Rejected(CallerError):
 
 
 class DocumentError(GatewayError):
-    """The document that a request names or sends is not run; nothing of it was."""
+    """The document that a request names or sends does not run; no part of it has."""
 
     text: ClassVar[str]
 
@@ -129,21 +129,21 @@ class DocumentError(GatewayError):
 
 
 class PersistedQueryNotFound(DocumentError):
-    """No document goes by the id or hash; a client that has the text sends it along next."""
+    """No document has the id or hash; a client that has the text sends it with its next request."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
     text = "PersistedQueryNotFound"  # no sentence, because Apollo's clients compare it
 
 
 class PersistedQueryNotAllowed(DocumentError):
-    """Only the manifest's documents are run, and this is none of them."""
+    """Only documents of the manifest run, and this one is not in it."""
 
     code = "PERSISTED_QUERY_NOT_ALLOWED"
     text = "Only documents of the manifest are run here."
 
 
 class PersistedQueryNotSupported(DocumentError):
-    """There is neither a manifest nor a store, so that no document has an id or hash."""
+    """There is neither a manifest nor a store, so no document has an id or hash."""
 
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
     text = "PersistedQueryNotSupported"  # no sentence, because Apollo's clients compare it
@@ -166,7 +166,7 @@ class Forbidden(AccessError):
 
 
 class UpstreamError(GatewayError):
-    """The upstream, or the way to it, failed, or there is no room on it."""
+    """The upstream or the network failed, or there is no capacity for the call."""
 
 
 class Unavailable(UpstreamError):
@@ -186,8 +186,8 @@ class RateLimited(UpstreamError):
 
 
 class Overloaded(UpstreamError):
-    """More waits here already, for this process or for an upstream, than is let in; nothing was
-    sent. `retry_after` is in seconds.
+    """Too many requests wait for this process or for an upstream; nothing was sent. `retry_after`
+    is in seconds.
     """
 
     code = "OVERLOADED"
@@ -204,7 +204,7 @@ class InvalidAnswer(UpstreamError):
 
 
 class DeadlineExceeded(UpstreamError):
-    """The operation's time was over before this was answered."""
+    """The operation's time ended before the answer came."""
 
     code = "DEADLINE_EXCEEDED"
 

@@ -139,7 +139,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Takes a file's tables over, value by value, and notes what is wrong with which line."""
+    """Reads a file's tables value by value, and lists each mistake with its line."""
 
     def __init__(self, name: str, text: str, problems: list[str]) -> None:
         self._name = name
@@ -155,7 +155,9 @@ class _Reader:
         *,
         beside: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
-        """Take over what `kind` has; `beside` are further names that such a table can have."""
+        """Read the settings of `kind` into `values`; `beside` are other names that the table can
+        have.
+        """
         hints = _hints(kind)
         for name, value in given.items():
             if name == "tenants" and not at:
@@ -183,7 +185,7 @@ class _Reader:
         if not isinstance(given, dict):
             self._note(("tenants",), "it is a table: write [tenants].")
             return {}
-        # Whatever is wrong ahead of here may be the very url that a tenant would miss.
+        # A mistake above may be in the very url that a tenant seems to lack.
         whole = not self._problems
         rows = {}
         for name, value in given.items():
@@ -245,8 +247,8 @@ class _Reader:
         self._problems.append(f"{place}: {'.'.join(names)}: {problem}")
 
     def _line(self, names: tuple[str, ...]) -> int | None:
-        """The line that sets `names`, else the first that sets a part of it; tomllib does not say,
-        so it is looked for.
+        """The line that sets `names`, else the first one that sets a part of it. It is searched for
+        in the text, because tomllib keeps no lines.
         """
         wanted = ".".join(names)
         part_of_it = None
@@ -266,7 +268,7 @@ class _Reader:
 
 
 def _dotted(key: str) -> str:
-    """A key of TOML without its quotes and blanks; one that has a dot in it is none of ours."""
+    """A TOML key without quotes and blanks. No setting has a quoted key with a dot in it."""
     return ".".join(part.strip(" \t\"'") for part in key.split("."))
 
 
@@ -297,14 +299,14 @@ def _read_environment(
 
 
 def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
-    """`value` as the setting's type; "" is None where the setting may be left out."""
+    """`value` as the setting's type; "" becomes None if the setting is optional."""
     if value == "" and type(None) in get_args(hint):
         return None
     if get_origin(hint) is tuple and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         converted = msgspec.convert(value, hint, strict=strict)
-    except ValueError:  # msgspec's; or of a number that is too long for its message
+    except ValueError:  # msgspec's, or of a number too long for its message
         if choices := _choices(hint):
             raise msgspec.ValidationError(f"It is one of {choices}") from None
         raise
@@ -317,7 +319,7 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
 
 
 def _choices(hint: Any) -> str:
-    """The values that a setting can have, if they are few enough to be listed."""
+    """The values that a setting of a Literal type can have, else an empty text."""
     kinds = (hint, *get_args(hint))  # a Literal, or what one is an alternative of
     values = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
     return ", ".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
@@ -331,7 +333,7 @@ def _url_problem(url: str) -> str | None:
         return "It is not a URL"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "It is not an http or https URL with a host"
-    # urlsplit drops some of these, and does not distinguish an empty query from none.
+    # urlsplit drops some of these characters, and an empty query looks to it like none.
     if re.search(r"[^!-~]|[?#@\\]", url):
         return "It has a query, a fragment, a user, blanks or such, which it must not"
     if port == 0:
@@ -340,7 +342,7 @@ def _url_problem(url: str) -> str | None:
         return "Its host is neither a name nor an address"
     try:
         BaseUrl(url)
-    except Exception:  # of many kinds: only there are addresses, punycode and lengths looked at
+    except Exception:  # of many kinds: it checks addresses, punycode and lengths
         return "It is not a URL that a call can be sent to"
     return None
 

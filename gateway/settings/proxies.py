@@ -1,5 +1,5 @@
-"""The variables by which most programs learn of an outbound proxy: HTTPS_PROXY, HTTP_PROXY,
-ALL_PROXY and NO_PROXY, in either case.
+"""The usual environment variables of outbound proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+NO_PROXY, in upper or lower case.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ PORTS = {"http": 80, "https": 443}
 
 
 def proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
-    """The variable that names the proxy for `url`; None if there is none, NO_PROXY lists its host,
-    or that is this machine, which a proxy would take for its own.
+    """The variable that names the proxy for `url`; None if there is none, NO_PROXY lists the host,
+    or the host is this machine, because a proxy would connect to itself.
 
     >>> environ = {"https_proxy": "proxy:3128", "NO_PROXY": "10.0.0.0/8, .internal.example"}
     >>> proxy_variable("https://api.example", environ)
@@ -39,8 +39,8 @@ def _first(environ: Mapping[str, str], *names: str) -> tuple[str | None, str]:
 
 
 def _matches(exception: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY is for the host: `*`, an address or a network, or a domain with
-    all that is below it; each but a network may end in a port.
+    """Whether an entry of NO_PROXY matches the host: `*`, an address or a network, or a domain with
+    its subdomains. All but networks may have a port.
     """
     if exception == "*":
         return True
