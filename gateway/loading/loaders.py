@@ -44,7 +44,7 @@ TURNS: Final = 6
 """Turns of the event loop until the groups that a list leads to are here: who awaits it asks for
 them two later, and aiodataloader begins batches two later than that.
 """
-Waiting = Sequence[tuple[ListOf, asyncio.Future[Any]]]
+KeyFutures = Sequence[tuple[ListOf, asyncio.Future[Any]]]
 """Keys that one read serves, and how those who have asked for them are answered."""
 
 
@@ -89,7 +89,7 @@ class Loaders:
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
         # New loaders, not cleared ones: what is under way may answer only those it began with.
-        self._known = _Known()
+        self._known = _Loaded()
 
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
@@ -140,7 +140,7 @@ class Loaders:
         task.add_done_callback(self._tasks.discard)
 
     async def _load_groups(
-        self, known: _Known, keys: list[GroupOf]
+        self, known: _Loaded, keys: list[GroupOf]
     ) -> list[CustomerGroup | Exception | None]:
         self._own(asyncio.current_task())
         tenants = {key.tenant_uid: None for key in keys}
@@ -154,7 +154,7 @@ class Loaders:
         return [groups.get(key) for key in keys]
 
     async def _groups_of(
-        self, tenant_uid: str, keys: Sequence[GroupOf], known: _Known
+        self, tenant_uid: str, keys: Sequence[GroupOf], known: _Loaded
     ) -> dict[GroupOf, CustomerGroup | Exception]:
         refs = [key.ref for key in keys if key.tenant_uid == tenant_uid]
         try:
@@ -176,7 +176,7 @@ class Loaders:
         return {GroupOf(tenant_uid, ref): found[ref] for ref in refs if ref in found}
 
     async def _look_up(
-        self, tenant_uid: str, gathered: _Gathered, known: _Known
+        self, tenant_uid: str, gathered: _Gathered, known: _Loaded
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
         """The groups that were gathered; begun when they are enough, or no more are to come."""
         await gathered.due
@@ -185,7 +185,7 @@ class Loaders:
         known.gathered.pop(tenant_uid, None)
         return await self._backend(tenant_uid).get_groups(gathered.refs)
 
-    async def _load_lists(self, known: _Known, keys: list[ListOf]) -> list[None]:
+    async def _load_lists(self, known: _Loaded, keys: list[ListOf]) -> list[None]:
         self._own(asyncio.current_task())
         wanted = [(key, known.answers[key]) for key in keys]
         try:
@@ -205,7 +205,7 @@ class Loaders:
                     known.notify(key, failure)
         return [None for _ in keys]  # everybody has been answered
 
-    async def _answer(self, wanted: Waiting, known: _Known) -> None:
+    async def _answer(self, wanted: KeyFutures, known: _Loaded) -> None:
         """Answer these keys by the reads that serve them, each as soon as it is done."""
         waiting: dict[ListOf, list[tuple[ListOf, asyncio.Future[Any]]]] = {}
         for key, answer in wanted:
@@ -213,7 +213,7 @@ class Loaders:
         for task in [self._reading(read, keys, known) for read, keys in waiting.items()]:
             await task
 
-    def _reading(self, read: ListOf, waiting: Waiting, known: _Known) -> asyncio.Task[None]:
+    def _reading(self, read: ListOf, waiting: KeyFutures, known: _Loaded) -> asyncio.Task[None]:
         """The read under way, made once however many batches it serves."""
         reading = known.reads.get(read)
         if reading is None:
@@ -226,7 +226,7 @@ class Loaders:
             self._hand_out(read, reading.answer, waiting, known, lets_go=False)
         return reading.task
 
-    async def _read(self, read: ListOf, reading: _Reading, known: _Known) -> None:
+    async def _read(self, read: ListOf, reading: _Reading, known: _Loaded) -> None:
         answer = await self._asked(read, known)
         known.answered += 1
         lets_go = self._lets_go and not isinstance(answer, Exception)
@@ -236,7 +236,7 @@ class Loaders:
             reading.answer = answer
         self._hand_out(read, answer, reading.waiting, known, lets_go=lets_go)
 
-    async def _asked(self, read: ListOf, known: _Known) -> Page[Any] | Exception:
+    async def _asked(self, read: ListOf, known: _Loaded) -> Page[Any] | Exception:
         try:
             backend = self._backend(read.tenant_uid)
             match read:
@@ -253,8 +253,8 @@ class Loaders:
     def _hand_out(
         read: ListOf,
         answer: Page[Any] | Exception,
-        waiting: Waiting,
-        known: _Known,
+        waiting: KeyFutures,
+        known: _Loaded,
         *,
         lets_go: bool,
     ) -> None:
@@ -321,7 +321,7 @@ class _Gathered:
 
 
 @dataclass(slots=True)
-class _Known:
+class _Loaded:
     """What was read since the last change, and is being read."""
 
     groups: Groups | None = None

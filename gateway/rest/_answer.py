@@ -20,7 +20,7 @@ ADDRESS: Final = re.compile(r"\S[.:@]\w|//|localhost", re.IGNORECASE)
 DecodedT = TypeVar("DecodedT")
 
 
-class _Refusal(msgspec.Struct):
+class _Reason(msgspec.Struct):
     message: str = ""
 
 
@@ -56,7 +56,7 @@ class Answer:
         mail address.
         """
         try:
-            message = msgspec.json.decode(self.body, type=_Refusal).message
+            message = msgspec.json.decode(self.body, type=_Reason).message
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
         # The whole message is searched, because cutting it could leave most of a token.

@@ -61,7 +61,7 @@ class RestCaller:
         return self.token_status is not None and self.token_status.accepted
 
 
-class UpstreamSettings(Protocol):
+class RestSettings(Protocol):
     """How an API is reached; what each of these means is said where the settings are declared."""
 
     @property

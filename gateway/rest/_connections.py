@@ -24,7 +24,7 @@ from gateway.rest._proxies import Origin, Proxy, ProxyError, ProxyRefused
 from gateway.rest._tls import tls_context
 
 
-class Connections:
+class ConnectionPool:
     """At most `limit` sockets, for all origins together. Requests wait for one in order."""
 
     def __init__(
@@ -187,7 +187,7 @@ class Connections:
 class _Connection(asyncio.Protocol):
     """One socket. It holds one of the pool's slots while it has an exchange."""
 
-    def __init__(self, pool: Connections, origin: Origin, *, once: bool) -> None:
+    def __init__(self, pool: ConnectionPool, origin: Origin, *, once: bool) -> None:
         self.origin = origin
         self._once = once
         self.gone = asyncio.Event()

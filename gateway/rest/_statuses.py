@@ -1,8 +1,15 @@
-"""What the status of an answer means for any API, and whether the request may be sent again."""
+"""What the status of an answer means for any API, whether the request may be sent again, and how
+long the upstream asks to wait before (RFC 9110, 10.2.3).
+"""
 
 from __future__ import annotations
 
 import math
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_tz
 from typing import Final
 
 import httpx
@@ -16,7 +23,6 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.rest._retry_after import retry_after
 
 NOT_YET: Final = frozenset({408, 425})
 """The server did not wait for the request, or does not take it this early."""
@@ -25,6 +31,10 @@ ELSEWHERE: Final = frozenset({300, 301, 302, 305, 307, 308})
 """Redirects that ask for the same request at another address. 303 is none of them: by that a server
 may point to the result of what it has done (RFC 9110, 15.4.4).
 """
+LONGEST: Final = 365 * 86_400.0
+"""Seconds; what is longer is no shorter than that."""
+SECONDS: Final = re.compile(r"[0-9]{1,1000}")
+LONGEST_DATE: Final = 100
 
 
 class Again(Exception):
@@ -89,3 +99,36 @@ def judge(
 def fails(status: int) -> bool:
     """Whether it is a failure for any API, and not an adapter's to read."""
     return status // 100 not in (2, 4) or status in (401, 403, 408, 425, 429)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds; None where nothing usable is said: that is absent, over already, or no sense.
+
+    A date is held against the answer's own, for the upstream's clock need not be ours.
+
+    >>> retry_after({"Retry-After": "120"}), retry_after({"Retry-After": "-1"})
+    (120.0, None)
+    >>> then = "Sun, 06 Nov 1994 08:49:37 GMT"
+    >>> retry_after({"Retry-After": "Sunday, 06-Nov-94 08:50:07 GMT", "Date": then})
+    30.0
+    """
+    said = headers.get("Retry-After", "").strip(" \t")
+    if SECONDS.fullmatch(said):
+        return min(float(said), LONGEST)
+    until = _instant(said)
+    if until is None:
+        return None
+    now = _instant(headers.get("Date", ""))
+    seconds = until - (time.time() if now is None else now)
+    return min(seconds, LONGEST) if seconds > 0 else None
+
+
+def _instant(text: str) -> float | None:
+    """Of an HTTP-date in any of its three forms, all of which are in GMT (RFC 9110, 5.6.7)."""
+    if len(text) > LONGEST_DATE or not text.isascii() or ":" not in text:
+        return None
+    try:
+        date = parsedate_tz(text)
+        return None if date is None else datetime(*date[:6], tzinfo=UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from gateway.rest._connections import Connections
+from gateway.rest._connections import ConnectionPool
 from gateway.rest._dns import LookUp, look_up
 from gateway.rest._proxies import Origin, Proxy
 
@@ -51,7 +51,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
         `look_up` runs in a thread. `proxy` is for all requests. `tls` is made by `tls_context`.
         """
         self._proxy = proxy
-        self._connections = Connections(
+        self._connections = ConnectionPool(
             connections, idle=idle, look_up=look_up, proxy=proxy, tls=tls
         )
 

@@ -28,16 +28,13 @@ from gateway.errors import (
 from gateway.rest import _causes as causes
 from gateway.rest._answer import Answer
 from gateway.rest._bodies import read, stream
-from gateway.rest._breaker import Breaker, State
-from gateway.rest._caller import RestCaller, UpstreamSettings
+from gateway.rest._caller import RestCaller, RestSettings
 from gateway.rest._events import BreakerChanged, RestObserver, UnusableAnswer, UpstreamCall
+from gateway.rest._incidents import Breaker, Incidents, backoff
 from gateway.rest._places import Flow, Full, Place, Places
 from gateway.rest._requests import Requests
-from gateway.rest._retries import backoff
-from gateway.rest._retry_after import retry_after
-from gateway.rest._statuses import Again, fails, judge, unknown
+from gateway.rest._statuses import Again, fails, judge, retry_after, unknown
 from gateway.rest._transport import COLLECT, FRESH
-from gateway.rest._troubles import Troubles
 from gateway.rest._urls import BaseUrl, Query
 from gateway.time_limits import TimeLimits
 
@@ -58,7 +55,7 @@ class Upstream:
     def __init__(
         self,
         name: str,
-        settings: UpstreamSettings,
+        settings: RestSettings,
         transport: httpx.AsyncBaseTransport,
         observe: RestObserver,
         *,
@@ -80,7 +77,7 @@ class Upstream:
             settings.concurrency, slow=settings.timeout * SLOW, clock=time.monotonic
         )
         self._ticking = False
-        self._troubles = Troubles()
+        self._incidents = Incidents()
         self._time_limits = TimeLimits()
         self._observe = observe
 
@@ -167,9 +164,9 @@ class CallerUpstream:
         extensions = upstream._reading if method in SAFE_METHODS else upstream._writing
         request = self._requests.make(method, target, body, extensions=extensions)
         meter = self._caller.meter
-        trouble = upstream._troubles.of(self._flow.tenant)
-        if trouble is not None:
-            trouble.retries.add()
+        incident = upstream._incidents.of(self._flow.tenant)
+        if incident is not None:
+            incident.retries.add()
         # Here and not where it is sent: calls side by side must not queue up to be refused.
         meter.spend()
         attempt = 1
@@ -199,7 +196,7 @@ class CallerUpstream:
             or (again.after or 0.0) > settings.max_retry_after
             or wait > caller.deadline - asyncio.get_running_loop().time()
             or not caller.meter.allows(1)
-            or not upstream._troubles.begin(self._flow.tenant).retries.take()
+            or not upstream._incidents.begin(self._flow.tenant).retries.take()
         ):
             return None
         return wait
@@ -219,11 +216,11 @@ class CallerUpstream:
         try:
             if loop.time() >= deadline:
                 raise DeadlineExceeded("The operation's time is over.")
-            if upstream._troubles:
+            if upstream._incidents:
                 self._require_admission(trial=False)  # none waits only to be refused
             place = upstream._places.take(self._flow, template) or await self._wait(template)
             try:
-                if upstream._troubles:
+                if upstream._incidents:
                     self._require_admission(trial=True)
                 began = loop.time()
                 ends = min(deadline, began + upstream._settings.timeout)
@@ -243,7 +240,7 @@ class CallerUpstream:
                 upstream._places.leave(
                     place, answered=status is not None, accepted=status not in REFUSED
                 )
-            if status >= 300 or unreadable is not None or upstream._troubles:
+            if status >= 300 or unreadable is not None or upstream._incidents:
                 cause = self._learn(response, unreadable)
         except TimeoutError:
             if ends == deadline:
@@ -329,16 +326,15 @@ class CallerUpstream:
         """
         upstream, flow = self._upstream, self._flow
         now = time.monotonic()
-        paused = upstream._troubles.paused(flow.token, now)
+        paused = upstream._incidents.paused(flow.token, now)
         if paused:
             raise _limited(paused)
-        trouble = upstream._troubles.of(flow.tenant)
-        if trouble is None:
+        incident = upstream._incidents.of(flow.tenant)
+        if incident is None:
             return
-        breaker = trouble.breaker
-        before = breaker.state
+        breaker = incident.breaker
         admitted = breaker.admits(now) if trial else not breaker.refuses(now)
-        self._report_change(breaker, before)
+        self._report_change(breaker)
         if admitted:
             return
         if breaker.limited:
@@ -355,11 +351,10 @@ class CallerUpstream:
             seconds = retry_after(response.headers)
             if seconds is not None:
                 now = time.monotonic()
-                upstream._troubles.pause(flow.token, now + seconds)
-                breaker = upstream._troubles.begin(flow.tenant).breaker
-                before = breaker.state
+                upstream._incidents.pause(flow.token, now + seconds)
+                breaker = upstream._incidents.begin(flow.tenant).breaker
                 breaker.wait(now, seconds, cap=upstream._settings.max_tenant_pause)
-                self._report_change(breaker, before)
+                self._report_change(breaker)
         if status >= 500 or (status < 300 and isinstance(unreadable, Again)):
             self._failed()
         elif status not in NOBODYS and not (status < 300 and _hangs(unreadable)):
@@ -378,21 +373,20 @@ class CallerUpstream:
 
     def _failed(self) -> None:
         """A connection failed, or a 5xx came."""
-        breaker = self._upstream._troubles.begin(self._flow.tenant).breaker
-        before = breaker.state
+        breaker = self._upstream._incidents.begin(self._flow.tenant).breaker
         breaker.failed(time.monotonic())
-        self._report_change(breaker, before)
+        self._report_change(breaker)
 
     def _succeeded(self) -> None:
-        trouble = self._upstream._troubles.of(self._flow.tenant)
-        if trouble is not None:
-            before = trouble.breaker.state
-            trouble.breaker.succeeded()
-            self._report_change(trouble.breaker, before)
-            self._upstream._troubles.end_if_over(self._flow.tenant)
+        incident = self._upstream._incidents.of(self._flow.tenant)
+        if incident is not None:
+            incident.breaker.succeeded()
+            self._report_change(incident.breaker)
+            self._upstream._incidents.end_if_over(self._flow.tenant)
 
-    def _report_change(self, breaker: Breaker, before: State) -> None:
-        if breaker.state is not before:
+    def _report_change(self, breaker: Breaker) -> None:
+        if breaker.state is not breaker.reported:
+            breaker.reported = breaker.state
             self._upstream._observe(
                 BreakerChanged(
                     backend=self._upstream.name,

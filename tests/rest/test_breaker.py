@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import DeadlineExceeded, GatewayError, Unavailable
 from gateway.rest import BreakerChanged, UpstreamCall
-from gateway.rest._breaker import ENOUGH, LONG_ENOUGH, TRIAL, Breaker, State
+from gateway.rest._incidents import ENOUGH, LONG_ENOUGH, TRIAL, Breaker, State
 from tests.rest.test_upstream import Says, caller, get, upstream
 
 
@@ -144,5 +144,5 @@ async def test_a_deadline_is_no_failure_of_the_upstream():
         leaving.cancel()
         await asyncio.wait([leaving])
 
-    assert not made._troubles
+    assert not made._incidents
     assert len(script.requests) >= 2 * ENOUGH

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
 from gateway.rest import HttpTransport, Upstream
-from gateway.rest._retries import RetryBudget
+from gateway.rest._incidents import RetryBudget
 from gateway.settings import UpstreamSettings
 from tests.rest.test_upstream import Says, Script, caller, get, upstream
 from tests.rest.wire import head, running

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, OutcomeUnknown, RateLimited, Unavailable
 from gateway.rest import Upstream
-from gateway.rest._retry_after import LONGEST, retry_after
-from gateway.rest._troubles import MAX_TENANTS, MAX_TOKENS, Troubles
+from gateway.rest._incidents import MAX_TENANTS, MAX_TOKENS, Incidents
+from gateway.rest._statuses import LONGEST, retry_after
 from tests.rest.test_upstream import Says, caller, get, put, upstream
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -112,9 +112,9 @@ async def test_after_the_tenants_share_of_it_one_call_in_a_second_tries():
         Says(429, headers={"Retry-After": "100"}), Says(), max_tenant_pause=0.05
     )
     await refused(made, token="ada")  # noqa: S106
-    trouble = made._troubles.of("shop")
-    assert trouble is not None
-    trouble.breaker.until -= 60
+    incident = made._incidents.of("shop")
+    assert incident is not None
+    incident.breaker.until -= 60
 
     bob = await refused(made, token="bob")  # noqa: S106
     carl = await refused(made, token="carl")  # noqa: S106
@@ -165,14 +165,14 @@ async def test_without_one_others_are_still_sent(headers: Mapping[str, str]):
 
 async def test_what_is_kept_of_tenants_and_tokens_is_bounded():
     """Callers name tenants."""
-    troubles = Troubles()
+    incidents = Incidents()
 
     for number in range(2 * MAX_TOKENS):
-        troubles.begin(f"t{number}")
-        troubles.pause(b"%d" % number, number)
+        incidents.begin(f"t{number}")
+        incidents.pause(b"%d" % number, number)
 
-    assert len(troubles._tenants) == MAX_TENANTS
-    assert len(troubles._tokens) == MAX_TOKENS
+    assert len(incidents._tenants) == MAX_TENANTS
+    assert len(incidents._tokens) == MAX_TOKENS
 
 
 async def test_a_tenant_that_is_well_again_is_forgotten():
@@ -181,11 +181,11 @@ async def test_a_tenant_that_is_well_again_is_forgotten():
     connection = made.connect(caller())
 
     await get(connection)
-    assert made._troubles
+    assert made._incidents
     for _ in range(20):
         await get(connection)
 
-    assert not made._troubles
+    assert not made._incidents
 
 
 async def test_a_token_that_the_upstream_does_not_know_troubles_nobody():
@@ -198,4 +198,4 @@ async def test_a_token_that_the_upstream_does_not_know_troubles_nobody():
         assert not isinstance(failure.value, Unavailable)
 
     assert len(script.requests) == 100
-    assert not made._troubles
+    assert not made._incidents

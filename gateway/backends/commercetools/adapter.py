@@ -25,7 +25,7 @@ from gateway.backends.commercetools.lists import (
     RemoteList,
     is_member_of,
 )
-from gateway.backends.commercetools.members import IDS_PER_QUERY, MemberEditor
+from gateway.backends.commercetools.members import IDS_PER_QUERY, CustomerEditor
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.lists import lookups, side_by_side, windows
@@ -362,7 +362,7 @@ class CommercetoolsBackend:
         found = await self._get(edit.group)
         if isinstance(found.uid, Repaired):
             raise InvalidAnswer("The backend has sent an id of the group that is none.")
-        editor = MemberEditor(self._upstream, self._path(), found.uid, self._settings)
+        editor = CustomerEditor(self._upstream, self._path(), found.uid, self._settings)
         return await editor.edit(edit)
 
     # -- REST, in the upstream's words

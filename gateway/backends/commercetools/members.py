@@ -55,7 +55,7 @@ MEMBER: Final = RowDecoder(Member)
 MEMBERS: Final = ListingDecoder[Member](CommercetoolsListing, Member)
 
 
-class MemberEditor:
+class CustomerEditor:
     """Edits the members of one group, for one caller."""
 
     def __init__(

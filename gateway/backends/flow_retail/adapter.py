@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn, assert_never
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from gateway.backends.flow_retail.members import MemberEditor, Roll
+from gateway.backends.flow_retail.members import ChunkEditor, Roll
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lists import lookups, windows
 from gateway.backends.lists.lookups import GroupDirectory
@@ -282,7 +282,7 @@ class FlowRetailBackend:
 
     async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         group = _EditedGroup(self, self._upstream, uid_of(edit.group))
-        return await MemberEditor(group, self._settings).edit(edit)
+        return await ChunkEditor(group, self._settings).edit(edit)
 
     async def _require_revision(self, uid: str, expected: str | None) -> None:
         """Flow Retail has no conditional write: a change between this read and it is not seen."""

@@ -73,7 +73,7 @@ class EditedGroup(Protocol):
         """Whether the operation may make so many more calls."""
 
 
-class MemberEditor:
+class ChunkEditor:
     """Edits the members of one group: sends the customers in chunks, one after another.
 
     A refused chunk is sent again in halves until the customers at fault stand alone. 409 to one of

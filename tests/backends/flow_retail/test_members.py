@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.flow_retail.members import EditedGroup, MemberEditor, Roll
+from gateway.backends.flow_retail.members import ChunkEditor, EditedGroup, Roll
 from gateway.backends.port import ById, EditOutcome, MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
     DeadlineExceeded,
@@ -137,7 +137,7 @@ async def edited(
         membership_conflict_is_unchanged=conflict_is_unchanged,
         membership_isolation=isolation,
     )
-    return await MemberEditor(group, chosen).edit(edit)
+    return await ChunkEditor(group, chosen).edit(edit)
 
 
 EDITS = st.dictionaries(
