@@ -35,11 +35,11 @@ def per_projection(
     return lru_cache(maxsize=KEPT_PROJECTIONS)(make)
 
 
-class Tidy(NamedTuple):
+class Cleanup(NamedTuple):
     """What is to be done with an object once these fields of it are read."""
 
     fields: Sequence[str]
-    put_right: Callable[[Any], None]
+    clean: Callable[[Any], None]
 
 
 class Wire(Generic[RecordT]):
@@ -53,7 +53,7 @@ class Wire(Generic[RecordT]):
         nested: Mapping[str, Wire[Any]] | None = None,
         absent: Sequence[str] = (),
         order: str = "",
-        tidy: Tidy | None = None,
+        cleanup: Cleanup | None = None,
     ) -> None:
         """Names are camelCase unless `names` says otherwise; `nested` has the wire forms of the
         records inside. Fields in `absent` are not read, as are tenants: a member of that name would
@@ -65,7 +65,7 @@ class Wire(Generic[RecordT]):
         self._nested = nested or {}
         self._absent = absent
         self._order = {name: place for place, name in enumerate(order.split())}
-        self._tidy = tidy
+        self._cleanup = cleanup
 
     def reading(self, projection: Projection | None) -> type[RecordT]:
         """A type of `record`'s shape that reads what is selected of it, and what it can't be
@@ -123,8 +123,8 @@ class Wire(Generic[RecordT]):
         }
         members["__class__"] = self._record
         members["valid"] = True  # msgspec sees to it
-        if self._tidy is not None and not unread.keys() >= set(self._tidy.fields):
-            members["__post_init__"] = self._tidy.put_right
+        if self._cleanup is not None and not unread.keys() >= set(self._cleanup.fields):
+            members["__post_init__"] = self._cleanup.clean
         return members
 
 

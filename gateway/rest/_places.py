@@ -93,7 +93,7 @@ class Place:
         """Whether its key was, until this call was found to be slow."""
 
 
-class _Strand:
+class _Queue:
     """Calls of one operation to one endpoint, which wait."""
 
     __slots__ = ("key", "name", "ring", "tickets")
@@ -108,14 +108,14 @@ class _Strand:
 class Ticket:
     """What a waiting call has. `grant` is called with its place."""
 
-    __slots__ = ("grant", "strand")
+    __slots__ = ("grant", "queue")
 
-    def __init__(self, strand: _Strand, grant: Callable[[Place], None]) -> None:
-        self.strand = strand
+    def __init__(self, queue: _Queue, grant: Callable[[Place], None]) -> None:
+        self.queue = queue
         self.grant = grant
 
 
-_Ring = dict[_Group, dict[_Strand, None]]
+_Ring = dict[_Group, dict[_Queue, None]]
 
 
 class Places:
@@ -141,8 +141,8 @@ class Places:
         self._rings: tuple[_Ring, _Ring, _Ring] = ({}, {}, {})
         self._waits = [0, 0, 0]
         self._turn = 0
-        self._strands: dict[tuple[Flow, _Key], _Strand] = {}
-        self._by_key: dict[_Key, dict[_Strand, None]] = {}
+        self._queues: dict[tuple[Flow, _Key], _Queue] = {}
+        self._by_key: dict[_Key, dict[_Queue, None]] = {}
         self._pace = 0.0
 
     @property
@@ -155,7 +155,7 @@ class Places:
 
     def take(self, flow: Flow, template: str) -> Place | None:
         """A place; None where the call has to wait, if only because others do."""
-        if self._running >= self._capacity or self._strands:
+        if self._running >= self._capacity or self._queues:
             return None
         now = self._clock()
         key = flow.keys.get(template) or self._key(flow, template)
@@ -176,22 +176,22 @@ class Places:
         if self._waits[ring] >= room:
             raise Full(max(1.0, math.ceil(self._waits[ring] / self._capacity * self._pace)))
         name = (flow, key)
-        strand = self._strands.get(name)
-        if strand is None:
-            strand = self._strands[name] = _Strand(name, ring)
-            self._rings[ring].setdefault(group, {})[strand] = None
-            self._by_key.setdefault(key, {})[strand] = None
-        ticket = Ticket(strand, grant)
-        strand.tickets.append(ticket)
-        self._waits[strand.ring] += 1
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._queues[name] = _Queue(name, ring)
+            self._rings[ring].setdefault(group, {})[queue] = None
+            self._by_key.setdefault(key, {})[queue] = None
+        ticket = Ticket(queue, grant)
+        queue.tickets.append(ticket)
+        self._waits[queue.ring] += 1
         group.waiting += 1
         self._serve(now)
         return ticket
 
     def withdraw(self, ticket: Ticket) -> None:
         """It has got no place, and needs none any more."""
-        ticket.strand.tickets.remove(ticket)
-        self._gone(ticket.strand)
+        ticket.queue.tickets.remove(ticket)
+        self._gone(ticket.queue)
 
     def leave(self, place: Place, *, answered: bool, accepted: bool) -> None:
         """The call is over. `answered` says whether a status came, `accepted` whether it was one
@@ -223,7 +223,7 @@ class Places:
         elif not (group.running or group.waiting or group.answered) and group.slow_at < 0:
             # Nothing was learnt of it: made-up tenants and tokens leave nothing behind.
             self._groups.pop(group.name, None)
-        if self._strands:
+        if self._queues:
             self._serve(now)
 
     def tick(self) -> None:
@@ -294,8 +294,8 @@ class Places:
             return
         if len(self._sure) > MAX_SURE:
             del self._sure[next(iter(self._sure))]
-        for strand in self._by_key.get(key, ()):
-            self._move(strand, SURE)
+        for queue in self._by_key.get(key, ()):
+            self._move(queue, SURE)
 
     def _slowly(self, place: Place, now: float) -> None:
         group = place.key[0]
@@ -325,7 +325,7 @@ class Places:
     def _serve(self, now: float) -> None:
         self._sweep(now)
         kept = self._kept(now)
-        while self._strands and self._running < self._capacity:
+        while self._queues and self._running < self._capacity:
             for ring in (self._turn, self._turn - 1, self._turn - 2):
                 found = self._next(ring % 3, now, kept)
                 if found is not None:
@@ -333,14 +333,14 @@ class Places:
             else:
                 return
             self._turn = (self._turn + 1) % 3
-            strand, band = found
-            ticket = strand.tickets.popleft()
-            self._rotate(strand)
-            place = self._occupy(strand.key, band, now)
-            self._gone(strand)
+            queue, band = found
+            ticket = queue.tickets.popleft()
+            self._rotate(queue)
+            place = self._occupy(queue.key, band, now)
+            self._gone(queue)
             ticket.grant(place)
 
-    def _next(self, wish: int, now: float, kept: int) -> tuple[_Strand, int] | None:
+    def _next(self, wish: int, now: float, kept: int) -> tuple[_Queue, int] | None:
         """Whose turn it is among those who wish for this band, and where its place is."""
         free = self._capacity - self._held[COMMON]
         if wish != SURE and free - self._held[HOPEFUL] <= kept // 2:
@@ -351,49 +351,49 @@ class Places:
         moved = True
         while moved:
             moved = False
-            for group, strands in ring.items():
-                strand = next(iter(strands))
-                actual = self._wish(strand.key, now)
+            for group, queues in ring.items():
+                queue = next(iter(queues))
+                actual = self._wish(queue.key, now)
                 if actual != wish:
-                    self._move(strand, actual)
+                    self._move(queue, actual)
                     moved = True
                     break  # for the ring has changed
                 band = self._band(group, wish, kept)
                 if band is not None:
-                    return strand, band
+                    return queue, band
         return None
 
-    def _rotate(self, strand: _Strand) -> None:
+    def _rotate(self, queue: _Queue) -> None:
         """Others come first the next time."""
-        ring = self._rings[strand.ring]
-        strands = ring.pop(strand.key[0])
-        strands[strand] = strands.pop(strand)
-        ring[strand.key[0]] = strands
+        ring = self._rings[queue.ring]
+        queues = ring.pop(queue.key[0])
+        queues[queue] = queues.pop(queue)
+        ring[queue.key[0]] = queues
 
-    def _move(self, strand: _Strand, ring: int) -> None:
-        if strand.ring == ring:
+    def _move(self, queue: _Queue, ring: int) -> None:
+        if queue.ring == ring:
             return
-        self._waits[strand.ring] -= len(strand.tickets)
-        self._waits[ring] += len(strand.tickets)
-        self._leave_ring(strand)
-        strand.ring = ring
-        self._rings[ring].setdefault(strand.key[0], {})[strand] = None
+        self._waits[queue.ring] -= len(queue.tickets)
+        self._waits[ring] += len(queue.tickets)
+        self._leave_ring(queue)
+        queue.ring = ring
+        self._rings[ring].setdefault(queue.key[0], {})[queue] = None
 
-    def _gone(self, strand: _Strand) -> None:
+    def _gone(self, queue: _Queue) -> None:
         """One call fewer waits."""
-        self._waits[strand.ring] -= 1
-        strand.key[0].waiting -= 1
-        if strand.tickets:
+        self._waits[queue.ring] -= 1
+        queue.key[0].waiting -= 1
+        if queue.tickets:
             return
-        self._leave_ring(strand)
-        del self._strands[strand.name]
-        strands = self._by_key[strand.key]
-        del strands[strand]
-        if not strands:
-            del self._by_key[strand.key]
+        self._leave_ring(queue)
+        del self._queues[queue.name]
+        queues = self._by_key[queue.key]
+        del queues[queue]
+        if not queues:
+            del self._by_key[queue.key]
 
-    def _leave_ring(self, strand: _Strand) -> None:
-        strands = self._rings[strand.ring][strand.key[0]]
-        del strands[strand]
-        if not strands:
-            del self._rings[strand.ring][strand.key[0]]
+    def _leave_ring(self, queue: _Queue) -> None:
+        queues = self._rings[queue.ring][queue.key[0]]
+        del queues[queue]
+        if not queues:
+            del self._rings[queue.ring][queue.key[0]]

@@ -350,7 +350,7 @@ def test_who_withdraws_leaves_nothing_behind():
 
     assert (world.places.waiting, world.places.running) == (0, 0)
     assert not world.places._groups
-    assert not world.places._strands
+    assert not world.places._queues
     assert not world.places._by_key
 
 

@@ -21,7 +21,7 @@ from gateway.rest.decoding import ListingDecoder
 MAX_LIMIT: Final = 500
 MAX_OFFSET: Final = 10_000
 BY_ID: Final = ["id asc"]
-BY_ID_TURNED: Final = ["id desc"]
+BY_ID_DESC: Final = ["id desc"]
 
 
 def literal(value: str) -> str:
@@ -104,7 +104,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
                 except Rejected:
                     if not self.names_only:
                         raise
-            return await read_window(window, _Offsets(self, BY_ID, BY_ID_TURNED))
+            return await read_window(window, _Offsets(self, BY_ID, BY_ID_DESC))
         field = self.sorts.get(order.field.value)
         if field is None:
             raise no_such_order(order)
@@ -123,7 +123,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             where += (f"id > {literal(window.after.uid)}",)
         if window.before is not None:
             where += (f"id < {literal(window.before.uid)}",)
-        way = BY_ID_TURNED if window.from_end else BY_ID
+        way = BY_ID_DESC if window.from_end else BY_ID
         source = _Offsets(replace(self, where=where), way)
         chunk = await source.read(0, max(window.size, 1))
         _require_between(chunk, window)
@@ -232,9 +232,9 @@ class _Offsets(OffsetCosts, Generic[RowT]):
     """
 
     def __init__(
-        self, source: RemoteList[RowT], sort: Sequence[str], turned: Sequence[str] = ()
+        self, source: RemoteList[RowT], sort: Sequence[str], mirrored: Sequence[str] = ()
     ) -> None:
-        self._source, self._sort, self._turned = source, sort, turned
+        self._source, self._sort, self._mirrored = source, sort, mirrored
 
     async def read(self, offset: int, size: int) -> Chunk[RowT]:
         """These rows, and the one behind them if there is one: totals are estimates, and do not
@@ -283,5 +283,5 @@ class _Offsets(OffsetCosts, Generic[RowT]):
         return await self._source.query(sort=self._sort, limit=limit, offset=offset)
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
-        chunk = await _Offsets(self._source, self._turned).read(0, max(size, 1))
-        return None if chunk.total is None else chunk.turned(chunk.total)
+        chunk = await _Offsets(self._source, self._mirrored).read(0, max(size, 1))
+        return None if chunk.total is None else chunk.mirrored(chunk.total)

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn, assert_never
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from gateway.backends.flow_retail.members import ChunkEditor, Roll
+from gateway.backends.flow_retail.members import ChunkEditor, KnownMembers
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lists import lookups, windows
 from gateway.backends.lists.lookups import GroupDirectory
@@ -125,8 +125,8 @@ class FlowRetailCosts:
                 return -(-len(write.changes) // self._settings.membership_chunk)
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
-        turns = order is not None and self._settings.mirrored_sorts
-        costs = PageCosts(self._settings.max_page_size, turns=turns)
+        mirrored = order is not None and self._settings.mirrored_sorts
+        costs = PageCosts(self._settings.max_page_size, mirrored=mirrored)
         return windows.max_calls(window, costs)
 
 
@@ -310,7 +310,7 @@ class FlowRetailBackend:
         return NumberedPages(
             partial(page, order=order),
             max_page_size=self._settings.max_page_size,
-            get_last=partial(page, 0, order=_turned(order)) if mirrored else None,
+            get_last=partial(page, 0, order=_mirrored(order)) if mirrored else None,
         )
 
     async def _page(
@@ -402,9 +402,9 @@ class _EditedGroup:
         found = await look(self._backend._get(self._uid))
         return None if isinstance(found, GatewayError) else found is not None
 
-    async def look(self, calls: int) -> Roll:
+    async def look(self, calls: int) -> KnownMembers:
         if calls < 1:
-            return Roll()
+            return KnownMembers()
         backend, group = self._backend, ById(self._uid)
         size = backend._settings.max_page_size
         try:
@@ -414,23 +414,23 @@ class _EditedGroup:
             if page.has_next and total is not None:
                 made += backend.costs.list_members(group, rest)
                 if made > calls:
-                    return Roll(seen, calls=1)
+                    return KnownMembers(seen, calls=1)
                 page = await backend.list_members(group, rest)
                 seen |= {row.record.uid for row in page.rows}
-            return Roll(seen, whole=len(seen) == total == page.total, calls=made)
+            return KnownMembers(seen, whole=len(seen) == total == page.total, calls=made)
         except GatewayError:
-            return Roll(calls=calls)
+            return KnownMembers(calls=calls)
 
 
-def _turned(order: Any) -> Any:
+def _mirrored(order: Any) -> Any:
     """The order that is the mirror image of this one."""
     ascending = order.direction is SortDirection.ASC
     return replace(order, direction=SortDirection.DESC if ascending else SortDirection.ASC)
 
 
 def _is(group: CustomerGroup, uid: str) -> bool:
-    """Whether the answer is about the group that was asked for. (An upstream of another mind may
-    take no notice of letters' case.)
+    """Whether the answer is about the group that was asked for; some upstreams may ignore letters'
+    case.
     """
     return group.uid.casefold() == uid.casefold()
 

@@ -27,7 +27,7 @@ Edit = tuple[MemberAction, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class KnownMembers:
     """Who is in the group, as far as it was read."""
 
     members: Collection[str] = frozenset()
@@ -40,7 +40,7 @@ class Roll:
         """Whether the customer is a member; None if that is not known."""
         if uid in self.members:
             return True
-        # An upstream of another mind takes no notice of letters' case.
+        # Some upstreams may ignore letters' case.
         similar = uid.casefold() in {member.casefold() for member in self.members}
         return False if self.whole and not similar else None
 
@@ -66,7 +66,7 @@ class EditedGroup(Protocol):
     async def exists(self) -> bool | None:
         """Whether there is such a group; None if that is not known."""
 
-    async def look(self, calls: int) -> Roll:
+    async def look(self, calls: int) -> KnownMembers:
         """Read who is a member, in at most so many calls."""
 
     def allows(self, calls: int) -> bool:
@@ -191,11 +191,11 @@ class ChunkEditor:
         calls = self._more_calls
         while calls and not self._allows(calls):
             calls -= 1
-        roll = await self._group.look(calls)
-        self._more_calls = max(0, self._more_calls - roll.calls)
+        known = await self._group.look(calls)
+        self._more_calls = max(0, self._more_calls - known.calls)
         for edit, way in self._open.items():
             action, uid = edit
-            member = roll.has(uid)
+            member = known.has(uid)
             if member is (action is MemberAction.ADD):
                 self._end([edit], way.met)
             elif member is not None:

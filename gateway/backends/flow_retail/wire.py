@@ -10,7 +10,7 @@ from msgspec import Struct, field, structs
 from msgspec.structs import force_setattr
 
 from gateway import records
-from gateway.backends.wire import Tidy, Wire, camel
+from gateway.backends.wire import Cleanup, Wire, camel
 from gateway.errors import InvalidAnswer
 from gateway.records import Omission, Projection
 from gateway.rest.decoding import Count, ItemT, Listing, ListingDecoder, RowDecoder
@@ -39,7 +39,7 @@ def _no_user(manager: Any) -> None:
 _EXTENSION: Final = Wire(
     records.CustomerExtension,
     names={"code": "extensionCode"},
-    tidy=Tidy(["organization_uid"], _no_organization),
+    cleanup=Cleanup(["organization_uid"], _no_organization),
 )
 _ADDRESS: Final = Wire(
     records.CustomerAddress,
@@ -64,7 +64,7 @@ _CUSTOMER: Final = Wire(
         "consents": Wire(records.CustomerConsent, names={"uid": "consentUid"}),
         "credit": Wire(records.CustomerCredit),
         "account_manager": Wire(
-            records.CustomerAccountManager, tidy=Tidy(["tenant_user_uid"], _no_user)
+            records.CustomerAccountManager, cleanup=Cleanup(["tenant_user_uid"], _no_user)
         ),
         "default_store": Wire(
             records.CustomerStore, names={"uid": "storeUid"}, order="name storeUid"
@@ -77,7 +77,7 @@ _CUSTOMER: Final = Wire(
     "postalCode pricelistUid vatNumber origin addresses contacts extensions consents loyaltyId "
     "displayName credit paymentTerms internalNote accountManager ehfEnabled ehf customerGroupUids "
     "defaultStore relevance",
-    tidy=Tidy(["parent_uid", "pricelist_uid"], _no_parent_or_pricelist),
+    cleanup=Cleanup(["parent_uid", "pricelist_uid"], _no_parent_or_pricelist),
 )
 _GROUP: Final = Wire(
     records.CustomerGroup,

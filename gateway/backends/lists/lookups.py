@@ -37,8 +37,8 @@ PROBE_ABOVE: Final = 2
 
 
 UNPAID_PAGES: Final = 8
-"""How many pages may be read beyond one for each group that they have shown: a list of up to so
-many is swept whole.
+"""A sweep reads at most one page for each group found and so many more, so lists of up to so many
+pages are always read completely.
 """
 
 MAX_KEPT: Final = 10_000
@@ -122,7 +122,7 @@ class GroupDirectory:
         out.
         """
         if not self._remembers:
-            return await self._anew().look_up(uids, source)
+            return await self._fresh().look_up(uids, source)
         missing = self._unseen(dict.fromkeys(uids))
         if len(missing) > self._few or (missing and self._sweeping.locked()):
             async with self._sweeping:
@@ -146,7 +146,7 @@ class GroupDirectory:
         """One REST call, unless a page has shown the group before this task's turn came."""
         return self._seen.get(uid) or await source.look_up_one(uid)
 
-    def _anew(self) -> GroupDirectory:
+    def _fresh(self) -> GroupDirectory:
         directory = GroupDirectory(self._page_size, remembers=True)
         directory._length = self._length
         return directory
@@ -174,13 +174,13 @@ class GroupDirectory:
             todo = unread[max(0, len(unread) - allowed) :] if self._read else unread[:allowed]
             if not todo:
                 return
-            await side_by_side([self._turn_to(index, source) for index in todo])
+            await side_by_side([self._read_page(index, source) for index in todo])
             left = len(self._unseen(uids))
             allowed += missing - left - len(todo)
             missing = left
 
-    async def _turn_to(self, index: int, source: GroupSource) -> None:
-        """Read the page. A failure is nobody's yet: single GETs can stand in for it."""
+    async def _read_page(self, index: int, source: GroupSource) -> None:
+        """Read the page. A failure fails no group yet, because GETs can take its place."""
         try:
             page = await source.list_page(index)
         except GatewayError as failure:

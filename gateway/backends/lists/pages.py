@@ -92,11 +92,11 @@ class AnsweredPage(Struct, Generic[RowT], frozen=True):
 
 
 class PageCosts:
-    """What NumberedPages cost, of an upstream that does not clamp; `turns`: with a `get_last`."""
+    """What NumberedPages cost if the upstream does not clamp; `mirrored`: with a `get_last`."""
 
-    def __init__(self, max_page_size: int, *, turns: bool) -> None:
+    def __init__(self, max_page_size: int, *, mirrored: bool) -> None:
         self.max_page_size = max_page_size
-        self._turns = turns
+        self._mirrored = mirrored
 
     def calls(self, offset: int, size: int) -> int:
         return cover(offset, size, self.max_page_size).count
@@ -108,7 +108,7 @@ class PageCosts:
         return max_pages(size, self.max_page_size)
 
     def max_calls_last(self, size: int) -> int | None:
-        if not self._turns:
+        if not self._mirrored:
             return None
         more = size - self.max_page_size
         return 1 + (self.max_calls_anywhere(more) if more > 0 else 0)
@@ -132,7 +132,7 @@ class NumberedPages(PageCosts, Generic[RowT]):
         max_page_size: int,
         get_last: Callable[[int], Awaitable[AnsweredPage[RowT]]] | None = None,
     ) -> None:
-        super().__init__(max_page_size, turns=get_last is not None)
+        super().__init__(max_page_size, mirrored=get_last is not None)
         self._get_page = get_page
         self._get_last = get_last
 
@@ -171,12 +171,12 @@ class NumberedPages(PageCosts, Generic[RowT]):
     async def read_last(self, size: int) -> Chunk[RowT] | None:
         if self._get_last is None:
             return None
-        turned = await self._get_last(min(max(size, 1), self.max_page_size))
-        if turned.total is None:
-            if turned.no_total is not None:
-                raise turned.no_total
+        last = await self._get_last(min(max(size, 1), self.max_page_size))
+        if last.total is None:
+            if last.no_total is not None:
+                raise last.no_total
             return None
-        return turned.chunk().turned(turned.total)
+        return last.chunk().mirrored(last.total)
 
 
 def _require_distinct(pages: Sequence[AnsweredPage[Any]]) -> None:

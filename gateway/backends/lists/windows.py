@@ -59,8 +59,8 @@ class Chunk(Struct, Generic[RowT]):
         unread = [offset for offset in range(start, stop) if offset not in self.rows]
         return range(unread[0], unread[-1] + 1) if unread else range(start, start)
 
-    def turned(self, total: int) -> Chunk[RowT]:
-        """These rows of a list of `total` where they stand once it is turned around."""
+    def mirrored(self, total: int) -> Chunk[RowT]:
+        """These rows of a list of `total` where they stand once its order is reversed."""
         return replace(self, rows={total - 1 - at: row for at, row in self.rows.items()})
 
     def find(self, uid: str) -> int | None:
@@ -94,7 +94,7 @@ class RowSource(ReadCosts, Protocol[RowT]):
         """These rows at least, as far as they exist; `size` 0: only the total, in one call."""
 
     async def read_last(self, size: int) -> Chunk[RowT] | None:
-        """The last `size` rows in one call, or None where the order can't be turned around."""
+        """The last `size` rows in one call, or None where the order can't be reversed."""
 
 
 async def read_window(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
@@ -124,7 +124,7 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
         chunk = await source.read(start, size)
     else:
         chunk = await source.read(after.offset, size + 1)
-        here = await _whereabouts(after, chunk, source)
+        here = await _locate(after, chunk, source)
         # Where the cursor's row is gone, the row in its place has not been seen yet.
         start = after.offset if here is None else here + 1
         await _complete(chunk, start, start + size, source)
@@ -153,7 +153,7 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
         chunk = await source.read(start, size)
     else:
         chunk = await source.read(start, size + 1)
-        here = await _whereabouts(before, chunk, source)
+        here = await _locate(before, chunk, source)
         if here is not None and here != stop:
             if wanted.after is not None:
                 floor += here - stop  # as far as is known, both moved together
@@ -169,7 +169,7 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     """The last `size` rows, down to `after` where that is given."""
     at = 0 if wanted.after is None else wanted.after.offset
     chunk = await source.read_last(wanted.size)
-    turned = chunk is not None
+    mirrored = chunk is not None
     if chunk is None:
         # The whole list, often; and in any case its total, without which its end can't be found.
         size = source.max_page_size if wanted.size else 1
@@ -181,10 +181,10 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         raise chunk.no_total or no_total
     start, stop = max(0, chunk.total - wanted.size), chunk.total
     floor = 0 if wanted.after is None else at + 1
-    if wanted.after is not None and (not turned or at >= start - 1):
+    if wanted.after is not None and (not mirrored or at >= start - 1):
         here = chunk.find(wanted.after.uid)
-        if here is None and not turned:
-            here = await _whereabouts(wanted.after, chunk, source)
+        if here is None and not mirrored:
+            here = await _locate(wanted.after, chunk, source)
             stop = chunk.total
             start = max(0, stop - wanted.size)
         floor = at if here is None else here + 1
@@ -193,9 +193,7 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     return _page(chunk, start, stop, floor=floor)
 
 
-async def _whereabouts(
-    position: Position, chunk: Chunk[RowT], source: RowSource[RowT]
-) -> int | None:
+async def _locate(position: Position, chunk: Chunk[RowT], source: RowSource[RowT]) -> int | None:
     """The offset at which the cursor's row stands now; None where it is not near its old place."""
     row = chunk.rows.get(position.offset)
     if row is not None and row.uid == position.uid:
@@ -220,7 +218,7 @@ async def _complete(chunk: Chunk[RowT], start: int, stop: int, source: RowSource
 
 
 LOOK: Final = 1
-"""The most calls of `_whereabouts`."""
+"""The most calls of `_locate`."""
 
 
 def max_calls(wanted: Window, costs: ReadCosts) -> int:
@@ -232,9 +230,9 @@ def max_calls(wanted: Window, costs: ReadCosts) -> int:
     """
     after, before, size = wanted.after, wanted.before, wanted.size
     if wanted.from_end and before is None:
-        turned = costs.max_calls_last(size)
-        if turned is not None:
-            return turned
+        mirrored = costs.max_calls_last(size)
+        if mirrored is not None:
+            return mirrored
         page = costs.max_page_size if size else 1
         calls = costs.max_calls(0, page) + _completing(size, costs)
         if after is not None:

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.backends.flow_retail.members import ChunkEditor, EditedGroup, Roll
+from gateway.backends.flow_retail.members import ChunkEditor, EditedGroup, KnownMembers
 from gateway.backends.port import ById, EditOutcome, MemberAction, MembershipEdit, MemberStatus
 from gateway.errors import (
     DeadlineExceeded,
@@ -98,12 +98,12 @@ class Upstream:
     def allows(self, calls: int) -> bool:
         return True
 
-    async def look(self, calls: int) -> Roll:
+    async def look(self, calls: int) -> KnownMembers:
         """One call reads all members."""
         if not calls:
-            return Roll()
+            return KnownMembers()
         members = frozenset(self.store.member_uids("shop", "gold"))
-        return Roll(members, whole=True, calls=1)
+        return KnownMembers(members, whole=True, calls=1)
 
     def now(self) -> set[str]:
         members = set(self.store.member_uids("shop", "gold"))
@@ -117,7 +117,7 @@ class Endpoint:
 
     put: Callable[..., Awaitable[Answer]]
     exists: Callable[[], Awaitable[bool | None]]
-    look: Callable[[int], Awaitable[Roll]]
+    look: Callable[[int], Awaitable[KnownMembers]]
     allows: Callable[[int], bool] = lambda calls: True
 
 
@@ -320,7 +320,7 @@ def test_what_an_operation_has_left_ends_the_search_and_not_the_edit(
         meter.spend()
         return True
 
-    async def look(calls: int) -> Roll:
+    async def look(calls: int) -> KnownMembers:
         if calls:
             meter.spend()
         return await upstream.look(calls)
@@ -371,8 +371,8 @@ async def test_where_nobody_may_ask_what_is_not_there_both_are_named():
     assert outcome.error.message == "There is no such customer, or no such customer group."
 
 
-async def nobody_looks(_calls: int) -> Roll:
-    return Roll()
+async def nobody_looks(_calls: int) -> KnownMembers:
+    return KnownMembers()
 
 
 async def edited_two(

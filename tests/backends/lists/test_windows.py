@@ -702,7 +702,7 @@ async def test_no_window_costs_more_than_is_said_ahead(
 
     await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
-    assert api.cost <= max_calls(wanted, PageCosts(max_page_size, turns=turns))
+    assert api.cost <= max_calls(wanted, PageCosts(max_page_size, mirrored=turns))
 
 
 @dataclass(kw_only=True)
@@ -739,7 +739,7 @@ class Ending(Api):
 )
 def test_what_is_said_ahead_of_pages_of_100(wanted, most):
     """A window behind a cursor is one call, and at most two more where its rows have moved."""
-    assert max_calls(wanted, PageCosts(100, turns=False)) == most
+    assert max_calls(wanted, PageCosts(100, mirrored=False)) == most
 
 
 async def test_the_most_is_reached_where_a_cursors_row_has_moved_far():
@@ -750,7 +750,7 @@ async def test_the_most_is_reached_where_a_cursors_row_has_moved_far():
     page = await api.read(wanted)
 
     assert [row.record.uid for row in page.rows] == [f"u{number}" for number in range(81, 89)]
-    assert api.cost == max_calls(wanted, PageCosts(100, turns=False)) == 3
+    assert api.cost == max_calls(wanted, PageCosts(100, mirrored=False)) == 3
 
 
 async def test_the_end_behind_a_cursor_that_is_past_it_is_found():
@@ -761,7 +761,7 @@ async def test_the_end_behind_a_cursor_that_is_past_it_is_found():
     page = await api.read(wanted)
 
     assert [row.record.uid for row in page.rows] == [f"u{number}" for number in range(216, 230)]
-    assert api.cost <= max_calls(wanted, PageCosts(100, turns=False)) == 4
+    assert api.cost <= max_calls(wanted, PageCosts(100, mirrored=False)) == 4
 
 
 async def test_the_look_for_a_cursors_row_is_one_call_at_any_offset():
