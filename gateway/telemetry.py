@@ -36,9 +36,17 @@ class Meter:
     """The most REST calls that are expected if none is sent again: the estimate before running, or
     the number made if that is more.
     """
+    reserved: int = 0
+    """How many of the calls look-ups of groups leave for all else."""
     rest_calls: int = 0
     repeats: int = 0
     """How many of them were sent again after a failure."""
+
+    def room(self, looked_up: int) -> int | None:
+        """How many more calls look-ups may make that have made so many; None for any number."""
+        if self.limit is None:
+            return None
+        return max(0, self.limit - max(self.rest_calls, self.reserved + looked_up))
 
     def allows(self, calls: int) -> bool:
         """Whether `calls` more REST calls are within the limit."""
@@ -48,17 +56,20 @@ class Meter:
         """Raises LimitExceeded if `calls` more would exceed the limit: for a write, which must not
         end half done.
         """
-        if self.limit is None or self.allows(calls):
-            return
-        left = self.limit - self.rest_calls
-        raise LimitExceeded(
-            f"This takes up to {calls} REST calls, and {left} of the operation's {self.limit} "
+        if self.limit is not None and not self.allows(calls):
+            raise self.refusal(calls, self.limit - self.rest_calls)
+
+    def refusal(self, calls: int, left: int) -> LimitExceeded:
+        """What so many more calls fail with, where only so many are left."""
+        limit = self.limit or 0
+        return LimitExceeded(
+            f"This takes up to {calls} REST calls, and {left} of the operation's {limit} "
             "are left; ask for less at once."
             if left > 0
-            else f"The operation's {self.limit} REST calls are used up; ask for less at once.",
+            else f"The operation's {limit} REST calls are used up; ask for less at once.",
             limit="max_rest_calls",
-            allowed=self.limit,
-            found=self.rest_calls + calls,
+            allowed=limit,
+            found=limit - left + calls,
         )
 
     def spend(self, *, repeat: bool = False) -> None:

@@ -17,12 +17,14 @@ from gateway.errors import GatewayError, Unsupported
 from gateway.records import Customer, CustomerGroup, Page, Projection
 from gateway.rest import AnswerCache as AnswerCache
 from gateway.rest import RestCaller
+from gateway.telemetry import Meter
 
 
 @dataclass(slots=True, kw_only=True)
 class Caller(RestCaller):
     """Who asks, for which tenant, and until when."""
 
+    meter: Meter
     selected: Projection | None = None
     """What the operation looks at, None for everything. In what a backend reads for the operation
     (`get_groups`, `list_groups`, `list_members`) all else may be at its default; identifiers, and a

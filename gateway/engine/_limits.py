@@ -36,7 +36,7 @@ class Limits:
     max_fields: Count = 1_000
     """Fields of an operation; so fragments save tokens, but make nothing larger than without."""
     max_root_fields: Count = 25
-    """Fields of an operation's first level; each may be a REST call."""
+    """Fields of an operation's first level, without `_entities`; each may be a REST call."""
     max_aliases: Count = 100
     """Fields of an operation that have an alias."""
     max_directives: Count = 100

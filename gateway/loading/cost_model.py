@@ -37,11 +37,14 @@ MAX_PREFETCHED: Final = 1_000
 """More reads than that are not prefetched, but made when it is their turn."""
 
 
-class WindowRows(NamedTuple):
-    """The rows of one window: `path` leads to its connection in the response, without indexes."""
+class Rows(NamedTuple):
+    """The rows of one window, or the groups of one batch, which a client can't ask for in parts;
+    `path` leads to its field in the response, without indexes.
+    """
 
     path: tuple[str, ...]
     size: int
+    batch: bool = False
 
 
 class Placeholders:
@@ -54,31 +57,54 @@ class Placeholders:
         each window.
         """
         self.path: tuple[str, ...] = ()
-        self.rest_calls = 0
         self.extra_calls = 0
         self.multiplied: tuple[str, ...] | None = None
         self.longest = "first", 0
-        self.prefetched: list[MembersOf] = []
+        self._whole = 0
+        """All calls that are counted."""
+        self._divisible = 0
+        """Those of batches, beyond the first group's: where they don't fit, some are not made."""
+        self._looked_up, self._looked_up_divisible = 0, 0
+        """Those that look groups up: all, and of batches beyond the first group's."""
+        self._prefetched: list[MembersOf] = []
         self._backend = backend
         self._limit = limit
         self._cap = cap
         self._groups: dict[GroupOf, tuple[str, ...]] = {}
-        """Groups that are looked up, each once however often it is asked for, and by which object's
-        fields: those of one object are asked for together.
+        """Groups that are looked up, each once however often it is asked for, and by which field.
         """
         self._lists: set[ListOf] = set()
         """Windows that are read, each once."""
         self._answers: dict[ReadKey, Any] = {}
         self._asked: dict[tuple[str, ...], list[ListOf]] = {}
-        self._per: dict[str, tuple[WindowRows, ...] | None] = {}
+        self._per: dict[str, tuple[Rows, ...] | None] = {}
         self._meant: dict[str, Sequence[str]] = {}
         """The uids of the groups that one stands in for, by its own."""
         self._numbers = itertools.count()
 
     @property
-    def exceeded(self) -> bool:
-        """Whether the groups that are looked up are more than the calls that are allowed."""
-        return self._limit is not None and len(self._groups) > self._limit
+    def rest_calls(self) -> int:
+        """All calls; if they don't fit and are those of a batch, as many as the limit allows."""
+        if self._fits or self._whole - self._divisible > (self._limit or 0):
+            return self._whole
+        return self._limit or 0
+
+    @property
+    def reserved(self) -> int:
+        """The calls that look-ups of groups leave for others."""
+        others = self._whole - self._looked_up
+        return others if self._fits else others - self._divisible + self._looked_up_divisible
+
+    @property
+    def prefetched(self) -> Sequence[MembersOf]:
+        """Members that can be read before their group is there. If a batch does not fit, its groups
+        go first.
+        """
+        return self._prefetched if self._fits else ()
+
+    @property
+    def _fits(self) -> bool:
+        return self._limit is None or self._whole <= self._limit
 
     def backend(self, tenant_uid: str) -> Backend:
         """A placeholder of the tenant's backend."""
@@ -111,7 +137,7 @@ class Placeholders:
             if len(members) == 1:
                 shown += members
             else:
-                uid = self.unknown_uid((WindowRows(self.path, len(members)),))
+                uid = self.unknown_uid((Rows(self.path, len(members), batch=True),))
                 self._meant[uid] = [member.uid for member in members]
                 shown.append(group(uid, tenant_uid))
         return shown
@@ -147,16 +173,20 @@ class Placeholders:
             tenants.setdefault(key.tenant_uid, []).append(key)
         for tenant_uid, keys in tenants.items():
             by_id = sum([isinstance(key.ref, ById) for key in keys])
-            # What the fields of one object ask for is one batch, or a part of one.
-            batches = len({self._groups[key] for key in keys})
+            # What the fields of one object ask for comes to the loaders together, or in parts.
+            batches = len({self._groups[key][:-1] for key in keys})
             costs = self._backend(tenant_uid).costs
             least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
-            self.rest_calls += least
+            self._looked_up += least
+            self._whole += least
             self.extra_calls += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+        divisible = len(self._groups) - len(set(self._groups.values()))
+        self._looked_up_divisible += divisible
+        self._divisible += divisible
         for known in (self._groups, self._lists, self._answers):
             known.clear()
 
-    def count(self, calls: int, per: tuple[WindowRows, ...] | None = ()) -> None:
+    def count(self, calls: int, per: tuple[Rows, ...] | None = ()) -> None:
         """Count `calls` for the rows of each of `per`. With None, which nobody can bound, they are
         metered when they happen.
         """
@@ -164,25 +194,27 @@ class Placeholders:
             return
         for rows in per:
             calls *= rows.size
-        self.rest_calls += calls
+        self._whole += calls
+        if per and per[0].batch:
+            self._divisible += calls - calls // per[0].size
         if per and self.multiplied is None:
             self.multiplied = per[0].path
 
-    def unknown_uid(self, per: tuple[WindowRows, ...] | None) -> str:
+    def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
         """The uid of a placeholder for the rows of each of `per`; None: nobody knows how many."""
         uid = f"{UNKNOWN}{next(self._numbers)}"
         self._per[uid] = per
         return uid
 
     def _note_prefetched(self, keys: Sequence[ListOf]) -> None:
-        """Note members that can be read before their group is there. In vain, where there is no
+        """Note what can be prefetched. In vain, where there is no
         such group: so no more than one call is risked. A total comes with a read of its list, and
         is not asked for ahead of that.
         """
         for key, read in plan(keys, partial(one_call, self._backend)).items():
             if isinstance(key, MembersOf) and self._most_reads(read) == 1:
-                self.prefetched += itertools.islice(
-                    self._known(key), MAX_PREFETCHED - len(self.prefetched)
+                self._prefetched += itertools.islice(
+                    self._known(key), MAX_PREFETCHED - len(self._prefetched)
                 )
 
     def _known(self, key: MembersOf) -> Iterator[MembersOf]:
@@ -197,7 +229,7 @@ class Placeholders:
             case GroupOf(tenant_uid, ref):
                 uid = ref.uid if isinstance(ref, ById) else self.unknown_uid(())
                 if not (isinstance(ref, ById) and uid.startswith(UNKNOWN)):
-                    self._groups[key] = self.path[:-1]
+                    self._groups[key] = self.path
                 return group(uid, tenant_uid)
             case GroupsOf() | MembersOf():
                 return self._page(key)
@@ -205,14 +237,14 @@ class Placeholders:
     def _page(self, key: ListOf) -> Page[Any]:
         above = self._rows_above(key)
         # Of a connection's fields: its own path is one step up.
-        rows = WindowRows(self.path[:-1], key.window.size)
+        rows = Rows(self.path[:-1], key.window.size)
         uid = self.unknown_uid(None if above is None else (*above, rows))
         if isinstance(key, GroupsOf):
             return page(group(uid, key.tenant_uid))
         in_groups = (self.unknown_uid(None),)
         return page(Customer(tenant_uid=key.tenant_uid, uid=uid, customer_group_uids=in_groups))
 
-    def _rows_above(self, key: ListOf) -> tuple[WindowRows, ...] | None:
+    def _rows_above(self, key: ListOf) -> tuple[Rows, ...] | None:
         """The rows for each of which the list is read."""
         match key:
             case MembersOf(group=ById(uid)):

@@ -13,10 +13,20 @@ from strawberry.federation.schema import Schema as FederationSchema
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from gateway import records
+from gateway.backends.port import ById
 from gateway.engine import Fetched
-from gateway.errors import GatewayError, InvalidInput
+from gateway.errors import GatewayError, InvalidInput, Unauthenticated
+from gateway.loading.reads import GroupOf
+from gateway.request import Context
 from gateway.schema import sdl
 from gateway.schema.relay import Info
+
+Fields = tuple[tuple[str, str], ...]
+Asked = tuple[str | None, Fields]
+"""The name of an entity's type, empty for what is none here, None for what is no representation;
+and the fields of its keys, with their values.
+"""
 
 
 class Entity(NamedTuple):
@@ -27,6 +37,17 @@ class Entity(NamedTuple):
     """The fields that it takes."""
     keys: Sequence[set[str]]
     """The sets of fields by which it can be found."""
+
+
+def _by_key(item: Any, context: Context) -> Any:
+    """A group of which its key says enough: whether it exists is not asked."""
+    match item:
+        case GroupOf(tenant_uid, ById(uid)):
+            if not context.client.tokens:
+                return Unauthenticated("This needs a bearer token.")
+            return records.CustomerGroup(tenant_uid=tenant_uid, uid=uid, name="")
+        case _:
+            return item
 
 
 class Schema(FederationSchema):
@@ -42,7 +63,7 @@ class Schema(FederationSchema):
         query = super()._get_federation_query_type(*given)
         definition: StrawberryObjectDefinition = query.__strawberry_definition__  # type: ignore[attr-defined]
         fields = {field.python_name: field for field in definition.fields}
-        fields["_entities"].extensions.append(Fetched())
+        fields["_entities"].extensions.append(Fetched(known=_by_key, names=["tenant_uid", "uid"]))
         [text] = fields["_service"].type.__strawberry_definition__.fields  # type: ignore[union-attr]
         text.base_resolver = StrawberryResolver(lambda: self.as_str())
         return query
@@ -65,11 +86,26 @@ class Schema(FederationSchema):
         """The entities in order, or the keys that they are fetched by, as `resolve_reference` gives
         them; an error stands in place of one whose representation is bad.
         """
-        texts = list(map(_text, representations))
-        distinct = dict(zip(texts, representations, strict=True))
+        asked = [self._asked(each) for each in representations]
+        distinct = dict.fromkeys(asked)
         info.context.account.name(distinct, field=["representations"])
-        wanted = {text: self._entity(info, each) for text, each in distinct.items()}
-        return [wanted[text] for text in texts]
+        wanted = {each: self._entity(info, *each) for each in distinct}
+        return [wanted[each] for each in asked]
+
+    def _asked(self, representation: object) -> Asked:
+        """All of it that matters: those of which this is the same name the same entity, or none."""
+        if not isinstance(representation, dict):
+            return None, ()
+        type_name = representation.get("__typename")
+        entity = self._resolvable.get(type_name) if isinstance(type_name, str) else None
+        if entity is None:
+            return "", ()
+        given = [
+            (name, str(value))  # an ID may come as an integer
+            for name in entity.names
+            if _is_id(value := representation.get(name))
+        ]
+        return type_name, tuple(given)
 
     @cached_property
     def _resolvable(self) -> dict[str, Entity]:
@@ -85,21 +121,15 @@ class Schema(FederationSchema):
                 found[name] = Entity(resolve, names, _keys(origin))
         return found
 
-    def _entity(self, info: Info, representation: object) -> Any:
+    def _entity(self, info: Info, type_name: str | None, asked: Fields) -> Any:
         try:
-            if not isinstance(representation, dict):
+            if type_name is None:
                 raise InvalidInput("A representation is an object.", field=["representations"])
-            type_name = representation.get("__typename")
-            entity = self._resolvable.get(type_name) if isinstance(type_name, str) else None
+            entity, given = self._resolvable.get(type_name), dict(asked)
             if entity is None:
                 raise InvalidInput(
                     "This type is no entity that can be resolved here.", field=["representations"]
                 )
-            given = {
-                name: str(value)  # an ID may come as an integer
-                for name, value in representation.items()
-                if name in entity.names and _is_id(value)
-            }
             if not any(given.keys() >= key for key in entity.keys):
                 raise InvalidInput(
                     "A representation has all fields of one of its type's keys, as IDs.",
@@ -126,13 +156,6 @@ def _without_new_locations(schema: GraphQLSchema) -> None:
     narrow = GraphQLEnumType("DirectiveLocation", values, description=all_places.description)
     narrow.name = all_places.name
     schema.type_map[narrow.name] = narrow
-
-
-def _text(representation: object) -> str:
-    """All of it that matters: those with the same text name the same entity, or none."""
-    if not isinstance(representation, dict):
-        return ""
-    return repr([item for item in representation.items() if _is_id(item[1])])
 
 
 def _is_id(value: object) -> bool:

@@ -224,14 +224,14 @@ async def test_a_bad_representation_costs_itself_only(gateway, flow, wrong):
     gold = {"__typename": "CustomerGroup", "tenantUid": TENANT, "uid": "gold"}
 
     body = await gateway.ask(
-        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on CustomerGroup { uid } } }",
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on CustomerGroup { name } } }",
         {"r": [gold, wrong, gold]},
     )
 
     if wrong is None:  # _Any! says so ahead
         assert "data" not in body
         return
-    assert body["data"] == {"_entities": [{"uid": "gold"}, None, {"uid": "gold"}]}
+    assert body["data"] == {"_entities": [{"name": "Gold"}, None, {"name": "Gold"}]}
     assert paths(body) == [["_entities", 1]]
     assert codes(body) == ["BAD_USER_INPUT"]
     assert flow.calls == ["GET customer-groups/gold"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -220,6 +221,112 @@ async def test_each_backend_counts_its_own_calls(flow: Flow):
     assert "errors" not in body
     assert cost(body) == (5, 5, 100)
     assert len(commercetools.calls) == 5
+
+
+# -- batches, which a router can't split
+
+REPRESENTATIONS = """query ($r: [_Any!]!) { _entities(representations: $r) {
+    ... on CustomerGroup { name %s } } %s }"""
+BELOW = "customers(first: 1) { totalCount }"
+
+
+def representations(uids: Iterable[str], tenant: str = "shop") -> list[dict[str, str]]:
+    return [{"__typename": "CustomerGroup", "tenantUid": tenant, "uid": uid} for uid in uids]
+
+
+def shown(body: Any, field: str) -> int:
+    """How many of the entities have the field."""
+    return sum((entity or {}).get(field) is not None for entity in body["data"]["_entities"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["shop", "wien"])
+async def test_a_batch_costs_the_pages_that_it_takes(flow: Flow, backend):
+    """240 groups, though a call for each would be above the limit."""
+    async with running_commercetools() as commercetools:
+        uids = (
+            flow.add_groups(240)
+            if backend == "shop"
+            else [commercetools.add_group(f"Group {n}") for n in range(240)]
+        )
+        async with running_gateway(both(flow.url, commercetools.url)) as gateway:
+            body = await gateway.ask(
+                REPRESENTATIONS % ("", ""), {"r": representations(uids, backend)}
+            )
+
+    assert "errors" not in body
+    assert shown(body, "name") == 240
+    assert cost(body) == (100, 3 if backend == "shop" else 1, 100)
+
+
+@pytest.mark.slow
+async def test_of_a_batch_as_much_is_answered_as_fits(gateway: Gateway, flow: Flow):
+    """All names, and customers as far as the calls go; each field that is left says why."""
+    uids = flow.add_groups(101)
+    body = await gateway.ask(REPRESENTATIONS % (BELOW, ""), {"r": representations(uids)})
+
+    assert (shown(body, "name"), shown(body, "customers")) == (101, 101)
+    assert codes(body) == ["LIMIT_EXCEEDED"] * 3
+    assert {path[2] for path in paths(body)} == {"customers"}
+    assert cost(body) == (100, 100, 100)
+    assert len(flow.calls) == 100
+
+
+async def test_a_batch_whose_groups_can_not_be_found_in_pages_is_looked_up_in_part(flow: Flow):
+    """Ten groups on ten pages, in eight calls: none of the other two is said to be gone."""
+    uids = flow.add_groups(30)
+    small = settings(flow.url, max_rest_calls=8, flow_retail={"max_page_size": 3})
+    async with running_gateway(small) as gateway:
+        body = await gateway.ask(REPRESENTATIONS % ("", ""), {"r": representations(uids[::3])})
+
+    assert shown(body, "name") == 8
+    assert codes(body) == ["LIMIT_EXCEEDED"] * 2
+    assert {error["extensions"]["limit"] for error in body["errors"]} == {"max_rest_calls"}
+    assert len(flow.calls) == cost(body)[1] == 8
+
+
+async def test_a_batch_leaves_others_their_calls(flow: Flow):
+    """Groups that are gone cost a call each; the lists beside them are read all the same."""
+    flow.add_groups(9)
+    gone = representations(f"x{number}" for number in range(50))
+    beside = "customerGroups(first: 9) { nodes { customers(first: 5) { totalCount } } }"
+    small = settings(flow.url, max_rest_calls=20, flow_retail={"max_page_size": 8})
+    async with running_gateway(small) as gateway:
+        body = await gateway.ask(REPRESENTATIONS % ("", beside), {"r": gone})
+
+    assert all(node["customers"] for node in body["data"]["customerGroups"]["nodes"])
+    assert set(codes(body)) == {"LIMIT_EXCEEDED"}
+    assert {path[0] for path in paths(body)} == {"_entities"}
+    assert len(flow.calls) <= 20
+
+
+async def test_a_batch_of_which_no_part_fits_is_refused(flow: Flow):
+    """What is beside it uses up all calls; both are named."""
+    beside = "customerGroups(first: 9) { nodes { customers(first: 5) { totalCount } } }"
+    async with running_gateway(settings(flow.url, max_rest_calls=10)) as gateway:
+        body = await gateway.ask(REPRESENTATIONS % ("", beside), {"r": representations("abc")})
+
+    assert body["errors"][0]["extensions"]["found"] == 13
+    assert flow.calls == []
+
+
+async def test_places_of_a_router_share_their_groups(gateway: Gateway, flow: Flow):
+    """Eight places with a hundred groups each: a variable counts for the fields that use it."""
+    uids = flow.add_groups(100)
+    places = range(8)
+    variables = " ".join(f"$v{n}: [_Any!]!" for n in places)
+    fields = " ".join(
+        f"p{n}: _entities(representations: $v{n}) {{ ... on CustomerGroup {{ name }} }}"
+        for n in places
+    )
+
+    body = await gateway.ask(
+        f"query ({variables}) {{ {fields} }}", {f"v{n}": representations(uids) for n in places}
+    )
+
+    assert "errors" not in body
+    assert [len(entities) for entities in body["data"].values()] == [100] * 8
+    assert flow.calls == ["GET customer-groups"]
 
 
 # -- who is shown it

@@ -213,3 +213,100 @@ async def test_a_representation_counts_once_however_often_it_is_sent(flow: Flow)
     assert body["data"]["_entities"] == [gold, None, gold, gold, None, None]
     assert codes(body) == ["BAD_USER_INPUT", "BAD_USER_INPUT"]
     assert codes(refused) == ["LIMIT_EXCEEDED"]
+
+
+@pytest.mark.slow
+async def test_distinct_groups_are_counted_and_not_representations(gateway: Gateway, flow: Flow):
+    """1,001 of 60 groups, each with another field that is no part of a key, are one REST call."""
+    uids = flow.add_groups(60)
+    sent = [GOLD | {"uid": uids[number % 60], "name": f"{number}"} for number in range(1_001)]
+
+    found = await gateway.query(ENTITIES, {"representations": sent})
+
+    assert [each["uid"] for each in found["_entities"]] == [each["uid"] for each in sent]
+    assert flow.calls == ["GET customer-groups"]
+
+
+async def test_entities_under_aliases_count_together(flow: Flow):
+    """For several places of a router's operation there is one limit; it is no limit of fields."""
+    flow.add_group("gold")
+    places = range(26)
+    variables = " ".join(f"$v{n}: [_Any!]!" for n in places)
+    fields = " ".join(
+        f"p{n}: _entities(representations: $v{n}) {{ ... on CustomerGroup {{ name }} }}"
+        for n in places
+    )
+    query = f"query ({variables}) {{ {fields} }}"
+    async with running_gateway(settings(flow.url, max_entities=26)) as gateway:
+        same = await gateway.query(query, {f"v{n}": [GOLD] for n in places})
+        each = {f"v{n}": [GOLD, GOLD | {"uid": f"g{n}"}] for n in places}
+        refused = await gateway.ask(query, each)
+
+    assert same == {f"p{n}": [{"name": "Gold"}] for n in places}
+    assert flow.calls == ["GET customer-groups/gold"]
+    assert refused["errors"][0]["extensions"]["limit"] == "max_entities"
+
+
+BY_KEYS = {
+    "uid": "... on CustomerGroup { tenantUid uid }",
+    "id": "... on CustomerGroup { id }",
+    "type": "__typename",
+    "tenant": "... on CustomerGroup { tenant { uid } }",
+}
+
+
+@pytest.mark.parametrize("asked", BY_KEYS)
+async def test_one_key_of_a_group_is_made_of_the_other_without_a_rest_call(
+    gateway: Gateway, flow: Flow, asked
+):
+    """So a group that is gone is not null here; whoever asks for more of it learns that."""
+    by_id = {"__typename": "CustomerGroup", "id": global_id("CustomerGroup", "shop", "gone")}
+    shown = {
+        "uid": {"tenantUid": "shop", "uid": "gone"},
+        "id": {"id": by_id["id"]},
+        "type": {"__typename": "CustomerGroup"},
+        "tenant": {"tenant": {"uid": "shop"}},
+    }
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ {BY_KEYS[asked]} }} }}"
+
+    body = await gateway.ask(query, {"r": [by_id, GOLD | {"uid": "gone"}]})
+
+    assert body["data"] == {"_entities": [shown[asked]] * 2}
+    assert body["extensions"]["cost"]["restCallsPlanned"] == 0
+    assert flow.calls == []
+
+
+async def test_only_callers_with_a_token_have_keys_translated(gateway: Gateway, flow: Flow):
+    """As all else about groups; the tenant is the one that anybody may ask about."""
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ {BY_KEYS['id']} }} }}"
+
+    body = await gateway.ask(query, {"r": [GOLD]}, token=None)
+
+    assert body["data"] == {"_entities": [None]}
+    assert codes(body) == ["UNAUTHENTICATED"]
+
+
+@pytest.mark.parametrize(
+    "more", ["name", "customers { totalCount }", "tenant { customerGroups { totalCount } }"]
+)
+async def test_a_group_of_which_more_is_asked_is_looked_up(gateway: Gateway, flow: Flow, more):
+    """It is null if it is gone."""
+    query = f"""query ($r: [_Any!]!) {{
+        _entities(representations: $r) {{ ... on CustomerGroup {{ uid {more} }} }} }}"""
+
+    found = await gateway.query(query, {"r": [GOLD]})
+
+    assert found == {"_entities": [None]}
+    assert "GET customer-groups/gold" in flow.calls
+
+
+async def test_a_node_that_is_gone_is_null_whatever_is_asked_of_it(gateway: Gateway, flow: Flow):
+    """Its `id` is the only thing that Relay asks for, if it wants to know just that."""
+    id = global_id("CustomerGroup", "shop", "gone")
+
+    found = await gateway.query(
+        "query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }", {"id": id}
+    )
+
+    assert found == {"node": None, "nodes": [None]}
+    assert flow.calls == ["GET customer-groups/gone"]

@@ -171,7 +171,9 @@ class CommercetoolsBackend:
         self._tenant = caller.tenant_uid
         self._project = api.project or caller.tenant_uid
         self._decoders = (decoders if caller.accepted else CommercetoolsDecoders)(caller.selected)
-        self._directory = GroupDirectory(MAX_LIMIT, remembers=caller.answers is not None)
+        self._directory = GroupDirectory(
+            MAX_LIMIT, caller.meter, remembers=caller.answers is not None
+        )
         self._groups = RemoteList(
             upstream=self._upstream,
             template=GROUPS,

@@ -143,7 +143,7 @@ class FlowRetailBackend:
         self._tenant = caller.tenant_uid
         self._decoders = (decoders if caller.accepted else FlowDecoders)(caller.selected)
         self._directory = GroupDirectory(
-            api.settings.max_page_size, remembers=caller.answers is not None
+            api.settings.max_page_size, caller.meter, remembers=caller.answers is not None
         )
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:

@@ -68,13 +68,24 @@ class GroupSource(Protocol):
         """One REST call; None where there is no such group."""
 
 
+class Budget(Protocol):
+    """The REST calls that the operation may make."""
+
+    def room(self, looked_up: int) -> int | None:
+        """How many more there may be after so many for look-ups; None for any number."""
+
+    def refusal(self, calls: int, left: int) -> LimitExceeded:
+        """What so many more calls fail with, where only so many are left."""
+
+
 class GroupDirectory:
     """One tenant's groups, as far as one operation has seen them."""
 
-    def __init__(self, page_size: int, *, remembers: bool) -> None:
+    def __init__(self, page_size: int, budget: Budget, *, remembers: bool) -> None:
         """`page_size` is the largest that is asked for. An operation that changes something
         `remembers` nothing but how long the list is: what it has seen may no longer be true.
         """
+        self._budget = budget
         self._remembers = remembers
         self._page_size = page_size
         self._seen: dict[str, CustomerGroup] = {}
@@ -86,6 +97,8 @@ class GroupDirectory:
         """How many pages of the largest size the list has, as far as that is known."""
         self._read: set[int] = set()
         """Pages that were read, or have failed."""
+        self._calls = 0
+        """Those that were begun for look-ups."""
         self._failure: GatewayError | None = None
         """A page's failure that every other call would meet just so."""
         self._sweeping = asyncio.Lock()
@@ -137,9 +150,15 @@ class GroupDirectory:
             return found
         if self._failure is not None:
             return found | dict.fromkeys(missing, self._failure)
-        groups = await side_by_side([self._get(uid, source) for uid in missing])
+        room = self._budget.room(self._calls)
+        fitting = missing[:room]
+        others = missing[len(fitting) :]
+        self._calls += len(fitting)
+        groups = await side_by_side([self._get(uid, source) for uid in fitting])
+        if others:
+            found |= dict.fromkeys(others, self._budget.refusal(len(missing), room or 0))
         return found | {
-            uid: group for uid, group in zip(missing, groups, strict=True) if group is not None
+            uid: group for uid, group in zip(fitting, groups, strict=True) if group is not None
         }
 
     async def _get(self, uid: str, source: GroupSource) -> CustomerGroup | GatewayError | None:
@@ -147,7 +166,7 @@ class GroupDirectory:
         return self._seen.get(uid) or await source.look_up_one(uid)
 
     def _fresh(self) -> GroupDirectory:
-        directory = GroupDirectory(self._page_size, remembers=True)
+        directory = GroupDirectory(self._page_size, self._budget, remembers=True)
         directory._length = self._length
         return directory
 
@@ -164,16 +183,22 @@ class GroupDirectory:
     async def _sweep(self, uids: Sequence[str], source: GroupSource) -> None:
         """Read pages that were not read yet, as long as they are fewer than the groups that are
         missing: never more than what `max_calls` leaves beyond a GET each, and the groups that
-        they show.
+        they show; or all pages, if they fit into the operation's calls and the GETs do not.
         """
         missing, allowed = len(uids), max_calls(len(uids)) - len(uids)
         while missing > self._few and self._failure is None:
             unread = [index for index in range(self._length or 1) if index not in self._read]
             # From the end: with the first pages read, groups made at about one time are on the
             # last.
-            todo = unread[max(0, len(unread) - allowed) :] if self._read else unread[:allowed]
+            most, room = allowed, self._budget.room(self._calls)
+            if room is not None and room >= missing:
+                most = min(allowed, max(1, room - missing))
+            elif room is not None:
+                most = room if room >= len(unread) else min(allowed, room)
+            todo = unread[max(0, len(unread) - most) :] if self._read else unread[:most]
             if not todo:
                 return
+            self._calls += len(todo)
             await side_by_side([self._read_page(index, source) for index in todo])
             left = len(self._unseen(uids))
             allowed += missing - left - len(todo)

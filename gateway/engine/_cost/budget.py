@@ -37,7 +37,7 @@ def hold(
     if estimated.mistakes:
         raise Refused(estimated.mistakes)
     budget, rest_calls = context.budget, estimated.rest_calls
-    budget.planned = rest_calls + estimated.extra_calls
+    budget.planned, budget.reserved = rest_calls + estimated.extra_calls, estimated.reserved
     if budget.limit is not None:
         if rest_calls > budget.limit:
             budget.planned = rest_calls

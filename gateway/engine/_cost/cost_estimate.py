@@ -36,6 +36,7 @@ class CostEstimate(Struct, frozen=True, kw_only=True):
 
     rest_calls: int
     extra_calls: int
+    reserved: int
     multiplied: tuple[str, ...] | None
     longest: tuple[str, int]
     prefetched: Sequence[Any]
@@ -45,7 +46,7 @@ class CostEstimate(Struct, frozen=True, kw_only=True):
     call.
     """
     places: int
-    """How many fields were visited."""
+    """How many fields were visited, and keys in lists."""
 
 
 def estimate(
@@ -66,11 +67,12 @@ def estimate(
     return CostEstimate(
         rest_calls=model.rest_calls,
         extra_calls=model.extra_calls,
+        reserved=model.reserved,
         multiplied=model.multiplied,
         longest=model.longest,
         prefetched=model.prefetched,
         mistakes=walk.mistakes,
-        places=walk.places,
+        places=walk.places + walk.keys,
     )
 
 
@@ -114,7 +116,7 @@ class _Place(NamedTuple):
 class _Walk:
     def __init__(self, arguments: Arguments, context: OperationContext, *, cap: int | None) -> None:
         self.mistakes: list[GraphQLError] = []
-        self.places = 0
+        self.places = self.keys = 0
         self._arguments = arguments
         self._context = context.placeholder(cap=cap)
         self.model = self._context.cost_model
@@ -126,8 +128,6 @@ class _Walk:
         """
         answered: list[list[_Place]] = []
         for place in places:  # grows as it is gone through
-            if self.model.exceeded:
-                return
             for link in place.selection.links:
                 if not link.field.costly:
                     continue
@@ -172,6 +172,7 @@ class _Walk:
         answer = self.model.answer
         if isinstance(wanted, list):
             keys = set(how.keys(wanted))
+            self.keys += len(keys)
             return [answer(item) if item in keys else item for item in wanted]
         return how.shown(answer(wanted), wanted, self._context)
 

@@ -21,8 +21,8 @@ class CostModel(Protocol):
         """Further calls that may save others; they are made only if the budget has room."""
 
     @property
-    def exceeded(self) -> bool:
-        """Whether the limit is exceeded already, whatever else is asked for."""
+    def reserved(self) -> int:
+        """Of `rest_calls`, how many others leave for those that can't be made in part."""
 
     @property
     def multiplied(self) -> tuple[str, ...] | None:

@@ -59,6 +59,10 @@ class Counts:
         self.fragment_spreads += fragment.fragment_spreads
 
 
+ENTITIES: Final = "_entities"
+"""Federation's root field, no client's: a router fetches for many places in one operation. What it
+asks for counts with all else, and `max_entities` for all of them together.
+"""
 COUNTED: Final[Mapping[str, str]] = {each.name: f"max_{each.name}" for each in fields(Counts)}
 """The limit of each count."""
 
@@ -80,7 +84,7 @@ def counts(
             found.fields += 1
             if depth >= found.depth:
                 found.depth = depth + 1
-            if depth == 0:
+            if depth == 0 and node.name.value != ENTITIES:
                 found.root_fields += 1
             if node.alias is not None:
                 found.aliases += 1

@@ -6,7 +6,7 @@ that differs between two such fields. A run loads the key; a cost estimate count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from strawberry.extensions import FieldExtension
@@ -29,11 +29,21 @@ class Fetched(FieldExtension):
     item. What is no key stands for itself; an exception, for the item's error.
     """
 
-    def __init__(self, show: Callable[[Any, Any, Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        show: Callable[[Any, Any, Any], Any] | None = None,
+        *,
+        known: Callable[[Any, Any], Any] | None = None,
+        names: Collection[str] = (),
+    ) -> None:
         """`show` makes the field's value of what was read, the key, and the operation's context;
-        without it, what was read is the value.
+        without it, what was read is the value. `known` makes the value of an item of a list,
+        which may be a key, and the context: nothing is read if an operation looks at no other
+        attributes of records than `names`.
         """
         self._show = show
+        self.known = known
+        self.names = frozenset(names)
 
     def keys(self, items: Iterable[Any]) -> Sequence[Key]:
         """Those of these items that are keys."""

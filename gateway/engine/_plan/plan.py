@@ -8,8 +8,9 @@ an estimate of its REST calls, which finds the mistakes in its arguments; and wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any, Final
 
 from graphql import (
     FieldNode,
@@ -35,7 +36,8 @@ from msgspec import Struct
 from gateway.engine._documents.counts import variables_in
 from gateway.engine._plan.arguments import SCALARS, Coercion, Given, Pattern
 from gateway.engine._plan.expressions import Compiler, ObjectSerializer, Serialize
-from gateway.engine._plan.fields import Field, Fields, PlainInfo
+from gateway.engine._plan.fields import DEFINITION, Field, Fields, PlainInfo
+from gateway.engine._plan.projecting import attributes
 from gateway.engine._plan.serializers import Collect, FieldSerializer, Place, Serializers, place
 from gateway.engine._plan.views import Views
 
@@ -262,20 +264,43 @@ class _Making:
         field = self._fields.of(parent, node.name.value)
         serializer = self.serializers.field(field.definition.type, details)
         types = () if serializer else field.types
+        selections = {
+            type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
+        }
+        how, asked = field.fetched, selections.values()
+        if how and how.known and asked and all(_looks_at(each, how.names) for each in asked):
+            field = _unread(field, how.known)
         link = Link(
             key=key,
             field=field,
             nodes=[detail.node for detail in details],
             arguments=self._coercion.pattern(field.definition, node),
             serializer=serializer,
-            selections={
-                type_.name: self._selection(type_, self._below(type_, details)) for type_ in types
-            },
+            selections=selections,
             types=types,
         )
         if field.definition.args and not field.costly:
             self.free.append(link)
         return link
+
+
+def _looks_at(selection: Selection, names: Set[str]) -> bool:
+    """Whether it looks at no other attributes of a record, and leads to nothing else."""
+    fields, shown = selection.type.fields, selection.serializer.fields.values()
+    asked = {details[0].node.name.value for details in shown} & fields.keys()
+    looked_at = [attributes(fields[name].extensions.get(DEFINITION)) for name in asked]
+    return not selection.links and all(each is not None and names >= {*each} for each in looked_at)
+
+
+def _unread(field: Field, known: Callable[[Any, Any], Any]) -> Field:
+    """The field, with what is known of its items instead of the keys that they are read by."""
+
+    def follow(parent: Any, info: PlainInfo, given: Given) -> list[Any]:
+        items = field.follow(parent, info, given)
+        values = {item: known(item, info.context) for item in dict.fromkeys(items)}
+        return [values[item] for item in items]
+
+    return replace(field, follow=follow, fetched=None)
 
 
 def _below(

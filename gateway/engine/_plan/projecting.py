@@ -102,12 +102,14 @@ class Projector:
             record = self._records.get(type_.name)
             definition = field.extensions.get(DEFINITION)
             self._fields[here] = _SchemaField(
-                record, None if record is None else _names(definition), get_named_type(field.type)
+                record,
+                None if record is None else attributes(definition),
+                get_named_type(field.type),
             )
         return self._fields[here]
 
 
-def _names(definition: object) -> tuple[str, ...] | None:
+def attributes(definition: object) -> tuple[str, ...] | None:
     """The attributes that a field's value is made of; None where nobody says."""
     if getattr(definition, "base_resolver", None) is None:
         return (str(getattr(definition, "python_name")),)  # noqa: B009  # Strawberry's, untyped here

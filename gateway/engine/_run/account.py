@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -42,7 +42,7 @@ class Account:
         self.accepted = accepted
         self._ends = deadline + TO_SHOW
         self._rows = 0
-        self._named: set[str] = set()
+        self._named: set[Hashable] = set()
         self.unlisted = 0
         """How many of the reported failures are only counted."""
         self._reported: dict[Path, Sequence[GatewayError]] = {}
@@ -100,8 +100,8 @@ class Account:
                 message, limit="max_response_body", allowed=allowed, found=self.bytes
             )
 
-    def name(self, named: Iterable[str], *, field: Sequence[str]) -> None:
-        """Count ids and representations, each once; raises LimitExceeded if they are too many."""
+    def name(self, named: Iterable[Hashable], *, field: Sequence[str]) -> None:
+        """Count what is named, each once; raises LimitExceeded if they are too many."""
         self._named.update(named)
         found, allowed = len(self._named), self.limits.max_entities
         if found > allowed:

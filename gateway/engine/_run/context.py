@@ -30,6 +30,8 @@ class CostBudget(Protocol):
 
     planned: int
     """The most that are expected: set by the engine."""
+    reserved: int
+    """As of a CostModel: set by the engine."""
 
 
 class EstimateContext(Protocol):

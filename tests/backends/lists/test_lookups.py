@@ -31,6 +31,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.records import CustomerGroup
+from gateway.telemetry import Meter
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -54,7 +55,7 @@ class Shop:
     calls: list[str] = field(default_factory=list)
 
     def directory(self) -> GroupDirectory:
-        directory = GroupDirectory(self.believed_size or self.page_size, remembers=True)
+        directory = GroupDirectory(self.believed_size or self.page_size, Meter(), remembers=True)
         if self.total_seen:
             directory.count(len(self.uids))
         return directory
@@ -293,6 +294,63 @@ async def test_a_total_beyond_all_measure_is_not_swept():
 
     assert await look_up(["g1", "g2", "g9"], shop) == groups(["g1", "g2", "g9"])
     assert shop.calls == ["list 0", "get g9"]
+
+
+@dataclass
+class Few:
+    """A budget of so many calls, of which each look-up may make as many as are left."""
+
+    shop: Shop
+    calls: int
+
+    def room(self, looked_up: int) -> int:
+        assert looked_up >= len(self.shop.calls)
+        return max(0, self.calls - len(self.shop.calls))
+
+    refusal = staticmethod(Meter(limit=1).refusal)
+
+
+async def look_up_within(
+    calls: int, uids: Sequence[str], shop: Shop
+) -> dict[str, CustomerGroup | GatewayError]:
+    directory = GroupDirectory(shop.page_size, Few(shop, calls), remembers=True)
+    return await directory.look_up(uids, shop)
+
+
+async def test_all_pages_are_read_where_they_fit_and_gets_do_not():
+    """Forty groups from the middle of a list of twenty pages, in thirty calls."""
+    wanted = numbered(200)[20:60]
+    shop = Shop(uids=numbered(200))
+
+    assert await look_up_within(30, wanted, shop) == groups(wanted)
+    assert len(shop.calls) == 20
+
+
+@pytest.mark.slow
+@given(
+    st.integers(0, 90),
+    st.sets(st.integers(0, 120), min_size=1, max_size=60),
+    st.integers(1, 20),
+    st.integers(0, 40),
+)
+@quick
+async def test_as_many_groups_are_found_as_the_calls_allow(total, asked, page_size, allowed):
+    """The others are the limit's error each: none of them is taken for gone."""
+    shop = Shop(uids=numbered(total), page_size=page_size)
+    wanted = [f"g{number}" for number in sorted(asked)]
+
+    found = await look_up_within(allowed, wanted, shop)
+
+    refused = {uid for uid in found if isinstance(found[uid], LimitExceeded)}
+    there = {uid for uid in wanted if uid in shop.uids}
+    assert len(shop.calls) <= allowed
+    assert {uid: found[uid] for uid in found if uid not in refused} == groups(
+        sorted(there - refused, key=wanted.index)
+    )
+    assert not refused or len(shop.calls) == allowed
+    pages = max(1, -(-total // page_size))
+    if allowed >= pages + len(wanted) - len(there) or allowed >= max_calls(len(wanted)):
+        assert not refused
 
 
 # -- who is gone
@@ -569,7 +627,7 @@ async def test_of_more_groups_than_are_remembered_each_is_still_found():
 
 def test_few_groups_had_better_wait_where_more_would_be_a_sweep():
     """As long as a page is left that they could be on."""
-    directory = GroupDirectory(10, remembers=True)
+    directory = GroupDirectory(10, Meter(), remembers=True)
     assert directory.waits(["g1", "g2"])
     assert not directory.waits(["g1", "g2", "g3"])
     directory.count(50)
@@ -581,7 +639,7 @@ def test_few_groups_had_better_wait_where_more_would_be_a_sweep():
 async def test_an_operation_that_changes_something_remembers_how_long_the_list_is_and_no_more():
     """A group that was seen may be another by now."""
     shop = Shop(uids=numbered(50))
-    directory = GroupDirectory(10, remembers=False)
+    directory = GroupDirectory(10, Meter(), remembers=False)
     directory.see(await shop.list_page(0))
     shop.calls.clear()
 
