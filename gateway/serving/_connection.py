@@ -121,7 +121,7 @@ class Cycle(RequestResponseCycle):
         return True
 
 
-class Connection(HttpToolsProtocol):
+class ClientConnection(HttpToolsProtocol):
     """uvicorn's, except that each request gets exactly one answer, in order, whatever a client
     sends, and that no wait for a client is endless.
 

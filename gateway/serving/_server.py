@@ -11,7 +11,7 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.serving._connection import Connection
+from gateway.serving._connection import ClientConnection
 from gateway.serving._connections import ClientConnections
 from gateway.serving._listener import Listener
 from gateway.serving._sockets import raise_descriptor_limit
@@ -50,8 +50,10 @@ class Server(uvicorn.Server):
             # uvicorn only closes it.
             self.servers.append(cast(asyncio.Server, listener))
 
-    def _connection(self) -> Connection:
-        return Connection(self._connections, self.config, self.server_state, self.lifespan.state)
+    def _connection(self) -> ClientConnection:
+        return ClientConnection(
+            self._connections, self.config, self.server_state, self.lifespan.state
+        )
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         raise_descriptor_limit()

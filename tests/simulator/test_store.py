@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS, Order
+from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS, RowOrder
 from gateway.simulator.flow_retail.store import NotThere, Store, Taken
 
 
@@ -164,7 +164,7 @@ def test_members_come_in_the_order_of_creation_or_of_joining(store):
         store.add_member("shop", "gold", uid)
 
     def uids(**order: object) -> list[bytes]:
-        return [m[16:19] for m in store.members("shop", "gold", Order(**order))]
+        return [m[16:19] for m in store.members("shop", "gold", RowOrder(**order))]
 
     assert uids() == [b"ada", b"bob", b"cem"]
     assert uids(column="joining") == [b"cem", b"ada", b"bob"]
@@ -179,8 +179,8 @@ def test_rows_that_sort_alike_have_a_stable_order(store, ties, expected):
     for uid, name in (("a", "alike"), ("b", "Bee"), ("c", "ALIKE"), ("d", "dee")):
         store.add_group("shop", uid, name)
 
-    ascending = [g.uid for g in store.groups("shop", Order(column="name", ties=ties))]
-    descending = Order(column="name", descending=True, ties=ties)
+    ascending = [g.uid for g in store.groups("shop", RowOrder(column="name", ties=ties))]
+    descending = RowOrder(column="name", descending=True, ties=ties)
     assert ascending == ["a", "c", "b", "d"]
     assert [g.uid for g in store.groups("shop", descending)] == expected
 
@@ -188,20 +188,20 @@ def test_rows_that_sort_alike_have_a_stable_order(store, ties, expected):
 @pytest.mark.parametrize("column", sorted(set(GROUP_SORTS.values())))
 def test_every_group_sort_is_a_column(store, column):
     """The table and the schema agree."""
-    assert store.groups("shop", Order(column=column)) == []
+    assert store.groups("shop", RowOrder(column=column)) == []
 
 
 @pytest.mark.parametrize("column", sorted(set(CUSTOMER_SORTS.values())))
 def test_every_customer_sort_is_a_column(store, column):
     """The table and the schema agree."""
     store.add_group("shop", "gold", "Gold")
-    assert store.members("shop", "gold", Order(column=column)) == []
+    assert store.members("shop", "gold", RowOrder(column=column)) == []
 
 
 def test_no_other_column_gets_into_the_sql(store):
     """A sort comes from a switch, and a switch from a command line."""
     with pytest.raises(ValueError, match="no column"):
-        store.groups("shop", Order(column="name; DROP TABLE groups"))
+        store.groups("shop", RowOrder(column="name; DROP TABLE groups"))
 
 
 def test_a_token_that_is_added_again_is_replaced(store):

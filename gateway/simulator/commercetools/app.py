@@ -25,7 +25,7 @@ from gateway.simulator.commercetools.answers import (
 )
 from gateway.simulator.commercetools.order import CUSTOMER_SORTS, GROUP_SORTS, order
 from gateway.simulator.commercetools.pages import FILTERED_TOTAL, Page, estimate, page
-from gateway.simulator.commercetools.predicates import Condition, Fields
+from gateway.simulator.commercetools.predicates import Condition, QueryableFields
 from gateway.simulator.commercetools.refusals import Refusal
 from gateway.simulator.commercetools.resources import Customer, Group, Resource
 from gateway.simulator.commercetools.store import NotThere, Store, Taken
@@ -296,7 +296,7 @@ class Api:
         """How far an update takes the version."""
         return len(update.actions) if self._switches.version_step == "actions" else 1
 
-    def query(self, request: Request, fields: Fields, sorts: Mapping[str, str]) -> Query:
+    def query(self, request: Request, fields: QueryableFields, sorts: Mapping[str, str]) -> Query:
         """The parameters of a query; Refusal 400 for any that can't be read."""
         given = request.query_params
         variables = {

@@ -47,34 +47,36 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class QueryableFields:
     """The fields that a predicate may name at one level: columns, or more fields.
 
     `around` is the SQL with a {} for the condition on the fields, where there has to be some.
     """
 
-    of: Mapping[str, "str | Fields"]
+    of: Mapping[str, "str | QueryableFields"]
     around: str = "({})"
 
 
-GROUP_FIELDS: Mapping[str, Fields] = MappingProxyType(
+GROUP_FIELDS: Mapping[str, QueryableFields] = MappingProxyType(
     {
-        "name": Fields({"name": "name"}),
-        "id": Fields({"name": "name", "id": "id"}),
-        "key": Fields({"name": "name", "id": "id", "key": "key"}),
+        "name": QueryableFields({"name": "name"}),
+        "id": QueryableFields({"name": "name", "id": "id"}),
+        "key": QueryableFields({"name": "name", "id": "id", "key": "key"}),
     }
 )
 """By the switch `group_predicates`."""
 
-LEGACY_FIELDS = Fields({"id": "id", "customerGroup": Fields({"id": "legacy_group"})})
+LEGACY_FIELDS = QueryableFields(
+    {"id": "id", "customerGroup": QueryableFields({"id": "legacy_group"})}
+)
 """Of customers, without assignments."""
 
-CUSTOMER_FIELDS = Fields(
+CUSTOMER_FIELDS = QueryableFields(
     {
         **LEGACY_FIELDS.of,
         # Like every predicate on an array it is about any one of its elements.
-        "customerGroupAssignments": Fields(
-            {"customerGroup": Fields({"id": "group_id"})},
+        "customerGroupAssignments": QueryableFields(
+            {"customerGroup": QueryableFields({"id": "group_id"})},
             around="seq IN (SELECT customer FROM assignments WHERE {})",
         ),
     }
@@ -82,7 +84,7 @@ CUSTOMER_FIELDS = Fields(
 
 
 def condition(
-    predicates: Sequence[str], variables: Mapping[str, Sequence[str]], fields: Fields
+    predicates: Sequence[str], variables: Mapping[str, Sequence[str]], fields: QueryableFields
 ) -> Condition | None:
     """All the predicates of a request; None if there are none. Refusal 400 for one that is wrong.
 
@@ -111,7 +113,7 @@ class Parser:
         """What the question marks of the SQL stand for, first to last."""
         self.comparisons = 0
 
-    def parse(self, fields: Fields) -> str:
+    def parse(self, fields: QueryableFields) -> str:
         """The SQL for all of it; Refusal 400 if that can't be."""
         sql = self._either(fields)
         kind, text = self._next()
@@ -119,7 +121,7 @@ class Parser:
             raise unexpected(text)
         return sql
 
-    def _either(self, fields: Fields) -> str:
+    def _either(self, fields: QueryableFields) -> str:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise refusals.too_complex()
@@ -129,13 +131,13 @@ class Parser:
         self._depth -= 1
         return " OR ".join(parts)
 
-    def _both(self, fields: Fields) -> str:
+    def _both(self, fields: QueryableFields) -> str:
         parts = [self._one(fields)]
         while self._skip("and"):
             parts.append(self._one(fields))
         return " AND ".join(parts)
 
-    def _one(self, fields: Fields) -> str:
+    def _one(self, fields: QueryableFields) -> str:
         kind, text = self._next()
         if text == "(":
             return f"({self._inside(fields)})"
@@ -145,13 +147,13 @@ class Parser:
         match field:
             case None:
                 raise wrong(f"there is no field {text!r} to query")
-            case Fields():
+            case QueryableFields():
                 self._expect("(")
                 return field.around.format(self._inside(field))
             case _:
                 return self._comparison(field)
 
-    def _inside(self, fields: Fields) -> str:
+    def _inside(self, fields: QueryableFields) -> str:
         sql = self._either(fields)
         self._expect(")")
         return sql

@@ -38,7 +38,7 @@ CUSTOMER_SORTS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class RowOrder:
     """How rows are sorted. `column` "creation" is oldest first; "joining" is for members only."""
 
     column: str = "creation"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.simulator.flow_retail.order import Order
+from gateway.simulator.flow_retail.order import RowOrder
 from gateway.simulator.flow_retail.refusal import Refusal
 from gateway.simulator.flow_retail.switches import Switches
 
@@ -50,7 +50,7 @@ def page(query: Mapping[str, str], total: int, switches: Switches) -> Page:
 
 def order(
     query: Mapping[str, str], sorts: Mapping[str, str], default: str, switches: Switches
-) -> Order:
+) -> RowOrder:
     """How the rows are sorted; sortDirection without sortBy turns the default order around."""
     direction = query.get("sortDirection", "ASC")
     if direction not in ("ASC", "DESC"):
@@ -61,7 +61,7 @@ def order(
             column = sorts[query["sortBy"]]
         elif switches.unknown_sort == "refuse":
             raise Refusal(400, "sortBy must be a field that can be sorted by.")
-    return Order(column=column, descending=direction == "DESC", ties=switches.ties)
+    return RowOrder(column=column, descending=direction == "DESC", ties=switches.ties)
 
 
 def whole_number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.simulator.database import Database
-from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS, Order
+from gateway.simulator.flow_retail.order import CUSTOMER_SORTS, GROUP_SORTS, RowOrder
 from gateway.simulator.flow_retail.tables import SCHEMA, SCHEMA_VERSION
 
 GROUP_COLUMNS = (
@@ -124,12 +124,12 @@ class Store(Database):
         return Group(*rows[0])
 
     def groups(
-        self, tenant: str, order: Order | None = None, *, offset: int = 0, limit: int = -1
+        self, tenant: str, order: RowOrder | None = None, *, offset: int = 0, limit: int = -1
     ) -> list[Group]:
         """A stretch of the tenant's groups; a negative limit means all."""
-        by = (order or Order()).sql(GROUP_SORTS.values(), {"creation": "g.id"})
+        by = (order or RowOrder()).sql(GROUP_SORTS.values(), {"creation": "g.id"})
         sql = (
-            f"SELECT {GROUP_COLUMNS} FROM groups g WHERE tenant = ? ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608  # Order.sql checks the column
+            f"SELECT {GROUP_COLUMNS} FROM groups g WHERE tenant = ? ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608  # RowOrder.sql checks the column
         )
         return [Group(*row) for row in self._rows(sql, (tenant, limit, offset))]
 
@@ -249,17 +249,17 @@ class Store(Database):
         self,
         tenant: str,
         group: str,
-        order: Order | None = None,
+        order: RowOrder | None = None,
         *,
         offset: int = 0,
         limit: int = -1,
     ) -> list[bytes]:
         """A stretch of the group's customers, each as JSON. NotThere if there is no group."""
         ids = {"creation": "m.customer_id", "joining": "m.id"}
-        by = (order or Order()).sql(CUSTOMER_SORTS.values(), ids)
+        by = (order or RowOrder()).sql(CUSTOMER_SORTS.values(), ids)
         # The documents are fetched after the sort: a large group's would all go through the sorter.
         join = "" if by.startswith("m.") else "JOIN customers c ON c.id = m.customer_id "
-        sql = f"SELECT m.customer_id FROM memberships m {join}WHERE m.group_id = ? ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608, E501  # Order.sql checks the column
+        sql = f"SELECT m.customer_id FROM memberships m {join}WHERE m.group_id = ? ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608, E501  # RowOrder.sql checks the column
         with self._lock:
             numbers = [
                 row[0] for row in self._rows(sql, (self._group(tenant, group), limit, offset))
