@@ -71,11 +71,21 @@ const ofGroups = printed("supergraph");
 const own = subgraph("customer-groups", ofGroups);
 const withoutNode = subgraph("customer-groups", printed("supergraph", { GATEWAY_RELAY_NODE: "false" }));
 const owner = subgraph("crm", crm(ofGroups));
+const winning = subgraph(
+  "crm",
+  crm(ofGroups)
+    .replace("\n  email: String", '$& @override(from: "customer-groups")')
+    .replace('"@key"', '"@key", "@override"'),
+);
 const cases = {
   "alone": [composers, [own]],
   "with fields added to groups and customers": [composers, [own, ...["orders", "prices"].map(neighbour)]],
   "with customers owned elsewhere": [composers, [own, owner, ...["invoices", "orders"].map(neighbour)]],
   "with a field of a customer in a neighbour's key": [composers, [own, neighbour("loyalty")]],
+  "with the customers of a subgraph that wins": [
+    { Hive: composers.Hive, Cosmo: composers.Cosmo }, // Apollo's hints at what it overrides
+    [own, winning, neighbour("invoices")],
+  ],
   "with another's node and common names": [composers, [withoutNode, neighbour("catalogue")]],
   "without personal data": [contracts, [own, ...["orders", "prices"].map(neighbour)], noPersonalData],
   "without personal data, with customers owned elsewhere": [
@@ -108,6 +118,9 @@ function noPersonalData(schema) {
   return [...problems, ...kinds].map((name) => `${name} is left`);
 }
 
+for (const [composer, compose] of Object.entries(composers)) {
+  if (!compose([own, neighbour("invoices")]).errors?.length) throw Error(`${composer} took customers that nobody owns`);
+}
 for (const text of [ofGroups, printed("clients")]) buildSchema(text);
 for (const [name, [by, subgraphs, check = () => []]] of Object.entries(cases)) {
   for (const [composer, compose] of Object.entries(by)) {
