@@ -213,14 +213,15 @@ def judge_change(
     errors = body.get("errors", [])
     _unexpected(errors, verdict)
     payload = (body.get("data") or {}).get(change.field)
-    claim = _claim(payload, errors)
+    claim = _claim(payload)
+    told = payload is not None and bool(payload["userErrors"])
     warned = bool(body.get("extensions", {}).get("warnings"))
     if notes.repaired and warned:
         payload = _unrepaired_names(payload, after)
     if claim == "unknown" and not notes.unsure:
         verdict.wrong.append(f"OUTCOME_UNKNOWN though the answer was definite: {_said(errors)}")
     right = change.must_refuse is None and not change.unknown
-    if notes.harmless and right and (errors or claim != "done"):
+    if notes.harmless and right and (errors or told or claim != "done"):
         verdict.wrong.append(f"{claim} though nothing was wrong: {payload} {_said(errors)}")
     verdict.wrong += _contradictions(change, claim, payload, before, after, notes)
 
@@ -234,11 +235,13 @@ def _unrepaired_names(payload: Any, after: State) -> Any:
     return payload
 
 
-def _claim(payload: Mapping[str, Any] | None, errors: Sequence[Mapping[str, Any]]) -> str:
+def _claim(payload: Mapping[str, Any] | None) -> str:
     if payload is None:
-        codes = [error["extensions"]["code"] for error in errors]
-        return "unknown" if "OUTCOME_UNKNOWN" in codes else "not done"
-    return "not done" if payload["userErrors"] else "done"
+        return "not done"
+    codes = [error["code"] for error in payload["userErrors"]]
+    if not codes or payload.get("results"):  # which are judged one by one
+        return "done"
+    return "unknown" if "OUTCOME_UNKNOWN" in codes else "not done"
 
 
 def _contradictions(

@@ -2,9 +2,10 @@
 sends or lists documents (`DocumentError`), whoever gives out tokens (`AccessError`), or nobody here
 (`UpstreamError`).
 
-Mutations answer every CallerError as a `userErrors` entry; all else, and everything in a query, is
-a GraphQL error with `extensions.code`. Messages are for people; they name neither tokens nor hosts
-nor what the upstream said beyond one sanitized sentence.
+Mutations answer as `userErrors` every CallerError, and every failure after which something is done,
+or may be; all else, and everything in a query, is a GraphQL error with `extensions.code`. Messages
+are for people; they name neither tokens nor hosts nor what the upstream said beyond one sanitized
+sentence.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,11 @@ class GatewayError(Exception):
     """An expected failure. `message` ends with a full stop and may be shown to anyone."""
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+    field: Sequence[str] = ()
+    limit: str | None = None
+    allowed: int | None = None
+    found: int | None = None
+    retry_after: float | None = None
 
     def __init__(self, message: str, **details: object) -> None:
         """`details` are shown beside the code, unless they are None or empty."""
@@ -35,9 +41,6 @@ class CallerError(GatewayError):
     """
 
     code = "BAD_USER_INPUT"
-    limit: str | None = None
-    allowed: int | None = None
-    found: int | None = None
 
     def __init__(self, message: str, *, field: Sequence[str] = (), **details: object) -> None:
         super().__init__(message, field=list(field), **details)

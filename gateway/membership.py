@@ -51,7 +51,7 @@ async def difference(
         await _by_id(backend, found)  # to some backends, an unknown group is an empty list
     kept = set(wanted)
     edit = MembershipEdit(
-        group,
+        found,
         add=[uid for uid in wanted if uid not in members],
         remove=[uid for uid in members if uid not in kept],
     )

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from gateway.accepted_tokens import TokenStatus
 from gateway.backends.port import AnswerCache, Backend, Caller, Connector, Costs, Write
 from gateway.engine import Account
-from gateway.errors import InvalidInput, LimitExceeded, Unauthenticated
+from gateway.errors import GatewayError, InvalidInput, LimitExceeded, Unauthenticated
 from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup, Projection
@@ -91,6 +91,8 @@ class Context:
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
         self._loaders: Loaders | None = None
+        self.told: list[GatewayError] = []
+        """Failures that the response tells in payloads and not as errors."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 

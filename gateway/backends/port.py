@@ -206,7 +206,7 @@ class MemberStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MemberOutcome:
-    """What became of one customer's change; `error` says why where it FAILED."""
+    """What became of one customer's change; `error` says why it FAILED or is UNKNOWN."""
 
     customer_uid: str
     action: MemberAction
@@ -242,6 +242,8 @@ class EditOutcome:
 
     outcomes: Sequence[MemberOutcome]
     failure: GatewayError | None = None
+    group_uid: str | None = None
+    """The group's, if the edit names it by its key."""
 
 
 # -- what a backend is

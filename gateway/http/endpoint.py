@@ -313,7 +313,8 @@ class Endpoint:
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        self._done(wanted.operation_name, client, answers.codes(body))
+        codes = (*answers.codes(body), *(failure.code for failure in context.told))
+        self._done(wanted.operation_name, client, codes)
         return content
 
     def _done(self, name: str | None, client: Client, codes: Sequence[str]) -> None:

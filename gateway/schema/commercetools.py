@@ -11,6 +11,7 @@ from strawberry.extensions import FieldExtension
 from gateway import records
 from gateway.engine import LOOKS_AT
 from gateway.errors import LimitExceeded
+from gateway.schema.relay import NO_ID
 from gateway.schema.scalars import Json, Long
 from gateway.schema.sdl import personal
 
@@ -18,7 +19,7 @@ MAX_NAMES: Final = 500
 """As many as one change may send; a commercetools Type has fewer."""
 
 
-@strawberry.federation.type(shareable=True, description="One custom field and its value.")
+@strawberry.federation.type(shareable=True, description=f"One custom field and its value. {NO_ID}")
 class CommercetoolsCustomerCustomField:
     name: str = strawberry.field(description="The field's name, as its Type defines it.")
     value: Json | None = strawberry.field(description="The value as the REST API returns it.")
@@ -41,7 +42,7 @@ class Names(FieldExtension):
         return {**kwargs, "names": frozenset(names)}
 
 
-@strawberry.federation.type(shareable=True, description="The custom fields of a resource.")
+@strawberry.federation.type(shareable=True, description=f"The custom fields of a resource. {NO_ID}")
 class CommercetoolsCustomerCustomFields:
     type_id: strawberry.ID = strawberry.field(description="The id of the Type that defines them.")
 
@@ -65,7 +66,7 @@ class CommercetoolsCustomerCustomFields:
         ]
 
 
-@strawberry.type(description="What only commercetools has of a group.")
+@strawberry.type(description=f"What only commercetools has of a group. {NO_ID}")
 class CommercetoolsCustomerGroup:
     version: Long = strawberry.field(description="The version that the next change has to name.")
     custom: CommercetoolsCustomerCustomFields | None = strawberry.field(
@@ -74,7 +75,7 @@ class CommercetoolsCustomerGroup:
 
 
 @strawberry.federation.type(
-    shareable=True, description="What only commercetools has of a customer."
+    shareable=True, description=f"What only commercetools has of a customer. {NO_ID}"
 )
 class CommercetoolsCustomer:
     version: Long = strawberry.field(description="The version that the next change has to name.")

@@ -19,7 +19,7 @@ from gateway.schema.enums import (
     CustomerExtensionCode,
     CustomerType,
 )
-from gateway.schema.relay import Info, global_id
+from gateway.schema.relay import NO_ID, Info, global_id
 from gateway.schema.scalars import Long
 from gateway.schema.sdl import PERSONAL, personal
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 @strawberry.federation.type(
-    shareable=True, description="An extension that is switched on for a customer or contact."
+    shareable=True,
+    description=f"An extension that is switched on for a customer or contact. {NO_ID}",
 )
 class CustomerExtension:
     code: CustomerExtensionCode | None = strawberry.field(description="Which extension.")
@@ -38,7 +39,7 @@ class CustomerExtension:
 
 
 @strawberry.federation.type(
-    shareable=True, tags=PERSONAL, description="One of a customer's addresses."
+    shareable=True, tags=PERSONAL, description=f"One of a customer's addresses. {NO_ID}"
 )
 class CustomerAddress:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
@@ -56,7 +57,7 @@ class CustomerAddress:
 
 
 @strawberry.federation.type(
-    shareable=True, tags=PERSONAL, description="A person who acts for a customer."
+    shareable=True, tags=PERSONAL, description=f"A person who acts for a customer. {NO_ID}"
 )
 class CustomerContact:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
@@ -78,7 +79,7 @@ class CustomerContact:
 @strawberry.federation.type(
     shareable=True,
     tags=PERSONAL,
-    description="Something that a customer has agreed to, or has not.",
+    description=f"Something that a customer has agreed to, or has not. {NO_ID}",
 )
 class CustomerConsent:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
@@ -91,7 +92,8 @@ class CustomerConsent:
 @strawberry.federation.type(
     shareable=True,
     tags=PERSONAL,
-    description="Integers exactly as the REST API returns them; their unit is not documented.",
+    description="Integers exactly as the REST API returns them; their unit is not documented. "
+    + NO_ID,
 )
 class CustomerCredit:
     limit: Long | None = strawberry.field(description="How much credit the customer has.")
@@ -99,7 +101,7 @@ class CustomerCredit:
 
 
 @strawberry.federation.type(
-    shareable=True, tags=PERSONAL, description="The colleague who looks after a customer."
+    shareable=True, tags=PERSONAL, description=f"The colleague who looks after a customer. {NO_ID}"
 )
 class CustomerAccountManager:
     tenant_user_uid: strawberry.ID | None = strawberry.field(
@@ -110,14 +112,16 @@ class CustomerAccountManager:
 
 
 @strawberry.federation.type(
-    shareable=True, tags=PERSONAL, description="EHF, the Norwegian format for electronic invoices."
+    shareable=True,
+    tags=PERSONAL,
+    description=f"EHF, the Norwegian format for electronic invoices. {NO_ID}",
 )
 class CustomerEhf:
     enabled: bool | None = strawberry.field(description="Whether the customer gets invoices so.")
     address: str | None = strawberry.field(description="Where they are sent.")
 
 
-@strawberry.federation.type(shareable=True, description="A store of the tenant.")
+@strawberry.federation.type(shareable=True, description=f"A store of the tenant. {NO_ID}")
 class CustomerStore:
     uid: strawberry.ID = strawberry.field(description="The backend's own identifier.")
     name: str | None = strawberry.field(description="The store's name.")

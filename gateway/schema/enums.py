@@ -53,6 +53,14 @@ class CustomerGroupUserErrorCode(Enum):
     LIMIT_EXCEEDED = "More than the gateway or the backend takes at once."
     UNSUPPORTED_BY_BACKEND = "This tenant's backend has no such thing."
     REJECTED_BY_BACKEND = "The backend refused it and did not say more."
+    OUTCOME_UNKNOWN = "It was sent, and it is not known whether it was done. Read, then repeat."
+    UNAUTHENTICATED = "Ended part of the way: the backend does not accept the token."
+    FORBIDDEN = "Ended part of the way: the token has no right to this."
+    RATE_LIMITED = "Ended part of the way: the backend asks to slow down; see `retryAfter`."
+    OVERLOADED = "Ended part of the way: too many requests wait; see `retryAfter`."
+    UPSTREAM_UNAVAILABLE = "Ended part of the way: the backend gave no answer."
+    UPSTREAM_INVALID_ANSWER = "The backend gave an answer that can't be used."
+    DEADLINE_EXCEEDED = "Ended part of the way: the operation's time was over."
 
 
 def _show(enum: type[Enum], description: str, name: str | None = None, **values: str) -> None:
@@ -154,8 +162,8 @@ _show(
     UNCHANGED="In the wanted state before the edit; nothing was changed.",
     PLANNED="dryRun: would be sent.",
     FAILED="Refused, or not sent; see `error`.",
-    UNKNOWN="Sent, but neither an answer nor the list of members shows what became of it: "
-    "call again with the same input.",
+    UNKNOWN="Sent, but neither an answer nor the list of members shows what became of it, see "
+    "`error`: call again with the same input.",
 )
 _show(
     CustomerGroupUserErrorCode,

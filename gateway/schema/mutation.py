@@ -1,14 +1,17 @@
-"""What can be changed. Mistakes come back as `userErrors`; failures are GraphQL errors."""
+"""What can be changed. Mistakes come back as `userErrors`, and so does a failure after which
+something is done, or may be; other failures are GraphQL errors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
 from gateway.backends.port import (
+    ById,
     EditOutcome,
     GroupChange,
     GroupDeletion,
@@ -23,7 +26,14 @@ from gateway.backends.port import (
     SetKey,
 )
 from gateway.engine import Fetched
-from gateway.errors import CallerError, GatewayError, InvalidInput, LimitExceeded, RevisionConflict
+from gateway.errors import (
+    CallerError,
+    GatewayError,
+    InvalidInput,
+    LimitExceeded,
+    OutcomeUnknown,
+    RevisionConflict,
+)
 from gateway.loading.reads import GroupOf
 from gateway.membership import READ, difference, hold_apart
 from gateway.request import Context
@@ -47,14 +57,14 @@ from gateway.schema.inputs import (
     hold_custom_fields,
     or_none,
 )
-from gateway.schema.relay import Info, global_id
+from gateway.schema.relay import NO_ID, Info, global_id
 
 PayloadT = TypeVar("PayloadT")
 
 
 @strawberry.type(
-    description="A mistake or a refusal that the caller can act on. Missing rights, outages and "
-    "limits are GraphQL errors with `extensions.code`."
+    description="A mistake, a refusal, or what ended a change after something of it was done, or "
+    f"may have been. Other failures are GraphQL errors with `extensions.code`. {NO_ID}"
 )
 class CustomerGroupUserError:
     code: CustomerGroupUserErrorCode = strawberry.field(description="What kind of mistake it is.")
@@ -72,15 +82,20 @@ class CustomerGroupUserError:
     found: int | None = strawberry.field(
         default=None, description="How much was asked for; null where it is about no limit."
     )
+    retry_after: float | None = strawberry.field(
+        default=None, description="Seconds to wait, where the backend or the gateway says so."
+    )
 
 
 @strawberry.type(description="The group that was made, or why it was not.")
 class CreateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(
-        default=None, description="The new group."
+        default=None,
+        description="The new group. For Relay: `@appendNode` or `@prependNode`, with "
+        '`edgeTypeName: "CustomerGroupEdge"`.',
     )
     user_errors: list[CustomerGroupUserError] = strawberry.field(
-        description="Empty when it was made."
+        description="Empty when it was made. OUTCOME_UNKNOWN: it may be there."
     )
 
 
@@ -93,7 +108,7 @@ class UpdateCustomerGroupPayload:
         default=None, description="The group as it is now, where that is known."
     )
     user_errors: list[CustomerGroupUserError] = strawberry.field(
-        description="Empty when it was changed."
+        description="Empty when it was changed. OUTCOME_UNKNOWN: it may be."
     )
 
 
@@ -103,45 +118,83 @@ class UpdateCustomerGroupPayload:
 )
 class DeleteCustomerGroupPayload:
     deleted_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Its former `id`."
+        default=None,
+        description="Its former `id`. For Relay: `@deleteRecord` or `@deleteEdge`.",
     )
     deleted_uid: strawberry.ID | None = strawberry.field(
         default=None, description="Its former `uid`."
     )
     user_errors: list[CustomerGroupUserError] = strawberry.field(
-        description="Empty when it was deleted."
+        description="Empty when it was deleted. OUTCOME_UNKNOWN: it may be gone."
     )
 
 
-@strawberry.type(description="What became of one customer.")
+Outcome = tuple[str, MemberOutcome]
+"""The tenant's uid, and what became of one of its customers."""
+
+
+@strawberry.type(description=f"What became of one customer. {NO_ID}")
 class CustomerGroupMemberResult:
-    customer_uid: strawberry.ID = strawberry.field(description="Which customer.")
-    action: MemberAction = strawberry.field(description="What was to be done.")
-    status: MemberStatus = strawberry.field(description="What became of it.")
+    @strawberry.field(description="The customer's `id`.")
+    def customer_id(outcome: strawberry.Parent[Outcome]) -> strawberry.ID:
+        return _customer_id(*outcome)
 
-    @strawberry.field(description="Why it FAILED.")
-    def error(outcome: strawberry.Parent[MemberOutcome]) -> CustomerGroupUserError | None:
-        match outcome.error:
-            case None:
-                return None
-            case CallerError() as mistake:
-                return _user_error(mistake)
-            case failure:  # of this customer alone: one of the whole edit is a GraphQL error
-                code = CustomerGroupUserErrorCode.REJECTED_BY_BACKEND
-                return CustomerGroupUserError(code=code, message=failure.message, field=None)
+    @strawberry.field(description="The customer's `uid`, as it was sent.")
+    def customer_uid(outcome: strawberry.Parent[Outcome]) -> strawberry.ID:
+        return strawberry.ID(outcome[1].customer_uid)
+
+    @strawberry.field(description="What was to be done.")
+    def action(outcome: strawberry.Parent[Outcome]) -> MemberAction:
+        return outcome[1].action
+
+    @strawberry.field(description="What became of it.")
+    def status(outcome: strawberry.Parent[Outcome]) -> MemberStatus:
+        return outcome[1].status
+
+    @strawberry.field(description="Why it FAILED, or is UNKNOWN; null otherwise.")
+    def error(outcome: strawberry.Parent[Outcome]) -> CustomerGroupUserError | None:
+        failure = outcome[1].error
+        return None if failure is None else _user_error(failure)
 
 
-@strawberry.type(description="What became of each customer.")
+@strawberry.type(
+    description="What became of each customer. Customers themselves are in `customerGroup { "
+    "customers }` only, with the edge type `CustomerGroupMemberEdge`: no REST call reads one by "
+    "its uid."
+)
 class CustomerGroupMembersPayload:
     group: strawberry.Private[GroupOf | None] = None
+    customer_group_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The group's `id`, without a REST call; null where nothing was sent.",
+    )
+    customer_group_uid: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The group's `uid`, without a REST call; null where nothing was sent.",
+    )
     results: list[CustomerGroupMemberResult] = strawberry.field(
         default_factory=list,
         description="One per distinct uid sent, in input order: those to be added, then those to "
         "be removed.",
     )
     user_errors: list[CustomerGroupUserError] = strawberry.field(
-        description="Mistakes that kept the whole edit from being sent."
+        description="Mistakes that kept the whole edit from being sent, or what ended it part of "
+        "the way: then `results` say how far it came."
     )
+
+    @strawberry.field(
+        description="The ids of those who were to be added and are members now: ACCEPTED or "
+        "UNCHANGED."
+    )
+    def added_customer_ids(self) -> list[strawberry.ID]:
+        return _done(self.results, MemberAction.ADD)
+
+    @strawberry.field(
+        description="The ids of those who were to be removed and are no members now: ACCEPTED or "
+        "UNCHANGED. For Relay: `@deleteEdge`."
+    )
+    def removed_customer_ids(self) -> list[strawberry.ID]:
+        return _done(self.results, MemberAction.REMOVE)
 
     @strawberry.field(
         description="The group after the edit; read only when it is asked for.",
@@ -149,6 +202,19 @@ class CustomerGroupMembersPayload:
     )
     def customer_group(self) -> CustomerGroup | None:
         return self.group  # type: ignore[return-value]  # what it is fetched by
+
+
+def _done(outcomes: Sequence[Any], action: MemberAction) -> list[strawberry.ID]:
+    return [
+        _customer_id(tenant_uid, outcome)
+        for tenant_uid, outcome in outcomes
+        if outcome.action is action
+        and outcome.status in (MemberStatus.ACCEPTED, MemberStatus.UNCHANGED)
+    ]
+
+
+def _customer_id(tenant_uid: str, outcome: MemberOutcome) -> strawberry.ID:
+    return global_id("Customer", tenant_uid, outcome.customer_uid)
 
 
 class _Failed(Exception):
@@ -165,7 +231,9 @@ Change = Callable[..., Awaitable[PayloadT | None]]
 def _mistakes_are_data(
     payload: Callable[..., PayloadT],
 ) -> Callable[[Change[PayloadT]], Change[PayloadT]]:
-    """Of a change whose mistakes are the `userErrors` of a payload that is empty otherwise."""
+    """Of a change whose mistakes, and whose unknown outcome, are the `userErrors` of a payload that
+    is empty otherwise.
+    """
 
     def decorate(change: Change[PayloadT]) -> Change[PayloadT]:
         @wraps(change)
@@ -175,6 +243,8 @@ def _mistakes_are_data(
                 return await change(self, info, input)
             except CallerError as mistake:
                 return payload(user_errors=[_user_error(mistake)])
+            except OutcomeUnknown as lost:
+                return payload(user_errors=[_told(info.context, lost)])
             except _Failed as failed:
                 raise failed.failure from None
 
@@ -274,7 +344,7 @@ class Mutation:
         backend = context.backend(tenant_uid)
         edit = MembershipEdit(ref, add, remove)
         outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
-        return _edited(info, GroupOf(tenant_uid, ref), outcome)
+        return _edited(context, GroupOf(tenant_uid, ref), edit, outcome)
 
     @strawberry.mutation(
         description="Make the members exactly these: reads, compares, then adds and removes only "
@@ -312,19 +382,24 @@ class Mutation:
         else:
             backend = context.backend(tenant_uid)
             outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
-        return _edited(info, GroupOf(tenant_uid, ref), outcome)
+        return _edited(context, GroupOf(tenant_uid, ref), edit, outcome)
 
 
-def _edited(info: Info, group: GroupOf, edited: EditOutcome) -> CustomerGroupMembersPayload:
+def _edited(
+    context: Context, group: GroupOf, edit: MembershipEdit, edited: EditOutcome
+) -> CustomerGroupMembersPayload:
     """The payload of an edit; raises the failure of one that has changed nothing."""
-    if edited.failure is not None:
-        if all(outcome.status is MemberStatus.FAILED for outcome in edited.outcomes):
-            raise _Failed(edited.failure)
-        info.context.account.report(tuple(info.path.as_list()), [edited.failure])
+    failures = [] if edited.failure is None else [edited.failure]
+    if failures and all(each.status is MemberStatus.FAILED for each in edited.outcomes):
+        raise _Failed(failures[0])
+    tenant_uid = group.tenant_uid
+    uid = edit.group.uid if isinstance(edit.group, ById) else edited.group_uid
     return CustomerGroupMembersPayload(
         group=group,
-        results=edited.outcomes,  # type: ignore[arg-type]  # the type is a view of them
-        user_errors=[],
+        customer_group_id=None if uid is None else global_id("CustomerGroup", tenant_uid, uid),
+        customer_group_uid=None if uid is None else strawberry.ID(uid),
+        results=[(tenant_uid, outcome) for outcome in edited.outcomes],  # type: ignore[misc]
+        user_errors=[_told(context, failure) for failure in failures],
     )
 
 
@@ -350,13 +425,20 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
     return changes
 
 
-def _user_error(mistake: CallerError) -> CustomerGroupUserError:
-    code = "INVALID_INPUT" if isinstance(mistake, InvalidInput) else mistake.code
+def _told(context: Context, failure: GatewayError) -> CustomerGroupUserError:
+    """A failure in a payload, and not at its path: there, clients would discard the payload."""
+    context.told.append(failure)
+    return _user_error(failure)
+
+
+def _user_error(failure: GatewayError) -> CustomerGroupUserError:
+    code = "INVALID_INPUT" if isinstance(failure, InvalidInput) else failure.code
     return CustomerGroupUserError(
         code=CustomerGroupUserErrorCode[code],
-        message=mistake.message,
-        field=["input", *mistake.field] if mistake.field else None,
-        limit=mistake.limit,
-        allowed=mistake.allowed,
-        found=mistake.found,
+        message=failure.message,
+        field=["input", *failure.field] if failure.field else None,
+        limit=failure.limit,
+        allowed=failure.allowed,
+        found=failure.found,
+        retry_after=failure.retry_after,
     )

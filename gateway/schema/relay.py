@@ -17,6 +17,8 @@ from gateway.settings import Bounds
 
 Info = strawberry.Info[Context, None]
 TYPES: Final = frozenset({"CustomerGroup", "Customer", "Tenant"})
+NO_ID: Final = "It has no `id`: caches keep it with what shows it."
+"""In the description of a type whose objects cannot be told from each other."""
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
 MAX_UID: Final = 1024  # far above any backend's; a cursor is sent back to it, in a URL
 MAX_OPAQUE: Final = 6_000

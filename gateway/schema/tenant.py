@@ -22,13 +22,15 @@ from gateway.schema.enums import (
     CustomerSortField,
 )
 from gateway.schema.inputs import CustomerGroupBy, CustomerGroupSort, group_ref
-from gateway.schema.relay import Info, ListArguments, Node, global_id, parse_global_id
+from gateway.schema.relay import NO_ID, Info, ListArguments, Node, global_id, parse_global_id
 
 if TYPE_CHECKING:
     from gateway.schema.customer_group import CustomerGroup
 
 
-@strawberry.type(description="What a tenant's backend has; the rest is refused, never ignored.")
+@strawberry.type(
+    description=f"What a tenant's backend has; the rest is refused, never ignored. {NO_ID}"
+)
 class CustomerGroupBackendCapabilities:
     optimistic_concurrency: ConcurrencyControl = strawberry.field(
         description="How `expectedRevision` is held."
@@ -59,7 +61,7 @@ class CustomerGroupBackendCapabilities:
     )
 
 
-@strawberry.type(description="What this tenant's backend can do. Costs no REST call.")
+@strawberry.type(description=f"What this tenant's backend can do. Costs no REST call. {NO_ID}")
 class CustomerGroupBackend:
     kind: BackendKind = strawberry.field(description="Which system it is.")
 

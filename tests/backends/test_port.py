@@ -54,7 +54,7 @@ from gateway.errors import (
 from gateway.membership import difference
 from gateway.records import CustomerGroup
 from gateway.rest import AnswerCache
-from gateway.simulator.faults import Answer, Exchange
+from gateway.simulator.faults import Answer, Close, Exchange
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
 from tests.conftest import Capability
@@ -287,6 +287,20 @@ async def test_a_membership_edit_tells_what_became_of_each_customer(world, backe
     assert outcomes[2][1] is MemberStatus.FAILED
     assert outcomes[3][1] is MemberStatus.ACCEPTED
     assert world.members(group) == {new, also}
+
+
+async def test_a_lost_answer_to_a_membership_edit_is_told_of_each_customer(world, backend):
+    """As an error of its outcome, and as the edit's failure."""
+    group, customer = world.add_group("Gold"), world.add_customer()
+    for method in ("POST", "PUT"):
+        world.faults.add(Close(), method=method)
+
+    edit = await backend.edit_members(MembershipEdit(ById(group), add=[customer]))
+
+    [outcome] = edit.outcomes
+    assert outcome.status is MemberStatus.UNKNOWN
+    assert isinstance(outcome.error, OutcomeUnknown)
+    assert isinstance(edit.failure, OutcomeUnknown)
 
 
 @dataclass

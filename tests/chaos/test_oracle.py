@@ -123,8 +123,10 @@ def test_what_is_called_not_made_is_not_there() -> None:
 
 
 def test_an_outcome_is_unknown_only_where_the_answer_was_lost() -> None:
-    assert said(CREATE, None, MADE, "OUTCOME_UNKNOWN", unsure=True) == []
-    assert said(CREATE, None, WAS, "OUTCOME_UNKNOWN") != []
+    unknown = {"customerGroup": None, "userErrors": [{"code": "OUTCOME_UNKNOWN"}]}
+
+    assert said(CREATE, unknown, MADE, unsure=True) == []
+    assert said(CREATE, unknown, WAS) != []
 
 
 @pytest.mark.parametrize(

@@ -657,5 +657,5 @@ async def test_a_customer_that_the_backend_shows_broken_says_why_it_failed(
     first, second = payload["results"]
     assert (first["status"], first["error"]) == ("ACCEPTED", None)
     assert second["status"] == "FAILED"
-    assert second["error"]["code"] == "REJECTED_BY_BACKEND"
+    assert second["error"]["code"] == "UPSTREAM_INVALID_ANSWER"
     assert "version" in second["error"]["message"]

@@ -26,6 +26,7 @@ from graphql import (
 
 from gateway.app import schema_of
 from gateway.schema import create_schema
+from gateway.schema.relay import NO_ID
 from gateway.settings import Settings
 from tests.harness import Gateway, schema
 
@@ -262,3 +263,13 @@ def test_without_relay_node_only_that_is_missing():
     assert [line for line in lines if "node(" in line or "nodes(" in line] == []
     assert set(lines) <= set(all_lines)
     assert any("type CustomerGroup implements Node" in line for line in lines)
+
+
+def test_what_has_no_id_says_so() -> None:
+    """Caches find objects by their ids, and know connections, edges and payloads by their names."""
+    for name, type_ in schema()._schema.type_map.items():
+        known = name.startswith("_") or name in ("Query", "Mutation", "PageInfo")
+        if isinstance(type_, GraphQLObjectType) and not known:
+            shape = name.endswith(("Connection", "Edge", "Payload"))
+            says = NO_ID in (type_.description or "")
+            assert says is not ("id" in type_.fields or shape), name

@@ -21,7 +21,8 @@ from tests.test_command_line import begin
 
 pytestmark = pytest.mark.slow
 LIST = "{ customerGroups { nodes { uid } } }"
-CREATE = 'mutation { createCustomerGroup(input: {name: "Gold"}) { customerGroup { name } } }'
+CREATE = """mutation {
+    createCustomerGroup(input: {name: "Gold"}) { customerGroup { name } userErrors { code } } }"""
 
 
 @dataclass
@@ -82,8 +83,10 @@ async def interrupted(
 
 
 def told(answer: httpx.Response) -> tuple[int, list[str]]:
+    """The status, and the codes of errors and user errors."""
     body: Any = answer.json()
-    return answer.status_code, codes(body)
+    payload = (body.get("data") or {}).get("createCustomerGroup") or {"userErrors": []}
+    return answer.status_code, codes(body) + [error["code"] for error in payload["userErrors"]]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

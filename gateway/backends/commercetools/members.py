@@ -86,7 +86,7 @@ class CustomerEditor:
         outcomes = await side_by_side(
             self._edit_one(action, uid, customers.get(uid)) for action, uid in edit.changes
         )
-        return EditOutcome(outcomes, self._failure)
+        return EditOutcome(outcomes, self._failure, self._group)
 
     async def _read(self, uids: Sequence[str]) -> dict[str, Member | InvalidAnswer]:
         """The customers of these uids as they are now. One that does not exist is not there; one
@@ -117,7 +117,7 @@ class CustomerEditor:
                 status, error = await self._apply(action, customer)
             except OutcomeUnknown as lost:
                 self._failure = self._failure or lost
-                status, error = MemberStatus.UNKNOWN, None
+                status, error = MemberStatus.UNKNOWN, lost
             except GatewayError as stopped:
                 self._failure = self._failure or stopped
                 status, error = MemberStatus.FAILED, Rejected("Not done: the edit failed here.")

@@ -112,7 +112,8 @@ class ChunkEditor:
                 unsent = Rejected("Not sent: the edit ended before its turn.")
                 self._end(part, MemberStatus.FAILED, unsent)
             else:
-                self._end(part, MemberStatus.UNKNOWN)
+                unsettled = "A refused request named it, and the edit ended before its own turn."
+                self._end(part, MemberStatus.UNKNOWN, OutcomeUnknown(unsettled))
         return EditOutcome([self._ended[change] for change in edits], failure)
 
     async def _send(self, part: Sequence[Edit]) -> GatewayError | None:
@@ -122,9 +123,9 @@ class ChunkEditor:
                 _uids(part, MemberAction.ADD), _uids(part, MemberAction.REMOVE)
             )
         except OutcomeUnknown as lost:
-            self._end(part, MemberStatus.UNKNOWN)
+            self._end(part, MemberStatus.UNKNOWN, lost)
             # Where it was not made by now, it may still be on its way.
-            self._leave_open(part, _Open(MemberStatus.ACCEPTED, MemberStatus.UNKNOWN))
+            self._leave_open(part, _Open(MemberStatus.ACCEPTED, MemberStatus.UNKNOWN, lost))
             await self._settle()
             unknown = any(self._ended[edit].status is MemberStatus.UNKNOWN for edit in part)
             return lost if unknown else None

@@ -20,7 +20,6 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
-from graphql.pyutils import Path
 from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -41,8 +40,6 @@ class PlainInfo:
     """The operation's, as resolvers know it."""
     schema: GraphQLSchema | None = None
     """For introspection, which costs no REST call."""
-    path: Path | None = None
-    """Of a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from functools import cached_property, partial
 from typing import Any
 
 from graphql import ExecutionResult, OperationType, located_error
-from graphql.pyutils import Path
 
 from gateway.engine._plan.fetching import Key
 from gateway.engine._plan.fields import PlainInfo
@@ -81,11 +80,8 @@ class Run:
 
     async def _change(self, link: Link, data: Object) -> None:
         """One after another: what is shown of one is read before the next begins."""
-        path = Path(None, link.key, self._plan.root.type.name)
         try:
-            given = self._arguments.of(link)
-            info = PlainInfo(self._context, self._info.schema, path)
-            payload = await link.field.follow(None, info, given)
+            payload = await link.field.follow(None, self._info, self._arguments.of(link))
         except Exception as failure:
             payload = failure
         self._account.outcome(self._complete, link, [payload], [data], [1])

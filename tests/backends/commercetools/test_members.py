@@ -15,6 +15,7 @@ import pytest
 from gateway.backends.port import (
     ById,
     ByKey,
+    EditOutcome,
     MembershipEdit,
     Window,
 )
@@ -29,6 +30,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.schema.relay import global_id
 from gateway.settings import Settings
 from gateway.simulator.commercetools import fault_answers
 from gateway.simulator.commercetools.refusals import Refusal
@@ -68,7 +70,10 @@ def cost(world: CommercetoolsWorld, record_property: Callable[[str, object], Non
     return calls
 
 
-def statuses(edit: MembershipEdit) -> list[Status]:
+def statuses(edit: EditOutcome) -> list[Status]:
+    """Those that are neither as wanted nor planned have an error, and no other has one."""
+    for outcome in edit.outcomes:
+        assert (outcome.error is not None) is (outcome.status in (Status.FAILED, Status.UNKNOWN))
     return [outcome.status for outcome in edit.outcomes]
 
 
@@ -839,6 +844,7 @@ async def test_an_edit_as_graphql(world):
     )
     mutation = """mutation ($input: UpdateCustomerGroupMembersInput!) {
       updateCustomerGroupMembers(input: $input) {
+        customerGroupId customerGroupUid addedCustomerIds removedCustomerIds
         results { customerUid action status error { code } } userErrors { code }
       }
     }"""
@@ -858,6 +864,12 @@ async def test_an_edit_as_graphql(world):
         ("ADD", "FAILED"),
         ("REMOVE", "UNCHANGED"),
     ]
-    assert payload["results"][2]["error"]["code"] == "NOT_FOUND"
-    assert [error["extensions"]["code"] for error in body["errors"]] == ["OUTCOME_UNKNOWN"]
+    why = [each["error"] and each["error"]["code"] for each in payload["results"]]
+    assert why == [None, "OUTCOME_UNKNOWN", "NOT_FOUND", None]
+    assert payload["userErrors"] == [{"code": "OUTCOME_UNKNOWN"}]
+    assert payload["customerGroupUid"] == gold
+    assert payload["customerGroupId"] == global_id("CustomerGroup", TENANT, gold)
+    assert payload["addedCustomerIds"] == [global_id("Customer", TENANT, customers[0])]
+    assert payload["removedCustomerIds"] == [global_id("Customer", TENANT, customers[2])]
+    assert "errors" not in body
     assert world.members(gold) == set(customers[:1])

@@ -25,14 +25,15 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.rest import Answer
+from gateway.schema.relay import global_id
 from gateway.settings import FlowRetailSettings
 from gateway.simulator import faults
 from gateway.simulator.flow_retail import membership
 from gateway.simulator.flow_retail.refusal import Refusal
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
-from gateway.telemetry import Meter
-from tests.harness import READER, Flow, Gateway, codes, paths, running_gateway, settings
+from gateway.telemetry import Meter, OperationDone
+from tests.harness import READER, Flow, Gateway, codes, running_gateway, settings
 
 MUTATION = """mutation ($input: UpdateCustomerGroupMembersInput!) {
   updateCustomerGroupMembers(input: $input) {
@@ -257,6 +258,7 @@ def test_no_outcome_claims_more_than_happened(
                 assert outcome.error is not None
             case status:
                 assert status is MemberStatus.UNKNOWN
+                assert outcome.error is not None
     assert max(upstream.sizes) <= chunk
     if switches.too_many_uids == "too_large":
         # Each 413 halves the chunks for good; at worst every customer goes alone in the end.
@@ -508,6 +510,12 @@ def reasons(body: Any) -> dict[str, str]:
     return {result["customerUid"]: result["error"]["code"] for result in results if result["error"]}
 
 
+def user_codes(body: Any) -> list[str]:
+    """The codes of the payload's user errors; there are no errors beside it."""
+    assert "errors" not in body
+    return [error["code"] for error in body["data"]["updateCustomerGroupMembers"]["userErrors"]]
+
+
 def sent(flow: Flow) -> list[dict[str, list[str]]]:
     """The bodies of the membership requests, in order of arrival."""
     return [json.loads(request.body) for request in flow.journal.requests if request.body]
@@ -714,7 +722,7 @@ async def test_what_confirms_a_request_that_is_answered_without_content(
         **dict.fromkeys(people[:2], known),
         "old": "ACCEPTED" if went_on else "FAILED",
     }
-    assert codes(body) == ([] if went_on else ["OUTCOME_UNKNOWN"])
+    assert user_codes(body) == ([] if went_on else ["OUTCOME_UNKNOWN"])
     looks = [call for call in flow.calls if call.startswith("GET")]
     assert len(looks) == (not believed)
 
@@ -730,6 +738,65 @@ async def test_a_success_whose_body_does_not_come_confirms_a_request(flow, peopl
     assert set(statuses(body).values()) == {"ACCEPTED"}
     assert "errors" not in body
     assert [call.split()[0] for call in flow.calls] == ["PUT", "PUT"]
+
+
+async def test_a_payload_has_what_caches_need_without_a_further_call(flow, gateway, people):
+    """The ids of the group and of all customers, whether they were refused or not."""
+    body = await gateway.ask(
+        """mutation ($input: UpdateCustomerGroupMembersInput!) {
+            updateCustomerGroupMembers(input: $input) {
+                customerGroupId customerGroupUid addedCustomerIds removedCustomerIds
+                results { customerId status }
+            }
+        }""",
+        {
+            "input": {
+                "customerGroup": {"uid": "gold"},
+                "addCustomerUids": [people[0], "nobody"],
+                "removeCustomerUids": ["old", "never"],
+            }
+        },
+    )
+
+    first, nobody, old, never = (
+        global_id("Customer", "shop", uid) for uid in (people[0], "nobody", "old", "never")
+    )
+    payload = body["data"]["updateCustomerGroupMembers"]
+    assert payload["customerGroupUid"] == "gold"
+    assert payload["customerGroupId"] == global_id("CustomerGroup", "shop", "gold")
+    by_status: dict[str, set[str]] = {}
+    for result in payload["results"]:
+        by_status.setdefault(result["status"], set()).add(result["customerId"])
+    assert {id for ids in by_status.values() for id in ids} == {first, nobody, old, never}
+    assert payload["addedCustomerIds"] == [first]
+    assert payload["removedCustomerIds"] == [old]
+    assert by_status["FAILED"] == {nobody, never}
+    # A PUT with a customer that is not there, its halves, and a look whether there is a group.
+    assert [call for call in flow.calls if not call.startswith("PUT")] == [
+        "GET customer-groups/gold"
+    ]
+
+
+async def test_a_failure_part_of_the_way_says_how_long_to_wait(flow, people):
+    """In the payload, because the results are worth more than an error in their place; the log
+    hears of it too.
+    """
+    flow.fail(faults.Answer(429, headers={"Retry-After": "9"}), method="PUT", skip=1, times=None)
+
+    async with tuned(flow, membership_chunk=2) as gateway:
+        body = await gateway.ask(
+            """mutation ($input: UpdateCustomerGroupMembersInput!) {
+                updateCustomerGroupMembers(input: $input) { userErrors { code field retryAfter } }
+            }""",
+            {"input": {"customerGroup": {"uid": "gold"}, "addCustomerUids": people}},
+        )
+        [done] = [event for event in gateway.events if isinstance(event, OperationDone)]
+
+    assert body["data"]["updateCustomerGroupMembers"]["userErrors"] == [
+        {"code": "RATE_LIMITED", "field": None, "retryAfter": 9}
+    ]
+    assert "errors" not in body
+    assert done.error_codes == ("RATE_LIMITED",)
 
 
 async def test_a_chunk_whose_answer_was_lost_is_looked_into(flow, people):
@@ -798,8 +865,8 @@ GROUPS_OF_TWO = ["c0000", "c0001"], ["c0002", "c0003"], ["c0004", "c0005"]
 async def test_a_failure_in_the_middle_tells_who_went_through(
     flow, people, effect, second, code, calls
 ):
-    """The chunk ahead was ACCEPTED, the one behind not sent; the failure is an error as well. That
-    a look does not find those in the middle does not tell that they will not come.
+    """The chunk ahead was ACCEPTED, the one behind not sent; the payload tells the failure too. No
+    look tells of those in the middle that they will not come.
     """
     flow.fail(effect, method="PUT", skip=1, times=None)
 
@@ -812,8 +879,8 @@ async def test_a_failure_in_the_middle_tells_who_went_through(
         **dict.fromkeys(middle, second),
         **dict.fromkeys(behind, "FAILED"),
     }
-    assert codes(body) == [code]
-    assert paths(body) == [["updateCustomerGroupMembers"]]
+    assert user_codes(body) == [code]
+    assert set(middle) <= set(reasons(body))
     looks = ["GET customer-groups/gold/customers"] if second == "UNKNOWN" else []
     assert flow.calls == ["PUT customer-groups/gold/customers"] * calls + looks
     done = flow.members("gold")
@@ -838,7 +905,7 @@ async def test_a_deadline_in_the_middle_tells_who_went_through(flow, people):
         **dict.fromkeys(middle, "UNKNOWN"),
         **dict.fromkeys(behind, "FAILED"),
     }
-    assert codes(body) == ["OUTCOME_UNKNOWN"]
+    assert user_codes(body) == ["OUTCOME_UNKNOWN"]
     assert len(flow.calls) == 2
 
 
@@ -850,7 +917,8 @@ async def test_a_failure_while_halving_leaves_the_halves_unknown(flow, gateway, 
     body = await edit(gateway, add=[*people, "nobody"])
 
     assert set(statuses(body).values()) == {"UNKNOWN"}
-    assert codes(body) == ["UNAUTHENTICATED"]
+    assert set(reasons(body)) == {*people, "nobody"}
+    assert user_codes(body) == ["UNAUTHENTICATED"]
     assert flow.members("gold") == ["old", *people]
 
 
