@@ -54,7 +54,7 @@ schema: .venv/runtime ## write schema.graphql
 compose: .venv/runtime composition/node_modules/.package-lock.json ## compose the schema into supergraphs (needs node)
 	node composition/compose.mjs $(python)
 
-federation: .venv/runtime federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and two neighbours (needs node)
+federation: .venv/runtime composition/node_modules/.package-lock.json federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and its neighbours (needs node)
 	node federation/check.mjs $(python)
 
 schema-check: .venv/runtime composition/node_modules/.package-lock.json ## name breaking changes since the last release; at a release: args=--release

@@ -1,4 +1,4 @@
-// Runs Apollo's gateway and Hive's over the gateway, as `gateway serve` is in production, and two
+// Runs Apollo's gateway and Hive's over the gateway, as `gateway serve` is in production, and its
 // neighbours. The REST API is the simulator; what it and the gateway are asked is recorded between.
 // The argument is the Python that has the gateway's requirements.
 import assert from "node:assert/strict";
@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { started } from "../scripts/started.mjs";
 import * as apollo from "./apollo.mjs";
 import * as hive from "./hive.mjs";
-import { neighbour, orders, prices } from "./neighbours.mjs";
+import { crm as crmSdl } from "../composition/crm.mjs";
+import { crm, globalId, invoices, neighbour, orders, prices } from "./neighbours.mjs";
 
 const python = process.argv[2] ?? ".venv/bin/python";
 const here = fileURLToPath(new URL("./", import.meta.url));
@@ -96,14 +97,17 @@ for (let after = null; groups.length < 240; ) {
   after = customerGroups.pageInfo.endCursor;
 }
 const spread = groups.filter((_, at) => at % 4 === 0);
-const gone = Buffer.from(`CustomerGroup:${TENANT}:gone`).toString("base64url");
+const gone = globalId("CustomerGroup", { tenantUid: TENANT, uid: "gone" });
 const placed = Array.from({ length: 220 }, (_, at) => ({
   id: `order-${at}`,
   group: at === 205 ? gone : spread[at % 60].id,
 }));
+const schema = await data(`${gateway.found}/graphql`, "{ _service { sdl } }");
 const neighbours = [
   await neighbour("prices", prices(spread.slice(0, 10))),
   await neighbour("orders", orders(placed)),
+  await neighbour("crm", crm(spread[2]), crmSdl(schema._service.sdl)),
+  await neighbour("invoices", invoices(TENANT)),
 ];
 closing.push(...neighbours.map(({ stop }) => stop));
 const subgraphs = [
@@ -171,9 +175,27 @@ const checks = {
       }`,
       { variables: { uid: "gull" } },
     );
-    const found = customerGroup.customers.nodes.flatMap(({ orders }) => orders);
-    assert.equal(found.length, 10);
-    for (const { customerGroup } of found) assert.ok(customerGroup.name);
+    for (const { displayName, orders } of customerGroup.customers.nodes) {
+      assert.doesNotMatch(displayName, /CRM/); // it came with the row
+      assert.deepEqual(
+        orders.map(({ customerGroup }) => customerGroup.name),
+        spread.slice(0, 2).map(({ name }) => name),
+      );
+    }
+  },
+  "a customer of another subgraph, its orders, and its groups": async (url) => {
+    const { invoice } = await data(
+      url,
+      `{ invoice(number: "c1") {
+        customer { displayName orders { id } customerGroups { name priceTag } }
+      } }`,
+    );
+    const { tenantUid, uid, name } = spread[2];
+    assert.deepEqual(invoice.customer, {
+      displayName: "c1 of the CRM",
+      orders: placed.slice(0, 2).map(({ id }) => ({ id })),
+      customerGroups: [{ name, priceTag: `${tenantUid}/${uid}: ${name}` }],
+    });
   },
   "200 orders over 60 of 240 groups in at most 3 REST calls": async (url) => {
     const { orders } = await data(url, ORDERS, { variables: { first: 200 } });

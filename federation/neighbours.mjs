@@ -1,4 +1,4 @@
-// Two subgraphs beside the gateway: one knows groups by tenant and uid, the other by their id.
+// The subgraphs beside the gateway. Prices know groups by tenant and uid, orders by their id.
 import { readFileSync } from "node:fs";
 import { buildSubgraphSchema } from "@apollo/subgraph";
 import { ApolloServer } from "@apollo/server";
@@ -6,9 +6,11 @@ import { ApolloServerPluginInlineTraceDisabled } from "@apollo/server/plugin/dis
 import { startStandaloneServer } from "@apollo/server/standalone";
 import { parse } from "graphql";
 
-export async function neighbour(name, resolvers) {
-  const typeDefs = parse(readFileSync(new URL(`./${name}.graphql`, import.meta.url), "utf8"));
-  const schema = buildSubgraphSchema({ typeDefs, resolvers });
+const sdl = (name) =>
+  readFileSync(new URL(`../composition/neighbours/${name}.graphql`, import.meta.url), "utf8");
+
+export async function neighbour(name, resolvers, text = sdl(name)) {
+  const schema = buildSubgraphSchema({ typeDefs: parse(text), resolvers });
   const server = new ApolloServer({ schema, plugins: [ApolloServerPluginInlineTraceDisabled()] });
   const { url } = await startStandaloneServer(server, { listen: { host: "127.0.0.1", port: 0 } });
   return { name, url, stop: () => server.stop() };
@@ -43,4 +45,23 @@ export const orders = (orders) => ({
   Order: { customerGroup: ({ group }) => ({ id: group }) },
   CustomerGroup: { orderStamp: ({ name }) => `ordered as ${name}` },
   Customer: { orders: () => orders.slice(0, 2) },
+});
+
+/** The `id` that the gateway gives. */
+export const globalId = (type, { tenantUid, uid }) =>
+  Buffer.from(`${type}:${tenantUid}:${uid}`).toString("base64url");
+
+/** Owns customers, who are all in one group. */
+export const crm = ({ tenantUid, uid }) => ({
+  Customer: {
+    __resolveReference: (key) => ({ ...key, displayName: `${key.uid} of the CRM` }),
+    id: (customer) => globalId("Customer", customer),
+    customerGroups: () => [{ tenantUid, uid }],
+  },
+});
+
+/** Hands customers out by their key. */
+export const invoices = (tenantUid) => ({
+  Query: { invoice: (_, { number }) => ({ number }) },
+  Invoice: { customer: ({ number }) => ({ tenantUid, uid: number }) },
 });
