@@ -333,8 +333,8 @@ class Backend(Protocol):
         """
 
     def waits(self, refs: Collection[GroupRef]) -> bool:
-        """Whether these had better be asked for later, if more groups may be asked for by then: for
-        so few there would be a call each, and with more of them fewer calls in all.
+        """Whether to wait for more references before these are looked up: alone they cost a call
+        each, and together with others fewer calls in all.
         """
 
     async def get_groups(

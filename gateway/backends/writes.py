@@ -47,8 +47,8 @@ def contradicted() -> OutcomeUnknown:
 
 
 def same_name(shown: str, sent: str) -> bool:
-    r"""Whether a backend may show a name so that was sent so: it may have left out blanks at the
-    ends, or composed characters.
+    r"""Whether `shown` may be the backend's form of the name that was `sent`: backends may strip
+    blanks at the ends, and compose characters.
 
     >>> same_name("Zo\u00eb", " Zoe\u0308"), same_name("Gold", "gold")
     (True, False)

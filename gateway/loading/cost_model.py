@@ -187,8 +187,8 @@ class Placeholders:
             known.clear()
 
     def count(self, calls: int, per: tuple[Rows, ...] | None = ()) -> None:
-        """Count `calls` for the rows of each of `per`. With None, which nobody can bound, they are
-        metered when they happen.
+        """Count `calls`, multiplied by the rows of each of `per`. With None the factor has no
+        bound: such calls are metered when they are made.
         """
         if per is None or not calls:
             return
@@ -201,7 +201,7 @@ class Placeholders:
             self.multiplied = per[0].path
 
     def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
-        """The uid of a placeholder for the rows of each of `per`; None: nobody knows how many."""
+        """The uid of a placeholder for the rows of each of `per`; None: their number is unknown."""
         uid = f"{UNKNOWN}{next(self._numbers)}"
         self._per[uid] = per
         return uid

@@ -40,9 +40,9 @@ Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
 Lists = DataLoader[ListOf, Page[Any] | Exception]
 Listener = Callable[[Any], None]
 """Is called with what was read, or with the exception in its place; it must not raise."""
-TURNS: Final = 6
-"""Turns of the event loop until the groups that a list leads to are here: who awaits it asks for
-them two later, and aiodataloader begins batches two later than that.
+ITERATIONS: Final = 6
+"""Iterations of the event loop until the groups that a list leads to have been asked for: a waiter
+asks for them two later, and aiodataloader begins batches two later than that.
 """
 KeyFutures = Sequence[tuple[ListOf, asyncio.Future[Any]]]
 """Keys that one read serves, and how those who have asked for them are answered."""
@@ -64,8 +64,8 @@ class Loaders:
         self.forget()
 
     def notify(self, key: ReadKey, listener: Listener) -> None:
-        """Have `listener` called: now, if the answer is there, else in that turn of the event loop
-        in which it comes. (A callback of a future has to wait for the next turn.)
+        """Have `listener` called: now, if the answer is there, else in the iteration of the event
+        loop in which it comes. (A callback of a future has to wait for the next iteration.)
         """
         answer = self._begun(key)
         if answer.done():
@@ -180,7 +180,7 @@ class Loaders:
     ) -> Mapping[GroupRef, CustomerGroup | GatewayError]:
         """The groups that were gathered; begun when they are enough, or no more are to come."""
         await gathered.due
-        for _ in range(TURNS):
+        for _ in range(ITERATIONS):
             await asyncio.sleep(0)
         known.gathered.pop(tenant_uid, None)
         return await self._backend(tenant_uid).get_groups(gathered.refs)
@@ -344,8 +344,8 @@ class _Loaded:
     def lists_to_come(self, tenant_uid: str) -> list[asyncio.Task[None]] | None:
         """The tenant's lists under way; None where no other list can lead to further groups.
 
-        One that was just answered can: after work that took long, several are answered in a few
-        turns of the event loop, and each asks for its groups in another turn.
+        One that was just answered can: after work that took long, several are answered within a few
+        iterations of the event loop, and each asks for its groups in another iteration.
         """
         lists = [
             reading.task

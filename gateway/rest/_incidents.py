@@ -96,8 +96,8 @@ class Breaker:
                 pass
 
     def wait(self, now: float, seconds: float, *, cap: float) -> None:
-        """The upstream asks to wait so long. That is done for `cap` seconds at most, and tried out
-        then.
+        """The upstream asks to wait. Nothing is sent for `seconds`, at most for `cap`; then one
+        call is sent as a trial.
         """
         self._trials = seconds > cap or self._failures >= ENOUGH
         self.until = max(self.until, now + min(seconds, cap))

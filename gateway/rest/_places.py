@@ -1,18 +1,18 @@
-"""Fair places: how many calls are under way at once, and which of those that wait is next.
+"""Fair places: how many calls are under way at once, and which waiting call is next.
 
-Calls that hang are the trouble: each keeps a place for as long as the timeout lets it, and a few
-seconds of them take all places there are. Nobody knows ahead which calls will hang. But what was
-answered quickly a moment ago, for this token at this endpoint of this tenant, most likely will be
-again; and what has been under way for long is no reason to start more of its kind.
+A call that hangs keeps its place until the timeout, so hanging calls take all places within a few
+seconds. Which calls will hang is not known ahead. But if a call was answered quickly a moment ago,
+the next one with its token, to its endpoint and tenant, most likely will be too; and while calls
+are under way for long, no more of their kind should be started.
 
-So places come in three bands. A call that is *sure* may have any free place, a *hopeful* one (there
-is nothing against it) all but a few, any other the *common* ones, that is, all but a quarter. A
-quarter is kept free only while somebody is answered quickly: where every answer takes seconds, all
-places are for all. The kept places are shared out in small numbers, so that what was sure and
-begins to hang, all at once, does not get them either.
+So places come in three bands. A *sure* call may take any free place, a *hopeful* one (nothing is
+known against it) all but a few, and any other call only the *common* places: all but a quarter.
+The quarter is reserved only while some calls are answered quickly. If every answer takes seconds,
+all places are for all. A group gets few of the reserved places, so that sure calls which all begin
+to hang at once do not take them either.
 
-Those who wait take turns: first tenants' endpoints, and within one, operations. Nothing here knows
-of time but what `clock` says, nor of an event loop.
+Waiting calls are served in turns: first by tenant and endpoint, and within one, by operation. This
+module knows no event loop, and no time but what `clock` says.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Places:
         key = flow.keys.get(template) or self._key(flow, template)
         group = key[0]
         ring = self._wish(key, now)
-        # Somebody of whom nothing waits yet gets in where others have filled the queue.
+        # A group without waiting calls may still queue after others have filled the queue.
         room = self._max_waiting if group.waiting else self._max_waiting * 9 // 8
         if self._waits[ring] >= room:
             raise Full(max(1.0, math.ceil(self._waits[ring] / self._capacity * self._pace)))
@@ -189,13 +189,13 @@ class Places:
         return ticket
 
     def withdraw(self, ticket: Ticket) -> None:
-        """It has got no place, and needs none any more."""
+        """The call got no place, and needs none any more."""
         ticket.queue.tickets.remove(ticket)
         self._gone(ticket.queue)
 
     def leave(self, place: Place, *, answered: bool, accepted: bool) -> None:
-        """The call is over. `answered` says whether a status came, `accepted` whether it was one
-        that says something of the token too.
+        """The call is over. `answered` says whether a status came, `accepted` whether that status
+        did not refuse the token.
         """
         now = self._clock()
         key = place.key
@@ -221,13 +221,13 @@ class Places:
                 group.slow_at = -math.inf
             self._quick(key, now)
         elif not (group.running or group.waiting or group.answered) and group.slow_at < 0:
-            # Nothing was learnt of it: made-up tenants and tokens leave nothing behind.
+            # Nothing is known of the group: made-up tenants and tokens leave nothing behind.
             self._groups.pop(group.name, None)
         if self._queues:
             self._serve(now)
 
     def tick(self) -> None:
-        """Serve those for whom it is the passing of time that makes room."""
+        """Serve waiting calls that get room because time has passed."""
         self._serve(self._clock())
 
     # -- who may have one

@@ -62,8 +62,7 @@ def judge(
 ) -> int:
     """The status, where it is an adapter's to read; else raises what it means for any API.
 
-    The status counts before the body: that this is `unreadable` makes a difference only to a read
-    that has succeeded, which is nothing without it.
+    The status counts before the body: an `unreadable` body matters only to a read that succeeded.
     """
     status = response.status_code
     if 200 <= status < 300:

@@ -8,9 +8,9 @@ costs a GET more: it may have moved while they were read. So that groups which a
 cost a whole sweep and a GET each, a long sweep goes on only while its pages show what is looked
 for.
 
-What an operation asks for comes bit by bit, as its lists are answered. So what was read is looked
-through first, and a sweep under way is waited for: a bit that would be single GETs is often found
-on its pages.
+An operation asks for groups in batches, as its lists are answered. So pages that were read are
+searched first, and a sweep under way is awaited: the groups of a small batch are often on its
+pages.
 """
 
 from __future__ import annotations
