@@ -349,6 +349,7 @@ KEPT: Final = {
     **{
         f"{path.stem} {number}": text
         for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+        if path.stem != "supergraph"  # its documents are for other schemas
         for number, text in enumerate(
             re.findall(r"```graphql\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
         )
