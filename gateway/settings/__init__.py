@@ -201,7 +201,7 @@ class Settings(Bounds):
     without it, as `profile` says.
     """
     federation_sdl: bool | None = None
-    """Whether `_service { sdl }` tells the schema, as tools that compose a supergraph ask for it;
+    """Whether `_service { sdl }` returns the schema, as tools that compose a supergraph ask for it;
     without it, as `introspection`.
     """
     get_queries: bool | None = None
