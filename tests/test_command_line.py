@@ -96,6 +96,21 @@ async def test_schema_prints_what_schema_graphql_holds(tmp_path):
 
 
 @pytest.mark.slow
+async def test_schema_follows_the_settings_for_either_reader(tmp_path):
+    """Without `node` where another subgraph has it; clients are told nothing of federation."""
+    (tmp_path / "gateway.toml").write_text("relay_node = false\ndefault_page_size = 7")
+
+    _, subgraph, _ = await run(tmp_path, "schema")
+    code, api, err = await run(tmp_path, "schema", "--for", "clients")
+
+    assert (code, err) == (0, "")
+    assert "  node(" not in subgraph + api
+    assert "assumedSize: 7" in subgraph
+    assert "@key" not in api
+    assert "@semanticNonNull" in api
+
+
+@pytest.mark.slow
 async def test_the_version_is_told(tmp_path):
     """The same that /health tells."""
     assert await run(tmp_path, "--version") == (0, f"gateway {VERSION}\n", "")

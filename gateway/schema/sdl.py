@@ -65,8 +65,8 @@ directive @semanticNonNull(levels: [Int] = [0]) on FIELD_DEFINITION
 """
 FREE: Final = re.compile(r".*Edge|PageInfo|Tenant|CustomerGroupBackend.*")
 """Types whose objects cost no REST call and are no rows."""
-NEVER_EMPTY: Final = re.compile(r".*(Connection|Payload)|Tenant")
-"""Types of fields that are null only where there is an error."""
+NEVER_EMPTY: Final = re.compile(r"\w+: (\w+(Connection|Payload)|Tenant)|revision: String")
+"""Fields that are null only where there is an error, by name and type."""
 ASSUMED_SIZE: Final = 10
 """Of objects whose number no argument gives, in the estimates of routers."""
 
@@ -99,9 +99,8 @@ class _ClientSchema(_Schema):
         return REMOVE if f"directive @{node.name.value}" in FEDERATION else None
 
     def leave_field_definition(self, field: FieldDefinitionNode, *_: object) -> Any:
-        kind = field.type
-        never = isinstance(kind, NamedTypeNode) and NEVER_EMPTY.fullmatch(kind.name.value)
-        return _with(field, "@semanticNonNull") if never else None
+        shown = f"{field.name.value}: {print_ast(field.type)}"
+        return _with(field, "@semanticNonNull") if NEVER_EMPTY.fullmatch(shown) else None
 
 
 class _Subgraph(_Schema):
