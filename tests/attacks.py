@@ -215,6 +215,24 @@ VALUES: Final[Mapping[str, str]] = {
     "operations without a name": many(lambda n: "{ __typename }"),
 }
 
+FETCHES: Final[Mapping[str, str]] = {
+    f"a router's fetches, and {name}": "query ("
+    + " ".join(f"$v{n}: [_Any!]!" for n in range(100))
+    + ") { "
+    + " ".join(
+        f"p{n}: _entities(representations: $v{n}) {{ {below if n == 0 else '__typename'} }}"
+        for n in range(100)
+    )
+    + " }"
+    for name, below in {
+        "duplicate lists": "... on CustomerGroup { " + "customers { nodes { uid } } " * 60 + "}",
+        "unknown fields": "... on CustomerGroup { "
+        + " ".join(f"lastModifieByCustomer{n}" for n in range(450))
+        + " }",
+    }.items()
+}
+"""Their starts and variables are not among the tokens that count."""
+
 NESTED: Final[Mapping[str, str]] = {
     f"{levels} nested {name}": text
     for levels in (14, 95, 190, 10_000)
@@ -238,6 +256,7 @@ ATTACKS: Final[Mapping[str, str]] = {
     **FRAGMENTS,
     **UNKNOWN,
     **VALUES,
+    **FETCHES,
     **NESTED,
 }
 """What each is made of, and its text."""

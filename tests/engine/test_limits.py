@@ -313,6 +313,41 @@ def test_a_text_is_refused_as_it_stands():
     assert text_refusals(text, Limits(max_document=13, max_lines=3, max_tokens=6)) == []
 
 
+def fetch(places: int, *, below: str = "... on A { b }") -> str:
+    """What a router sends that fetches for so many places at once."""
+    variables = ", ".join(f"$v{n}: [_Any!]!" for n in range(places))
+    fields = "\n".join(
+        f"p{n}: _entities(representations: $v{n}) {{ {below} }}" for n in range(places)
+    )
+    return f"query ({variables}) {{\n{fields}\n}}"
+
+
+def test_what_a_router_writes_for_each_place_are_no_tokens_of_a_client():
+    """The start of each fetch and its variable, for as many places as fields may have aliases."""
+    assert text_refusals(fetch(10), Limits(max_tokens=5 + 10 * 10)) == []
+    assert numbers([*text_refusals(fetch(10), Limits(max_tokens=104))]) == {"max_tokens": 105}
+    assert numbers([*text_refusals(fetch(10), Limits(max_tokens=104, max_aliases=4))]) == {
+        "max_tokens": 10 * (8 + 7 + 10) + 5 - 8 * 8
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ a(b: "_entities(representations: $v)") }',
+        "{ a # _entities(representations: $v)\n }",
+        "{ my_entities(representations: $v) }",
+        '{ _entities(representations: [{__typename: "A"}]) }',
+        "query ($v: [_Any!]) { a }",
+    ],
+)
+def test_all_other_tokens_count(text: str):
+    """Also those that only look like a router's."""
+    found = len(tokens(text))
+
+    assert numbers([*text_refusals(text, Limits(max_tokens=1))]) == {"max_tokens": found}
+
+
 @pytest.mark.parametrize(
     ("text", "limit"),
     [

@@ -145,7 +145,7 @@ class Documents:
         if refusals := text_refusals(text, self._limits):
             return refusals
         try:
-            node, size = _parsed(text, self._limits.max_tokens)
+            node, size = _parsed(text)
         except GraphQLSyntaxError as mistake:
             return [nesting_refusal(mistake, self._limits) or mistake]
         if refusals := document_refusals(node, self._limits):
@@ -177,11 +177,11 @@ def _document(node: DocumentNode, size: int) -> Document:
     return Document(node=node, operations=operations, fragments=fragments, parsed_size=size)
 
 
-def _parsed(text: str, max_tokens: int) -> tuple[DocumentNode, int]:
+def _parsed(text: str) -> tuple[DocumentNode, int]:
     """The document, and an estimate of its bytes; raises GraphQLSyntaxError."""
     # Memory holds the whole text and, in the values of nodes and tokens, its pieces.
     size = BYTES_PER_DOCUMENT + 2 * sys.getsizeof(text)
-    node = parse(text, max_lexical_tokens=max_tokens)
+    node = parse(text)
     return node, size + BYTES_PER_TOKEN * _unlinked(node)
 
 

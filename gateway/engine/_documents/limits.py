@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from graphql import (
@@ -49,6 +50,10 @@ TOKEN: Final = re.compile(
 )
 
 
+FETCH: Final = re.compile(r"\b_entities \( representations : \$ \w+ \)|\$ \w+ : \[ _Any ! \] !")
+"""The start of a router's fetch, and its variable; between tokens stands a blank."""
+
+
 def exceeded(limit: str, *, allowed: int, found: int) -> LimitExceeded:
     message = f"This has {found} {NOUNS[limit]}; at most {allowed} are allowed."
     return LimitExceeded(message, limit=limit, allowed=allowed, found=found)
@@ -73,11 +78,19 @@ def text_refusals(text: str, limits: Limits) -> Sequence[GraphQLError]:
             place = lines[limits.max_lines]
             refusals.append(_refused_text("max_lines", source, limits, len(lines), place))
     if len(text) > limits.max_tokens:
-        tokens = [token.start() for token in TOKEN.finditer(text) if token.lastgroup]
+        tokens = [token for token in TOKEN.finditer(text) if token.lastgroup]
         if len(tokens) > limits.max_tokens:
-            place = tokens[limits.max_tokens]
-            refusals.append(_refused_text("max_tokens", source, limits, len(tokens), place))
+            found = len(tokens) - _of_router(tokens, places=limits.max_aliases)
+            if found > limits.max_tokens:
+                place = tokens[limits.max_tokens].start()
+                refusals.append(_refused_text("max_tokens", source, limits, found, place))
     return refusals
+
+
+def _of_router(tokens: Sequence[re.Match[str]], *, places: int) -> int:
+    """How many of the tokens are what a router writes for each place that it fetches for."""
+    words = " ".join([token[0] if token[0][0] != '"' else '""' for token in tokens])
+    return sum(len(each[0].split()) for each in islice(FETCH.finditer(words), 2 * places))
 
 
 def nesting_refusal(mistake: GraphQLSyntaxError, limits: Limits) -> GraphQLError | None:
