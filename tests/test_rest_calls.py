@@ -448,7 +448,7 @@ async def test_an_expired_token_is_refused_once(gateway, flow, cost):
 
     body = await gateway.ask(
         "query ($wanted: [_Any!]!) {"
-        " _entities(representations: $wanted) { ... on CustomerGroup { uid } } }",
+        " _entities(representations: $wanted) { ... on CustomerGroup { name } } }",
         {"wanted": wanted},
         token="expired",  # noqa: S106  # it opens nothing
     )
