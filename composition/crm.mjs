@@ -1,6 +1,6 @@
 import { parse, print, visit } from "graphql";
 
-/** The SDL of a subgraph that owns customers: all of Customer by either key, groups by a key alone. */
+/** The SDL of a subgraph that owns customers: all of Customer, and keys of groups. */
 export function crm(schema) {
   const kinds = new Map(parse(schema).definitions.map((each) => [each.name?.value, each]));
   const copied = new Set(["CustomerGroup"]);

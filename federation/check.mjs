@@ -8,6 +8,7 @@ import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { started } from "../scripts/started.mjs";
 import * as apollo from "./apollo.mjs";
@@ -24,14 +25,14 @@ const closing = [];
 /** A proxy that notes each request, and lets `change` have the text of each answer. */
 async function recorder(target) {
   const recorded = { calls: [], change: (_call, answer) => answer };
-  const server = createServer(async (asked, answer) => {
+  const server = createServer({ keepAliveTimeout: 0 }, async (asked, answer) => {
     const { connection, host, "accept-encoding": encoding, ...headers } = asked.headers;
     const call = { method: asked.method, url: asked.url, headers, body: await text(asked) };
     recorded.calls.push(call);
     try {
       const passed = request(new URL(call.url, target), { ...call, agent: false }).end(call.body);
       const [given] = await once(passed, "response");
-      call.answer = recorded.change(call, await text(given));
+      call.answer = await recorded.change(call, await text(given));
       answer.writeHead(given.statusCode, { "content-type": given.headers["content-type"] ?? "" });
       answer.end(call.answer);
     } catch {
@@ -61,7 +62,7 @@ const data = async (...asked) => {
 async function until(holds, what) {
   for (const end = Date.now() + 30_000; !(await holds()); ) {
     assert.ok(Date.now() < end, `Not within 30 s: ${what}`);
-    await new Promise((wake) => setTimeout(wake, 50));
+    await sleep(50);
   }
 }
 
@@ -80,7 +81,7 @@ const gateway = await started(python, ["serve"], served, /http:\S+(?=\s)/);
 closing.push(gateway.stop);
 const subgraph = await recorder(gateway.found);
 
-// 200 orders over 60 groups; then ten for one group that is gone; then ten over ten groups.
+// 200 orders over 60 groups; ten, of which one is for a group that is gone; ten; one for each group.
 const groups = [];
 for (let after = null; groups.length < 240; ) {
   const { customerGroups } = await data(
@@ -98,10 +99,10 @@ for (let after = null; groups.length < 240; ) {
 }
 const spread = groups.filter((_, at) => at % 4 === 0);
 const gone = globalId("CustomerGroup", { tenantUid: TENANT, uid: "gone" });
-const placed = Array.from({ length: 220 }, (_, at) => ({
-  id: `order-${at}`,
-  group: at === 205 ? gone : spread[at % 60].id,
-}));
+const placed = [
+  ...Array.from({ length: 220 }, (_, at) => (at === 205 ? gone : spread[at % 60].id)),
+  ...groups.map(({ id }) => id),
+].map((group, at) => ({ id: `order-${at}`, group }));
 const schema = await data(`${gateway.found}/graphql`, "{ _service { sdl } }");
 const neighbours = [
   await neighbour("prices", prices(spread.slice(0, 10))),
@@ -257,7 +258,7 @@ const checks = {
     const variables = { first: 10, after: "order-209" };
     const { data, errors } = await ask(url, ORDERS, { variables });
     const there = data.orders.edges.map(({ node }) => node.customerGroup?.name !== undefined);
-    assert.deepEqual(there, placed.slice(210).map(({ group }) => group !== broken.id));
+    assert.deepEqual(there, placed.slice(210, 220).map(({ group }) => group !== broken.id));
     assert.deepEqual(
       errors.map(({ extensions }) => extensions.code),
       ["UPSTREAM_INVALID_ANSWER"],
@@ -288,15 +289,57 @@ const checks = {
       [undefined, "UNAUTHENTICATED", undefined, "UNAUTHENTICATED"],
     );
   },
-  "groups in eight places: at most 3 REST calls for each fetch": async (url) => {
-    const places = Array.from({ length: 8 }, (_, at) => `p${at}: orders(first: 100) { ...Rows }`);
+  "100 groups in each of 30 places: at most 3 REST calls for each fetch": async (url) => {
+    const place = (_, at) => `p${at}: orders(first: 100, after: "order-${219 + 4 * at}") { ...Rows }`;
+    const places = Array.from({ length: 30 }, place).join(" ");
     const shown = "fragment Rows on OrderConnection { edges { node { customerGroup { name } } } }";
-    const found = await data(url, `{ ${places.join(" ")} } ${shown}`);
+    const found = await data(url, `{ ${places} } ${shown}`);
     for (const { edges } of Object.values(found)) {
+      assert.equal(edges.length, 100);
       for (const { node } of edges) assert.ok(node.customerGroup.name);
     }
     // Apollo's gateway makes a fetch for each place, Hive's one for all.
     assert.ok(rest.calls.length <= 3 * fetches(), rest.calls.map(({ url }) => url).join(" "));
+  },
+  "members of 240 groups: as many as REST calls allow, and errors for the rest": async (url) => {
+    const { data, errors } = await ask(
+      url,
+      `{ orders(first: 240, after: "order-219") {
+        edges { node { customerGroup { name customers(first: 1) { totalCount } } } }
+      } }`,
+    );
+    const counted = data.orders.edges.filter(({ node }) => node.customerGroup.customers);
+    assert.ok(counted.length >= 90, `${counted.length} are counted`);
+    assert.ok(rest.calls.length <= 100);
+    for (const { extensions } of errors) assert.equal(extensions.code, "LIMIT_EXCEEDED");
+  },
+  "one key of a group from the other, without a REST call": async (url) => {
+    const { orders } = await data(
+      url,
+      "{ orders(first: 60) { edges { node { customerGroup { discount } } } } }",
+    );
+    assert.deepEqual(
+      orders.edges.map(({ node }) => node.customerGroup.discount),
+      spread.map(({ uid }) => uid.length),
+    );
+    assert.equal(rest.calls.length, 0);
+  },
+  "a list that is late costs its field, and not the fetch": async (url) => {
+    rest.change = async (call, answer) => {
+      if (call.url.includes("/customers?")) await sleep(5_000, undefined, { ref: false });
+      return answer;
+    };
+    const { data, errors } = await ask(
+      url,
+      "{ customerGroups(first: 1) { nodes { name customers(first: 1) { totalCount } } } }",
+      { "x-request-timeout": "2" },
+    );
+    const [{ name, customers }] = data.customerGroups.nodes;
+    assert.deepEqual([name, customers], [groups[0].name, { totalCount: null }]);
+    assert.deepEqual(
+      errors.map(({ extensions }) => extensions.code),
+      ["DEADLINE_EXCEEDED"],
+    );
   },
   "X-Tenant and traceparent arrive at the gateway": async (url) => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

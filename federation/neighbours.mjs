@@ -18,7 +18,10 @@ export async function neighbour(name, resolvers, text = sdl(name)) {
 
 export const prices = (groups) => ({
   Query: { priceLists: () => [{ name: "Autumn", customerGroups: groups }] },
-  CustomerGroup: { priceTag: ({ tenantUid, uid, name }) => `${tenantUid}/${uid}: ${name}` },
+  CustomerGroup: {
+    discount: ({ uid }) => uid.length,
+    priceTag: ({ tenantUid, uid, name }) => `${tenantUid}/${uid}: ${name}`,
+  },
 });
 
 /** `orders` have an `id` and the id of a group. */
