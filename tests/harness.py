@@ -147,8 +147,11 @@ class Gateway:
     async def ask(
         self, query: str, variables: Mapping[str, object] | None = None, **more: Any
     ) -> Any:
-        """The whole response body, errors and all."""
-        return (await self.post(query, variables, **more)).json()
+        """The whole response body, errors and all; no message of them shows a value of Python."""
+        body = (await self.post(query, variables, **more)).json()
+        for error in body.get("errors", ()):
+            assert not PYTHON.search(error["message"]), error["message"]
+        return body
 
     async def query(
         self, query: str, variables: Mapping[str, object] | None = None, **more: Any

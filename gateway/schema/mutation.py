@@ -166,11 +166,11 @@ class CustomerGroupMembersPayload:
     group: strawberry.Private[GroupOf | None] = None
     customer_group_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The group's `id`, without a REST call; null where nothing was sent.",
+        description="The group's `id`, without a REST call; null where the edit was refused.",
     )
     customer_group_uid: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The group's `uid`, without a REST call; null where nothing was sent.",
+        description="The group's `uid`, without a REST call; null where the edit was refused.",
     )
     results: list[CustomerGroupMemberResult] = strawberry.field(
         default_factory=list,
