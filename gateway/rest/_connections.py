@@ -13,7 +13,7 @@ import select
 import ssl
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -22,6 +22,9 @@ from gateway.rest._dns import Addresses, LookUp
 from gateway.rest._exchange import Exchange
 from gateway.rest._proxies import Origin, Proxy, ProxyError, ProxyRefused
 from gateway.rest._tls import tls_context
+
+READ: Final = 256 * 1024
+"""Bytes that are read from a socket at once."""
 
 
 class ConnectionPool:
@@ -42,6 +45,9 @@ class ConnectionPool:
         self._idle_time = idle
         self._addresses = Addresses(look_up)
         self._slots = asyncio.Semaphore(limit)  # one for each exchange
+        # The event loop reads into it and has it parsed at once, so one serves all connections; the
+        # parser copies what is kept. Without it, each body would be copied twice.
+        self.buffer = memoryview(bytearray(READ))
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []  # the one that was used last is the last
         self._sweeper: asyncio.TimerHandle | None = None
@@ -184,7 +190,7 @@ class ConnectionPool:
             self._sweeper = asyncio.get_running_loop().call_at(when, self._sweep)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One socket. It holds one of the pool's slots while it has an exchange."""
 
     def __init__(self, pool: ConnectionPool, origin: Origin, *, once: bool) -> None:
@@ -251,12 +257,15 @@ class _Connection(asyncio.Protocol):
         if self._closed:
             self._transport.abort()  # its request was cancelled meanwhile
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._pool.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         exchange = self._exchange
         if exchange is None:
             self.close("Unasked")
             return
-        exchange.feed(data)
+        exchange.feed(self._pool.buffer[:nbytes])
         if not exchange.over:
             if exchange.flooded and not self._paused:
                 self._paused = True

@@ -74,7 +74,7 @@ class Exchange(httpx.AsyncByteStream):
 
     # -- called by the connection
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         self._received += len(data)
         pieces = len(self._parts)
         try:
