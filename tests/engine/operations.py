@@ -115,7 +115,8 @@ def operations(
                 named = ", ".join(f'{{__typename: "CustomerGroup", id: "{id}"}}' for id in ids)
                 return (
                     f"{alias()}_entities(representations: [{named}]) "
-                    f"{{ ... on CustomerGroup {{ {group(levels)} }} }}"
+                    # With its key alone, no group is looked up; graphql-core would do it.
+                    f"{{ ... on CustomerGroup {{ name {group(levels)} }} }}"
                 )
             case _:
                 return in_tenant(levels).removeprefix("uid")
