@@ -456,7 +456,7 @@ async def header_bomb(checkout: Path, say: Say, *, most: int = 100_000_000) -> N
 
 
 BOMB: Final = """query B($r: [_Any!]!) { _entities(representations: $r) { ... on Tenant { %s } } }
-fragment F on Backend { %s: kind }"""
+fragment F on CustomerGroupBackend { %s: kind }"""
 
 
 async def answer_bomb(checkout: Path, say: Say) -> None:
@@ -508,7 +508,7 @@ def _near_the_limits(salt: str) -> str:
 TENANTS: Final = (
     "query T($r: [_Any!]!) { _entities(representations: $r) { ... on Tenant { "
     + " ".join(f"a{number}: backend {{ ...F }}" for number in range(40))
-    + " } } } fragment F on Backend { kind }"
+    + " } } } fragment F on CustomerGroupBackend { kind }"
 )
 FIVE_HUNDRED: Final = {"r": [{"__typename": "Tenant", "uid": f"t{n}"} for n in range(500)]}
 

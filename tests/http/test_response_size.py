@@ -19,7 +19,7 @@ from tests.two_backends import Commercetools, both, running_commercetools
 
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on Tenant {
   %s
-} } } fragment F on Backend { %s: kind }"""
+} } } fragment F on CustomerGroupBackend { %s: kind }"""
 MANY_NAMES = " ".join(f"a{n}: name" for n in range(30))
 NOBODY = "http://127.0.0.1:1/v2"
 
