@@ -27,14 +27,14 @@ export async function started(python, command, variables, pattern) {
   const found = await new Promise((resolve, reject) => {
     let written = "";
     const refuse = (reason) => reject(new Error(`gateway ${command[0]}: ${reason}.\n${written}`));
+    const late = setTimeout(() => refuse(`it has not begun in ${START / 1000} s`), START);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {
         written += text;
         const found = pattern.exec(written);
-        if (found) resolve(found[0]);
+        if (found) resolve(found[0]), clearTimeout(late);
       });
     }
-    setTimeout(() => (stop(), refuse(`not begun in ${START / 1000} s`)), START).unref();
     ended.then(refuse);
   });
   return { found, stop };
