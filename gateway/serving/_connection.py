@@ -115,7 +115,7 @@ class Cycle(RequestResponseCycle):
         if not lines.count(b"\n") == lines.count(b"\r") == len(headers) or b"\0" in lines:
             return False  # uvicorn raises
         self.response_started = self.response_complete = True
-        self.transport.write(b"".join([STATUS_LINE[head["status"]], lines, b"\r\n", body]))
+        self.transport.writelines([b"".join([STATUS_LINE[head["status"]], lines, b"\r\n"]), body])
         self.message_event.set()
         self.on_response()
         return True
