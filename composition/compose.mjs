@@ -82,7 +82,7 @@ const cases = {
 function noPersonalData(schema) {
   const left = {
     CustomerGroup: `id uid tenantUid name key revision createdAt lastModifiedAt commercetools tenant
-      customers orderStamp priceTag`,
+      customers discount orderStamp priceTag`,
     Customer: `uid tenantUid customerType countryCode origin createdAt lastModifiedAt extensions
       parentUid pricelistUid defaultStore relevance ehfEnabled customerGroupUids commercetools id
       customerGroups orders`,
