@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema schema-check compose federation audit bench chart docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema schema-check compose federation clients audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ compose: .venv/runtime composition/node_modules/.package-lock.json ## compose th
 federation: .venv/runtime composition/node_modules/.package-lock.json federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and its neighbours (needs node)
 	node federation/check.mjs $(python)
 
+clients: .venv/runtime clients/node_modules/.package-lock.json ## run Apollo Client, urql and other clients and tools over the gateway (needs node)
+	node clients/check.mjs $(python)
+
 schema-check: .venv/runtime composition/node_modules/.package-lock.json ## name breaking changes since the last release; at a release: args=--release
 	node composition/check.mjs $(python) $(args)
 
@@ -81,7 +84,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist $(dir $(assets)) composition/node_modules conformance/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) clients/build clients/node_modules composition/node_modules conformance/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt
