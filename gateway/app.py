@@ -35,7 +35,8 @@ from gateway.settings import (
     SettingsError,
     UpstreamSettings,
 )
-from gateway.telemetry import Log, Observer
+from gateway.telemetry import Observer
+from gateway.telemetry.log_lines import Log
 
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})

@@ -31,7 +31,8 @@ from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
 from gateway.simulator.journal import Journal
-from gateway.telemetry import Event, Meter, Observer, log_event
+from gateway.telemetry import Event, Meter, Observer
+from gateway.telemetry.log_lines import log_event
 
 TENANT = "shop"
 PYTHON = re.compile(r"""(?<!")\b(None|True|False|Undefined)\b|\{'|\['|: '|<(?!EOF>)\w""")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LimitExceeded
-from gateway.telemetry import Meter, OperationDone, log_event
+from gateway.telemetry import Meter, OperationDone
+from gateway.telemetry.log_lines import log_event
 
 
 def test_calls_are_counted_up_to_the_limit():

@@ -10,7 +10,7 @@ import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gateway.errors import GatewayError, LimitExceeded
-from gateway.telemetry import stack
+from gateway.telemetry.log_lines import stack
 
 log = logging.getLogger("gateway.http")
 Body = dict[str, Any]

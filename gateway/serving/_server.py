@@ -16,7 +16,8 @@ from gateway.serving._connections import ClientConnections
 from gateway.serving._listener import Listener
 from gateway.serving._sockets import raise_descriptor_limit
 from gateway.settings import Settings
-from gateway.telemetry import Observer, log_event
+from gateway.telemetry import Observer
+from gateway.telemetry.log_lines import log_event
 
 
 def server(

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import SettingsError
-from gateway.telemetry import OperationDone, UntrustedDocument, log_event
+from gateway.telemetry import OperationDone, UntrustedDocument
+from gateway.telemetry.log_lines import log_event
 from tests.harness import TOKEN, Flow, Gateway, codes, running_gateway, settings
 
 QUERY = 'query Gold { customerGroup(by: {uid: "gold"}) { name } }'

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.simulator.faults import Answer, Body, Close, Delay, InvalidJson, LoseAnswer, Truncate
-from gateway.telemetry import log_event
+from gateway.telemetry.log_lines import log_event
 from tests.harness import NO_TLS, TENANT, Flow, served, settings
 
 TOKEN = "tkn-5f1d2c"  # noqa: S105  # it opens nothing but the simulator

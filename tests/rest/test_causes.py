@@ -17,7 +17,7 @@ from gateway.rest import HttpTransport, UnusableAnswer, Upstream, UpstreamCall
 from gateway.rest._causes import lost, unconnected
 from gateway.settings import UpstreamSettings
 from gateway.simulator import faults
-from gateway.telemetry import Log
+from gateway.telemetry.log_lines import Log
 from tests.rest.test_upstream import GROUP, Says, caller, get, upstream
 from tests.rest.wire import head, running
 

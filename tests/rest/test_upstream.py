@@ -42,7 +42,8 @@ from gateway.rest import (
 )
 from gateway.settings import UpstreamSettings
 from gateway.simulator import faults
-from gateway.telemetry import Meter, log_event
+from gateway.telemetry import Meter
+from gateway.telemetry.log_lines import log_event
 from tests import harness
 from tests.harness import NO_TLS, TENANT, TOKEN, codes, running_gateway, sent_to
 from tests.rest.wire import answer, head, running

@@ -1,0 +1,116 @@
+"""What happened, as small events, and who listens. No event carries a token, a value or a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from gateway.errors import LimitExceeded
+from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
+
+
+@dataclass(slots=True)
+class Meter:
+    """The REST calls that one operation has made, and the most that it may make.
+
+    A call that is sent again after a failure counts again. If `planned` was at most `limit` when it
+    was set, ``rest_calls <= limit`` and ``rest_calls - repeats <= planned <= limit`` hold.
+    """
+
+    limit: int | None = None
+    """The most REST calls; None for any number."""
+    planned: int = 0
+    """The most REST calls that are expected if none is sent again: the estimate before running, or
+    the number made if that is more.
+    """
+    reserved: int = 0
+    """How many of the calls look-ups of groups leave for all else."""
+    rest_calls: int = 0
+    repeats: int = 0
+    """How many of them were sent again after a failure."""
+
+    def room(self, looked_up: int) -> int | None:
+        """How many more calls look-ups may make that have made so many; None for any number."""
+        if self.limit is None:
+            return None
+        return max(0, self.limit - max(self.rest_calls, self.reserved + looked_up))
+
+    def allows(self, calls: int) -> bool:
+        """Whether `calls` more REST calls are within the limit."""
+        return self.limit is None or self.rest_calls + calls <= self.limit
+
+    def require(self, calls: int) -> None:
+        """Raises LimitExceeded if `calls` more would exceed the limit: for a write, which must not
+        end half done.
+        """
+        if self.limit is not None and not self.allows(calls):
+            raise self.refusal(calls, self.limit - self.rest_calls)
+
+    def refusal(self, calls: int, left: int) -> LimitExceeded:
+        """What so many more calls fail with, where only so many are left."""
+        limit = self.limit or 0
+        return LimitExceeded(
+            f"This takes up to {calls} REST calls, and {left} of the operation's {limit} "
+            "are left; ask for less at once."
+            if left > 0
+            else f"The operation's {limit} REST calls are used up; ask for less at once.",
+            limit="max_rest_calls",
+            allowed=limit,
+            found=limit - left + calls,
+        )
+
+    def spend(self, *, repeat: bool = False) -> None:
+        """Count a call that is about to be sent; raises LimitExceeded if none is left."""
+        if self.rest_calls == self.limit:
+            self.require(1)
+        self.rest_calls += 1
+        if repeat:
+            self.repeats += 1
+        elif self.rest_calls - self.repeats > self.planned:
+            self.planned = self.rest_calls - self.repeats
+
+    def give_back(self, *, repeat: bool = False) -> None:
+        """Subtract a call that was counted and then not sent."""
+        self.rest_calls -= 1
+        self.repeats -= repeat
+
+
+class OperationDone(Struct, frozen=True, kw_only=True):
+    """A GraphQL operation was answered; `error_codes` are those of its errors, in order."""
+
+    operation_name: str | None
+    seconds: float
+    rest_calls: int
+    repeats: int = 0
+    """How many of those calls were sent again after a failure."""
+    error_codes: Sequence[str]
+    request_id: str
+
+
+class UntrustedDocument(Struct, frozen=True, kw_only=True):
+    """A document ran that the manifest lacks; `sha256` is the hash of its text, in hex."""
+
+    operation_name: str | None
+    sha256: str
+    request_id: str
+
+
+class LimitReached(Struct, frozen=True, kw_only=True):
+    """A client's connection or request was closed or refused because a limit was reached: `limit`
+    is the setting, or `descriptors` if the process has no file descriptor left.
+    """
+
+    limit: str
+
+
+Event = (
+    UpstreamCall
+    | UnusableAnswer
+    | BreakerChanged
+    | OperationDone
+    | UntrustedDocument
+    | LimitReached
+)
+Observer = Callable[[Event], None]
