@@ -69,7 +69,7 @@ class Client:
 
     @property
     def accepted(self) -> bool:
-        """Whether a backend has lately accepted one of the tokens."""
+        """Whether a backend has accepted one of the tokens recently."""
         # A list, for it is on every request's way: a generator takes twice the time.
         return any([token_status.accepted for token_status in self.token_statuses.values()])
 
@@ -98,7 +98,7 @@ class Context:
 
     @property
     def accepted(self) -> bool:
-        """Whether a backend has lately accepted one of the tokens."""
+        """Whether a backend has accepted one of the tokens recently."""
         return self.client.accepted
 
     @property

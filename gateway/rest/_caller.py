@@ -30,7 +30,7 @@ class KnownToken(Protocol):
 
     @property
     def accepted(self) -> bool:
-        """Whether an API has lately accepted it."""
+        """Whether an API has accepted it recently."""
 
     def answered(self, status: int) -> None:
         """Take note of the status of an answer."""
@@ -57,7 +57,7 @@ class RestCaller:
 
     @property
     def accepted(self) -> bool:
-        """Whether a backend has lately accepted the token. For other callers nothing is kept."""
+        """Whether a backend has accepted the token recently. For other callers nothing is kept."""
         return self.token_status is not None and self.token_status.accepted
 
 

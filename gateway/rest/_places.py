@@ -26,7 +26,7 @@ COMMON: Final = 0
 HOPEFUL: Final = 1
 SURE: Final = 2
 
-LATELY: Final = 2.0
+RECENT: Final = 2.0
 """Seconds: while somebody was answered quickly within them, a quarter of the places is kept."""
 REMEMBERED: Final = 60.0
 """Seconds for which a quick or a slow answer says something of the next; while a quick one does, a
@@ -237,7 +237,7 @@ class Places:
         if not self._sure:
             return 0
         age = now - next(reversed(self._sure.values()))
-        if age <= LATELY:
+        if age <= RECENT:
             return self._capacity // 4
         return self._capacity // 16 if age <= REMEMBERED else 0
 

@@ -32,7 +32,7 @@ def read_manifests(
     """
     mistakes: list[str] = []
     texts: dict[str, str] = {}
-    whence: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for path in paths:
         noted: list[str] = []
         for place, name, text in _entries(path, noted):
@@ -40,13 +40,13 @@ def read_manifests(
                 noted.append(f"{place}: {problem}")
             elif name not in texts:
                 texts[name] = text
-                whence[name] = f"{path}, {place}"
+                sources[name] = f"{path}, {place}"
                 for mistake in mistakes_in(text):
                     line = f", line {mistake.locations[0].line}" if mistake.locations else ""
                     noted.append(f"{place}, {_shown(name)}{line}: {mistake.message}")
             elif texts[name] != text:
                 noted.append(
-                    f"{place}: the id {_shown(name)} stands for another text in {whence[name]}; "
+                    f"{place}: the id {_shown(name)} stands for another text in {sources[name]}; "
                     "an id means one text, whichever client sends it."
                 )
         mistakes += [f"{path}: {mistake}" for mistake in noted]
