@@ -91,8 +91,8 @@ class Context:
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
         self._loaders: Loaders | None = None
-        self.told: list[GatewayError] = []
-        """Failures that the response tells in payloads and not as errors."""
+        self.reported: list[GatewayError] = []
+        """Failures that the response reports in payloads and not as errors."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 

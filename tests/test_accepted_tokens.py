@@ -1,4 +1,4 @@
-"""Which tokens a backend has lately accepted: who says so, for how long, and how many are known."""
+"""Which tokens a backend has accepted recently: who says so, for how long, how many are kept."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ class Endpoint:
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        codes = (*answers.codes(body), *(failure.code for failure in context.told))
+        codes = (*answers.codes(body), *(failure.code for failure in context.reported))
         self._done(wanted.operation_name, client, codes)
         return content
 

@@ -244,7 +244,7 @@ def _mistakes_are_data(
             except CallerError as mistake:
                 return payload(user_errors=[_user_error(mistake)])
             except OutcomeUnknown as lost:
-                return payload(user_errors=[_told(info.context, lost)])
+                return payload(user_errors=[_reported(info.context, lost)])
             except _Failed as failed:
                 raise failed.failure from None
 
@@ -399,7 +399,7 @@ def _edited(
         customer_group_id=None if uid is None else global_id("CustomerGroup", tenant_uid, uid),
         customer_group_uid=None if uid is None else strawberry.ID(uid),
         results=[(tenant_uid, outcome) for outcome in edited.outcomes],  # type: ignore[misc]
-        user_errors=[_told(context, failure) for failure in failures],
+        user_errors=[_reported(context, failure) for failure in failures],
     )
 
 
@@ -425,9 +425,9 @@ def _changes(input: UpdateCustomerGroupInput) -> list[GroupChange]:
     return changes
 
 
-def _told(context: Context, failure: GatewayError) -> CustomerGroupUserError:
+def _reported(context: Context, failure: GatewayError) -> CustomerGroupUserError:
     """A failure in a payload, and not at its path: there, clients would discard the payload."""
-    context.told.append(failure)
+    context.reported.append(failure)
     return _user_error(failure)
 
 
