@@ -1,25 +1,17 @@
 // The GraphiQL page over the demo's data, in headless Chromium, as somebody uses it.
 // It needs the gateway's .venv and a Chromium; its pictures are build/graphiql*.png.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { createServer as createWebServer } from "node:http";
 import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { PATIENCE, launched, watched } from "../scripts/browser.mjs";
+import { started } from "../scripts/started.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const TOKEN = "demo-token";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 let demo;
 let browser;
@@ -31,17 +23,15 @@ let received = 0;
 /** A web page of another origin, which may send requests. */
 const shop = createWebServer((_, response) => response.end("<!doctype html>"));
 const counting = createServer((browsers) => {
-  const gateways = connect(new URL(gateway).port);
+  const gateways = connect(new URL(demo.found).port);
   gateways.on("data", (chunk) => (received += chunk.length));
   browsers.pipe(gateways).pipe(browsers);
   for (const [one, other] of [[browsers, gateways], [gateways, browsers]])
     one.on("error", () => other.destroy());
 });
-let gateway;
 /** What must not happen, as it happens. */
-const outside = [];
+let seen;
 const violations = [];
-const complaints = [];
 /** The editor's: without them it would do their work itself, and the page would stall. */
 const workers = new Set();
 
@@ -51,24 +41,9 @@ async function listening(server, host) {
   return `http://${host}:${server.address().port}`;
 }
 
-/** The demo on free ports, once it says where it is. */
-async function started(settings) {
-  demo = spawn(`${root}.venv/bin/python`, ["-m", "gateway", "demo", "--simulator-port", "0"], {
-    cwd: root,
-    env: { ...process.env, GATEWAY_PORT: "0", GATEWAY_LOG_LEVEL: "warning", ...settings },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let said = "";
-  demo.stdout.on("data", (chunk) => (said += chunk));
-  const found = () => said.match(/GraphiQL +(http:\S+)/);
-  await until(found, (where) => where || demo.exitCode !== null);
-  assert.ok(found(), "The demo has not begun.");
-  return found()[1];
-}
-
 /** Waits until `look` answers something that `enough` takes; then answers it. */
 async function until(look, enough) {
-  const patience = Date.now() + 20_000;
+  const patience = Date.now() + PATIENCE;
   for (;;) {
     const seen = await look();
     if (enough(seen)) return seen;
@@ -98,22 +73,16 @@ const suggestion = (name) =>
 
 before(async () => {
   const shops = await listening(shop, "localhost");
-  gateway = await started({ GATEWAY_CORS_ORIGINS: shops });
+  demo = await started(
+    `${root}.venv/bin/python`,
+    ["demo", "--simulator-port", "0"],
+    { GATEWAY_PORT: "0", GATEWAY_LOG_LEVEL: "warning", GATEWAY_CORS_ORIGINS: shops },
+    /http:\S+\/graphql(?=\s)/,
+  );
   url = `${await listening(counting, "127.0.0.1")}/graphql`;
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: FLAGS,
-  });
+  browser = await launched(chromium);
   const context = await browser.newContext({ viewport: { width: 1600, height: 900 } });
-  context.setDefaultTimeout(20_000);
-  context.on("request", (request) => {
-    const at = request.url();
-    if (new URL(at).origin !== new URL(url).origin) outside.push(at);
-  });
-  context.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  context.on("weberror", (thrown) => complaints.push(String(thrown.error())));
+  seen = watched(context, [new URL(url).origin]);
   await context.exposeFunction("violated", (what) => violations.push(what));
   await context.addInitScript(() =>
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -131,7 +100,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  demo?.kill();
+  demo?.stop();
   shop.close();
   counting.close();
 });
@@ -294,8 +263,6 @@ test("a page of a listed origin may send what clients add, and is told what it m
 });
 
 test("nothing came from elsewhere, and nobody complained", () => {
-  const nothing = { outside: [], violations: [], complaints: [] };
-
-  assert.deepEqual({ outside, violations, complaints }, nothing);
+  assert.deepEqual({ ...seen, violations }, { outside: [], complaints: [], violations: [] });
   assert.ok(workers.has("graphql") && workers.has("json"), [...workers].join());
 });
