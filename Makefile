@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser check schema schema-check compose federation clients audit bench chart docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,16 @@ test-all: .venv/dev ## run all tests
 
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
 	node --test --test-reporter=spec graphiql/browser.test.mjs
+
+frontend: examples/frontend/build/gql/index.ts ## serve the app of examples/frontend over the demo (needs node)
+	node examples/frontend/serve.mjs $(python)
+
+frontend-test: examples/frontend/build/gql/index.ts ## use that app in headless Chromium (needs node)
+	npm --prefix examples/frontend run check
+	node --test --test-reporter=spec examples/frontend/browser.test.mjs
+
+frontend-picture: frontend-test ## renew docs/frontend.png
+	cp build/frontend.png docs/frontend.png
 
 fuzz: .venv/dev ## compare answers with those of graphql-core, thousands of times
 	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/engine/test_against_the_oracle.py $(args)
@@ -84,7 +94,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist $(dir $(assets)) clients/build clients/node_modules composition/node_modules conformance/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) clients/build clients/node_modules composition/node_modules conformance/node_modules examples/frontend/build examples/frontend/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt
@@ -100,8 +110,14 @@ build/linters/done: scripts/linters.txt
 	scripts/venv build/linters scripts/linters.txt
 	@touch $@
 
-$(assets): graphiql/node_modules/.package-lock.json $(wildcard graphiql/build.mjs graphiql/src/* examples/* gateway/http/cdn/*)
+$(assets): graphiql/node_modules/.package-lock.json $(wildcard graphiql/build.mjs graphiql/src/* examples/*.* gateway/http/cdn/*)
 	node graphiql/build.mjs
+
+examples/frontend/build/gql/index.ts: schema.graphql $(wildcard $(addprefix examples/frontend/,codegen.yml src/*.tsx)) examples/frontend/node_modules/.package-lock.json .venv/runtime
+	mkdir -p $(@D)
+	GATEWAY_CONFIG=/dev/null $(python) -m gateway schema --for clients >examples/frontend/build/schema.graphql
+	npm --prefix examples/frontend run codegen
+	@touch $@
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts
