@@ -40,6 +40,8 @@ DIRECT: Final = "direct"
 """What `proxy` is for no proxy."""
 log = logging.getLogger("gateway")
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+NUMBERED: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?\Z")
+"""A host that browsers take for an IPv4 address (URL Standard, "ends in a number checker")."""
 UpstreamT = TypeVar("UpstreamT", bound=UpstreamSettings)
 _BACKEND_NAMES: Final = [f'"{name}"' for name in BACKENDS]
 _EITHER_BACKEND: Final = " or ".join(_BACKEND_NAMES)
@@ -368,10 +370,12 @@ def _serialized(origin: str) -> str:
     host = parts.hostname or ""
     if ":" in host:
         host = f"[{IPv6Address(host)}]"
-    elif host[-1:].isdigit():
+    elif NUMBERED.search(host):
         host = str(IPv4Address(host))
-    elif not parts.scheme or not HOST.fullmatch(host):
-        raise ValueError("It has no scheme or no host.")
+    elif not HOST.fullmatch(host):
+        raise ValueError("It has no host.")
+    if not parts.scheme:
+        raise ValueError("It has no scheme.")
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if parts.port in (None, default) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
