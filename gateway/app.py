@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -71,28 +72,19 @@ def create_app(
 ) -> Starlette:
     """The gateway as an ASGI app, whose lifespan opens and closes connections to backends.
 
-    Raises SettingsError if no backend is configured, or a file that the settings name can't be
-    used. `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
+    Raises SettingsError if settings contradict each other, or a file that they name can't be used.
+    `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
     only. `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a
     tenth of a second to make.
     """
-    if settings.default_upstream is None and not settings.tenants:
-        raise SettingsError(
-            "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
-            "or the url of default_backend, or list tenants in gateway.toml."
-            if settings.default_backend
-            else "There is no backend to ask: default_backend is none, and no tenants are listed."
-        )
-    if settings.cors_credentials and "*" in settings.cors_origins:
-        raise SettingsError(
-            'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
-        )
+    _check(settings)
     settings = _decided(settings)
     observe = observe or Log()
     engine = _engine(settings, make_schema)
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
     page = GraphiQL(tokens=tokens) if settings.graphiql else None
     _warn_of_shared_tokens(settings)
+    _warn_of_version(settings)
     for upstream in settings.upstreams:
         http_transport(upstream)  # raises SettingsError now rather than when the app starts
     for name, kind in BACKENDS.items():
@@ -126,6 +118,43 @@ def create_app(
     # A redirect from /graphql/ would go to the Host header's name, and clients follow with tokens.
     app.router.redirect_slashes = False
     return app
+
+
+def _check(settings: Settings) -> None:
+    """Raise SettingsError for settings that can't be used together."""
+    if settings.default_upstream is None and not settings.tenants:
+        raise SettingsError(
+            "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
+            "or the url of default_backend, or list tenants in gateway.toml."
+            if settings.default_backend
+            else "There is no backend to ask: default_backend is none, and no tenants are listed."
+        )
+    if settings.cors_credentials and "*" in settings.cors_origins:
+        raise SettingsError(
+            'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
+        )
+    tenant = settings.default_tenant
+    if (
+        tenant is not None
+        and tenant not in settings.tenants
+        and (settings.default_upstream is None or tenant in _projects(settings))
+    ):
+        raise SettingsError(
+            f"default_tenant: no backend holds {tenant}: list it in [tenants], or name another."
+        )
+
+
+def _warn_of_version(settings: Settings) -> None:
+    """Warn if a URL of Flow Retail has no version: it would answer each REST call with 404."""
+    listed = {f"tenants.{uid}": tenant.upstream for uid, tenant in settings.tenants.items()}
+    places: dict[str, str] = {}
+    for name, upstream in ({"flow_retail": settings.flow_retail} | listed).items():
+        if isinstance(upstream, FlowRetailSettings) and upstream.url:
+            places.setdefault(upstream.url.rstrip("/"), f"{name}.url")
+    if without := [
+        place for url, place in places.items() if not urlsplit(url).path.endswith("/v2")
+    ]:
+        log.warning("A URL of Flow Retail ends in /v2, unlike %s.", " and ".join(without))
 
 
 def _warn_of_shared_tokens(settings: Settings) -> None:

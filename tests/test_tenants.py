@@ -419,6 +419,45 @@ def test_the_start_warns_where_two_vendors_share_a_header(header, caplog):
     assert len(warned) == (header != CT_HEADER)
 
 
+@pytest.mark.parametrize("default_backend", [None, "commercetools"])
+def test_a_default_tenant_that_no_backend_holds_stops_the_start(default_backend):
+    """It is not listed, or it is the project of a tenant that is; else each field that names no
+    tenant would be refused.
+    """
+    chosen = both(
+        "http://flow.invalid/v2",
+        "http://ct.invalid",
+        default_backend=default_backend,
+        default_tenant=PROJECT,
+    )
+
+    with pytest.raises(SettingsError, match=f"default_tenant: no backend holds {PROJECT}: "):
+        create_app(chosen)
+
+
+@pytest.mark.parametrize(
+    ("url", "own", "warned_of"),
+    [
+        ("http://flow.invalid/v2", "http://other.invalid/api/v2/", ""),
+        ("http://flow.invalid", "http://flow.invalid/", "flow_retail.url"),
+        ("http://flow.invalid/v2", "http://flow.invalid/v1", "tenants.oslo.url"),
+        ("http://flow.invalid", "http://v2", "flow_retail.url and tenants.oslo.url"),
+    ],
+)
+def test_the_start_warns_once_of_urls_of_flow_retail_without_a_version(url, own, warned_of, caplog):
+    """By the settings' names: a log has no hosts."""
+    flow_retail = FlowRetailSettings(url=url)
+    tenants = {
+        "shop": TenantSettings(upstream=flow_retail),
+        "oslo": TenantSettings(upstream=replace(flow_retail, url=own)),
+    }
+
+    create_app(Settings(flow_retail=flow_retail, tenants=tenants))
+
+    warning = f"A URL of Flow Retail ends in /v2, unlike {warned_of}."
+    assert caplog.messages == ([warning] if warned_of else [])
+
+
 @pytest.mark.parametrize(
     "header", ["Cookie", "Host", "X-Tenant", "Proxy-Authorization", "Content-Type", "", "a b-Token"]
 )

@@ -14,22 +14,34 @@ from gateway.engine import Limits
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
-Text = Annotated[str, Meta(min_length=1)]
-HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")]
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+HeaderName = Annotated[
+    str,
+    Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z", description="the name of a header"),
+]
 BearerHeader = Annotated[
     str,
     Meta(
-        pattern=r"^([Aa]uthorization|(?![Pp]roxy-)[A-Za-z0-9-]{1,60}-([Aa]uthorization|[Tt]oken))\Z"
+        pattern=r"^([Aa]uthorization|(?![Pp]roxy-)[A-Za-z0-9-]{1,60}-([Aa]uthorization|[Tt]oken))\Z",
+        description="Authorization, or a header whose name ends in -Authorization or -Token",
     ),
 ]
-"""Authorization, or a name that ends in -Authorization or -Token: none that means anything else."""
+"""No name that means anything else."""
 TENANT_UID: Final = r"[A-Za-z0-9_-]{1,128}"
-TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z")]
-GroupSort = Annotated[str, Meta(pattern=r"^(NAME|CREATED_AT|LAST_MODIFIED_AT)\Z")]
+TENANT_NAME: Final = "1 to 128 of A-Z, a-z, 0-9, _ and -"
+TenantUid = Annotated[str, Meta(pattern=rf"^{TENANT_UID}\Z", description=TENANT_NAME)]
+
+
+def _one_of(*names: str) -> Meta:
+    return Meta(pattern=rf"^({'|'.join(names)})\Z", description=f"one of {', '.join(names)}")
+
+
+GroupSort = Annotated[str, _one_of("NAME", "CREATED_AT", "LAST_MODIFIED_AT")]
 CustomerSort = Annotated[
     str,
-    Meta(
-        pattern=r"^(DISPLAY_NAME|FIRSTNAME|LASTNAME|COMPANY_NAME|EMAIL|CREATED_AT|LAST_MODIFIED_AT)\Z"
+    _one_of(
+        *("DISPLAY_NAME", "FIRSTNAME", "LASTNAME", "COMPANY_NAME", "EMAIL"),
+        *("CREATED_AT", "LAST_MODIFIED_AT"),
     ),
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import logging
 import re
 import tomllib
@@ -16,7 +17,16 @@ import types
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +34,7 @@ import msgspec
 from gateway.rest import BaseUrl, Proxy
 from gateway.settings import (
     BACKENDS,
+    TENANT_NAME,
     TENANT_UID,
     CommercetoolsSettings,
     FlowRetailSettings,
@@ -42,6 +53,13 @@ log = logging.getLogger("gateway")
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 NUMBERED: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?\Z")
 """A host that browsers take for an IPv4 address (URL Standard, "ends in a number checker")."""
+LINK_NAME: Final = re.compile(
+    r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+LINK: Final = re.compile(r"(tcp|udp|sctp)://")
+"""What Kubernetes' variables for each Service of a namespace are named, or hold ("Accessing the
+Service", Environment variables).
+"""
 UpstreamT = TypeVar("UpstreamT", bound=UpstreamSettings)
 _BACKEND_NAMES: Final = [f'"{name}"' for name in BACKENDS]
 _EITHER_BACKEND: Final = " or ".join(_BACKEND_NAMES)
@@ -53,7 +71,7 @@ def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) 
 
     Raises SettingsError with every mistake that was found, each with where it was made.
     """
-    named = environ.get(f"{PREFIX}CONFIG")
+    named = environ.get(f"{PREFIX}CONFIG", "").strip()
     path = Path(named) if named else (directory or Path()) / DEFAULT_FILE
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -119,7 +137,7 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _read_file(path: Path, named: str | None) -> str:
+def _read_file(path: Path, named: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
@@ -194,8 +212,10 @@ class _Reader:
             at = ("tenants", name)
             row = dict(value) if isinstance(value, dict) else {"backend": value}
             backend = row.pop("backend", None)
+            if isinstance(backend, str):
+                backend = backend.strip().lower()
             if not re.fullmatch(TENANT_UID, name):
-                self._note(at, "a tenant's name is 1 to 128 of A-Z, a-z, 0-9, _ and -.")
+                self._note(at, f"a tenant's name is {TENANT_NAME}.")
             elif isinstance(backend, str) and backend in BACKENDS:
                 rows[name] = self._tenant(at, row, backend, values[backend], whole)
             elif isinstance(backend, str):
@@ -233,13 +253,14 @@ class _Reader:
         self, given: Mapping[str, Any], hint: Any, at: tuple[str, ...]
     ) -> Mapping[str, Any]:
         of_name, of_value = get_args(hint)
+        values = {}
         for name, value in given.items():
             try:
-                msgspec.convert(name, of_name)
-                msgspec.convert(value, of_value)
+                _convert("", name, of_name, strict=True)
+                values[name] = _convert("", value, of_value, strict=True)
             except msgspec.ValidationError as mistake:
                 self._note((*at, name), f"{mistake}.")
-        return types.MappingProxyType(dict(given))
+        return types.MappingProxyType(values)
 
     def _note(self, names: tuple[str, ...], problem: str) -> None:
         # Within an inline table, the line of the table.
@@ -287,8 +308,12 @@ def _read_environment(
                 known[_variable(name, part)] = (inner, part, part_hint)
         else:
             known[_variable(name)] = (values, name, hint)
+    links = []
     for variable, text in environ.items():
         if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+            continue
+        if _is_service_link(variable, text, known):
+            links.append(variable)
             continue
         if variable not in known:
             problems.append(f"{variable}: there is no such setting; {_nearest(variable, known)}")
@@ -298,20 +323,39 @@ def _read_environment(
             into[name] = _convert(name, text, hint, strict=False)
         except msgspec.ValidationError as mistake:
             problems.append(f"{variable}: {mistake}.")
+    if links:
+        log.warning(
+            "Variables that Kubernetes sets for Services are ignored; "
+            "enableServiceLinks: false leaves them out: %s",
+            ", ".join(links),
+        )
+
+
+def _is_service_link(variable: str, text: str, known: Iterable[str]) -> bool:
+    """GATEWAY_PORT is both a setting and what Kubernetes sets for a Service named `gateway`."""
+    if variable.endswith("_PORT") and LINK.match(text):
+        return True
+    return variable not in known and bool(LINK_NAME.fullmatch(variable, len(PREFIX)))
 
 
 def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
     """`value` as the setting's type; "" becomes None if the setting is optional."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value.lower() in _choices(hint):
+            value = value.lower()
     if value == "" and type(None) in get_args(hint):
         return None
     if get_origin(hint) is tuple and isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
+        value = [part for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        value = [part.strip() if isinstance(part, str) else part for part in value]
     try:
         converted = msgspec.convert(value, hint, strict=strict)
     except ValueError:  # msgspec's, or of a number too long for its message
-        if choices := _choices(hint):
-            raise msgspec.ValidationError(f"It is one of {choices}") from None
-        raise
+        raise msgspec.ValidationError(
+            f"It must be {_wanted(hint)}{_but_is(value, hint, strict=strict)}"
+        ) from None
     checks = {"url": _url_problem, "proxy": _proxy_problem, "cors_origins": _origin_problem}
     if name in checks:
         for each in converted if isinstance(converted, tuple) else (converted,):
@@ -320,11 +364,40 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
     return converted
 
 
-def _choices(hint: Any) -> str:
-    """The values that a setting of a Literal type can have, else an empty text."""
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values that a setting of a Literal type can have."""
     kinds = (hint, *get_args(hint))  # a Literal, or what one is an alternative of
-    values = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
-    return ", ".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
+    return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
+
+
+def _wanted(hint: Any) -> str:
+    """What a setting of this type can be, in words."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if choices := _choices(hint):
+        return f"one of {', '.join(map(json.dumps, choices))}"
+    if type(None) in parts:
+        return _wanted(parts[0])
+    if kind is tuple:
+        return f"a list, and each of it {_wanted(parts[0])}"
+    if kind is Annotated:
+        meta = parts[1]
+        least = f"above {meta.gt} and up" if meta.ge is None else f"from {meta.ge}"
+        return meta.description or f"{_wanted(parts[0])} {least} to {meta.le}"
+    words = {bool: "true or false", int: "a whole number", float: "a number", Mapping: "a table"}
+    return words.get(kind or hint, "a text")
+
+
+def _but_is(value: object, hint: Any, *, strict: bool) -> str:
+    """What a setting is instead; not where it is a text, which may be a secret at a wrong place."""
+    if not isinstance(value, str | int | float) or not (
+        _choices(hint) or any(kind in (bool, int, float) for kind in (hint, *get_args(hint)))
+    ):
+        return ""
+    try:
+        shown = json.dumps(value)
+    except ValueError:  # an int of more digits than Python prints
+        return ""
+    return f", not `{shown if strict else shown[1:-1]}`" if len(shown) <= 40 else ""
 
 
 def _url_problem(url: str) -> str | None:
