@@ -9,7 +9,7 @@ assets := gateway/http/assets/page.html
 .PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart docker-lint shell-lint lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/runtime ## serve the gateway over simulated backends
 	@{ command -v npm >/dev/null && $(MAKE) -s graphiql; } || \
