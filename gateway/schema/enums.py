@@ -134,7 +134,7 @@ _show(
 )
 _show(
     ConcurrencyControl,
-    "How `expectedRevision` is held.",
+    "How `expectedRevision` is enforced.",
     name="CustomerGroupConcurrencyControl",
     ENFORCED="The backend compares revisions atomically.",
     BEST_EFFORT="The gateway reads, compares, then writes: a change between the two is not seen.",

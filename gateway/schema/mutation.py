@@ -101,7 +101,7 @@ class CreateCustomerGroupPayload:
 
 @strawberry.type(
     description="After REVISION_CONFLICT, `customerGroup` is the state that won, so that a form "
-    "can show both; null where a look did not show it."
+    "can show both; null if a read did not show it."
 )
 class UpdateCustomerGroupPayload:
     customer_group: CustomerGroup | None = strawberry.field(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 class CustomerGroupBackendCapabilities:
     optimistic_concurrency: ConcurrencyControl = strawberry.field(
-        description="How `expectedRevision` is held."
+        description="How `expectedRevision` is enforced."
     )
     atomic_membership_updates: bool = strawberry.field(
         description="True: one REST request changes any number of members. "
