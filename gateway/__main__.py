@@ -17,6 +17,7 @@ from gateway.app import create_app, schema_of
 from gateway.demo import SIMULATIONS, demo
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
+from gateway.start_line import start_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +48,9 @@ def serve(_chosen: argparse.Namespace) -> None:
     with serving.listen(
         settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
     ) as listener:
-        logging.getLogger("gateway").info("listening on %s", serving.address(listener))
+        log = logging.getLogger("gateway")
+        log.info(start_line(settings))
+        log.info("listening on %s", serving.address(listener))
         # What exists now is never garbage. Without this, each full collection would visit it.
         gc.collect()
         gc.freeze()

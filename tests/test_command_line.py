@@ -143,6 +143,32 @@ async def test_serve_with_bad_settings_says_which(tmp_path):
 
 
 @pytest.mark.slow
+async def test_serve_says_what_it_has_started(tmp_path):
+    """In one line, ahead of the one that says where."""
+    process = await begin(
+        tmp_path,
+        "serve",
+        GATEWAY_PORT="0",
+        GATEWAY_FLOW_RETAIL_URL="http://x.invalid/v2",
+        GATEWAY_MAX_DEPTH="7",
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(120):
+            lines = [(await process.stderr.readline()).decode() for _ in range(2)]
+        code, _ = await stop(process, signal.SIGTERM)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+    assert f"started version={VERSION} profile=production backends=flow_retail " in lines[0]
+    assert lines[0].endswith(" max_depth=7\n")
+    assert "listening on" in lines[1]
+    assert code == 0
+
+
+@pytest.mark.slow
 async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
     """Whichever command it is, and whichever of the demo's three ports; the sockets that it had by
     then are closed.
