@@ -27,15 +27,18 @@ class Meter:
     """
     reserved: int = 0
     """How many of the calls look-ups of groups leave for all else."""
+    looked_up: int = 0
+    """How many calls were begun for look-ups, at all tenants."""
     rest_calls: int = 0
     repeats: int = 0
     """How many of them were sent again after a failure."""
 
-    def room(self, looked_up: int) -> int | None:
-        """How many more calls look-ups may make that have made so many; None for any number."""
+    @property
+    def room(self) -> int | None:
+        """How many more calls look-ups may make; None for any number."""
         if self.limit is None:
             return None
-        return max(0, self.limit - max(self.rest_calls, self.reserved + looked_up))
+        return max(0, self.limit - max(self.rest_calls, self.reserved + self.looked_up))
 
     def allows(self, calls: int) -> bool:
         """Whether `calls` more REST calls are within the limit."""

@@ -300,6 +300,39 @@ async def test_a_batch_leaves_others_their_calls(flow: Flow):
     assert len(flow.calls) <= 20
 
 
+async def test_batches_of_two_tenants_leave_others_their_calls(flow: Flow):
+    """Together they leave no fewer than one of them would."""
+    flow.add_groups(9)
+    gone = [f"x{number}" for number in range(50)]
+    wanted = [*representations(gone), *representations(gone, "other")]
+    beside = "customerGroups(first: 9) { nodes { customers(first: 5) { totalCount } } }"
+    small = settings(flow.url, max_rest_calls=20, flow_retail={"max_page_size": 8})
+    async with running_gateway(small) as gateway:
+        body = await gateway.ask(REPRESENTATIONS % ("", beside), {"r": wanted})
+
+    assert {path[0] for path in paths(body)} == {"_entities"}
+    assert set(codes(body)) == {"LIMIT_EXCEEDED"}
+    assert len(flow.calls) <= 20
+
+
+async def test_groups_that_payloads_show_leave_later_changes_their_calls(flow: Flow):
+    """How many groups a customer is in is not known ahead; how many calls a change takes is."""
+    groups = flow.add_groups(30)
+    flow.add_customer("ada", *groups)
+    change = """updateCustomerGroup(input: {customerGroup: {uid: "%s"}, name: "New"})
+        { customerGroup { name %s } }"""
+    below = "customers(first: 1) { nodes { customerGroups { name } } }"
+    changes = [change % ("g000", below), change % ("g001", below), change % ("g002", "")]
+    text = " ".join(f"c{number}: {each}" for number, each in enumerate(changes))
+    small = settings(flow.url, max_rest_calls=20, flow_retail={"max_page_size": 1})
+    async with running_gateway(small) as gateway:
+        body = await gateway.ask(f"mutation {{ {text} }}")
+
+    assert body["data"]["c2"] == {"customerGroup": {"name": "New"}}
+    assert set(codes(body)) == {"LIMIT_EXCEEDED"}
+    assert len(flow.calls) <= 20
+
+
 async def test_a_batch_of_which_no_part_fits_is_refused(flow: Flow):
     """What is beside it uses up all calls; both are named."""
     beside = "customerGroups(first: 9) { nodes { customers(first: 5) { totalCount } } }"

@@ -71,8 +71,12 @@ class GroupSource(Protocol):
 class Budget(Protocol):
     """The REST calls that the operation may make."""
 
-    def room(self, looked_up: int) -> int | None:
-        """How many more there may be after so many for look-ups; None for any number."""
+    looked_up: int
+    """Those that were begun for look-ups, at all tenants."""
+
+    @property
+    def room(self) -> int | None:
+        """How many more there may be for look-ups; None for any number."""
 
     def refusal(self, calls: int, left: int) -> LimitExceeded:
         """What so many more calls fail with, where only so many are left."""
@@ -97,8 +101,6 @@ class GroupDirectory:
         """How many pages of the largest size the list has, as far as that is known."""
         self._read: set[int] = set()
         """Pages that were read, or have failed."""
-        self._calls = 0
-        """Those that were begun for look-ups."""
         self._failure: GatewayError | None = None
         """A page's failure that every other call would meet just so."""
         self._sweeping = asyncio.Lock()
@@ -150,10 +152,10 @@ class GroupDirectory:
             return found
         if self._failure is not None:
             return found | dict.fromkeys(missing, self._failure)
-        room = self._budget.room(self._calls)
+        room = self._budget.room
         fitting = missing[:room]
         others = missing[len(fitting) :]
-        self._calls += len(fitting)
+        self._budget.looked_up += len(fitting)
         groups = await side_by_side([self._get(uid, source) for uid in fitting])
         if others:
             found |= dict.fromkeys(others, self._budget.refusal(len(missing), room or 0))
@@ -190,7 +192,7 @@ class GroupDirectory:
             unread = [index for index in range(self._length or 1) if index not in self._read]
             # From the end: with the first pages read, groups made at about one time are on the
             # last.
-            most, room = allowed, self._budget.room(self._calls)
+            most, room = allowed, self._budget.room
             if room is not None and room >= missing:
                 most = min(allowed, max(1, room - missing))
             elif room is not None:
@@ -198,7 +200,7 @@ class GroupDirectory:
             todo = unread[max(0, len(unread) - most) :] if self._read else unread[:most]
             if not todo:
                 return
-            self._calls += len(todo)
+            self._budget.looked_up += len(todo)
             await side_by_side([self._read_page(index, source) for index in todo])
             left = len(self._unseen(uids))
             allowed += missing - left - len(todo)

@@ -302,9 +302,11 @@ class Few:
 
     shop: Shop
     calls: int
+    looked_up: int = 0
 
-    def room(self, looked_up: int) -> int:
-        assert looked_up >= len(self.shop.calls)
+    @property
+    def room(self) -> int:
+        assert self.looked_up >= len(self.shop.calls)
         return max(0, self.calls - len(self.shop.calls))
 
     refusal = staticmethod(Meter(limit=1).refusal)
