@@ -62,6 +62,8 @@ class Placeholders:
         self.longest = "first", 0
         self._whole = 0
         """All calls that are counted."""
+        self._changes = False
+        """Whether some of them are those of changes."""
         self._divisible = 0
         """Those of batches, beyond the first group's: where they don't fit, some are not made."""
         self._looked_up, self._looked_up_divisible = 0, 0
@@ -91,9 +93,13 @@ class Placeholders:
 
     @property
     def reserved(self) -> int:
-        """The calls that look-ups of groups leave for others."""
+        """The calls that look-ups of groups leave for others. If all fits and nothing is changed,
+        they may have those as well that lists, counted at their most, turn out not to need.
+        """
         others = self._whole - self._looked_up
-        return others if self._fits else others - self._divisible + self._looked_up_divisible
+        if self._fits:
+            return others if self._changes else 0
+        return others - self._divisible + self._looked_up_divisible
 
     @property
     def prefetched(self) -> Sequence[MembersOf]:
@@ -200,6 +206,11 @@ class Placeholders:
         if per and self.multiplied is None:
             self.multiplied = per[0].path
 
+    def count_change(self, calls: int) -> None:
+        """Count the calls of a change."""
+        self._changes = True
+        self.count(calls)
+
     def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
         """The uid of a placeholder for the rows of each of `per`; None: their number is unknown."""
         uid = f"{UNKNOWN}{next(self._numbers)}"
@@ -281,7 +292,7 @@ class _PlaceholderBackend:
         self.waits = real.waits
         self._tenant = tenant_uid
         self._unknown_uid = placeholders.unknown_uid
-        self._count = placeholders.count
+        self._count = placeholders.count_change
 
     async def get_groups(self, refs: Collection[GroupRef]) -> Mapping[GroupRef, CustomerGroup]:
         by_key = sum(isinstance(ref, ByKey) for ref in refs)

@@ -54,11 +54,12 @@ class Meter:
     def refusal(self, calls: int, left: int) -> LimitExceeded:
         """What so many more calls fail with, where only so many are left."""
         limit = self.limit or 0
+        kept = ", or kept for its other fields" if self.rest_calls < limit else ""
         return LimitExceeded(
             f"This takes up to {calls} REST calls, and {left} of the operation's {limit} "
             "are left; ask for less at once."
             if left > 0
-            else f"The operation's {limit} REST calls are used up; ask for less at once.",
+            else f"The operation's {limit} REST calls are used up{kept}; ask for less at once.",
             limit="max_rest_calls",
             allowed=limit,
             found=limit - left + calls,

@@ -315,6 +315,22 @@ async def test_batches_of_two_tenants_leave_others_their_calls(flow: Flow):
     assert len(flow.calls) <= 20
 
 
+async def test_look_ups_may_have_the_calls_that_lists_turn_out_not_to_need(flow: Flow):
+    """The last customers of a group are estimated as two calls and take one: of 20 calls, 19 are
+    planned, and two more are needed for the groups of the customers.
+    """
+    uids = flow.add_groups(120)
+    for number in range(9):
+        flow.add_customer(f"c{number}", uids[number], uids[20 + number], uids[110 + number])
+    query = """{ customerGroups(first: 9) { nodes { customers(last: 2) { nodes {
+        customerGroups { name } } } } } }"""
+    async with running_gateway(settings(flow.url, max_rest_calls=20)) as gateway:
+        body = await gateway.ask(query)
+
+    assert "errors" not in body
+    assert cost(body) == (19, 12, 20)
+
+
 async def test_groups_that_payloads_show_leave_later_changes_their_calls(flow: Flow):
     """How many groups a customer is in is not known ahead; how many calls a change takes is."""
     groups = flow.add_groups(30)
