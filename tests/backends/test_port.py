@@ -53,7 +53,6 @@ from gateway.errors import (
 )
 from gateway.membership import difference
 from gateway.records import CustomerGroup
-from gateway.rest import AnswerCache
 from gateway.simulator.faults import Answer, Close, Exchange
 from gateway.telemetry import Meter
 from tests.backends.worlds import World, worlds
@@ -915,29 +914,3 @@ async def test_a_lost_answer_stays_unknown_where_no_look_is_left(world, left):
         written = [call for call in world.calls if not call.startswith("GET")]
         assert len(world.calls) <= left
         assert type(failure.value) is (OutcomeUnknown if written else LimitExceeded)
-
-
-@pytest.mark.slow
-@given(st.lists(st.integers(0, 40)))
-def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
-    """What was kept as long as all was, stays."""
-    answers = AnswerCache(room=100)
-    sent: list[int] = []
-
-    async def ask(number: int) -> int:
-        async def send() -> int:
-            sent.append(number)
-            return number
-
-        return await answers.answer(number, send, size=lambda _answer: sizes[number])
-
-    async def ask_all() -> None:
-        for number, _ in enumerate(sizes):
-            assert await ask(number) == number
-            assert answers.complete is (sum(sizes[: number + 1]) <= 100)
-        sent.clear()
-        for number, _ in enumerate(sizes):
-            assert await ask(number) == number
-
-    asyncio.run(ask_all())
-    assert sent == [number for number, _ in enumerate(sizes) if sum(sizes[: number + 1]) > 100]

@@ -244,6 +244,32 @@ async def test_one_upstreams_answer_is_not_anothers():
     assert bodies == [b"one", b"other"]
 
 
+@pytest.mark.slow
+@given(st.lists(st.integers(0, 40)))
+def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
+    """What was kept as long as all was, stays."""
+    answers = AnswerCache(room=100)
+    sent: list[int] = []
+
+    async def ask(number: int) -> int:
+        async def send() -> Answer:
+            sent.append(number)
+            return Answer(number, bytes(sizes[number]))
+
+        return (await answers.answer(number, send)).status
+
+    async def ask_all() -> None:
+        for number, _ in enumerate(sizes):
+            assert await ask(number) == number
+            assert answers.complete is (sum(sizes[: number + 1]) <= 100)
+        sent.clear()
+        for number, _ in enumerate(sizes):
+            assert await ask(number) == number
+
+    asyncio.run(ask_all())
+    assert sent == [number for number, _ in enumerate(sizes) if sum(sizes[: number + 1]) > 100]
+
+
 # -- what leaves
 
 
