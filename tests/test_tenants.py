@@ -407,6 +407,27 @@ async def test_no_vendor_is_sent_the_others_token_in_place_of_its_own(
     assert commercetools.calls == []
 
 
+async def test_what_one_token_was_answered_is_not_anothers(
+    commercetools: Commercetools, flow: Flow
+):
+    """In one operation neither: two tenants are one project, each with a token in its own header.
+    The second one opens nothing.
+    """
+    commercetools.add_group("Gold")
+    chosen = both(flow.url, commercetools.url)
+    project = chosen.tenants["wien"]
+    other = replace(project, upstream=replace(chosen.commercetools, bearer_header=CT_HEADER))
+    query = """{ mine: customerGroups(tenantUid: "wien") { nodes { name } }
+        others: customerGroups(tenantUid: "%s") { nodes { name } } }"""
+    tenants = {"wien": project, "linz": other}
+    async with running_gateway(replace(chosen, tenants=tenants)) as gateway:
+        body = await gateway.ask(query % "linz", headers={CT_HEADER: "Bearer made-up"})
+
+    assert names(body["data"]["mine"]) == ["Gold"]
+    assert body["data"]["others"] is None
+    assert codes(body) == ["UNAUTHENTICATED"]
+
+
 @pytest.mark.parametrize("header", ["authorization", "Authorization", CT_HEADER])
 def test_the_start_warns_where_two_vendors_share_a_header(header, caplog):
     """No real token opens both, and one vendor could use the other's."""

@@ -155,7 +155,9 @@ class CallerUpstream:
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
             return await send()
-        return await answers.answer((self._upstream, target), send)
+        # One operation may have several tokens, and tenants that share an API and its paths.
+        whose = self._caller.tenant_uid, self._caller.token
+        return await answers.answer((self._upstream, whose, target), send)
 
     async def _sent(
         self, method: str, template: str, target: bytes, body: object, status_suffices: bool
