@@ -67,8 +67,8 @@ compose: .venv/runtime composition/node_modules/.package-lock.json ## compose th
 federation: .venv/runtime composition/node_modules/.package-lock.json federation/node_modules/.package-lock.json ## run Apollo's gateway and Hive's over the gateway and its neighbours (needs node)
 	node federation/check.mjs $(python)
 
-clients: .venv/runtime clients/node_modules/.package-lock.json ## run Apollo Client, urql and other clients and tools over the gateway (needs node)
-	node clients/check.mjs $(python)
+clients: .venv/runtime build/clients/done clients/node_modules/.package-lock.json ## run Apollo Client, urql, Relay and other clients and tools over the gateway (needs node)
+	node clients/check.mjs $(python) build/clients/bin
 
 schema-check: .venv/runtime composition/node_modules/.package-lock.json ## name breaking changes since the last release; at a release: args=--release
 	node composition/check.mjs $(python) $(args)
@@ -108,6 +108,10 @@ clean: ## remove everything that can be made again
 
 build/linters/done: scripts/linters.txt
 	scripts/venv build/linters scripts/linters.txt
+	@touch $@
+
+build/clients/done: clients/requirements.txt
+	scripts/venv build/clients clients/requirements.txt
 	@touch $@
 
 $(assets): graphiql/node_modules/.package-lock.json $(wildcard graphiql/build.mjs graphiql/src/* examples/*.* gateway/http/cdn/*)

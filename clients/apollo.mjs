@@ -215,7 +215,7 @@ export const checks = {
   "what fails is null beside the rest, with a code": async (client) => {
     const variables = { other: "nobody" };
     const { data, error } = await client.query({
-      query: documents.TwoTenants,
+      query: documents.HereAndThere,
       variables,
       errorPolicy: "all",
     });

@@ -23,7 +23,7 @@ import {
   RowFragmentDoc,
   TenantKeysDocument,
   TenantKindDocument,
-  TwoTenantsDocument,
+  HereAndThereDocument,
 } from "./build/gql/graphql.js";
 
 const schema: IntrospectionQuery = JSON.parse(readFileSync("build/introspection.json", "utf8"));
@@ -197,7 +197,7 @@ export const checks: Record<string, Check> = {
     assert.deepEqual(await list(client, { tenantUid: "pop-up" }), found);
   },
   "what fails is null beside the rest, with a code": async (client) => {
-    const { data, error } = await client.query(TwoTenantsDocument, { other: "nobody" });
+    const { data, error } = await client.query(HereAndThereDocument, { other: "nobody" });
     assert.equal(data?.here?.edges.length, 1);
     assert.equal(data?.there, null);
     assert.deepEqual(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,22 +68,32 @@ def test_every_error_code_is_explained() -> None:
     assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
 
 
-def test_what_the_page_on_supergraphs_shows_is_run() -> None:
-    """Its snippets stand, whatever their indentation, in files that `make federation` and
-    `make compose` run; both are steps of continuous integration.
+@pytest.mark.parametrize(
+    ("page", "patterns"),
+    [
+        (
+            "supergraph.md",
+            ("federation/*.*", "composition/*.mjs", "composition/neighbours/*.graphql"),
+        ),
+        ("clients.md", ("clients/*.*", "clients/relay/*.js")),
+    ],
+)
+def test_what_pages_on_other_programs_show_is_run(page: str, patterns: Sequence[str]) -> None:
+    """Their snippets stand, whatever their indentation, in files that commands of the page run;
+    those are steps of continuous integration.
     """
 
     def lines(text: str) -> str:
         return "\n".join(line.strip() for line in text.splitlines())
 
-    page = (ROOT / "docs" / "supergraph.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     files = [
         lines(path.read_text(encoding="utf-8"))
-        for pattern in ("federation/*.*", "composition/*.mjs", "composition/neighbours/*.graphql")
+        for pattern in patterns
         for path in ROOT.glob(pattern)
     ]
     steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    snippets = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
+    snippets = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
 
     assert len(snippets) > 10
     for language, snippet in snippets:
