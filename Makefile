@@ -44,7 +44,7 @@ frontend-picture: frontend-test ## renew docs/frontend.png
 	cp build/frontend.png docs/frontend.png
 
 fuzz: .venv/dev ## compare answers with those of graphql-core, thousands of times
-	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest tests/engine/test_against_the_oracle.py $(args)
+	FUZZ_EXAMPLES=$(or $(examples),5000) $(python) -m pytest --hypothesis-profile=random tests/engine/test_against_the_oracle.py $(args)
 
 chaos: .venv/runtime ## hold the gateway to its promises over upstreams that misbehave; roughly: make chaos args=--short
 	$(python) -m chaos $(args)

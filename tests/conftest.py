@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # The same examples every time: a run fails for what was changed, and not by chance.
 settings_of_hypothesis.register_profile("fixed", derandomize=True, deadline=None)
+settings_of_hypothesis.register_profile("random", deadline=None)
 settings_of_hypothesis.load_profile("fixed")
 
 ON_BOTH_LOOPS = {

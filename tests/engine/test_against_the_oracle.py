@@ -70,6 +70,8 @@ class Imagined(httpx.AsyncBaseTransport):
             status = chance.choice([404, 401, 403, 500, 400])
             return httpx.Response(status, json={"message": "No."}, request=request)
         path = url.path
+        if path.endswith("/customers") and request.method == "PUT":
+            return httpx.Response(204, request=request)
         if path.endswith("/customers"):
             body = self._page(url, chance, [self._customer(chance, n) for n in range(4)])
         elif path.endswith("/customer-groups"):
@@ -272,8 +274,9 @@ def test_the_oracle_gives_the_same_answer(record_property):
     compare()
     for what, count in counts.items():
         record_property("Compared", ("operations, both ways", what, count))
-    assert counts["with errors"] > counts["operations"] / 20
-    assert counts["by other calls"] < counts["operations"] / 20
+    if EXAMPLES >= 100:
+        assert counts["with errors"] > counts["operations"] / 20
+        assert counts["by other calls"] < counts["operations"] / 20
 
 
 GOLD = global_id("CustomerGroup", TENANT, "g1")

@@ -432,7 +432,7 @@ async def test_at_start_the_log_says_who_has_a_proxy(caplog):
     caplog.set_level(logging.INFO, logger="gateway")
 
     create_app(
-        settings("http://api.example", flow_retail={"proxy": f"http://{USER}@proxy.example"})
+        settings("http://api.example/v2", flow_retail={"proxy": f"http://{USER}@proxy.example"})
     )
 
     assert caplog.messages == ["REST calls go through a proxy: flow_retail"]

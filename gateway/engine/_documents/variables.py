@@ -122,8 +122,8 @@ def _report(
 
 def _shown(value: object) -> str:
     """
-    >>> _shown("it's"), _shown(True), _shown({"a": None}), _shown(None)
-    ('"it\'s"', 'true', 'an object', 'null')
+    >>> print(_shown("it's"), _shown(True), _shown({"a": None}), _shown(None))
+    "it's" true an object null
     """
     match value:
         case dict():
