@@ -63,6 +63,8 @@ def hold_apart(add: Sequence[str], remove: Sequence[str], *, field: str) -> None
     """Raises InvalidInput for a customer in both lists, also if the uids differ only in case: some
     backends do not distinguish them, and would add and then remove the customer.
     """
+    if not (add and remove):
+        return
     removed = {uid.lower(): uid for uid in remove}
     both = [uid for uid in add if uid.lower() in removed]
     if both:

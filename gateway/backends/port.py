@@ -225,10 +225,11 @@ class MembershipEdit:
     @property
     def changes(self) -> list[tuple[MemberAction, str]]:
         """One change for each customer, in the order of its outcomes."""
-        return [
-            *((MemberAction.ADD, uid) for uid in self.add),
-            *((MemberAction.REMOVE, uid) for uid in self.remove),
-        ]
+        added = [(MemberAction.ADD, uid) for uid in self.add]
+        return added + [(MemberAction.REMOVE, uid) for uid in self.remove]
+
+    def __len__(self) -> int:
+        return len(self.add) + len(self.remove)
 
 
 Write = GroupDraft | GroupUpdate | GroupDeletion | MembershipEdit

@@ -376,7 +376,7 @@ class Mutation:
                 allowed=allowed,
                 found=len(edit.remove),
             )
-        if input.dry_run or not edit.changes:
+        if input.dry_run or not edit:
             planned = [MemberOutcome(uid, to, MemberStatus.PLANNED) for to, uid in edit.changes]
             outcome = EditOutcome(planned)
         else:

@@ -154,7 +154,7 @@ class CommercetoolsCosts:
                 return 2 + (look if write.only_if_empty else 0)
             case MembershipEdit():
                 # The group, the customers' versions, and a change of each customer.
-                customers = len(write.changes)
+                customers = len(write)
                 return 1 - (-customers // IDS_PER_QUERY) + customers
 
 

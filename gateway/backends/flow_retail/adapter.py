@@ -122,7 +122,7 @@ class FlowRetailCosts:
                 return 1 + (write.expected_revision is not None) + write.only_if_empty
             case MembershipEdit():
                 # The chunks, if none of them is refused.
-                return -(-len(write.changes) // self._settings.membership_chunk)
+                return -(-len(write) // self._settings.membership_chunk)
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         mirrored = order is not None and self._settings.mirrored_sorts

@@ -145,11 +145,12 @@ def variables_refusal(
     included. A variable's values count once for each field that uses it, because each may read them
     all.
     """
-    held = _values(*variables.values())
+    sizes = {name: _values(value) for name, value in variables.items()}
+    held = sum(sizes.values())
     if held <= FEW_VALUES:
         return None
     used = uses(operation, fragments)
-    found = sum(_values(each) * max(1, used.get(name, 0)) for name, each in variables.items())
+    found = sum(size * max(1, used.get(name, 0)) for name, size in sizes.items())
     if found <= allowed:
         return None
     message = f"The variables hold {held} values"
@@ -159,10 +160,10 @@ def variables_refusal(
     return GraphQLError(message, operation, original_error=reason)
 
 
-def _values(*given: object) -> int:
-    """The number of these values, those in lists and objects included."""
+def _values(given: object) -> int:
+    """The number of values in this one, itself and those in lists and objects included."""
     found = 0
-    waiting = [*given]
+    waiting = [given]
     while waiting:
         value = waiting.pop()
         found += 1
