@@ -349,7 +349,8 @@ KEPT: Final = {
     **{
         f"{path.stem} {number}": text
         for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-        if path.stem != "supergraph"  # its documents are for other schemas
+        # For other schemas, and with directives that only Relay's compiler knows.
+        if path.stem not in ("supergraph", "clients")
         for number, text in enumerate(
             re.findall(r"```graphql\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
         )
