@@ -9,7 +9,6 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 from pathlib import Path
 
 from gateway import VERSION, serving
@@ -18,6 +17,8 @@ from gateway.demo import SIMULATIONS, demo
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
 from gateway.start_line import start_line
+from gateway.telemetry.log_lines import Log
+from gateway.telemetry.log_output import logging_to
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,30 +42,33 @@ class CannotSimulate(Exception):
 
 def serve(_chosen: argparse.Namespace) -> None:
     """Serve the gateway with the settings of file and environment."""
-    _log_at("warning")  # while the level is not known yet
-    settings = read_settings(os.environ)
-    _log_at(settings.log_level)
-    app = create_app(settings)
-    with serving.listen(
-        settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
-    ) as listener:
-        log = logging.getLogger("gateway")
-        log.info(start_line(settings))
-        log.info("listening on %s", serving.address(listener))
-        # What exists now is never garbage. Without this, each full collection would visit it.
-        gc.collect()
-        gc.freeze()
-        # A response has thousands of objects and no cycles: looking for cycles every 700 objects,
-        # Python's default, took a fifth of the time of a large response. With hundreds of requests
-        # there are millions of objects, and a full collection takes half a second.
-        gc.set_threshold(20_000, 5, 20)
-        serving.server(app, settings).run(sockets=[listener])
+    with logging_to(sys.stderr.fileno()) as log:
+        settings = read_settings(os.environ)
+        log.begin(settings.log_level, settings.log_format)
+        observe = Log()
+        app = create_app(settings, observe=observe)
+        with serving.listen(
+            settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
+        ) as listener:
+            gateway_log = logging.getLogger("gateway")
+            gateway_log.info(start_line(settings))
+            gateway_log.info("listening on %s", serving.address(listener))
+            # What exists now is never garbage. Without this, each full collection would visit it.
+            gc.collect()
+            gc.freeze()
+            # A response has thousands of objects and no cycles: looking for cycles every 700
+            # objects, Python's default, took a fifth of the time of a large response. With hundreds
+            # of requests there are millions of objects, and a full collection takes half a second.
+            gc.set_threshold(20_000, 5, 20)
+            serving.server(app, settings, observe=observe).run(sockets=[listener])
 
 
 def show_demo(chosen: argparse.Namespace) -> None:
     """Serve the gateway over the simulators."""
-    _log_at(read_settings(os.environ).log_level)
-    demo(os.environ, simulator_port=chosen.simulator_port)
+    with logging_to(sys.stderr.fileno()) as log:
+        settings = read_settings(os.environ)
+        log.begin(settings.log_level, settings.log_format)
+        demo(os.environ, simulator_port=chosen.simulator_port)
 
 
 def print_schema(chosen: argparse.Namespace) -> None:
@@ -95,34 +99,6 @@ def simulate(chosen: argparse.Namespace) -> None:
             where = serving.address(listener) + api.base_path
             print(f"{api.title}, simulated: {where}, data in {data}", flush=True)
             serving.server(app).run(sockets=[listener])
-
-
-class _Lines(logging.Formatter):
-    """Formats lines like its base class, but formats each second only once."""
-
-    _second = 0
-    _printed = ""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if record.exc_info or record.exc_text or record.stack_info:
-            return super().format(record)
-        if int(record.created) != self._second:
-            self._second = int(record.created)
-            self._printed = time.strftime(self.default_time_format, time.localtime(self._second))
-        when = f"{self._printed},{int(record.msecs):03}"
-        return f"{when} {record.levelname} {record.name} {record.getMessage()}"
-
-
-def _log_at(level: str) -> None:
-    logging.basicConfig(level=logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.getLogger("gateway").setLevel(level.upper())
-    # What the format does not show is not looked up for each record either (Python's Logging
-    # HOWTO, "Optimization"); the last is known from Python 3.12 on.
-    logging._srcfile = None
-    for shown in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-        setattr(logging, shown, False)
 
 
 def _parser() -> argparse.ArgumentParser:

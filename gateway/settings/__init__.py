@@ -202,6 +202,8 @@ class Settings(Bounds):
     """The port to listen on."""
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
+    log_format: Literal["text", "json"] = "text"
+    """How a line of the log is written."""
     default_tenant: TenantUid | None = None
     """The tenant of fields that name none, where no X-Tenant header came."""
     default_backend: BackendName | None = "flow_retail"

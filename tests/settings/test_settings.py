@@ -32,6 +32,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
     "port": ("9000", 9000),
     "log_level": ("debug", "debug"),
+    "log_format": ("json", "json"),
     "default_tenant": ("acme", "acme"),
     "default_backend": ("", None),
     "deadline": ("2.5", 2.5),
