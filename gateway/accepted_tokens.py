@@ -1,8 +1,8 @@
 """Which bearer tokens a backend has accepted in the last minutes.
 
 Only backends know whether a token is valid; every answer of theirs shows it. Of a token, only a
-keyed hash is remembered. It grants nothing, and without the key, which never leaves this process,
-nobody can check whether it belongs to a given token.
+keyed hash is remembered. It grants nothing, and without the key, which is this process's own or a
+secret setting, nobody can check whether it belongs to a given token.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ LIFETIME: Final = 600.0
 class AcceptedTokens:
     """The accepted tokens of this process; a new one evicts the least recently used."""
 
-    def __init__(self, *, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(
+        self, key: str | None = None, *, capacity: int = CAPACITY, lifetime: float = LIFETIME
+    ) -> None:
+        """With the same `key`, tokens have the same fingerprints in other processes."""
+        self._key = secrets.token_bytes(32) if key is None else _digest(key)
         self._remembered: LRUCache[bytes, TokenStatus] = LRUCache(capacity)
         self._lifetime = lifetime
 
@@ -52,6 +55,10 @@ class AcceptedTokens:
         self._remembered.pop(digest, None)
 
 
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=32).digest()
+
+
 class TokenStatus:
     """What backends have said of one token."""
 
@@ -64,6 +71,11 @@ class TokenStatus:
         self.accepted = False
         """Whether a backend has accepted it within the last LIFETIME seconds."""
         self.until = 0.0
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the token's callers from others in the log."""
+        return self.digest[:6].hex()
 
     def answered(self, status: int) -> None:
         """Learn from the status that a backend has answered to a REST call with this token.

@@ -73,6 +73,11 @@ class Client:
         # A list, for it is on every request's way: a generator takes twice the time.
         return any([token_status.accepted for token_status in self.token_statuses.values()])
 
+    @property
+    def fingerprint(self) -> str | None:
+        """Tells the caller from others in the log; None without a token."""
+        return ",".join([each.fingerprint for each in self.token_statuses.values()]) or None
+
 
 class Context:
     """What resolvers get as `info.context`, and the engine too: one for each request."""
@@ -93,6 +98,10 @@ class Context:
         self._loaders: Loaders | None = None
         self.reported: list[GatewayError] = []
         """Failures that the response reports in payloads and not as errors."""
+        self.kind: str | None = None
+        """`query` or `mutation`, once the document is known, as are its name and hash."""
+        self.operation_name: str | None = None
+        self.sha256: str | None = None
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -115,6 +124,14 @@ class Context:
         if self._loaders is None:  # Python 3.11 takes a lock for its cached_property
             self._loaders = Loaders(self.backend, self._answers)
         return self._loaders
+
+    def identify(self, *, kind: str, name: str | None, sha256: str) -> None:
+        self.kind, self.operation_name, self.sha256 = kind, name, sha256
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """The backends that were asked, by their tenants."""
+        return {uid: backend.kind.value.lower() for uid, backend in self._backends.items()}
 
     def begin(self, projection: Projection | None, *, changes: bool) -> None:
         """From now on, read what the operation looks at of records; None: everything. If it

@@ -141,6 +141,11 @@ class Engine:
             raise Refused(document)
         self._persisted.keep(meant, accepted=accepted)
         node = document.operation(name)
+        context.identify(
+            kind=node.operation.value,
+            name=node.name.value if node.name else None,
+            sha256=document.sha256,
+        )
         values = self._values(document, node, variables)
         # Nobody's plans make room for a stranger's.
         keep = accepted or not self.documents.knows(meant.text)

@@ -11,6 +11,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from gateway.errors import GatewayError, LimitExceeded
 from gateway.telemetry.log_lines import stack
+from gateway.telemetry.log_output import Line
 
 log = logging.getLogger("gateway.http")
 Body = dict[str, Any]
@@ -64,7 +65,8 @@ def codes(answer: Mapping[str, Any]) -> Sequence[str]:
 
 def log_unexpected(failure: BaseException, request_id: str) -> None:
     """Log an unexpected exception, without its message, which may contain anything."""
-    log.error("unexpected %s request=%s\n%s", type(failure).__name__, request_id, stack(failure))
+    fields = {"type": type(failure).__name__, "request": request_id}
+    log.error(Line("unexpected", fields, stack=stack(failure)))
 
 
 def unexpected(request_id: str) -> dict[str, Any]:

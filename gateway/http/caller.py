@@ -14,6 +14,9 @@ from gateway.settings import TENANT_UID
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750's b64token: nothing that could end the header or begin another."""
+CLIENTS: Final = ("apollographql", "graphql", "x-graphql")
+"""What the headers of a client's name and version begin with."""
+MAX_NAME: Final = 64
 MAX_TOKEN: Final = 8_192
 """Characters; servers in front of APIs seldom take a longer one."""
 
@@ -50,6 +53,16 @@ def request_id(headers: Headers) -> str:
     if given and REQUEST_ID.fullmatch(given):
         return given
     return f"{random.getrandbits(128):032x}"  # no secret
+
+
+def client(headers: Headers) -> tuple[str | None, str | None]:
+    """The name and the version of the client, as it says, but cut: of any characters."""
+    for kind in CLIENTS:
+        name = headers.get(f"{kind}-client-name")
+        if name:
+            version = headers.get(f"{kind}-client-version")
+            return name[:MAX_NAME], version and version[:MAX_NAME]
+    return None, None
 
 
 def seconds(headers: Headers, ceiling: float) -> float:

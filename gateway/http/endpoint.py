@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -46,6 +47,8 @@ KNOWN, BEGUN, NEW, LAST = range(4)
 """The ranks of strangers' requests that wait for processor time, first to last: documents that are
 cached, operations that have begun, new documents, and large bodies, which are decoded afterwards.
 """
+MOST_NAMED: Final = 5
+"""Tenants of one operation in the log."""
 LARGE: Final = 32_768
 """Bytes of a body; above this, a stranger waits before it is decoded."""
 HEADERS: Final = {
@@ -54,6 +57,21 @@ HEADERS: Final = {
     )
     for media_type in (JSON, GRAPHQL_RESPONSE)
 }
+
+
+_NO_CALLS: Final = Meter()
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of a request when it is logged."""
+
+    client: Client | None = None
+    context: Context | None = None
+    name: str | None = None
+    """The operation's, as the client says."""
+    codes: Sequence[str] = ()
+    status: int | None = None
 
 
 class Endpoint:
@@ -77,7 +95,7 @@ class Endpoint:
         self._methods = "GET, POST" if settings.get_queries else "POST"
         self._shows_cost = settings.profile == "development"
         self._time_limits = TimeLimits()
-        self._accepted = AcceptedTokens()
+        self._accepted = AcceptedTokens(settings.fingerprint_key)
         self._strangers = Share(settings.stranger_share)
         # There are few different Accept headers: each kind of client always sends the same one.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
@@ -93,28 +111,38 @@ class Endpoint:
             await SecurityHeaders(page)(scope, receive, send)
             return
         media_type = self._response_type(accept)
+        # Other servers than ours do not say when the request began: then it begins here.
+        state = scope.get("state", {})
+        began = state["began"] if "began" in state else asyncio.get_running_loop().time()
+        exchange = _Exchange()
         more: Mapping[str, str] = {}
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            client = self._client(request, headers, request_id)
+            client = exchange.client = self._client(headers, request_id, began)
             if client.accepted:
-                answered = await self._answering(request, headers, client, None)
+                answered = await self._answering(request, headers, client, None, exchange)
             else:
-                answered = await self._to_stranger(request, headers, client)
-            if answered is None:
-                return  # the client has disconnected
+                answered = await self._to_stranger(request, headers, client, exchange)
             content, executed = answered
             status = 200 if executed or media_type == JSON else 400
+        except Disconnected:
+            exchange.codes = ("CLIENT_GONE",)
+            self._done(exchange, headers, request_id, began)
+            return
         except BadRequest as refusal:
+            exchange.codes = (refusal.code,)
             content, status, more = _refused(refusal), refusal.status, refusal.headers
         except Overloaded as refusal:
+            exchange.codes = (refusal.code,)
             later = {"Retry-After": f"{refusal.retry_after:.0f}"}
             content, status, more = _refused(refusal), 503, later
         except asyncio.CancelledError:  # the server stops, and its shutdown timeout is over
+            exchange.codes = (DeadlineExceeded.code,)
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
             content, status, more = _refused(stopped), 503, {"Connection": "close"}
         except Exception as failure:  # uvicorn's own answer would not be GraphQL
+            exchange.codes = ("INTERNAL_SERVER_ERROR",)
             answers.log_unexpected(failure, request_id)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
@@ -126,6 +154,8 @@ class Endpoint:
         ]
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": content})
+        exchange.status = status
+        self._done(exchange, headers, request_id, began)
 
     async def _read(self, request: Request, headers: Headers, client: Client) -> GraphQLRequest:
         settings = self._settings
@@ -151,12 +181,9 @@ class Endpoint:
             )
         raise BadRequest(405, "A GraphQL request is a POST.", headers={"Allow": self._methods})
 
-    def _client(self, request: Request, headers: Headers, request_id: str) -> Client:
+    def _client(self, headers: Headers, request_id: str, began: float) -> Client:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
-        # Other servers than ours do not say when the request began: then it begins here.
-        state = request.scope.get("state", {})
-        began = state["began"] if "began" in state else asyncio.get_running_loop().time()
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
         return Client(
             tokens=tokens,
@@ -170,39 +197,37 @@ class Endpoint:
         )
 
     async def _to_stranger(
-        self, request: Request, headers: Headers, client: Client
-    ) -> tuple[bytes, bool] | None:
+        self, request: Request, headers: Headers, client: Client, exchange: _Exchange
+    ) -> tuple[bytes, bool]:
         """Like `_answering`, and charges the processor time to the share of strangers."""
         usage = Usage(self._strangers)
         try:
-            return await usage.charged(self._answering(request, headers, client, usage))
+            return await usage.charged(self._answering(request, headers, client, usage, exchange))
         finally:
             usage.end()
             if client.accepted:  # a backend has accepted the token meanwhile
                 usage.give_back()
 
     async def _answering(
-        self, request: Request, headers: Headers, client: Client, usage: Usage | None
-    ) -> tuple[bytes, bool] | None:
+        self,
+        request: Request,
+        headers: Headers,
+        client: Client,
+        usage: Usage | None,
+        exchange: _Exchange,
+    ) -> tuple[bytes, bool]:
         """Read the request, wait for a turn if the caller is a stranger, and answer like
         `_answered`.
         """
-        name = None
-        try:
-            wanted = await self._read(request, headers, client)
-            name = wanted.operation_name
-            if usage is not None and not self._strangers.open:
-                known = self._engine.knows(
-                    wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
-                )
-                await self._turn(request, client, KNOWN if known else NEW, wanted.size)
-            return await self._answered(wanted, client, request, usage)
-        except Disconnected:
-            self._done(name, client, ("CLIENT_GONE",))
-            return None
-        except Overloaded as refusal:
-            self._done(name, client, (refusal.code,))
-            raise
+        wanted = await self._read(request, headers, client)
+        exchange.name = wanted.operation_name
+        if usage is not None and not self._strangers.open:
+            known = self._engine.knows(
+                wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
+            )
+            await self._turn(request, client, KNOWN if known else NEW, wanted.size)
+        context = exchange.context = Context(client, self._tenants, self._settings)
+        return await self._answered(wanted, context, request, usage, exchange)
 
     @staticmethod
     def _patience(context: Context) -> float | None:
@@ -222,12 +247,16 @@ class Endpoint:
             raise self._strangers.overloaded() from None
 
     async def _answered(
-        self, wanted: GraphQLRequest, client: Client, request: Request, usage: Usage | None
-    ) -> tuple[bytes, bool] | None:
-        """The response's content, and whether the operation was executed; None if the client has
-        disconnected, and the operation was cancelled.
+        self,
+        wanted: GraphQLRequest,
+        context: Context,
+        request: Request,
+        usage: Usage | None,
+        exchange: _Exchange,
+    ) -> tuple[bytes, bool]:
+        """The response's content, and whether the operation was executed. Raises Disconnected if
+        the client has, and the operation was cancelled.
         """
-        context = Context(client, self._tenants, self._settings)
         if usage is not None:
             usage.begin(BEGUN, lambda: self._patience(context))
         try:
@@ -235,19 +264,15 @@ class Endpoint:
             if operation.changes and request.method == "GET":
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
-            return self._content(wanted, context, None, refusal.errors, executed=False), False
+            return self._content(exchange, context, None, refusal.errors, executed=False), False
         if usage is not None:
             await asyncio.sleep(0)  # a stranger may have to wait here
-        work = self._execute(operation, wanted, context)
+        work = self._execute(operation, exchange, context)
         if operation.changes:
             if usage is not None:
                 work = usage.charged(work)
             work = unless_begun(work, lambda: context.changes)
-        try:
-            return await _connected(work, request), True
-        except Disconnected:
-            self._done(wanted.operation_name, client, ("CLIENT_GONE",))
-            return None
+        return await _connected(work, request), True
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
         operation = self._engine.prepare(
@@ -268,9 +293,7 @@ class Endpoint:
             )
         return operation
 
-    async def _execute(
-        self, operation: Operation, wanted: GraphQLRequest, context: Context
-    ) -> bytes:
+    async def _execute(self, operation: Operation, exchange: _Exchange, context: Context) -> bytes:
         try:
             result = await operation.execute()
             reports = [
@@ -281,12 +304,12 @@ class Endpoint:
             await context.close()
         errors = [*(result.errors or ()), *reports]
         return self._content(
-            wanted, context, result.data, errors, executed=True, extensions=result.extensions
+            exchange, context, result.data, errors, executed=True, extensions=result.extensions
         )
 
     def _content(
         self,
-        wanted: GraphQLRequest,
+        exchange: _Exchange,
         context: Context,
         data: object,
         errors: Sequence[GraphQLError],
@@ -313,19 +336,36 @@ class Endpoint:
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        codes = (*answers.codes(body), *(failure.code for failure in context.reported))
-        self._done(wanted.operation_name, client, codes)
+        exchange.codes = (*answers.codes(body), *(failure.code for failure in context.reported))
         return content
 
-    def _done(self, name: str | None, client: Client, codes: Sequence[str]) -> None:
+    def _done(self, exchange: _Exchange, headers: Headers, request_id: str, began: float) -> None:
+        client, context = exchange.client, exchange.context
+        name, version = caller.client(headers)
+        meter = _NO_CALLS if client is None else client.meter
+        asked = {} if context is None else context.asked
+        tenant = None if client is None else client.tenant_uid
+        known = context is not None and context.kind is not None
         self._observe(
             OperationDone(
-                operation_name=_loggable(name),
-                seconds=asyncio.get_running_loop().time() - client.began,
-                rest_calls=client.meter.rest_calls,
-                repeats=client.meter.repeats,
-                error_codes=codes,
-                request_id=client.request_id,
+                operation_name=context.operation_name
+                if context is not None and known
+                else _loggable(exchange.name),
+                seconds=asyncio.get_running_loop().time() - began,
+                rest_calls=meter.rest_calls,
+                repeats=meter.repeats,
+                planned=meter.planned,
+                limit=meter.limit,
+                error_codes=exchange.codes,
+                request_id=request_id,
+                status=exchange.status,
+                kind=None if context is None else context.kind,
+                sha256=None if context is None else context.sha256,
+                tenant=_listed(asked) if asked else tenant,
+                backend=_listed(set(asked.values())) if asked else None,
+                client=name,
+                client_version=version,
+                token=None if client is None else client.fingerprint,
             )
         )
 
@@ -352,3 +392,13 @@ def _loggable(operation_name: str | None) -> str | None:
     """The name if it is a valid one: until the document is read it can be any text."""
     usable = operation_name is not None and OPERATION_NAME.fullmatch(operation_name)
     return operation_name if usable else None
+
+
+def _listed(names: Collection[str]) -> str:
+    """The names in a line, cut: a client chooses how many there are.
+
+    >>> _listed("ba"), _listed("abcdefg")
+    ('a,b', 'a,b,c,d,e+2')
+    """
+    shown = ",".join(sorted(names)[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown}+{len(names) - MOST_NAMED}"

@@ -41,7 +41,7 @@ class _RequestRefusal(Exception):
         self, status: int, message: str, code: str = "BAD_REQUEST", *, limit: str | None = None
     ) -> None:
         super().__init__(message)
-        self.limit = limit
+        self.status, self.limit = status, limit
         extensions: dict[str, Any] = {"code": code}
         headers = [
             (b"content-type", b"application/json; charset=utf-8"),
@@ -447,6 +447,7 @@ class ClientConnection(HttpToolsProtocol):
         if not keep:
             headers.append((b"connection", b"close"))
         body = b"" if head_only else refusal.body
+        self._all.refused(refusal.status, refusal.limit)
         self.transport.write(b"".join([refusal.head, _lines(headers), b"\r\n", body]))
 
     def _linger(self) -> None:

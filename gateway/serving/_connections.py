@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from gateway.serving._sockets import descriptor_limit
 from gateway.settings import Settings
-from gateway.telemetry import LimitReached, Observer
+from gateway.telemetry import LimitReached, Observer, RequestRefused
 
 log = logging.getLogger("gateway.serving")
 OTHER_DESCRIPTORS: Final = 32
@@ -91,6 +91,9 @@ class ClientConnections:
     def reached(self, limit: str) -> None:
         self._reached[limit] += 1
         self._observe(LimitReached(limit=limit))
+
+    def refused(self, status: int, limit: str | None) -> None:
+        self._observe(RequestRefused(status=status, limit=limit))
 
     def no_room(self, limit: str) -> None:
         """Like `reached`, and logs a warning, because a client was refused or closed without a

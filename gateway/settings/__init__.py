@@ -204,6 +204,10 @@ class Settings(Bounds):
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
     log_format: Literal["text", "json"] = "text"
     """How a line of the log is written."""
+    fingerprint_key: Annotated[str, Meta(min_length=16)] | None = field(default=None, repr=False)
+    """A secret that the log's fingerprints of tokens are made with: the same in several processes
+    makes them equal there. Without it each process makes up its own.
+    """
     default_tenant: TenantUid | None = None
     """The tenant of fields that name none, where no X-Tenant header came."""
     default_backend: BackendName | None = "flow_retail"

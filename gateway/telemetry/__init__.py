@@ -82,15 +82,45 @@ class Meter:
 
 
 class OperationDone(Struct, frozen=True, kw_only=True):
-    """A GraphQL operation was answered; `error_codes` are those of its errors, in order."""
+    """A request for an operation was answered or refused, or its client has gone; `error_codes` are
+    those of its errors, in order.
+    """
 
     operation_name: str | None
+    """As the document has it; of one that was not read, as the client says, if that is a name."""
     seconds: float
-    rest_calls: int
+    """From the first byte of the request until the response was written."""
+    rest_calls: int = 0
     repeats: int = 0
     """How many of those calls were sent again after a failure."""
+    planned: int = 0
+    """The most REST calls that were expected."""
+    limit: int | None = None
+    """The most that were allowed."""
     error_codes: Sequence[str]
     request_id: str
+    status: int | None = None
+    """Of the response; None where the client has gone before it."""
+    kind: str | None = None
+    """`query` or `mutation`; None where the document is not valid, or there is none."""
+    sha256: str | None = None
+    """The hash of the document, in hex; None where `kind` is."""
+    tenant: str | None = None
+    """The tenants whose backends were asked, else the one that the request names."""
+    backend: str | None = None
+    """The backends that were asked."""
+    client: str | None = None
+    """The client's name, as it says. Any text, but short; so is its version."""
+    client_version: str | None = None
+    token: str | None = None
+    """The fingerprints of the caller's tokens."""
+
+
+class RequestRefused(Struct, frozen=True, kw_only=True):
+    """A request was refused before it reached the endpoint; `limit` is the setting it exceeds."""
+
+    status: int
+    limit: str | None
 
 
 class UntrustedDocument(Struct, frozen=True, kw_only=True):
@@ -116,5 +146,6 @@ Event = (
     | OperationDone
     | UntrustedDocument
     | LimitReached
+    | RequestRefused
 )
 Observer = Callable[[Event], None]

@@ -7,12 +7,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
-from gateway.telemetry import Event, LimitReached, OperationDone, UntrustedDocument
+from gateway.telemetry import Event, LimitReached, OperationDone, RequestRefused, UntrustedDocument
+from gateway.telemetry.log_output import Line
 
 log = logging.getLogger("gateway")
 CALLERS_OWN: Final = frozenset({401, 403})
@@ -21,56 +22,115 @@ MAX_CAUSES: Final = 256
 
 
 def log_event(event: Event) -> None:
-    """An observer that writes one line an event: REST calls at DEBUG, operations at INFO,
-    and at WARNING documents that are not trusted."""
+    """An observer that logs one line an event: REST calls at DEBUG, operations at INFO, and at
+    WARNING documents that are not trusted."""
     match event:
         case UpstreamCall():
-            log.debug(
-                "rest %s %s %s status=%s%s ms=%.1f attempt=%d request=%s",
-                event.backend,
-                event.method,
-                event.template,
-                event.status,
-                "" if event.cause is None else f" cause={event.cause!r}",
-                event.seconds * 1000,
-                event.attempt,
-                event.request_id,
-            )
+            _log(logging.DEBUG, _rest_call, event)
         case OperationDone():
-            log.info(
-                "graphql %s ms=%.1f rest_calls=%d%s errors=%s request=%s",
-                event.operation_name or "-",
-                event.seconds * 1000,
-                event.rest_calls,
-                f" repeats={event.repeats}" if event.repeats else "",
-                _counted(event.error_codes),
-                event.request_id,
-            )
+            _log(logging.INFO, _operation, event)
         case UnusableAnswer():
-            log.debug("rest %s %s %s", event.backend, event.template, event.cause)
+            _log(logging.DEBUG, _unusable, event)
         case BreakerChanged():
-            log.log(
-                logging.DEBUG if event.state == "half-open" else logging.WARNING,
-                "breaker %s tenant=%s %s%s",
-                event.backend,
-                event.tenant,
-                event.state,
-                " because the backend asks to wait" if event.limited else "",
-            )
+            _log(logging.DEBUG if event.state == "half-open" else logging.WARNING, _breaker, event)
         case LimitReached():
-            log.debug("limit reached: %s", event.limit)
+            _log(logging.DEBUG, _limit, event)
+        case RequestRefused():
+            pass  # there may be any number
         case UntrustedDocument():
-            log.warning(
-                "untrusted document %s sha256=%s request=%s",
-                event.operation_name or "-",
-                event.sha256,
-                event.request_id,
-            )
+            _log(logging.WARNING, _untrusted, event)
+
+
+EventT = TypeVar("EventT")
+
+
+def _log(level: int, line: Callable[[EventT], Line], event: EventT) -> None:
+    if log.isEnabledFor(level):
+        log.log(level, line(event))
+
+
+def _operation(event: OperationDone) -> Line:
+    return Line(
+        "operation",
+        {
+            "kind": event.kind,
+            "name": event.operation_name,
+            "status": event.status,
+            "errors": _counted(event.error_codes),
+            "ms": round(event.seconds * 1000, 1),
+            "tenant": event.tenant,
+            "backend": event.backend,
+            "rest_calls": event.rest_calls,
+            "repeats": event.repeats,
+            "planned": event.planned,
+            "limit": event.limit,
+            "document": event.sha256,
+            "client": event.client,
+            "client_version": event.client_version,
+            "token": event.token,
+            "request": event.request_id,
+        },
+    )
+
+
+def _rest_call(event: UpstreamCall) -> Line:
+    return Line(
+        "rest_call",
+        {
+            "backend": event.backend,
+            "tenant": event.tenant,
+            "method": event.method,
+            "template": event.template,
+            "status": event.status,
+            "cause": event.cause,
+            "ms": round(event.seconds * 1000, 1),
+            "attempt": event.attempt,
+            "request": event.request_id,
+        },
+    )
+
+
+def _unusable(event: UnusableAnswer) -> Line:
+    return Line(
+        "unusable_answer",
+        {
+            "backend": event.backend,
+            "tenant": event.tenant,
+            "template": event.template,
+            "cause": event.cause,
+            "request": event.request_id,
+        },
+    )
+
+
+def _breaker(event: BreakerChanged) -> Line:
+    cause = "the backend asks to wait" if event.limited else None
+    return Line(
+        "breaker",
+        {
+            "backend": event.backend,
+            "tenant": event.tenant,
+            "state": event.state,
+            "cause": cause,
+        },
+    )
+
+
+def _limit(event: LimitReached) -> Line:
+    return Line("limit_reached", {"limit": event.limit})
+
+
+def _untrusted(event: UntrustedDocument) -> Line:
+    return Line(
+        "untrusted_document",
+        {"name": event.operation_name, "document": event.sha256, "request": event.request_id},
+    )
 
 
 class Log:
-    """An observer that writes the lines of `log_event`, and a WARNING for failed calls: at most one
-    a second for each backend and cause, with the number of failures since the last one.
+    """An observer that logs the lines of `log_event`, and two that are logged at most once a second
+    for each cause, with the number of times since the last one: a WARNING for failed calls, and a
+    line for requests that were refused before they reached the endpoint.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,35 +145,47 @@ class Log:
                 self._warn(event, event.cause)
             case UnusableAnswer():
                 self._warn(event, event.cause)
+            case RequestRefused():
+                if count := self._due((str(event.status), event.limit or "")):
+                    fields = {"status": event.status, "limit": event.limit, "count": count}
+                    log.info(Line("refused", fields))
             case _:
                 pass
 
-    def _warn(self, event: UpstreamCall | UnusableAnswer, cause: str) -> None:
-        key = event.backend, cause
-        failures = self._failures.get(key, 0) + 1
+    def _due(self, key: tuple[str, str]) -> int:
+        """How many have not been logged, this one included; 0 if it has to wait."""
+        count = self._failures.get(key, 0) + 1
         if key in self._logged:
-            self._failures[key] = failures
-            return
+            self._failures[key] = count
+            return 0
         self._logged[key] = None
         self._failures.pop(key, None)
-        log.warning(
-            "rest call failed: %s backend=%s tenant=%s %s count=%d request=%s",
-            cause,
-            event.backend,
-            event.tenant,
-            event.template,
-            failures,
-            event.request_id,
-        )
+        return count
+
+    def _warn(self, event: UpstreamCall | UnusableAnswer, cause: str) -> None:
+        if count := self._due((event.backend, cause)):
+            log.warning(
+                Line(
+                    "rest_failed",
+                    {
+                        "cause": cause,
+                        "backend": event.backend,
+                        "tenant": event.tenant,
+                        "template": event.template,
+                        "count": count,
+                        "request": event.request_id,
+                    },
+                )
+            )
 
 
-def _counted(codes: Sequence[str]) -> str:
+def _counted(codes: Sequence[str]) -> str | None:
     """
-    >>> _counted(["NOT_FOUND", "FORBIDDEN", "NOT_FOUND"]), _counted([])
-    ('NOT_FOUND*2,FORBIDDEN', '-')
+    >>> _counted(["NOT_FOUND", "FORBIDDEN", "NOT_FOUND"])
+    'NOT_FOUND*2,FORBIDDEN'
     """
     if not codes:
-        return "-"
+        return None
     counts = Counter(codes)
     return ",".join(code if n == 1 else f"{code}*{n}" for code, n in counts.items())
 

@@ -33,6 +33,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "port": ("9000", 9000),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
+    "fingerprint_key": ("0123456789abcdef", "0123456789abcdef"),
     "default_tenant": ("acme", "acme"),
     "default_backend": ("", None),
     "deadline": ("2.5", 2.5),

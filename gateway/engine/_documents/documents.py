@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from graphql import (
@@ -49,6 +50,8 @@ class Document:
     operations: Mapping[str | None, OperationDefinitionNode]
     """By name; an anonymous one has the name None."""
     fragments: Mapping[str, FragmentDefinitionNode]
+    sha256: str
+    """The hash of its text, in hex."""
     parsed_size: int
     """An estimate of the bytes that it takes without plans, too high rather than too low."""
     prepared: dict[str | None, PreparedOperation] = field(default_factory=dict)
@@ -151,7 +154,7 @@ class Documents:
         if refusals := document_refusals(node, self._limits):
             return refusals
         if plainly_valid(self._schema, node):
-            return _document(node, size)
+            return _document(text, node, size)
         mistakes = validate(
             self._schema,
             node,
@@ -159,14 +162,14 @@ class Documents:
             max_errors=MISTAKES_WITH_SUGGESTIONS if self._suggestions else MISTAKES,
             hide_suggestions=not self._suggestions,
         )
-        return mistakes or _document(node, size)
+        return mistakes or _document(text, node, size)
 
 
 def _cache(memory: int) -> SharedCache[str, Document]:
     return SharedCache(memory, lambda document: document.size)
 
 
-def _document(node: DocumentNode, size: int) -> Document:
+def _document(text: str, node: DocumentNode, size: int) -> Document:
     operations: dict[str | None, OperationDefinitionNode] = {}
     fragments: dict[str, FragmentDefinitionNode] = {}
     for definition in node.definitions:
@@ -174,7 +177,13 @@ def _document(node: DocumentNode, size: int) -> Document:
             operations[definition.name.value if definition.name else None] = definition
         elif isinstance(definition, FragmentDefinitionNode):
             fragments[definition.name.value] = definition
-    return Document(node=node, operations=operations, fragments=fragments, parsed_size=size)
+    return Document(
+        node=node,
+        operations=operations,
+        fragments=fragments,
+        sha256=sha256(text.encode()).hexdigest(),  # a valid document is Unicode
+        parsed_size=size,
+    )
 
 
 def _parsed(text: str) -> tuple[DocumentNode, int]:

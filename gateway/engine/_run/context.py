@@ -59,6 +59,11 @@ class OperationContext(Protocol):
     def cost_scope(self) -> str | None:
         """What the cost of an operation depends on beside its arguments."""
 
+    def identify(self, *, kind: str, name: str | None, sha256: str) -> None:
+        """Called once the document is known: whether it is a query or a mutation, the operation's
+        name in it, and the hash of its text, in hex.
+        """
+
     def begin(self, projection: Any, *, changes: bool) -> None:
         """Called before anything is read: with which record attributes the operation looks at, and
         whether it changes anything.
