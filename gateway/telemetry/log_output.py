@@ -59,7 +59,7 @@ def printable(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a line of text: quoted if it could be taken for several.
+    r"""A value in a line of text: quoted if it could be taken for several.
 
     >>> _shown(1.5), _shown("web"), _shown('my "web" status=200'), _shown("")
     ('1.5', 'web', '"my \\"web\\" status=200"', '""')

@@ -212,7 +212,8 @@ def test_a_cause_is_one_warning_a_second(caplog):
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 10
     assert told[0] == (
-        f"rest call failed: refused backend=flow_retail tenant=t0 {GROUP} count=1 request=req-1"
+        "rest_failed cause=refused backend=flow_retail tenant=t0 "
+        f"template={GROUP} count=1 request=req-1"
     )
     assert [line for line in told if "refused" in line][1].endswith("count=100 request=req-1")
 
