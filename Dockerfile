@@ -14,13 +14,15 @@ COPY gateway/http/cdn gateway/http/cdn
 RUN node graphiql/build.mjs
 
 FROM ${BASE_IMAGE} AS build
+# requirements-otel.txt has what traces need as well.
+ARG REQUIREMENTS=requirements.txt
 WORKDIR /src
 # What builds stays behind in this stage; what runs gets an environment of its own, without pip.
-COPY requirements.txt scripts/build.txt ./
+COPY ${REQUIREMENTS} scripts/build.txt ./
 RUN python3 -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes -r build.txt \
     && python3 -m venv --without-pip /opt/gateway \
-    && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+    && /opt/build/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes -r "${REQUIREMENTS}"
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY --from=graphiql /src/gateway/http/assets gateway/http/assets
