@@ -48,7 +48,7 @@ def serve(_chosen: argparse.Namespace) -> None:
         observe = Log()
         app = create_app(settings, observe=observe)
         with serving.listen(
-            settings.host, settings.port, remedy="Choose another with GATEWAY_PORT."
+            settings.host, settings.port, remedy="Choose another with GATEWAY_HOST or GATEWAY_PORT."
         ) as listener:
             gateway_log = logging.getLogger("gateway")
             gateway_log.info(start_line(settings))

@@ -111,7 +111,11 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
             for n in range(len(SIMULATIONS))
         ]
         gateway_socket = opened.enter_context(
-            serving.listen(settings.host, settings.port, remedy="Choose another with GATEWAY_PORT.")
+            serving.listen(
+                settings.host,
+                settings.port,
+                remedy="Choose another with GATEWAY_HOST or GATEWAY_PORT.",
+            )
         )
         apis = SIMULATIONS.values()
         stores = [opened.enter_context(api.store(":memory:")) for api in apis]

@@ -185,9 +185,9 @@ async def test_a_port_in_use_is_said_without_a_traceback(tmp_path):
 
     refusal = f"127.0.0.1:{port} can't be listened on: Address already in use. "
     remedies = [
-        "Choose another with GATEWAY_PORT.",
+        "Choose another with GATEWAY_HOST or GATEWAY_PORT.",
         *['Choose others: make demo args="--simulator-port 9081".'] * 2,
-        "Choose another with GATEWAY_PORT.",
+        "Choose another with GATEWAY_HOST or GATEWAY_PORT.",
         *["Choose another with --port."] * 2,
     ]
     assert answers == [(2, "", f"{refusal}{remedy}\n") for remedy in remedies]

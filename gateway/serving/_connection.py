@@ -143,6 +143,7 @@ class ClientConnection(HttpToolsProtocol):
         settings = connections.settings
         self._max_head, self._max_headers = settings.max_head, settings.max_headers
         self._keep_alive = settings.keep_alive_timeout
+        self._root = settings.root_path
         self._running: RequestResponseCycle | None = None
         """The request that is answered next; `self.cycle` is the one that was read last."""
         self._in_head = self._in_body = False
@@ -275,6 +276,8 @@ class ClientConnection(HttpToolsProtocol):
         self._in_head = False
         url = parse_url(self.url)
         path = url.path.decode("ascii")
+        if self._root and path.startswith(f"{self._root}/"):
+            path = path.removeprefix(self._root)
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["http_version"] = version
         self.scope["path"] = unquote(path) if "%" in path else path

@@ -197,9 +197,17 @@ class Settings(Bounds):
     and costs.
     """
     host: Text = "127.0.0.1"
-    """The address to listen on."""
+    """The address to listen on, or `unix:` and the path of a Unix socket."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """The port to listen on."""
+    root_path: Annotated[
+        str,
+        Meta(
+            pattern=r"^(/[A-Za-z0-9._~-]+)*\Z",
+            description='a path such as "/shop", without a slash at its end',
+        ),
+    ] = ""
+    """The path that a proxy puts the gateway under; paths come with or without it."""
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
     log_format: Literal["text", "json"] = "text"

@@ -54,7 +54,7 @@ async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[
             line = ""
             while "listening on" not in line:
                 line = (await process.stderr.readline()).decode()
-        [url] = re.findall(r"http://\S+", line)
+        [url] = re.findall(r"listening on (\S+)", line)
         async with httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS) as client:
             yield Served(process, client, url)
     finally:

@@ -31,6 +31,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "profile": ("development", "development"),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
     "port": ("9000", 9000),
+    "root_path": ("/shop", "/shop"),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
     "fingerprint_key": ("0123456789abcdef", "0123456789abcdef"),
