@@ -10,17 +10,27 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from gateway.accepted_tokens import TokenStatus
-from gateway.backends.port import AnswerCache, Backend, Caller, Connector, Costs, Write
+from gateway.audit import change_facts
+from gateway.backends.port import (
+    AnswerCache,
+    Backend,
+    Caller,
+    Connector,
+    EditOutcome,
+    GroupDraft,
+    GroupRef,
+    Write,
+)
 from gateway.engine import Account
 from gateway.errors import GatewayError, InvalidInput, LimitExceeded, Unauthenticated
 from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup, Projection
 from gateway.settings import Bounds
-from gateway.telemetry import Meter
+from gateway.telemetry import ChangeDone, Event, Meter, Observer
 
 WriteT = TypeVar("WriteT", bound=Write)
-ChangedT = TypeVar("ChangedT")
+ChangedT = TypeVar("ChangedT", CustomerGroup, EditOutcome, str)
 GUESSES: Final = 100
 """Tenants that a request may name until a backend accepts its token."""
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -55,6 +65,9 @@ class Client:
     tokens: Mapping[str, str] = field(repr=False)
     """The bearer tokens by the header that each came in, in lower case."""
     request_id: str
+    name: str | None = None
+    """The client's name, as it says; so is its version."""
+    version: str | None = None
     tenant_uid: str | None
     """The tenant of fields that name none: the X-Tenant header, else the configured default."""
     began: float
@@ -79,13 +92,23 @@ class Client:
         return ",".join([each.fingerprint for each in self.token_statuses.values()]) or None
 
 
+def _ignore(_event: Event) -> None: ...
+
+
 class Context:
     """What resolvers get as `info.context`, and the engine too: one for each request."""
 
     def __init__(
-        self, client: Client, tenants: Tenants, bounds: Bounds, *, account: Account | None = None
+        self,
+        client: Client,
+        tenants: Tenants,
+        bounds: Bounds,
+        *,
+        account: Account | None = None,
+        observe: Observer = _ignore,
     ) -> None:
         self.client = client
+        self._observe = observe
         self.tenants = tenants
         self._backends: dict[str, Backend] = {}
         self._tenant_uids: set[str] = set()
@@ -211,19 +234,54 @@ class Context:
         return connector.connect(caller)
 
     async def change(
-        self, method: Callable[[WriteT], Awaitable[ChangedT]], write: WriteT, *, costs: Costs
+        self,
+        method: Callable[[WriteT], Awaitable[ChangedT]],
+        write: WriteT,
+        *,
+        kind: str,
+        tenant_uid: str,
     ) -> ChangedT:
-        """The answer of a backend's `method` to the write. Whatever its outcome, what was read
-        before is read anew after it.
+        """The answer of a method of the tenant's backend to the write. Whatever its outcome, it is
+        observed as that of the mutation `kind`, and what was read before is read anew after it.
 
         Raises LimitExceeded, and begins nothing, if its cost exceeds the calls that are left.
         """
-        self.client.meter.require(costs.write(write))
-        self.changes = True
+        group = write if isinstance(write, GroupDraft) else write.group
         try:
-            return await method(write)
-        finally:
-            self.loaders.forget()
+            self.client.meter.require(self.backend(tenant_uid).costs.write(write))
+            self.changes = True
+            try:
+                done = await method(write)
+            finally:
+                self.loaders.forget()
+        except BaseException as failure:
+            self.audit(group, failure, kind=kind, tenant_uid=tenant_uid)
+            raise
+        self.audit(group, done, kind=kind, tenant_uid=tenant_uid)
+        return done
+
+    def audit(
+        self,
+        group: GroupRef | GroupDraft,
+        result: CustomerGroup | EditOutcome | str | BaseException,
+        *,
+        kind: str,
+        tenant_uid: str,
+    ) -> None:
+        """Tell what became of a change that the caller has asked for."""
+        client = self.client
+        self._observe(
+            ChangeDone(
+                kind=kind,
+                tenant=tenant_uid,
+                backend=self.backend(tenant_uid).kind.value.lower(),
+                token=client.fingerprint,
+                client=client.name,
+                client_version=client.version,
+                request_id=client.request_id,
+                **change_facts(group, result),
+            )
+        )
 
     async def close(self) -> None:
         """End whatever is still under way for this request."""
@@ -244,7 +302,12 @@ class PlaceholderContext(Context):
         return self.cost_model.backend(tenant_uid)
 
     async def change(
-        self, method: Callable[[WriteT], Awaitable[ChangedT]], write: WriteT, *, costs: Costs
+        self,
+        method: Callable[[WriteT], Awaitable[ChangedT]],
+        write: WriteT,
+        *,
+        kind: str,
+        tenant_uid: str,
     ) -> ChangedT:
         """Whether it fits into the budget is decided for the whole operation."""
         return await method(write)

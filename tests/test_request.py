@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 
 from gateway.backends.flow_retail.adapter import FlowRetailCosts
-from gateway.backends.port import Backend, Caller, GroupDraft, Write
+from gateway.backends.port import Backend, BackendKind, Caller, GroupDraft, Write
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
 from gateway.telemetry import Meter
 
+CREATE = {"kind": "createCustomerGroup", "tenant_uid": "shop"}
+
 
 class Recorder:
     """A connector that notes who it was connected for; its backends do nothing."""
 
-    def __init__(self, *, bearer_header: str = "Authorization") -> None:
+    kind = BackendKind.FLOW_RETAIL
+
+    def __init__(self, *, bearer_header: str = "Authorization", cost: int = 0) -> None:
         self.bearer_header = bearer_header
+        self.costs = Fixed(cost)
         self.callers: list[Caller] = []
 
     def connect(self, caller: Caller) -> Backend:
         self.callers.append(caller)
-        return object()  # type: ignore[return-value]
+        return copy(self)  # type: ignore[return-value]
 
 
 class Fixed(FlowRetailCosts):
@@ -154,22 +161,24 @@ async def test_the_token_shows_in_no_repr():
 
 async def test_a_change_is_begun_where_all_its_calls_fit():
     """From then on it is a change that nobody may cancel."""
-    asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
+    flow = Recorder(cost=3)
+    asked = context(Tenants(connectors={}, default=flow), meter=Meter(limit=5, rest_calls=2))
 
     async def create(draft: GroupDraft) -> str:
         return draft.name
 
-    assert await asked.change(create, GroupDraft(name="Gold"), costs=Fixed(3)) == "Gold"
+    assert await asked.change(create, GroupDraft(name="Gold"), **CREATE) == "Gold"
     assert asked.changes
 
 
 async def test_a_change_that_may_not_fit_is_not_begun():
     """Not even made: the client may still leave."""
-    asked = context(Tenants(connectors={}), meter=Meter(limit=5, rest_calls=2))
+    flow = Recorder(cost=4)
+    asked = context(Tenants(connectors={}, default=flow), meter=Meter(limit=5, rest_calls=2))
 
-    async def never(_: GroupDraft) -> None:
+    async def never(_: GroupDraft) -> str:
         raise AssertionError
 
     with pytest.raises(LimitExceeded, match="up to 4 REST calls, and 3 of the operation's 5"):
-        await asked.change(never, GroupDraft(name="Gold"), costs=Fixed(4))
+        await asked.change(never, GroupDraft(name="Gold"), **CREATE)
     assert not asked.changes

@@ -185,10 +185,13 @@ class Endpoint:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
+        name, version = caller.client(headers)
         return Client(
             tokens=tokens,
             token_statuses={name: self._accepted.status(token) for name, token in tokens.items()},
             request_id=request_id,
+            name=name,
+            version=version,
             tenant_uid=caller.tenant_uid(headers) or settings.default_tenant,
             began=began,
             deadline=began + seconds,
@@ -226,7 +229,9 @@ class Endpoint:
                 wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
             )
             await self._turn(request, client, KNOWN if known else NEW, wanted.size)
-        context = exchange.context = Context(client, self._tenants, self._settings)
+        context = exchange.context = Context(
+            client, self._tenants, self._settings, observe=self._observe
+        )
         return await self._answered(wanted, context, request, usage, exchange)
 
     @staticmethod
@@ -341,7 +346,7 @@ class Endpoint:
 
     def _done(self, exchange: _Exchange, headers: Headers, request_id: str, began: float) -> None:
         client, context = exchange.client, exchange.context
-        name, version = caller.client(headers)
+        name, version = caller.client(headers) if client is None else (client.name, client.version)
         meter = _NO_CALLS if client is None else client.meter
         asked = {} if context is None else context.asked
         tenant = None if client is None else client.tenant_uid

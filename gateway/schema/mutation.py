@@ -274,7 +274,9 @@ class Mutation:
             custom=custom_fields(input.custom) if input.custom else None,
         )
         backend = context.backend(tenant_uid)
-        group = await context.change(backend.create_group, draft, costs=backend.costs)
+        group = await context.change(
+            backend.create_group, draft, kind="createCustomerGroup", tenant_uid=tenant_uid
+        )
         context.prime(group)
         return CreateCustomerGroupPayload(customer_group=group, user_errors=[])  # type: ignore[arg-type]
 
@@ -292,7 +294,9 @@ class Mutation:
         update = GroupUpdate(ref, _changes(input), or_none(input.expected_revision))
         backend = context.backend(tenant_uid)
         try:
-            group = await context.change(backend.update_group, update, costs=backend.costs)
+            group = await context.change(
+                backend.update_group, update, kind="updateCustomerGroup", tenant_uid=tenant_uid
+            )
         except RevisionConflict as conflict:
             return UpdateCustomerGroupPayload(
                 customer_group=conflict.current,  # type: ignore[arg-type]  # the type is a view of it
@@ -314,7 +318,9 @@ class Mutation:
         tenant_uid, ref = _group(context, input)
         deletion = GroupDeletion(ref, or_none(input.expected_revision), input.only_if_empty)
         backend = context.backend(tenant_uid)
-        uid = await context.change(backend.delete_group, deletion, costs=backend.costs)
+        uid = await context.change(
+            backend.delete_group, deletion, kind="deleteCustomerGroup", tenant_uid=tenant_uid
+        )
         return DeleteCustomerGroupPayload(
             deleted_id=global_id("CustomerGroup", tenant_uid, uid),
             deleted_uid=strawberry.ID(uid),
@@ -343,7 +349,9 @@ class Mutation:
             raise InvalidInput("There is nobody to add or remove.", field=["addCustomerUids"])
         backend = context.backend(tenant_uid)
         edit = MembershipEdit(ref, add, remove)
-        outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
+        outcome = await context.change(
+            backend.edit_members, edit, kind="updateCustomerGroupMembers", tenant_uid=tenant_uid
+        )
         return _edited(context, GroupOf(tenant_uid, ref), edit, outcome)
 
     @strawberry.mutation(
@@ -367,22 +375,37 @@ class Mutation:
         allowed = or_none(input.max_removals)
         if allowed is not None and allowed < 0:
             raise InvalidInput("`maxRemovals` can't be negative.", field=["maxRemovals"])
-        edit = await difference(context.backend(tenant_uid, reading=READ), ref, wanted, limit=limit)
-        if allowed is not None and len(edit.remove) > allowed:
-            raise LimitExceeded(
-                f"{len(edit.remove)} customers would be removed, and at most {allowed} may be.",
-                field=["maxRemovals"],
-                limit="maxRemovals",
-                allowed=allowed,
-                found=len(edit.remove),
-            )
-        if input.dry_run or not edit:
+        reading, kind = context.backend(tenant_uid, reading=READ), "setCustomerGroupMembers"
+        try:
+            edit = await difference(reading, ref, wanted, limit=limit)
+            _hold_removals(len(edit.remove), allowed)
+        except GatewayError as failure:
+            if not input.dry_run:
+                context.audit(ref, failure, kind=kind, tenant_uid=tenant_uid)
+            raise
+        if input.dry_run:
             planned = [MemberOutcome(uid, to, MemberStatus.PLANNED) for to, uid in edit.changes]
             outcome = EditOutcome(planned)
-        else:
+        elif edit:
             backend = context.backend(tenant_uid)
-            outcome = await context.change(backend.edit_members, edit, costs=backend.costs)
+            outcome = await context.change(
+                backend.edit_members, edit, kind=kind, tenant_uid=tenant_uid
+            )
+        else:
+            outcome = EditOutcome(())
+            context.audit(edit.group, outcome, kind=kind, tenant_uid=tenant_uid)
         return _edited(context, GroupOf(tenant_uid, ref), edit, outcome)
+
+
+def _hold_removals(found: int, allowed: int | None) -> None:
+    if allowed is not None and found > allowed:
+        raise LimitExceeded(
+            f"{found} customers would be removed, and at most {allowed} may be.",
+            field=["maxRemovals"],
+            limit="maxRemovals",
+            allowed=allowed,
+            found=found,
+        )
 
 
 def _edited(

@@ -116,6 +116,34 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     """The fingerprints of the caller's tokens."""
 
 
+class ChangeDone(Struct, frozen=True, kw_only=True):
+    """A change was asked of a backend. Of customers it has counts alone: those of an edit that were
+    added, removed, unchanged, refused, and those of whom it is not known; None for other changes.
+    """
+
+    kind: str
+    """The mutation's field."""
+    outcome: str
+    """`done`; `partial`, for some of its customers; `refused`, and nothing was changed; `unknown`.
+    """
+    code: str | None = None
+    """Why it was not done."""
+    tenant: str
+    backend: str
+    group_uid: str | None
+    group_key: str | None
+    """If the request has it: the key by which it names the group, or a new group's."""
+    added: int | None = None
+    removed: int | None = None
+    unchanged: int | None = None
+    failed: int | None = None
+    unknown: int | None = None
+    token: str | None
+    client: str | None
+    client_version: str | None
+    request_id: str
+
+
 class RequestRefused(Struct, frozen=True, kw_only=True):
     """A request was refused before it reached the endpoint; `limit` is the setting it exceeds."""
 
@@ -144,6 +172,7 @@ Event = (
     | UnusableAnswer
     | BreakerChanged
     | OperationDone
+    | ChangeDone
     | UntrustedDocument
     | LimitReached
     | RequestRefused

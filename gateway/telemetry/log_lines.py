@@ -12,7 +12,14 @@ from typing import Final, TypeVar
 from cachetools import LRUCache, TTLCache
 
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
-from gateway.telemetry import Event, LimitReached, OperationDone, RequestRefused, UntrustedDocument
+from gateway.telemetry import (
+    ChangeDone,
+    Event,
+    LimitReached,
+    OperationDone,
+    RequestRefused,
+    UntrustedDocument,
+)
 from gateway.telemetry.log_output import Line
 
 log = logging.getLogger("gateway")
@@ -22,13 +29,15 @@ MAX_CAUSES: Final = 256
 
 
 def log_event(event: Event) -> None:
-    """An observer that logs one line an event: REST calls at DEBUG, operations at INFO, and at
-    WARNING documents that are not trusted."""
+    """An observer that logs one line an event: REST calls at DEBUG, operations and changes at INFO,
+    and at WARNING documents that are not trusted."""
     match event:
         case UpstreamCall():
             _log(logging.DEBUG, _rest_call, event)
         case OperationDone():
             _log(logging.INFO, _operation, event)
+        case ChangeDone():
+            _log(logging.INFO, _change, event)
         case UnusableAnswer():
             _log(logging.DEBUG, _unusable, event)
         case BreakerChanged():
@@ -68,6 +77,30 @@ def _operation(event: OperationDone) -> Line:
             "client": event.client,
             "client_version": event.client_version,
             "token": event.token,
+            "request": event.request_id,
+        },
+    )
+
+
+def _change(event: ChangeDone) -> Line:
+    return Line(
+        "change",
+        {
+            "kind": event.kind,
+            "outcome": event.outcome,
+            "code": event.code,
+            "tenant": event.tenant,
+            "backend": event.backend,
+            "group": event.group_uid,
+            "group_key": event.group_key,
+            "added": event.added,
+            "removed": event.removed,
+            "unchanged": event.unchanged,
+            "failed": event.failed,
+            "unknown": event.unknown,
+            "token": event.token,
+            "client": event.client,
+            "client_version": event.client_version,
             "request": event.request_id,
         },
     )

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.telemetry import (
+    ChangeDone,
     LimitReached,
     OperationDone,
     RequestRefused,
@@ -25,6 +26,18 @@ NAMED = 'query Names { customerGroup(by: {uid: "gold"}) { name } }'
 CLIENT = {"apollographql-client-name": "web", "apollographql-client-version": "1.2"}
 EVENTS = [
     OperationDone(operation_name="Names", seconds=0.5, error_codes=(), request_id="r1"),
+    ChangeDone(
+        kind="deleteCustomerGroup",
+        outcome="done",
+        tenant="shop",
+        backend="flow_retail",
+        group_uid="gold",
+        group_key=None,
+        token=None,
+        client=None,
+        client_version=None,
+        request_id="r1",
+    ),
     UpstreamCall(
         backend="flow_retail",
         tenant="shop",
