@@ -3,7 +3,8 @@ import { ApolloGateway, IntrospectAndCompose, RemoteGraphQLDataSource } from "@a
 import { ApolloServer } from "@apollo/server";
 import { startStandaloneServer } from "@apollo/server/standalone";
 
-const PASSED = ["authorization", "x-tenant", "x-request-timeout", "x-request-id", "traceparent"];
+const PASSED = ["authorization", "x-tenant", "x-request-timeout", "x-request-id", "traceparent",
+  "tracestate"];
 
 class Subgraph extends RemoteGraphQLDataSource {
   willSendRequest({ request, context }) {

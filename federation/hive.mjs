@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { createGatewayRuntime } from "@graphql-hive/gateway-runtime";
 
-const PASSED = ["authorization", "x-tenant", "x-request-timeout", "x-request-id", "traceparent"];
+const PASSED = ["authorization", "x-tenant", "x-request-timeout", "x-request-id", "traceparent",
+  "tracestate"];
 
 const gatewayConfig = (services, pollingInterval) => ({
   supergraph: { type: "dev", services },

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway import VERSION
 from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
@@ -42,6 +43,7 @@ from gateway.telemetry.log_lines import Log
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
 YOURS: Final = "YOUR_TOKEN"
+USER_AGENT: Final = f"customer-groups-gateway/{VERSION}"
 MakeTransport = Callable[[UpstreamSettings], httpx.AsyncBaseTransport]
 
 
@@ -278,13 +280,16 @@ class _Backends:
         self._opened.push_async_callback(transport.aclose)
         match settings:
             case FlowRetailSettings():
-                upstream = Upstream("flow_retail", settings, transport, self._observe)
+                upstream = Upstream(
+                    "flow_retail", settings, transport, self._observe, user_agent=USER_AGENT
+                )
             case CommercetoolsSettings():
                 upstream = Upstream(
                     "commercetools",
                     settings,
                     transport,
                     self._observe,
+                    user_agent=USER_AGENT,
                     not_carried_out=not_carried_out,
                 )
         self._upstreams.append((settings, upstream))

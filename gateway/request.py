@@ -28,6 +28,7 @@ from gateway.loading.loaders import Loaders
 from gateway.records import CustomerGroup, Projection
 from gateway.settings import Bounds
 from gateway.telemetry import ChangeDone, Event, Meter, Observer
+from gateway.trace_context import TraceContext
 
 WriteT = TypeVar("WriteT", bound=Write)
 ChangedT = TypeVar("ChangedT", CustomerGroup, EditOutcome, str)
@@ -68,6 +69,10 @@ class Client:
     name: str | None = None
     """The client's name, as it says; so is its version."""
     version: str | None = None
+    trace: TraceContext | None = None
+    """Where the request stands in a trace, if it does."""
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """The headers that REST calls carry for it, beside the token."""
     tenant_uid: str | None
     """The tenant of fields that name none: the X-Tenant header, else the configured default."""
     began: float
@@ -225,6 +230,8 @@ class Context:
             token=self.client.tokens.get(header),
             bearer_header=connector.bearer_header,
             request_id=self.client.request_id,
+            trace=self.client.trace,
+            passed_on=self.client.passed_on,
             deadline=self.client.deadline,
             meter=self.client.meter,
             selected=selected,
@@ -279,6 +286,7 @@ class Context:
                 client=client.name,
                 client_version=client.version,
                 request_id=client.request_id,
+                trace=client.trace,
                 **change_facts(group, result),
             )
         )

@@ -205,9 +205,10 @@ async def running_flow(flow: Flow, *, keep: bool = False) -> AsyncIterator[Flow]
 
 
 @asynccontextmanager
-async def running_gateway(chosen: Settings) -> AsyncIterator[Gateway]:
+async def running_gateway(chosen: Settings, **more: Any) -> AsyncIterator[Gateway]:
+    """The gateway behind its socket; `more` is for create_app."""
     events: list[Event] = []
-    app = create_app(chosen, make_schema=schema, observe=events.append)
+    app = create_app(chosen, make_schema=schema, observe=events.append, **more)
     # A client would load the machine's certificates, for a tenth of each test's time.
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     async with served(app, chosen, observe=events.append) as url, client:

@@ -178,7 +178,8 @@ def test_the_page_of_a_package_has_its_names(package):
     [
         ("errors", ()),
         ("time_limits", ()),
-        ("rest", ("errors", "time_limits")),
+        ("trace_context", ()),
+        ("rest", ("errors", "time_limits", "trace_context")),
         ("rest.decoding", ("errors",)),
         ("engine", ("errors",)),
         ("records", ("errors", "rest.decoding")),

@@ -12,6 +12,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from gateway.errors import GatewayError, LimitExceeded
 from gateway.telemetry.log_lines import stack
 from gateway.telemetry.log_output import Line
+from gateway.trace_context import TraceContext
 
 log = logging.getLogger("gateway.http")
 Body = dict[str, Any]
@@ -25,6 +26,7 @@ def body(
     max_errors: int,
     unlisted: int = 0,
     request_id: str,
+    trace: TraceContext | None = None,
     executed: bool,
 ) -> Body:
     """The body of an operation that was executed, or refused: then there is no `data`.
@@ -41,7 +43,7 @@ def body(
     if found > len(listed):
         listed.append(_unlisted(found - len(listed), found=found, max_errors=max_errors))
     for failure in dict.fromkeys(filter(None, map(_unexpected, errors))):
-        log_unexpected(failure, request_id)
+        log_unexpected(failure, request_id, trace)
     # Errors first, so that nobody overlooks them.
     return {"errors": listed} | answer
 
@@ -63,9 +65,15 @@ def codes(answer: Mapping[str, Any]) -> Sequence[str]:
     return tuple(error["extensions"]["code"] for error in answer.get("errors", ()))
 
 
-def log_unexpected(failure: BaseException, request_id: str) -> None:
+def log_unexpected(
+    failure: BaseException, request_id: str, trace: TraceContext | None = None
+) -> None:
     """Log an unexpected exception, without its message, which may contain anything."""
-    fields = {"type": type(failure).__name__, "request": request_id}
+    fields = {
+        "type": type(failure).__name__,
+        "request": request_id,
+        "trace_id": trace and trace.trace_id,
+    }
     log.error(Line("unexpected", fields, stack=stack(failure)))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.http.requests import TENANT, TIMEOUT, BadRequest, Headers
 from gateway.settings import TENANT_UID
+from gateway.trace_context import TraceContext, baggage, trace_context
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -63,6 +64,22 @@ def client(headers: Headers) -> tuple[str | None, str | None]:
             version = headers.get(f"{kind}-client-version")
             return name[:MAX_NAME], version and version[:MAX_NAME]
     return None, None
+
+
+def trace(headers: Headers) -> TraceContext | None:
+    """Where the client says that its request stands in a trace."""
+    given = headers.get("traceparent")
+    return None if given is None else trace_context(given, headers.get("tracestate", ""))
+
+
+def passed_on(
+    headers: Headers, trace: TraceContext | None, *, with_baggage: bool
+) -> Mapping[str, str]:
+    """The headers that REST calls carry for the client."""
+    kept = {} if trace is None else trace.headers
+    if with_baggage and (valid := baggage(headers.get("baggage", ""))):
+        return {**kept, "baggage": valid}
+    return kept
 
 
 def seconds(headers: Headers, ceiling: float) -> float:

@@ -38,6 +38,7 @@ from gateway.request import Client, Context, Tenants
 from gateway.settings import Settings
 from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
 from gateway.time_limits import TimeLimits
+from gateway.trace_context import TraceContext
 
 ResultT = TypeVar("ResultT")
 KEPT_ACCEPTS: Final = 64
@@ -66,6 +67,7 @@ _NO_CALLS: Final = Meter()
 class _Exchange:
     """What is known of a request when it is logged."""
 
+    trace: TraceContext | None
     client: Client | None = None
     context: Context | None = None
     name: str | None = None
@@ -104,6 +106,7 @@ class Endpoint:
         request = Request(scope, receive)
         headers = read_headers(scope["headers"])
         request_id = caller.request_id(headers)
+        trace = caller.trace(headers)
         accept = headers.get("accept", "")[:MAX_ACCEPT]
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
@@ -114,12 +117,12 @@ class Endpoint:
         # Other servers than ours do not say when the request began: then it begins here.
         state = scope.get("state", {})
         began = state["began"] if "began" in state else asyncio.get_running_loop().time()
-        exchange = _Exchange()
+        exchange = _Exchange(trace)
         more: Mapping[str, str] = {}
         try:
             if media_type is None:
                 raise BadRequest(406, f"The response is {GRAPHQL_RESPONSE} or {JSON}.")
-            client = exchange.client = self._client(headers, request_id, began)
+            client = exchange.client = self._client(headers, request_id, trace, began)
             if client.accepted:
                 answered = await self._answering(request, headers, client, None, exchange)
             else:
@@ -143,7 +146,7 @@ class Endpoint:
             content, status, more = _refused(stopped), 503, {"Connection": "close"}
         except Exception as failure:  # uvicorn's own answer would not be GraphQL
             exchange.codes = ("INTERNAL_SERVER_ERROR",)
-            answers.log_unexpected(failure, request_id)
+            answers.log_unexpected(failure, request_id, trace)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
         lines = [
@@ -181,7 +184,9 @@ class Endpoint:
             )
         raise BadRequest(405, "A GraphQL request is a POST.", headers={"Allow": self._methods})
 
-    def _client(self, headers: Headers, request_id: str, began: float) -> Client:
+    def _client(
+        self, headers: Headers, request_id: str, trace: TraceContext | None, began: float
+    ) -> Client:
         settings = self._settings
         seconds = caller.seconds(headers, settings.deadline)
         tokens = caller.bearer_tokens(headers, self._bearer_headers)
@@ -192,6 +197,8 @@ class Endpoint:
             request_id=request_id,
             name=name,
             version=version,
+            trace=trace,
+            passed_on=caller.passed_on(headers, trace, with_baggage=settings.forward_baggage),
             tenant_uid=caller.tenant_uid(headers) or settings.default_tenant,
             began=began,
             deadline=began + seconds,
@@ -294,6 +301,7 @@ class Endpoint:
                     operation_name=_loggable(wanted.operation_name),
                     sha256=operation.untrusted,
                     request_id=context.client.request_id,
+                    trace=context.client.trace,
                 )
             )
         return operation
@@ -330,6 +338,7 @@ class Endpoint:
             max_errors=self._settings.max_errors,
             unlisted=context.account.unlisted,
             request_id=client.request_id,
+            trace=client.trace,
             executed=executed,
         )
         shown = dict(extensions or {})
@@ -371,6 +380,7 @@ class Endpoint:
                 client=name,
                 client_version=version,
                 token=None if client is None else client.fingerprint,
+                trace=exchange.trace,
             )
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.rest._answer_cache import AnswerCache
+from gateway.trace_context import TraceContext
 
 
 class Budget(Protocol):
@@ -47,6 +49,10 @@ class RestCaller:
     bearer_header: str = "Authorization"
     """Where it is looked for."""
     request_id: str
+    trace: TraceContext | None = None
+    """Where the operation stands in a trace, if it does."""
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """Further headers that each request carries."""
     deadline: float
     """The event loop's time at which the operation's time is over."""
     meter: Budget

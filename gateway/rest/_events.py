@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gateway.trace_context import TraceContext
+
 
 class UpstreamCall(Struct, frozen=True, kw_only=True):
     """One REST request that was sent. `status` is None where no answer came; `seconds` is the time
@@ -21,6 +23,8 @@ class UpstreamCall(Struct, frozen=True, kw_only=True):
     seconds: float
     attempt: int
     request_id: str
+    trace: TraceContext | None = None
+    """Where it stands in a trace, if it does: its own span, if spans are recorded."""
 
 
 class BreakerChanged(Struct, frozen=True, kw_only=True):
@@ -43,6 +47,7 @@ class UnusableAnswer(Struct, frozen=True, kw_only=True):
     template: str
     cause: str
     request_id: str
+    trace: TraceContext | None = None
 
 
 RestObserver = Callable[[UpstreamCall | UnusableAnswer | BreakerChanged], None]

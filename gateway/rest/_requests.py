@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from gateway.rest._caller import RestCaller
 from gateway.rest._urls import BaseUrl
 
 BODILESS: Final = frozenset({"GET", "DELETE"})
@@ -15,17 +16,21 @@ NO_BODY: Final = httpx.ByteStream(b"")
 
 
 class Requests:
-    """Makes requests that carry the caller's token and request id, and nothing else of it."""
+    """Makes requests that carry the caller's token, its request id and what it has passed on, and
+    nothing else of it.
+    """
 
-    def __init__(self, base: BaseUrl, token: str | None, request_id: str) -> None:
+    def __init__(self, base: BaseUrl, caller: RestCaller, user_agent: str) -> None:
         self._url = base.url
         self._headers = httpx.Headers(
             {
                 "Host": base.url.netloc.decode("ascii"),
-                "Authorization": f"Bearer {token}",
+                "Authorization": f"Bearer {caller.token}",
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
-                "X-Request-Id": request_id,
+                "User-Agent": user_agent,
+                "X-Request-Id": caller.request_id,
+                **caller.passed_on,
             }
         )
 

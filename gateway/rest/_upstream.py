@@ -37,6 +37,7 @@ from gateway.rest._statuses import Again, fails, judge, retry_after, unknown
 from gateway.rest._transport import COLLECT, FRESH
 from gateway.rest._urls import BaseUrl, Query
 from gateway.time_limits import TimeLimits
+from gateway.trace_context import TraceContext
 
 SAFE_METHODS: Final = frozenset({"GET"})
 REFUSED: Final = frozenset({401, 403})
@@ -59,12 +60,14 @@ class Upstream:
         transport: httpx.AsyncBaseTransport,
         observe: RestObserver,
         *,
+        user_agent: str = "gateway",
         not_carried_out: Callable[[int, bytes], bool] = lambda _status, _body: False,
     ) -> None:
         """`not_carried_out(status, body)` says of a 5xx whether this API means by it that nothing
         was done, so that what became of a write is known.
         """
         self.name = name
+        self._user_agent = user_agent
         self._not_carried_out = not_carried_out
         self._settings = settings
         self._base = BaseUrl(settings.url or "")
@@ -84,7 +87,14 @@ class Upstream:
     def connect(self, caller: RestCaller) -> CallerUpstream:
         return CallerUpstream(self, caller)
 
-    def _report_unusable(self, tenant: str, template: str, request_id: str, problem: str) -> None:
+    def _report_unusable(
+        self,
+        tenant: str,
+        template: str,
+        request_id: str,
+        trace: TraceContext | None,
+        problem: str,
+    ) -> None:
         self._observe(
             UnusableAnswer(
                 backend=self.name,
@@ -92,6 +102,7 @@ class Upstream:
                 template=template,
                 cause=f"invalid answer: {problem[:MAX_PROBLEM]}",
                 request_id=request_id,
+                trace=trace,
             )
         )
 
@@ -108,8 +119,8 @@ class Upstream:
 
 
 class CallerUpstream:
-    """The upstream for one caller: every request carries the caller's token and request id, and
-    only these.
+    """The upstream for one caller: every request carries the caller's token, its request id and
+    what it has passed on, and only these.
     """
 
     def __init__(self, upstream: Upstream, caller: RestCaller) -> None:
@@ -118,7 +129,7 @@ class CallerUpstream:
         self._token_status = caller.token_status
         digest = b"" if caller.token_status is None else caller.token_status.digest
         self._flow = Flow(caller.tenant_uid, digest)
-        self._requests = Requests(upstream._base, caller.token, caller.request_id)
+        self._requests = Requests(upstream._base, caller, upstream._user_agent)
         self._private = (caller.token or "", upstream._base.host)
 
     def allows(self, calls: int) -> bool:
@@ -278,6 +289,7 @@ class CallerUpstream:
                         seconds=loop.time() - began,
                         attempt=attempt,
                         request_id=caller.request_id,
+                        trace=caller.trace,
                     )
                 )
             else:
@@ -286,7 +298,13 @@ class CallerUpstream:
             raise Unavailable("The backend is not available.")
         status = judge(safe, response, unreadable)
         # Bound to the API and not to this: answers are kept by the caller, whom this holds.
-        report = partial(upstream._report_unusable, self._flow.tenant, template, caller.request_id)
+        report = partial(
+            upstream._report_unusable,
+            self._flow.tenant,
+            template,
+            caller.request_id,
+            caller.trace,
+        )
         return Answer(status, content, self._private, report)
 
     async def _wait(self, template: str) -> Place:

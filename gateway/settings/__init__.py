@@ -240,6 +240,8 @@ class Settings(Bounds):
     """
     cors_credentials: bool = False
     """Whether such pages may send cookies along, which nothing here reads."""
+    forward_baggage: bool = False
+    """Whether REST calls carry the client's `baggage` header: any text that it has chosen."""
     deadline: Seconds = 10.0
     """Seconds for one operation; what is not answered then fails with DEADLINE_EXCEEDED."""
     max_rest_calls: Count = 100

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.errors import LimitExceeded
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
+from gateway.trace_context import TraceContext
 
 
 @dataclass(slots=True)
@@ -114,6 +115,8 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     client_version: str | None = None
     token: str | None = None
     """The fingerprints of the caller's tokens."""
+    trace: TraceContext | None = None
+    """Where it stands in a trace, if it does."""
 
 
 class ChangeDone(Struct, frozen=True, kw_only=True):
@@ -142,6 +145,7 @@ class ChangeDone(Struct, frozen=True, kw_only=True):
     client: str | None
     client_version: str | None
     request_id: str
+    trace: TraceContext | None = None
 
 
 class RequestRefused(Struct, frozen=True, kw_only=True):
@@ -157,6 +161,7 @@ class UntrustedDocument(Struct, frozen=True, kw_only=True):
     operation_name: str | None
     sha256: str
     request_id: str
+    trace: TraceContext | None = None
 
 
 class LimitReached(Struct, frozen=True, kw_only=True):

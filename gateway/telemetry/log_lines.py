@@ -78,6 +78,7 @@ def _operation(event: OperationDone) -> Line:
             "client_version": event.client_version,
             "token": event.token,
             "request": event.request_id,
+            "trace_id": event.trace and event.trace.trace_id,
         },
     )
 
@@ -102,6 +103,7 @@ def _change(event: ChangeDone) -> Line:
             "client": event.client,
             "client_version": event.client_version,
             "request": event.request_id,
+            "trace_id": event.trace and event.trace.trace_id,
         },
     )
 
@@ -119,6 +121,7 @@ def _rest_call(event: UpstreamCall) -> Line:
             "ms": round(event.seconds * 1000, 1),
             "attempt": event.attempt,
             "request": event.request_id,
+            "trace_id": event.trace and event.trace.trace_id,
         },
     )
 
@@ -132,6 +135,7 @@ def _unusable(event: UnusableAnswer) -> Line:
             "template": event.template,
             "cause": event.cause,
             "request": event.request_id,
+            "trace_id": event.trace and event.trace.trace_id,
         },
     )
 
@@ -156,7 +160,12 @@ def _limit(event: LimitReached) -> Line:
 def _untrusted(event: UntrustedDocument) -> Line:
     return Line(
         "untrusted_document",
-        {"name": event.operation_name, "document": event.sha256, "request": event.request_id},
+        {
+            "name": event.operation_name,
+            "document": event.sha256,
+            "request": event.request_id,
+            "trace_id": event.trace and event.trace.trace_id,
+        },
     )
 
 
@@ -207,6 +216,7 @@ class Log:
                         "template": event.template,
                         "count": count,
                         "request": event.request_id,
+                        "trace_id": event.trace and event.trace.trace_id,
                     },
                 )
             )

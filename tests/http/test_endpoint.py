@@ -397,7 +397,7 @@ async def test_nothing_else_of_the_request_is_passed_on(gateway, flow):
 
     [request] = flow.journal.requests
     assert set(request.headers) == {
-        *("host", "authorization", "accept", "accept-encoding", "x-request-id")
+        *("host", "authorization", "accept", "accept-encoding", "user-agent", "x-request-id")
     }
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway import VERSION
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.backends.port import Caller
 from gateway.errors import (
@@ -274,7 +275,7 @@ def test_no_more_answers_are_kept_than_there_is_room_for(sizes):
 
 
 async def test_a_request_is_what_the_adapter_said_and_the_callers_token_and_id():
-    """Method, path, query, body, and five headers; nothing else."""
+    """Method, path, query, body, and six headers; nothing else."""
     connection, script = connect()
 
     await connection.send("PUT", GROUP, GOLD, query={"page": 1, "q": "a b&c=ø"}, body={"name": "Ø"})
@@ -291,6 +292,7 @@ async def test_a_request_is_what_the_adapter_said_and_the_callers_token_and_id()
         "authorization": f"Bearer {SECRET}",
         "accept": "application/json",
         "accept-encoding": "gzip",
+        "user-agent": "gateway",
         "x-request-id": "req-1",
         "content-type": "application/json",
         "content-length": "13",
@@ -359,6 +361,7 @@ async def test_a_header_of_one_call_is_not_in_the_next():
             "authorization",
             "accept",
             "accept-encoding",
+            "user-agent",
             "x-request-id",
         }
 
@@ -1116,7 +1119,7 @@ async def test_what_can_not_be_asked_for_is_not_counted():
 NAMES = "{ customerGroups { nodes { name } } }"
 
 
-async def test_of_the_client_only_its_token_and_request_id_go_on(flow, gateway):
+async def test_of_the_client_only_its_token_request_id_and_trace_go_on(flow, gateway):
     """Cookies, forwarding headers and whatever else a browser sends stay here."""
     flow.add_group("gold")
     weird = {
@@ -1151,7 +1154,9 @@ async def test_of_the_client_only_its_token_and_request_id_go_on(flow, gateway):
         "authorization": f"Bearer {TOKEN}",
         "accept": "application/json",
         "accept-encoding": "gzip",
+        "user-agent": f"customer-groups-gateway/{VERSION}",
         "x-request-id": "abc-1",
+        "traceparent": weird["traceparent"],
     }
     assert read == expected
     assert write == expected | {"content-type": "application/json", "content-length": "13"}

@@ -37,6 +37,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "fingerprint_key": ("0123456789abcdef", "0123456789abcdef"),
     "default_tenant": ("acme", "acme"),
     "default_backend": ("", None),
+    "forward_baggage": ("true", True),
     "deadline": ("2.5", 2.5),
     "default_page_size": ("5", 5),
     "max_page_size": ("50", 50),

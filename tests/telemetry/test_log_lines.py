@@ -133,5 +133,5 @@ def test_the_page_has_every_line_and_its_fields(caplog):
 
     assert documented == found | {
         "log_dropped": ["count", "total"],
-        "unexpected": ["type", "request"],
+        "unexpected": ["type", "request", "trace_id"],
     }
