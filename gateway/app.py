@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 import httpx
 from starlette.applications import Starlette
@@ -37,6 +35,7 @@ from gateway.settings import (
     SettingsError,
     UpstreamSettings,
 )
+from gateway.settings.effective import decided, require_sound, warnings
 from gateway.telemetry import Observer
 from gateway.telemetry.log_lines import Log
 
@@ -79,14 +78,14 @@ def create_app(
     only. `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a
     tenth of a second to make.
     """
-    _check(settings)
-    settings = _decided(settings)
+    require_sound(settings)
+    settings = decided(settings)
     observe = observe or Log()
     engine = _engine(settings, make_schema)
     tokens = {name: graphiql_tokens.get(name, YOURS) for name in settings.bearer_headers}
     page = GraphiQL(tokens=tokens) if settings.graphiql else None
-    _warn_of_shared_tokens(settings)
-    _warn_of_version(settings)
+    for warning in warnings(settings):
+        log.warning(warning)
     for upstream in settings.upstreams:
         http_transport(upstream)  # raises SettingsError now rather than when the app starts
     for name, kind in BACKENDS.items():
@@ -122,83 +121,17 @@ def create_app(
     return app
 
 
-def _check(settings: Settings) -> None:
-    """Raise SettingsError for settings that can't be used together."""
-    if settings.default_upstream is None and not settings.tenants:
-        raise SettingsError(
-            "There is no backend to ask: set flow_retail.url (GATEWAY_FLOW_RETAIL_URL), "
-            "or the url of default_backend, or list tenants in gateway.toml."
-            if settings.default_backend
-            else "There is no backend to ask: default_backend is none, and no tenants are listed."
-        )
-    if settings.cors_credentials and "*" in settings.cors_origins:
-        raise SettingsError(
-            'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
-        )
-    tenant = settings.default_tenant
-    if (
-        tenant is not None
-        and tenant not in settings.tenants
-        and (settings.default_upstream is None or tenant in _projects(settings))
-    ):
-        raise SettingsError(
-            f"default_tenant: no backend holds {tenant}: list it in [tenants], or name another."
-        )
-
-
-def _warn_of_version(settings: Settings) -> None:
-    """Warn if a URL of Flow Retail has no version: it would answer each REST call with 404."""
-    listed = {f"tenants.{uid}": tenant.upstream for uid, tenant in settings.tenants.items()}
-    places: dict[str, str] = {}
-    for name, upstream in ({"flow_retail": settings.flow_retail} | listed).items():
-        if isinstance(upstream, FlowRetailSettings) and upstream.url:
-            places.setdefault(upstream.url.rstrip("/"), f"{name}.url")
-    if without := [
-        place for url, place in places.items() if not urlsplit(url).path.endswith("/v2")
-    ]:
-        log.warning("A URL of Flow Retail ends in /v2, unlike %s.", " and ".join(without))
-
-
-def _warn_of_shared_tokens(settings: Settings) -> None:
-    """Warn if both vendors get the same token: each could use it at the other."""
-    kinds: dict[str, set[str]] = {}
-    for upstream in settings.upstreams:
-        kinds.setdefault(upstream.bearer_header.lower(), set()).add(type(upstream).__name__)
-    for header, sharing in kinds.items():
-        if len(sharing) > 1:
-            log.warning(
-                "Both vendors are sent the token of the header %s: "
-                "name another one in flow_retail.bearer_header or commercetools.bearer_header.",
-                header,
-            )
-
-
-def _decided(settings: Settings) -> Settings:
-    """The settings, with the profile's values for what is not set, and a default page that is not
-    larger than the largest one.
-    """
-    development = settings.profile == "development"
-    decided: dict[str, Any] = {
-        name: development
-        for name in ("get_queries", "graphiql", "introspection")
-        if getattr(settings, name) is None
-    }
-    default_page_size = min(settings.default_page_size, settings.max_page_size)
-    return dataclasses.replace(settings, default_page_size=default_page_size, **decided)
-
-
 def schema_of(settings: Settings, *, make_schema: Callable[..., Schema] = create_schema) -> Schema:
     """The schema as the settings make it."""
-    settings = _decided(settings)
-    sdl = settings.introspection if settings.federation_sdl is None else settings.federation_sdl
+    settings = decided(settings)
     return make_schema(
-        with_node=settings.relay_node, with_sdl=bool(sdl), page_size=settings.default_page_size
+        with_node=settings.relay_node,
+        with_sdl=bool(settings.federation_sdl),
+        page_size=settings.default_page_size,
     )
 
 
 def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
-    if settings.trusted_mode != "off" and not settings.trusted_documents:
-        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
     introspection = bool(settings.introspection)
     schema = schema_of(settings, make_schema=make_schema)._schema
     try:
@@ -258,7 +191,7 @@ class _Backends:
                 for uid, tenant in settings.tenants.items()
             },
             default=None if default is None else self._connector(default, None),
-            hidden=_projects(settings),
+            hidden=settings.hidden_projects,
             open=settings.default_tenant,
         )
 
@@ -274,7 +207,7 @@ class _Backends:
 
     def _upstream(self, settings: FlowRetailSettings | CommercetoolsSettings) -> Upstream:
         for known, upstream in self._upstreams:
-            if type(known) is type(settings) and _way(known) == _way(settings):
+            if known.way == settings.way:
                 return upstream
         transport = self._make_transport(settings)
         self._opened.push_async_callback(transport.aclose)
@@ -294,23 +227,3 @@ class _Backends:
                 )
         self._upstreams.append((settings, upstream))
         return upstream
-
-
-def _projects(settings: Settings) -> frozenset[str]:
-    """The projects of listed tenants at the default backend's URL. As tenants of the default
-    backend, they would evade the settings of the listed ones.
-    """
-    default = settings.default_upstream
-    if not isinstance(default, CommercetoolsSettings):
-        return frozenset()
-    return frozenset(
-        tenant.project
-        for tenant in settings.tenants.values()
-        if tenant.project is not None and tenant.upstream.url == default.url
-    )
-
-
-def _way(settings: UpstreamSettings) -> list[object]:
-    """The settings by which an API is reached. The others are for each tenant's adapter."""
-    names = [field.name for field in dataclasses.fields(UpstreamSettings)]
-    return [getattr(settings, name) for name in names if name != "bearer_header"]

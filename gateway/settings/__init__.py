@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -85,6 +85,14 @@ class UpstreamSettings:
     """A PEM file with its private key, where that is not in `client_certificate`."""
     bearer_header: BearerHeader = "Authorization"
     """The header in which requests carry the bearer token for this API, and for no other."""
+
+    @property
+    def way(self) -> Sequence[object]:
+        """The settings by which the API is reached: those that tenants share connections by. The
+        others are for each tenant's adapter.
+        """
+        names = [each.name for each in fields(UpstreamSettings) if each.name != "bearer_header"]
+        return [type(self), *(getattr(self, name) for name in names)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +319,20 @@ class Settings(Bounds):
         """How each tenant's backend is reached: the default one's first."""
         default = [self.default_upstream] if self.default_upstream else []
         return [*default, *(tenant.upstream for tenant in self.tenants.values())]
+
+    @property
+    def hidden_projects(self) -> frozenset[str]:
+        """The projects of listed tenants at the default backend's URL. As tenants of the default
+        backend, they would evade the settings of the listed ones.
+        """
+        default = self.default_upstream
+        if not isinstance(default, CommercetoolsSettings):
+            return frozenset()
+        return frozenset(
+            tenant.project
+            for tenant in self.tenants.values()
+            if tenant.project is not None and tenant.upstream.url == default.url
+        )
 
     @property
     def bearer_headers(self) -> Sequence[str]:
