@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway import VERSION, serving
 from gateway.app import create_app, schema_of
 from gateway.demo import SIMULATIONS, demo
+from gateway.reload import Reload
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
 from gateway.start_line import start_line
@@ -42,6 +43,7 @@ class CannotSimulate(Exception):
 
 def serve(_chosen: argparse.Namespace) -> None:
     """Serve the gateway with the settings of file and environment."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it has read what it would read again
     with logging_to(sys.stderr.fileno()) as log:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
@@ -60,7 +62,8 @@ def serve(_chosen: argparse.Namespace) -> None:
             # objects, Python's default, took a fifth of the time of a large response. With hundreds
             # of requests there are millions of objects, and a full collection takes half a second.
             gc.set_threshold(20_000, 5, 20)
-            serving.server(app, settings, observe=observe).run(sockets=[listener])
+            reload = Reload(settings, os.environ, app.state.trust)
+            serving.server(app, settings, observe=observe, begin=reload.begin).run([listener])
 
 
 def show_demo(chosen: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import logging
 import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -75,8 +76,8 @@ def create_app(
 
     Raises SettingsError if settings contradict each other, or a file that they name can't be used.
     `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
-    only. `make_schema` is create_schema, or what keeps its schemas for many apps: each takes a
-    tenth of a second to make.
+    only. `state.trust` of the app reads the manifests of other settings. `make_schema` is
+    create_schema, or what keeps its schemas for many apps: each takes a tenth of a second to make.
     """
     require_sound(settings)
     settings = decided(settings)
@@ -118,6 +119,7 @@ def create_app(
         app.middleware_stack = SecurityHeaders(cross_origin(graphql, settings))
     # A redirect from /graphql/ would go to the Host header's name, and clients follow with tokens.
     app.router.redirect_slashes = False
+    app.state.trust = partial(_trust, engine)
     return app
 
 
@@ -134,21 +136,29 @@ def schema_of(settings: Settings, *, make_schema: Callable[..., Schema] = create
 def _engine(settings: Settings, make_schema: Callable[..., Schema]) -> Engine:
     introspection = bool(settings.introspection)
     schema = schema_of(settings, make_schema=make_schema)._schema
+    engine = Engine(
+        schema,
+        VIEWS,
+        settings,
+        max_variable_values=settings.max_variable_values,
+        document_memory=settings.document_cache,
+        registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
+        trusted_mode=settings.trusted_mode,
+        suggestions=introspection,
+        introspection=introspection,
+        project=projection,
+    )
+    _trust(engine, settings)
+    return engine
+
+
+def _trust(engine: Engine, settings: Settings) -> None:
+    """Read the manifests that settings name; raises SettingsError, and then changes nothing."""
+    if settings.trusted_mode != "off" and not settings.trusted_documents:
+        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
     try:
-        return Engine(
-            schema,
-            VIEWS,
-            settings,
-            max_variable_values=settings.max_variable_values,
-            document_memory=settings.document_cache,
-            registered_memory=settings.persisted_query_cache if settings.persisted_queries else 0,
-            manifests=[Path(path) for path in settings.trusted_documents],
-            trusted_mode=settings.trusted_mode,
-            suggestions=introspection,
-            introspection=introspection,
-            project=projection,
-        )
-    except ValueError as mistakes:  # in a manifest
+        engine.trust([Path(path) for path in settings.trusted_documents])
+    except ValueError as mistakes:
         raise SettingsError(f"trusted_documents: {mistakes}") from None
 
 

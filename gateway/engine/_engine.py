@@ -69,7 +69,6 @@ class Engine:
         max_variable_values: int,
         document_memory: int,
         registered_memory: int = 0,
-        manifests: Sequence[Path] = (),
         trusted_mode: Mode = "off",
         suggestions: bool = False,
         introspection: bool = False,
@@ -77,17 +76,16 @@ class Engine:
         time_slice: float = SLICE,
     ) -> None:
         """`document_memory` is the bytes in which documents are kept, `registered_memory` those for
-        the texts that clients register (none: they can't). `manifests` are files of trusted texts,
-        in Apollo's or Relay's format; raises ValueError with a line for each mistake in them.
-        `suggestions` name what a misspelt name may mean. `project` makes what `begin` of an
-        operation's context is called with; without it, records are read whole.
+        the texts that clients register (none: they can't). `suggestions` name what a misspelt name
+        may mean. `project` makes what `begin` of an operation's context is called with; without it,
+        records are read whole.
         """
         self._schema = schema
         untrusted = Documents(
             schema, limits, memory=0, suggestions=True, introspection=introspection
         )
+        self._mistakes = untrusted.mistakes
         self._persisted = PersistedDocuments(
-            read_manifests(manifests, untrusted.mistakes),
             mode=trusted_mode,
             store=document_store(registered_memory) if registered_memory else None,
         )
@@ -97,7 +95,6 @@ class Engine:
             memory=document_memory,
             suggestions=suggestions,
             introspection=introspection,
-            trusted=self._persisted.texts,
         )
         self._suggestions = suggestions
         self._planner = Planner(schema, views)
@@ -105,6 +102,14 @@ class Engine:
         self._project = project
         self._slices = TimeSlices(time_slice)
         self._max_values = max_variable_values
+
+    def trust(self, manifests: Sequence[Path]) -> None:
+        """Trust the texts of these manifests from now on, and no others: files in Apollo's or
+        Relay's format. Raises ValueError with a line for each mistake in them, and then changes
+        nothing. Operations that have been prepared run on; it may be called in any thread.
+        """
+        self._persisted.trust(read_manifests(manifests, self._mistakes))
+        self.documents.trust(self._persisted.texts)
 
     def knows(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import cast
 
@@ -21,16 +22,23 @@ from gateway.telemetry.log_lines import log_event
 
 
 def server(
-    app: ASGIApp, settings: Settings | None = None, *, observe: Observer = log_event
+    app: ASGIApp,
+    settings: Settings | None = None,
+    *,
+    observe: Observer = log_event,
+    begin: Callable[[], None] = lambda: None,
 ) -> Server:
     """A server for `app`, with the limits for connections in `settings`. It leaves logging as the
-    process has configured it.
+    process has configured it. `begin` is called in the event loop when requests are accepted.
     """
-    return Server(app, settings or Settings(), observe)
+    return Server(app, settings or Settings(), observe, begin=begin)
 
 
 class Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, settings: Settings, observe: Observer) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, observe: Observer, *, begin: Callable[[], None]
+    ) -> None:
+        self._begin = begin
         self._connections = ClientConnections(settings, observe)
         config = uvicorn.Config(
             app,
@@ -50,6 +58,7 @@ class Server(uvicorn.Server):
             listener = Listener(listening, self._connection, self._connections)
             # uvicorn only closes it.
             self.servers.append(cast(asyncio.Server, listener))
+        self._begin()
 
     def _connection(self) -> ClientConnection:
         return ClientConnection(

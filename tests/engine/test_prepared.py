@@ -48,14 +48,9 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.graphql"))
 
 
 def documents(memory: int = 1_000_000) -> Documents:
-    return Documents(
-        SCHEMA,
-        Limits(),
-        memory=memory,
-        suggestions=False,
-        introspection=True,
-        trusted=[TRUSTED],
-    )
+    made = Documents(SCHEMA, Limits(), memory=memory, suggestions=False, introspection=True)
+    made.trust([TRUSTED])
+    return made
 
 
 def other(number: int) -> str:
@@ -70,9 +65,9 @@ class Stage:
         self.engine = engine(
             document_memory=memory,
             introspection=True,
-            manifests=[MANIFEST],
             trusted_mode="log",
         )
+        self.engine.trust([MANIFEST])
         self.documents = self.engine.documents
         settings = FlowRetailSettings(url="http://flow.example/v2")
         transport = httpx.MockTransport(lambda _: httpx.Response(500))

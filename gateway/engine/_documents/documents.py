@@ -102,17 +102,19 @@ class Documents:
         memory: int,
         suggestions: bool,
         introspection: bool,
-        trusted: Collection[str] = (),
     ) -> None:
-        """`trusted` are the texts of a manifest."""
         mark_one_of(schema)
         self._schema = schema
         self._limits = limits
         self._suggestions = suggestions
         self._rules = rules(limits, introspection=introspection)
-        self._texts = frozenset(trusted)
+        self._texts: Collection[str] = ()
         self.trusted = _cache(memory)
         self.others = _cache(memory)
+
+    def trust(self, texts: Collection[str]) -> None:
+        """These are the texts of a manifest from now on."""
+        self._texts = texts
 
     def knows(self, text: str) -> bool:
         """Whether the text is cached, as a trusted document or an accepted caller's."""

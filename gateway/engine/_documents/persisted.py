@@ -69,11 +69,15 @@ class PersistedDocuments:
         store: SharedCache[bytes, bytes] | None = None,
     ) -> None:
         self._mode = mode
-        self._by_id = _EMPTY if mode == "off" else manifest
+        self._store = None if mode == "enforce" else store
+        self.trust(manifest)
+
+    def trust(self, manifest: Mapping[str, str]) -> None:
+        """Use this manifest from now on, in place of the last one."""
+        self._by_id = _EMPTY if self._mode == "off" else manifest
         self._by_hash = {_sha256(text).hex(): text for text in self._by_id.values()}
         self.texts = frozenset(self._by_id.values())
         """The trusted texts."""
-        self._store = None if mode == "enforce" else store
 
     def find(
         self,
