@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ bench: .venv/runtime $(if $(findstring --smoke,$(args)),,$(peers)) ## measure th
 
 chart: .venv/runtime ## draw the chart of docs/performance.md; of another run: make chart args=build/bench.json
 	$(python) -m benchmarks.chart $(args)
+
+deploy-check: build/linters/done ## check the configurations of deploy/ against the schemas of those who read them
+	scripts/deploy-check
 
 docker-lint: build/linters/done ## lint the Dockerfile
 	build/linters/bin/hadolint Dockerfile
