@@ -1,4 +1,4 @@
-"""The command line: serve, check, demo, schema, simulate."""
+"""The command line: serve, demo, schema, simulate."""
 
 from __future__ import annotations
 
@@ -12,31 +12,28 @@ import sys
 from pathlib import Path
 
 from gateway import VERSION, serving
-from gateway.app import create_app, schema_of
-from gateway.check import check
+from gateway.app import schema_of
 from gateway.demo import SIMULATIONS, demo
-from gateway.reload import Reload
+from gateway.process import create_server, listening
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
 from gateway.start_line import start_line
-from gateway.telemetry.log_lines import Log
 from gateway.telemetry.log_output import logging_to
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 2 where it could not begin, and 1 where it found that
-    something is wrong.
-    """
+    """Run one command; the exit code is 2 where it could not begin."""
     chosen = _parser().parse_args(arguments)
     # Stopping a container means Ctrl-C; by default SIGTERM would end Python without clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return chosen.run(chosen) or 0
+        chosen.run(chosen)
     except (SettingsError, serving.CannotListen, CannotSimulate) as problem:
         print(problem, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 0  # uvicorn has shut down already and passes it on
+        pass  # uvicorn has shut down already and passes it on
+    return 0
 
 
 class CannotSimulate(Exception):
@@ -49,14 +46,13 @@ def serve(_chosen: argparse.Namespace) -> None:
     with logging_to(sys.stderr.fileno()) as log:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
-        observe = Log()
-        app = create_app(settings, observe=observe)
-        with serving.listen(
-            settings.host, settings.port, remedy="Choose another with GATEWAY_HOST or GATEWAY_PORT."
-        ) as listener:
+        with listening(settings) as sockets:
+            server = create_server(settings, sockets.management, log=log, environ=os.environ)
             gateway_log = logging.getLogger("gateway")
             gateway_log.info(start_line(settings))
-            gateway_log.info("listening on %s", serving.address(listener))
+            if sockets.management is not None:
+                gateway_log.info("metrics and health on %s", serving.address(sockets.management))
+            gateway_log.info("listening on %s", serving.address(sockets.clients))
             # What exists now is never garbage. Without this, each full collection would visit it.
             gc.collect()
             gc.freeze()
@@ -64,16 +60,7 @@ def serve(_chosen: argparse.Namespace) -> None:
             # objects, Python's default, took a fifth of the time of a large response. With hundreds
             # of requests there are millions of objects, and a full collection takes half a second.
             gc.set_threshold(20_000, 5, 20)
-            reload = Reload(settings, os.environ, app.state.trust)
-            serving.server(app, settings, observe=observe, begin=reload.begin).run([listener])
-
-
-def check_settings(chosen: argparse.Namespace) -> int:
-    """Say what `serve` would do."""
-    try:
-        return 0 if check(os.environ, connect=chosen.connect) else 1
-    except KeyboardInterrupt:
-        return 1
+            server.run(sockets=[sockets.clients])
 
 
 def show_demo(chosen: argparse.Namespace) -> None:
@@ -81,7 +68,7 @@ def show_demo(chosen: argparse.Namespace) -> None:
     with logging_to(sys.stderr.fileno()) as log:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
-        demo(os.environ, simulator_port=chosen.simulator_port)
+        demo(os.environ, simulator_port=chosen.simulator_port, log=log)
 
 
 def print_schema(chosen: argparse.Namespace) -> None:
@@ -123,13 +110,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     served = commands.add_parser("serve", help="serve GraphQL, as gateway.toml and GATEWAY_* say")
     served.set_defaults(run=serve)
-    checked = commands.add_parser(
-        "check", help="print the settings that serve would have, or what is wrong with them"
-    )
-    checked.set_defaults(run=check_settings)
-    checked.add_argument(
-        "--connect", action="store_true", help="see whether each backend is reached, too"
-    )
     shown = commands.add_parser("demo", help="serve GraphQL over simulated backends")
     shown.set_defaults(run=show_demo)
     shown.add_argument(

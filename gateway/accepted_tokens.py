@@ -15,7 +15,9 @@ from typing import Final
 from cachetools import LRUCache
 
 CAPACITY: Final = 10_000
-"""Tokens, about 3 MB. A caller whose token was evicted is a stranger until the next REST call."""
+"""Tokens. A caller whose token was evicted is a stranger until the next REST call."""
+BYTES: Final = 300
+"""Of one token, about."""
 LIFETIME: Final = 600.0
 """Seconds."""
 
@@ -30,6 +32,13 @@ class AcceptedTokens:
         self._key = secrets.token_bytes(32) if key is None else _digest(key)
         self._remembered: LRUCache[bytes, TokenStatus] = LRUCache(capacity)
         self._lifetime = lifetime
+        self.hits = self.misses = 0
+        """Of look-ups by `status`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return BYTES * len(self)
 
     def __len__(self) -> int:
         return len(self._remembered)
@@ -40,8 +49,11 @@ class AcceptedTokens:
         try:
             token_status = self._remembered[digest]
         except KeyError:
+            self.misses += 1
             return TokenStatus(self, digest)
         token_status.accepted = token_status.until > time.monotonic()
+        self.hits += token_status.accepted
+        self.misses += not token_status.accepted
         return token_status
 
     def until(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import types
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from gateway.settings import (
     UpstreamSettings,
 )
 from gateway.settings.effective import decided, require_sound, warnings
-from gateway.telemetry import Observer
+from gateway.telemetry import Figure, Figures, Observer
 from gateway.telemetry.log_lines import Log
 
 log = logging.getLogger("gateway")
@@ -64,15 +64,21 @@ def http_transport(upstream: UpstreamSettings) -> HttpTransport:
         raise SettingsError(str(mistake)) from None
 
 
+def _not_at_all(_figures: Figures) -> None: ...
+
+
 def create_app(
     settings: Settings,
     *,
     observe: Observer | None = None,
+    watch: Callable[[Figures], None] = _not_at_all,
     make_transport: MakeTransport = http_transport,
     make_schema: Callable[..., Schema] = create_schema,
     graphiql_tokens: Mapping[str, str] = NO_TOKENS,
 ) -> Starlette:
     """The gateway as an ASGI app, whose lifespan opens and closes connections to backends.
+
+    `watch` gets what reads the figures of gates and caches once the app has started.
 
     Raises SettingsError if settings contradict each other, or a file that they name can't be used.
     `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
@@ -104,6 +110,8 @@ def create_app(
                 observe=observe,
                 graphiql=page,
             )
+            watch(graphql.endpoint.figures)
+            watch(backends.figures)
             yield
 
     app = Starlette(
@@ -192,6 +200,15 @@ class _Backends:
         self._make_transport = make_transport
         self._observe = observe
         self._upstreams: list[tuple[FlowRetailSettings | CommercetoolsSettings, Upstream]] = []
+
+    def figures(self) -> Iterator[Figure]:
+        """How busy each backend's gate is, and whether it is held back."""
+        for _settings, upstream in self._upstreams:
+            backend = (upstream.name,)
+            yield "gateway_gate_in_use", backend, upstream.calls_under_way
+            yield "gateway_gate_waiting", backend, upstream.calls_waiting
+            yield "gateway_gate_places", backend, upstream.concurrency
+            yield "gateway_breakers_open", backend, upstream.breakers_open
 
     def tenants(self, settings: Settings) -> Tenants:
         default = settings.default_upstream

@@ -19,7 +19,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp
 
 from gateway import serving
-from gateway.app import create_app
+from gateway.process import create_server, listening
 from gateway.settings import Settings, TenantSettings
 from gateway.settings.configuration import read_settings
 from gateway.simulator.commercetools import app as commercetools_app
@@ -30,6 +30,7 @@ from gateway.simulator.flow_retail import app as flow_retail_app
 from gateway.simulator.flow_retail import demo_data as flow_retail_data
 from gateway.simulator.flow_retail.store import Store as FlowRetailStore
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
+from gateway.telemetry.log_output import LogWriter
 
 CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
 """One operation over both APIs carries two tokens, as in production: neither vendor sees the
@@ -92,7 +93,7 @@ COMMERCETOOLS: Final = Simulation(
 SIMULATIONS: Final = MappingProxyType({"flow-retail": FLOW_RETAIL, "commercetools": COMMERCETOOLS})
 
 
-def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
+def demo(environ: Mapping[str, str], *, simulator_port: int, log: LogWriter) -> None:
     """Serve until interrupted; GATEWAY_* settings hold, but for the backends: the simulators.
 
     Flow Retail is at `simulator_port`, commercetools at the next one; 0 takes free ones. Raises
@@ -110,13 +111,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
             )
             for n in range(len(SIMULATIONS))
         ]
-        gateway_socket = opened.enter_context(
-            serving.listen(
-                settings.host,
-                settings.port,
-                remedy="Choose another with GATEWAY_HOST or GATEWAY_PORT.",
-            )
-        )
+        gateway_sockets = opened.enter_context(listening(settings))
         apis = SIMULATIONS.values()
         stores = [opened.enter_context(api.store(":memory:")) for api in apis]
         urls = [
@@ -130,7 +125,9 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
             upstream.bearer_header: api.token
             for upstream, api in zip(settings.upstreams, apis, strict=True)
         }
-        gateway = serving.server(create_app(settings, graphiql_tokens=tokens), settings)
+        gateway = create_server(
+            settings, gateway_sockets.management, log=log, graphiql_tokens=tokens
+        )
         try:
             for api, store, listener in zip(apis, stores, sockets, strict=True):
                 opened.enter_context(_running(api.app(store), listener))
@@ -138,9 +135,9 @@ def demo(environ: Mapping[str, str], *, simulator_port: int) -> None:
                 f"{url:<26} {api.title}, simulated: {size}; tenant {tenant}"
                 for url, api, size, tenant in zip(urls, apis, sizes, tenants, strict=True)
             ]
-            where = serving.address(gateway_socket)
+            where = serving.address(gateway_sockets.clients)
             print(_welcome(where, behind, tenants, tokens), flush=True)
-            gateway.run(sockets=[gateway_socket])
+            gateway.run(sockets=[gateway_sockets.clients])
         except KeyboardInterrupt:
             pass  # uvicorn raises it again after it has shut down
     print("Stopped.")

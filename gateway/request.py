@@ -13,6 +13,7 @@ from gateway.accepted_tokens import TokenStatus
 from gateway.audit import change_facts
 from gateway.backends.port import (
     AnswerCache,
+    AnswerCaches,
     Backend,
     Caller,
     Connector,
@@ -48,6 +49,8 @@ class Tenants:
     """What the default backend has under these names belongs to listed tenants."""
     open: str | None = None
     """The tenant that may be asked about without a token."""
+    caches: AnswerCaches = field(default_factory=AnswerCaches)
+    """What is kept of backends' answers, by all operations under way."""
 
     def connector(self, tenant_uid: str, *, field: Sequence[str] = ()) -> Connector:
         """Raises InvalidInput for a tenant that no backend holds."""
@@ -130,6 +133,8 @@ class Context:
         """`query` or `mutation`, once the document is known, as are its name and hash."""
         self.operation_name: str | None = None
         self.sha256: str | None = None
+        self.trusted = False
+        """Whether a manifest has it."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -153,8 +158,9 @@ class Context:
             self._loaders = Loaders(self.backend, self._answers)
         return self._loaders
 
-    def identify(self, *, kind: str, name: str | None, sha256: str) -> None:
+    def identify(self, *, kind: str, name: str | None, sha256: str, trusted: bool) -> None:
         self.kind, self.operation_name, self.sha256 = kind, name, sha256
+        self.trusted = trusted
 
     @property
     def asked(self) -> Mapping[str, str]:
@@ -166,7 +172,7 @@ class Context:
         `changes` nothing, answers are cached, and loaders let go of records that were shown.
         """
         self._selected = projection
-        self._answers = None if changes else AnswerCache()
+        self._answers = None if changes else AnswerCache(caches=self.tenants.caches)
 
     def placeholder(self, *, cap: int | None) -> PlaceholderContext:
         """A context in which nothing is called, for one estimate of the operation's cost; with
@@ -296,6 +302,8 @@ class Context:
         loaders, self._loaders = self._loaders, None  # they hold this context, by its backends
         if loaders is not None:
             await loaders.close()
+        if self._answers is not None:
+            self._answers.close()
 
 
 class PlaceholderContext(Context):

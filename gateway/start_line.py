@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from gateway import VERSION
-from gateway.settings import (
-    BACKENDS,
-    CommercetoolsSettings,
-    FlowRetailSettings,
-    Settings,
-)
+from gateway.settings import BACKENDS, Settings, numbers
 
 NAMED: Final = 20
 """The most tenants that are named."""
@@ -33,7 +26,7 @@ def start_line(settings: Settings) -> str:
         "default_backend": settings.default_upstream and settings.default_backend,
         "trusted_mode": settings.trusted_mode,
         "manifests": [Path(path).name for path in settings.trusted_documents],
-        **dict(_changed_limits(settings)),
+        **{name: value for name, value, default in numbers(settings) if value != default},
     }
     return "started " + " ".join(f"{name}={_shown(value)}" for name, value in said.items())
 
@@ -44,15 +37,3 @@ def _shown(value: object) -> str:
     if value in (None, ""):
         return "none"
     return repr(value) if " " in str(value) else str(value)
-
-
-def _changed_limits(
-    settings: Settings | FlowRetailSettings | CommercetoolsSettings, table: str = ""
-) -> Iterator[tuple[str, float]]:
-    """The settings that are numbers, of the gateway and of each backend's table."""
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if isinstance(value, FlowRetailSettings | CommercetoolsSettings):
-            yield from _changed_limits(value, f"{field.name}.")
-        elif type(value) in (int, float) and value != field.default and field.name != "port":
-            yield f"{table}{field.name}", value

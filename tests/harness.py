@@ -8,12 +8,13 @@ import asyncio
 import functools
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import ASGIApp
 
 from gateway import serving
@@ -23,6 +24,7 @@ from gateway.backends.port import Connector
 from gateway.engine import Engine, Limits
 from gateway.loading.loaders import Loaders
 from gateway.loading.reads import ReadKey
+from gateway.process import create_server
 from gateway.request import Client, Context, Tenants
 from gateway.schema import VIEWS, create_schema, projection
 from gateway.settings import Bounds, FlowRetailSettings, Settings
@@ -49,8 +51,13 @@ async def served(
     app: ASGIApp, chosen: Settings | None = None, *, observe: Observer = log_event
 ) -> AsyncIterator[str]:
     """`app` behind a real socket, on this test's event loop; its base URL."""
+    async with running(serving.server(app, chosen, observe=observe)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def running(server: serving.Server) -> AsyncIterator[str]:
     listener = serving.listen("127.0.0.1", 0, remedy="")
-    server = serving.server(app, chosen, observe=observe)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     # Not serve(): that looks for signals ten times a second, and a test would wait for it at its
@@ -67,6 +74,8 @@ async def served(
         for connection in list(server.server_state.connections):
             connection.shutdown()
         await server.lifespan.shutdown()
+        if server.management is not None:
+            await server.management.close()
 
 
 @dataclass
@@ -213,6 +222,61 @@ async def running_gateway(chosen: Settings, **more: Any) -> AsyncIterator[Gatewa
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     async with served(app, chosen, observe=events.append) as url, client:
         yield Gateway(client, url, events)
+
+
+@dataclass
+class Measured(Gateway):
+    """A gateway with a management port."""
+
+    management: str
+    """The URL of that."""
+
+    async def scrape(self) -> Scrape:
+        """Its metrics."""
+        response = await self.client.get(f"{self.management}/metrics")
+        assert response.status_code == 200, response.text
+        return Scrape(response.text)
+
+    async def scraped_when(self, ready: Callable[[Scrape], object]) -> Scrape:
+        """Its metrics as soon as they are so."""
+        async with asyncio.timeout(60):
+            while not ready(scraped := await self.scrape()):  # noqa: ASYNC110  # nothing tells
+                await asyncio.sleep(0.01)
+        return scraped
+
+
+class Scrape:
+    """What was scraped, as Prometheus reads it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        families = list(text_string_to_metric_families(text))
+        self.samples = [sample for family in families for sample in family.samples]
+
+    def value(self, metric: str, /, **labels: str) -> float:
+        """The sum of all samples that have these labels; 0 if there is none."""
+        return sum(
+            sample.value
+            for sample in self.samples
+            if sample.name == metric and labels.items() <= sample.labels.items()
+        )
+
+    def values(self, metric: str, label: str) -> set[str]:
+        """Those of a label."""
+        return {sample.labels[label] for sample in self.samples if sample.name == metric}
+
+
+@asynccontextmanager
+async def running_measured(chosen: Settings, **more: Any) -> AsyncIterator[Measured]:
+    events: list[Event] = []
+    client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
+    with serving.listen("127.0.0.1", 0, remedy="") as management:
+        beside = serving.address(management)
+        server = create_server(
+            chosen, management, observers=(events.append,), make_schema=schema, **more
+        )
+        async with running(server) as url, client:
+            yield Measured(client, url, events, beside)
 
 
 def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) -> Context:

@@ -6,7 +6,7 @@ coerced, its arguments checked, and its cost held to the limit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -27,7 +27,7 @@ from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.manifest import read_manifests
 from gateway.engine._documents.persisted import Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
-from gateway.engine._documents.shared_cache import document_store
+from gateway.engine._documents.shared_cache import SharedCache, document_store
 from gateway.engine._documents.variables import mistakes, plain_values, plain_variables
 from gateway.engine._limits import Limits
 from gateway.engine._plan.plan import Arguments, Planner, conditions
@@ -111,6 +111,14 @@ class Engine:
         self._persisted.trust(read_manifests(manifests, self._mistakes))
         self.documents.trust(self._persisted.texts)
 
+    @property
+    def caches(self) -> Iterator[tuple[str, SharedCache[Any, Any]]]:
+        """What is cached in memory: each has a `size` in bytes, `hits` and `misses`."""
+        yield "documents", self.documents.trusted
+        yield "documents", self.documents.others
+        if self._persisted.store is not None:
+            yield "persisted_queries", self._persisted.store
+
     def knows(
         self,
         query: str | None,
@@ -150,6 +158,7 @@ class Engine:
             kind=node.operation.value,
             name=node.name.value if node.name else None,
             sha256=document.sha256,
+            trusted=meant.trusted,
         )
         values = self._values(document, node, variables)
         # Nobody's plans make room for a stranger's.

@@ -10,6 +10,7 @@ import msgspec
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gateway.errors import GatewayError, LimitExceeded
+from gateway.telemetry import Outcome
 from gateway.telemetry.log_lines import stack
 from gateway.telemetry.log_output import Line
 from gateway.trace_context import TraceContext
@@ -63,6 +64,23 @@ def too_large(size: int, *, allowed: int) -> Body:
 def codes(answer: Mapping[str, Any]) -> Sequence[str]:
     """The codes of a body's errors, in order."""
     return tuple(error["extensions"]["code"] for error in answer.get("errors", ()))
+
+
+def limits(answer: Mapping[str, Any]) -> Sequence[str]:
+    """The settings that a body's errors name, in order."""
+    named = [error["extensions"].get("limit") for error in answer.get("errors", ())]
+    return tuple(name for name in named if name is not None)
+
+
+def outcome(answer: Body, *, reported: bool) -> Outcome:
+    """Of an operation that was executed; `reported` says whether payloads have failures."""
+    if "errors" not in answer:
+        return "partial" if reported else "ok"
+    data = answer["data"]
+    values = msgspec.structs.astuple(data) if isinstance(data, msgspec.Struct) else data or ()
+    if isinstance(values, dict):
+        values = values.values()
+    return "failed" if all(value is None for value in values) else "partial"
 
 
 def log_unexpected(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -36,7 +36,15 @@ from gateway.http.security_headers import SECURITY_HEADERS, SecurityHeaders, enc
 from gateway.http.share import Share, Usage
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Settings
-from gateway.telemetry import Meter, Observer, OperationDone, UntrustedDocument
+from gateway.telemetry import (
+    Cache,
+    Figure,
+    Meter,
+    Observer,
+    OperationDone,
+    Outcome,
+    UntrustedDocument,
+)
 from gateway.time_limits import TimeLimits
 from gateway.trace_context import TraceContext
 
@@ -72,7 +80,9 @@ class _Exchange:
     context: Context | None = None
     name: str | None = None
     """The operation's, as the client says."""
+    outcome: Outcome = "refused"
     codes: Sequence[str] = ()
+    limits: Sequence[str] = ()
     status: int | None = None
 
 
@@ -102,6 +112,17 @@ class Endpoint:
         # There are few different Accept headers: each kind of client always sends the same one.
         self._response_type = lru_cache(maxsize=KEPT_ACCEPTS)(response_type)
 
+    def figures(self) -> Iterator[Figure]:
+        """How large caches are, and how useful."""
+        caches: Sequence[tuple[str, Cache]] = [
+            ("accepted_tokens", self._accepted),
+            ("reads", self._tenants.caches),
+        ]
+        for name, cache in [*self._engine.caches, *caches]:
+            yield "gateway_cache_bytes", (name,), cache.size
+            yield "gateway_cache_hits_total", (name,), cache.hits
+            yield "gateway_cache_misses_total", (name,), cache.misses
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         headers = read_headers(scope["headers"])
@@ -130,22 +151,23 @@ class Endpoint:
             content, executed = answered
             status = 200 if executed or media_type == JSON else 400
         except Disconnected:
-            exchange.codes = ("CLIENT_GONE",)
+            exchange.codes, exchange.outcome = ("CLIENT_GONE",), "client_gone"
             self._done(exchange, headers, request_id, began)
             return
         except BadRequest as refusal:
             exchange.codes = (refusal.code,)
+            exchange.limits = () if refusal.limit is None else (refusal.limit,)
             content, status, more = _refused(refusal), refusal.status, refusal.headers
         except Overloaded as refusal:
             exchange.codes = (refusal.code,)
             later = {"Retry-After": f"{refusal.retry_after:.0f}"}
             content, status, more = _refused(refusal), 503, later
         except asyncio.CancelledError:  # the server stops, and its shutdown timeout is over
-            exchange.codes = (DeadlineExceeded.code,)
+            exchange.codes, exchange.outcome = (DeadlineExceeded.code,), "failed"
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
             content, status, more = _refused(stopped), 503, {"Connection": "close"}
         except Exception as failure:  # uvicorn's own answer would not be GraphQL
-            exchange.codes = ("INTERNAL_SERVER_ERROR",)
+            exchange.codes, exchange.outcome = ("INTERNAL_SERVER_ERROR",), "failed"
             answers.log_unexpected(failure, request_id, trace)
             content = answers.encoded({"errors": [answers.unexpected(request_id)]})
             status = 500
@@ -350,7 +372,13 @@ class Endpoint:
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)
-        exchange.codes = (*answers.codes(body), *(failure.code for failure in context.reported))
+        reported = context.reported
+        exchange.codes = (*answers.codes(body), *(failure.code for failure in reported))
+        if exchange.codes:
+            named = [failure.limit for failure in reported if failure.limit is not None]
+            exchange.limits = (*answers.limits(body), *named)
+        if executed:
+            exchange.outcome = answers.outcome(body, reported=bool(reported))
         return content
 
     def _done(self, exchange: _Exchange, headers: Headers, request_id: str, began: float) -> None:
@@ -370,7 +398,9 @@ class Endpoint:
                 repeats=meter.repeats,
                 planned=meter.planned,
                 limit=meter.limit,
+                outcome=exchange.outcome,
                 error_codes=exchange.codes,
+                limits=exchange.limits,
                 request_id=request_id,
                 status=exchange.status,
                 kind=None if context is None else context.kind,
@@ -381,6 +411,8 @@ class Endpoint:
                 client_version=version,
                 token=None if client is None else client.fingerprint,
                 trace=exchange.trace,
+                trusted=context is not None and context.trusted,
+                accepted=client is not None and client.accepted,
             )
         )
 

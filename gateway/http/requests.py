@@ -38,9 +38,11 @@ class BadRequest(GatewayError):
         message: str,
         *,
         headers: Mapping[str, str] = NO_HEADERS,
+        limit: str | None = None,
         **details: object,
     ) -> None:
-        super().__init__(message, **details)
+        super().__init__(message, limit=limit, **details)
+        self.limit = limit
         self.status = status
         self.headers = headers
 

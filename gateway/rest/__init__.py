@@ -7,10 +7,9 @@ It knows no customer, no record and no adapter. Of the gateway it imports errors
 from __future__ import annotations
 
 from gateway.rest._answer import Answer
-from gateway.rest._answer_cache import AnswerCache
+from gateway.rest._answer_cache import AnswerCache, AnswerCaches
 from gateway.rest._caller import RestCaller
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
-from gateway.rest._probe import probe
 from gateway.rest._proxies import Proxy
 from gateway.rest._statuses import unreadable
 from gateway.rest._tls import tls_context
@@ -21,6 +20,7 @@ from gateway.rest._urls import BaseUrl, Query
 __all__ = [
     "Answer",
     "AnswerCache",
+    "AnswerCaches",
     "BaseUrl",
     "BreakerChanged",
     "CallerUpstream",
@@ -31,7 +31,6 @@ __all__ = [
     "UnusableAnswer",
     "Upstream",
     "UpstreamCall",
-    "probe",
     "tls_context",
     "unreadable",
 ]

@@ -161,6 +161,11 @@ class Incidents:
     def __bool__(self) -> bool:
         return bool(self._tenants or self._tokens)
 
+    @property
+    def breakers_open(self) -> int:
+        """Of how many tenants the breaker is not closed."""
+        return sum(each.breaker.state is not State.CLOSED for each in self._tenants.values())
+
     def of(self, tenant: str) -> Incident | None:
         return self._tenants.get(tenant)
 

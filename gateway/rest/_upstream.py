@@ -84,6 +84,24 @@ class Upstream:
         self._time_limits = TimeLimits()
         self._observe = observe
 
+    @property
+    def calls_under_way(self) -> int:
+        return self._places.running
+
+    @property
+    def calls_waiting(self) -> int:
+        """For one of the `concurrency` places."""
+        return self._places.waiting
+
+    @property
+    def concurrency(self) -> int:
+        return self._settings.concurrency
+
+    @property
+    def breakers_open(self) -> int:
+        """Of how many tenants the breaker is not closed."""
+        return self._incidents.breakers_open
+
     def connect(self, caller: RestCaller) -> CallerUpstream:
         return CallerUpstream(self, caller)
 

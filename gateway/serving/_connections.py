@@ -40,7 +40,10 @@ class ClientConnections:
     and cancelled at every request, and hardly any would ever fire.
     """
 
-    def __init__(self, settings: Settings, observe: Observer) -> None:
+    def __init__(
+        self, settings: Settings, observe: Observer, *, reserved: int | None = None
+    ) -> None:
+        """`reserved` descriptors are left to others; without it, as many as may be needed."""
         self.settings = settings
         self._observe = observe
         # Until when each may wait; the one that has waited longest comes first.
@@ -55,7 +58,7 @@ class ClientConnections:
         )
         self._tick = min(1.0, shortest / 4)
         rest_calls = sum({up.url: up.concurrency for up in settings.upstreams}.values())
-        self._reserved = OTHER_DESCRIPTORS + rest_calls
+        self._reserved = OTHER_DESCRIPTORS + rest_calls if reserved is None else reserved
         self._origins = {origin.encode() for origin in settings.cors_origins}
         self._reached: Counter[str] = Counter()
         self._warn_again = 0.0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import cast
 
@@ -15,9 +14,10 @@ from starlette.types import ASGIApp
 from gateway.serving._connection import ClientConnection
 from gateway.serving._connections import ClientConnections
 from gateway.serving._listener import Listener
+from gateway.serving._management import Management, config
 from gateway.serving._sockets import raise_descriptor_limit
 from gateway.settings import Settings
-from gateway.telemetry import Observer
+from gateway.telemetry import Figure, Observer
 from gateway.telemetry.log_lines import log_event
 
 
@@ -26,31 +26,34 @@ def server(
     settings: Settings | None = None,
     *,
     observe: Observer = log_event,
+    management: Management | None = None,
     begin: Callable[[], None] = lambda: None,
 ) -> Server:
-    """A server for `app`, with the limits for connections in `settings`. It leaves logging as the
-    process has configured it. `begin` is called in the event loop when requests are accepted.
+    """A server for `app`, with the limits for connections in `settings`. `begin` is called in the
+    event loop when requests are accepted.
     """
-    return Server(app, settings or Settings(), observe, begin=begin)
+    return Server(app, settings or Settings(), observe, management, begin=begin)
 
 
 class Server(uvicorn.Server):
     def __init__(
-        self, app: ASGIApp, settings: Settings, observe: Observer, *, begin: Callable[[], None]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        observe: Observer,
+        management: Management | None,
+        *,
+        begin: Callable[[], None],
     ) -> None:
         self._begin = begin
         self._connections = ClientConnections(settings, observe)
-        config = uvicorn.Config(
-            app,
-            ws="none",
-            access_log=False,
-            log_config=None,
-            log_level=logging.WARNING,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=settings.shutdown_timeout,
-        )
-        super().__init__(config)
+        self.management = management
+        super().__init__(config(app, shutdown_timeout=settings.shutdown_timeout))
+
+    def figures(self) -> Iterator[Figure]:
+        """How much is under way."""
+        yield "gateway_connections", (), len(self.server_state.connections)
+        yield "gateway_requests_in_flight", (), len(self.server_state.tasks)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
@@ -58,7 +61,14 @@ class Server(uvicorn.Server):
             listener = Listener(listening, self._connection, self._connections)
             # uvicorn only closes it.
             self.servers.append(cast(asyncio.Server, listener))
+        if self.management is not None:
+            await self.management.open()
         self._begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.management is not None:
+            await self.management.close()
 
     def _connection(self) -> ClientConnection:
         return ClientConnection(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Final, Literal
 
@@ -216,6 +216,8 @@ class Settings(Bounds):
         ),
     ] = ""
     """The path that a proxy puts the gateway under; paths come with or without it."""
+    management_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    """The port of metrics and health, at the same address; none: there are no metrics."""
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
     log_format: Literal["text", "json"] = "text"
@@ -339,6 +341,20 @@ class Settings(Bounds):
         """The headers that requests carry bearer tokens in, each once."""
         by_name = {one.bearer_header.lower(): one.bearer_header for one in self.upstreams}
         return list(by_name.values())
+
+
+def numbers(
+    settings: Settings | UpstreamSettings, table: str = ""
+) -> Iterator[tuple[str, float, object]]:
+    """The settings that are numbers, of the gateway and of each backend's table: name, value and
+    default.
+    """
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if isinstance(value, UpstreamSettings):
+            yield from numbers(value, f"{each.name}.")
+        elif type(value) in (int, float) and each.name not in ("port", "management_port"):
+            yield f"{table}{each.name}", value, each.default
 
 
 class SettingsError(Exception):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -82,6 +83,12 @@ class Meter:
         self.repeats -= repeat
 
 
+Outcome = Literal["ok", "partial", "failed", "refused", "client_gone"]
+"""Of an operation: `partial` has errors beside data, or failures in payloads; `failed` has errors
+and no data; what is `refused` did not run.
+"""
+
+
 class OperationDone(Struct, frozen=True, kw_only=True):
     """A request for an operation was answered or refused, or its client has gone; `error_codes` are
     those of its errors, in order.
@@ -98,7 +105,10 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     """The most REST calls that were expected."""
     limit: int | None = None
     """The most that were allowed."""
+    outcome: Outcome = "ok"
     error_codes: Sequence[str]
+    limits: Sequence[str] = ()
+    """The settings that it exceeds, one for each error that names one."""
     request_id: str
     status: int | None = None
     """Of the response; None where the client has gone before it."""
@@ -117,6 +127,10 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     """The fingerprints of the caller's tokens."""
     trace: TraceContext | None = None
     """Where it stands in a trace, if it does."""
+    trusted: bool = False
+    """Whether a manifest has its document."""
+    accepted: bool = False
+    """Whether a backend has accepted the caller's token: if not, anybody may have sent it."""
 
 
 class ChangeDone(Struct, frozen=True, kw_only=True):
@@ -183,3 +197,32 @@ Event = (
     | RequestRefused
 )
 Observer = Callable[[Event], None]
+Figure = tuple[str, tuple[str, ...], float]
+"""A metric's name, the values of its labels, and a part of its value now: parts are added up."""
+Figures = Callable[[], Iterable[Figure]]
+"""Reads figures, in the event loop, when somebody wants to know them."""
+
+
+class Cache(Protocol):
+    """What is to be known of a cache."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def hits(self) -> int: ...
+    @property
+    def misses(self) -> int: ...
+
+
+def all_of(*observers: Observer) -> Observer:
+    """An observer that tells each of them."""
+    if len(observers) == 1:
+        return observers[0]
+
+    def observe(event: Event) -> None:
+        for each in observers:
+            each(event)
+
+    return observe

@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from gateway.telemetry import Figure
+
 Format = Literal["text", "json"]
 WAITING: Final = 10_000
 """Records that may wait to be written; more are dropped, and counted."""
@@ -179,6 +181,9 @@ class LogWriter(QueueListener):
         self._handler = _Descriptor(descriptor)
         self._said = 0
         super().__init__(self.waiting.queue, self._handler)
+
+    def figures(self) -> Iterator[Figure]:
+        yield "gateway_log_lines_dropped_total", (), self.waiting.dropped
 
     def begin(self, level: str, form: Format) -> None:
         """Write what waits and what comes: of the gateway from `level` on."""

@@ -117,7 +117,7 @@ def test_off_does_not_use_the_manifest():
 )
 def test_the_ways_to_a_document_of_the_manifest(mode, query, naming, text):
     """Its id, the hash of its text whatever its id is, or the text."""
-    assert documents(mode).find(query, **naming) == DocumentText(text=text)
+    assert documents(mode).find(query, **naming) == DocumentText(text=text, trusted=True)
 
 
 def test_an_id_of_the_manifest_may_look_like_another_hash():

@@ -30,6 +30,8 @@ class Served:
     process: asyncio.subprocess.Process
     client: httpx.AsyncClient
     url: str
+    management: str
+    """The URL of the management port, if there is one."""
 
     async def ask(self, query: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -51,12 +53,13 @@ async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[
     assert process.stderr is not None
     try:
         async with asyncio.timeout(60):
-            line = ""
-            while "listening on" not in line:
-                line = (await process.stderr.readline()).decode()
-        [url] = re.findall(r"listening on (\S+)", line)
+            lines = ""
+            while "listening on" not in lines:
+                lines += (await process.stderr.readline()).decode()
+        [url] = re.findall(r"listening on (\S+)", lines)
+        management = re.findall(r"metrics and health on (\S+)", lines)
         async with httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS) as client:
-            yield Served(process, client, url)
+            yield Served(process, client, url, *management or [""])
     finally:
         if process.returncode is None:
             process.kill()

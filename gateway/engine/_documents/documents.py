@@ -143,7 +143,7 @@ class Documents:
         """Measure the document again after plans were added; others may be evicted."""
         trusted = text in self._texts
         cache = self.trusted if trusted else self.others
-        if cache.get(text) is document:
+        if cache.holds(text, document):
             cache.put(text, document, accepted=trusted or accepted)
 
     def _read(self, text: str) -> Document | Sequence[GraphQLError]:

@@ -38,6 +38,8 @@ class DocumentText:
     """The text of the document that a request means."""
 
     text: str = field(repr=False)
+    trusted: bool = False
+    """Whether the manifest has it."""
     unknown: str | None = None
     """The SHA-256 of a document that runs only because the mode is `log`: it is missing in the
     manifest.
@@ -69,7 +71,7 @@ class PersistedDocuments:
         store: SharedCache[bytes, bytes] | None = None,
     ) -> None:
         self._mode = mode
-        self._store = None if mode == "enforce" else store
+        self.store = None if mode == "enforce" else store
         self.trust(manifest)
 
     def trust(self, manifest: Mapping[str, str]) -> None:
@@ -106,13 +108,13 @@ class PersistedDocuments:
 
         Call this only for a valid document, or clients could fill the store with any text.
         """
-        if document.offered is not None and self._store is not None:
-            self._store.put(document.offered, document.text.encode(), accepted=accepted)
+        if document.offered is not None and self.store is not None:
+            self.store.put(document.offered, document.text.encode(), accepted=accepted)
 
     def _name(self, document_id: str | None, persisted_query: object) -> _Name | None:
         apollo = None
         if persisted_query is not None:
-            if self._store is None and self._mode == "off":
+            if self.store is None and self._mode == "off":
                 # With a text too: Apollo's clients then stop sending hashes.
                 raise PersistedQueryNotSupported
             apollo = self._apollo_hash(persisted_query)
@@ -154,19 +156,19 @@ class PersistedDocuments:
         digest = _sha256(text)
         if digest.hex() != name.id.removeprefix(PREFIX):
             raise InvalidInput("The hash beside the query is not the SHA-256 of this query.")
-        return self._judged(text, offered=None if self._store is None else digest)
+        return self._judged(text, offered=None if self.store is None else digest)
 
     def _named(self, name: _Name) -> DocumentText:
         digest = name.id.removeprefix(PREFIX)
         trusted = self._by_id.get(name.id) or self._by_hash.get(digest)
         if trusted is not None:
             return self._judged(trusted)
-        if self._store is None and self._mode == "off":
+        if self.store is None and self._mode == "off":
             raise PersistedQueryNotSupported
         text, offered = None, None
-        if self._store is not None and _HASH.fullmatch(digest):
+        if self.store is not None and _HASH.fullmatch(digest):
             offered = bytes.fromhex(digest)
-            text = self._store.get(offered)
+            text = self.store.get(offered)
         if text is None:
             raise PersistedQueryNotFound
         return self._judged(text.decode(), offered=offered)  # `keep` may move it
@@ -174,7 +176,7 @@ class PersistedDocuments:
     def _judged(self, text: str, *, offered: bytes | None = None) -> DocumentText:
         """The document of this text, if it may run."""
         if text in self.texts:
-            return DocumentText(text=text)
+            return DocumentText(text=text, trusted=True)
         if self._mode == "off" or _polled(text):
             return DocumentText(text=text, offered=offered)
         if self._mode == "enforce":

@@ -31,18 +31,34 @@ class SharedCache(Generic[KeyT, ValueT]):
         self.strangers: LRUCache[KeyT, ValueT] = LRUCache(
             int(max_bytes * STRANGERS), getsizeof=size
         )
+        self.hits = self.misses = 0
+        """Of look-ups by `get`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, as `size` has them of values."""
+        return int(self.accepted.currsize + self.strangers.currsize)
 
     def get(self, key: KeyT, *, accepted: bool = False) -> ValueT | None:
         """The value, which is now the most recently used; one that an `accepted` caller uses is no
         longer a stranger's.
         """
         try:
-            return self.accepted[key]
+            value = self.accepted[key]
         except KeyError:
-            value = self.strangers.get(key)
-        if value is not None and accepted:
-            self.put(key, value, accepted=True)
+            found = self.strangers.get(key)
+            if found is None:
+                self.misses += 1
+                return None
+            value = found
+            if accepted:
+                self.put(key, value, accepted=True)
+        self.hits += 1
         return value
+
+    def holds(self, key: KeyT, value: ValueT) -> bool:
+        """Whether it is `value` that is stored under `key`."""
+        return self.accepted.get(key, self.strangers.get(key)) is value
 
     def put(self, key: KeyT, value: ValueT, *, accepted: bool) -> None:
         """Store `value`, unless it is larger than the cache. A stranger's entry becomes an accepted

@@ -59,9 +59,9 @@ class OperationContext(Protocol):
     def cost_scope(self) -> str | None:
         """What the cost of an operation depends on beside its arguments."""
 
-    def identify(self, *, kind: str, name: str | None, sha256: str) -> None:
+    def identify(self, *, kind: str, name: str | None, sha256: str, trusted: bool) -> None:
         """Called once the document is known: whether it is a query or a mutation, the operation's
-        name in it, and the hash of its text, in hex.
+        name in it, the hash of its text, in hex, and whether a manifest has it.
         """
 
     def begin(self, projection: Any, *, changes: bool) -> None:
