@@ -1,4 +1,4 @@
-"""The command line: serve, demo, schema, simulate."""
+"""The command line: serve, check, demo, schema, simulate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway import VERSION, serving
 from gateway.app import schema_of
+from gateway.check import check
 from gateway.demo import SIMULATIONS, demo
 from gateway.process import create_server, listening
 from gateway.settings import SettingsError
@@ -22,18 +23,19 @@ from gateway.telemetry.log_output import logging_to
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 2 where it could not begin."""
+    """Run one command; the exit code is 2 where it could not begin, and 1 where it found that
+    something is wrong.
+    """
     chosen = _parser().parse_args(arguments)
     # Stopping a container means Ctrl-C; by default SIGTERM would end Python without clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        chosen.run(chosen)
+        return chosen.run(chosen) or 0
     except (SettingsError, serving.CannotListen, CannotSimulate) as problem:
         print(problem, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        pass  # uvicorn has shut down already and passes it on
-    return 0
+        return 0  # uvicorn has shut down already and passes it on
 
 
 class CannotSimulate(Exception):
@@ -61,6 +63,14 @@ def serve(_chosen: argparse.Namespace) -> None:
             # of requests there are millions of objects, and a full collection takes half a second.
             gc.set_threshold(20_000, 5, 20)
             server.run(sockets=[sockets.clients])
+
+
+def check_settings(chosen: argparse.Namespace) -> int:
+    """Say what `serve` would do."""
+    try:
+        return 0 if check(os.environ, connect=chosen.connect) else 1
+    except KeyboardInterrupt:
+        return 1
 
 
 def show_demo(chosen: argparse.Namespace) -> None:
@@ -110,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     served = commands.add_parser("serve", help="serve GraphQL, as gateway.toml and GATEWAY_* say")
     served.set_defaults(run=serve)
+    checked = commands.add_parser(
+        "check", help="print the settings that serve would have, or what is wrong with them"
+    )
+    checked.set_defaults(run=check_settings)
+    checked.add_argument(
+        "--connect", action="store_true", help="see whether each backend is reached, too"
+    )
     shown = commands.add_parser("demo", help="serve GraphQL over simulated backends")
     shown.set_defaults(run=show_demo)
     shown.add_argument(

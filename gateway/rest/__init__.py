@@ -10,6 +10,7 @@ from gateway.rest._answer import Answer
 from gateway.rest._answer_cache import AnswerCache, AnswerCaches
 from gateway.rest._caller import RestCaller
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
+from gateway.rest._probe import probe
 from gateway.rest._proxies import Proxy
 from gateway.rest._statuses import unreadable
 from gateway.rest._tls import tls_context
@@ -31,6 +32,7 @@ __all__ = [
     "UnusableAnswer",
     "Upstream",
     "UpstreamCall",
+    "probe",
     "tls_context",
     "unreadable",
 ]

@@ -23,8 +23,6 @@ def require_sound(settings: Settings) -> None:
         raise SettingsError(
             'cors_credentials: it can\'t be on for "*": list the origins in cors_origins.'
         )
-    if settings.trusted_mode != "off" and not settings.trusted_documents:
-        raise SettingsError("trusted_mode: there is no manifest; name one in trusted_documents.")
     tenant = settings.default_tenant
     if (
         tenant is not None
