@@ -20,6 +20,7 @@ from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
 from gateway.start_line import start_line
 from gateway.telemetry.log_output import logging_to
+from gateway.telemetry.traces import tracing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +49,10 @@ def serve(_chosen: argparse.Namespace) -> None:
     with logging_to(sys.stderr.fileno()) as log:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
-        with listening(settings) as sockets:
-            server = create_server(settings, sockets.management, log=log, environ=os.environ)
+        with tracing(os.environ) as spans, listening(settings) as sockets:
+            server = create_server(
+                settings, sockets.management, log=log, environ=os.environ, spans=spans
+            )
             gateway_log = logging.getLogger("gateway")
             gateway_log.info(start_line(settings))
             if sockets.management is not None:

@@ -39,6 +39,7 @@ from gateway.settings import (
 from gateway.settings.effective import decided, require_sound, warnings
 from gateway.telemetry import Figure, Figures, Observer
 from gateway.telemetry.log_lines import Log
+from gateway.trace_context import BeginTrace
 
 log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
@@ -72,6 +73,7 @@ def create_app(
     *,
     observe: Observer | None = None,
     watch: Callable[[Figures], None] = _not_at_all,
+    begin_trace: BeginTrace | None = None,
     make_transport: MakeTransport = http_transport,
     make_schema: Callable[..., Schema] = create_schema,
     graphiql_tokens: Mapping[str, str] = NO_TOKENS,
@@ -81,9 +83,10 @@ def create_app(
     `watch` gets what reads the figures of gates and caches once the app has started.
 
     Raises SettingsError if settings contradict each other, or a file that they name can't be used.
-    `graphiql_tokens`, by their headers, are shown to anyone who opens GraphiQL: for a demo
-    only. `state.trust` of the app reads the manifests of other settings. `make_schema` is
-    create_schema, or what keeps its schemas for many apps: each takes a tenth of a second to make.
+    `begin_trace` begins a request's span, below the one that its headers name. `graphiql_tokens`,
+    by their headers, are shown to anyone who opens GraphiQL: for a demo only. `state.trust` of the
+    app reads the manifests of other settings. `make_schema` is create_schema, or what keeps its
+    schemas for many apps: each takes a tenth of a second to make.
     """
     require_sound(settings)
     settings = decided(settings)
@@ -108,6 +111,7 @@ def create_app(
                 backends.tenants(settings),
                 settings,
                 observe=observe,
+                begin_trace=begin_trace,
                 graphiql=page,
             )
             watch(graphql.endpoint.figures)

@@ -31,6 +31,7 @@ from gateway.simulator.flow_retail import demo_data as flow_retail_data
 from gateway.simulator.flow_retail.store import Store as FlowRetailStore
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
 from gateway.telemetry.log_output import LogWriter
+from gateway.telemetry.traces import tracing
 
 CT_BEARER_HEADER: Final = "X-Commercetools-Authorization"
 """One operation over both APIs carries two tokens, as in production: neither vendor sees the
@@ -112,6 +113,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int, log: LogWriter) -> 
             for n in range(len(SIMULATIONS))
         ]
         gateway_sockets = opened.enter_context(listening(settings))
+        spans = opened.enter_context(tracing(environ))
         apis = SIMULATIONS.values()
         stores = [opened.enter_context(api.store(":memory:")) for api in apis]
         urls = [
@@ -126,7 +128,7 @@ def demo(environ: Mapping[str, str], *, simulator_port: int, log: LogWriter) -> 
             for upstream, api in zip(settings.upstreams, apis, strict=True)
         }
         gateway = create_server(
-            settings, gateway_sockets.management, log=log, graphiql_tokens=tokens
+            settings, gateway_sockets.management, log=log, spans=spans, graphiql_tokens=tokens
         )
         try:
             for api, store, listener in zip(apis, stores, sockets, strict=True):

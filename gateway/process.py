@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway import serving
 from gateway.app import create_app
@@ -15,6 +15,9 @@ from gateway.settings import Settings
 from gateway.telemetry import Observer, all_of
 from gateway.telemetry.log_lines import Log
 from gateway.telemetry.log_output import LogWriter
+
+if TYPE_CHECKING:
+    from gateway.telemetry.spans import Spans
 
 
 class Sockets(NamedTuple):
@@ -46,14 +49,18 @@ def create_server(
     *,
     log: LogWriter | None = None,
     environ: Mapping[str, str] | None = None,
+    spans: Spans | None = None,
     observers: tuple[Observer, ...] = (),
     **app: Any,
 ) -> serving.Server:
     """The gateway's server, which counts metrics if there is a socket to show them on. It is
-    observed by the log, and by `observers`; `app` is for create_app. With the `environ` that
-    settings came from, some are read again at SIGHUP.
+    observed by the log, by `spans` and by `observers`; `app` is for create_app. With the `environ`
+    that settings came from, some are read again at SIGHUP.
     """
     observers = (Log(), *observers)
+    if spans is not None:
+        observers = (*observers, spans)
+        app["begin_trace"] = spans.begin
     metrics, beside = None, None
     if management is not None:
         # It takes a twentieth of a second to import, and chooses then how processes add up.
@@ -78,6 +85,8 @@ def create_server(
         metrics.watch(server.figures)
         if log is not None:
             metrics.watch(log.figures)
+        if spans is not None:
+            metrics.watch(spans.figures)
     return server
 
 

@@ -5,6 +5,7 @@ loaders.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -135,6 +136,8 @@ class Context:
         self.sha256: str | None = None
         self.trusted = False
         """Whether a manifest has it."""
+        self.identified: float | None = None
+        """When that was, by the performance counter."""
         self.changes = False
         """Whether a change was begun: from then on nobody may cancel this request's work."""
 
@@ -159,6 +162,7 @@ class Context:
         return self._loaders
 
     def identify(self, *, kind: str, name: str | None, sha256: str, trusted: bool) -> None:
+        self.identified = time.perf_counter()
         self.kind, self.operation_name, self.sha256 = kind, name, sha256
         self.trusted = trusted
 

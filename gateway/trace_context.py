@@ -6,8 +6,9 @@ goes on in a header but what is well-formed.
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -15,9 +16,9 @@ from msgspec import Struct
 TRACEPARENT: Final = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 )
-KNOWN_FLAGS: Final = 0b11
-"""Sampled, and that the trace id is random; all others are to be sent as zero."""
 SAMPLED: Final = 0b01
+RANDOM: Final = 0b10
+"""Says that the trace id is random. All other flags are to be sent as zero."""
 STATE_MEMBER: Final = re.compile(r"([a-z0-9][a-z0-9_*/@-]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
 MAX_STATES: Final = 32
 MAX_STATE: Final = 512
@@ -40,7 +41,7 @@ class TraceContext(Struct, frozen=True, kw_only=True):
     flags: int
     state: str = ""
     parent_id: str | None = None
-    """The span above it; None where there is none, or this is that of the gateway's client."""
+    """The span above it; None where there is none, or the span is another program's."""
     recorded: bool = False
     """Whether the gateway records spans: then each REST call is one."""
 
@@ -48,12 +49,27 @@ class TraceContext(Struct, frozen=True, kw_only=True):
     def traceparent(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
+    def child(self) -> TraceContext:
+        """A new span below this one."""
+        return TraceContext(
+            trace_id=self.trace_id,
+            span_id=f"{random.getrandbits(64) or 1:016x}",  # no secret
+            flags=self.flags,
+            state=self.state,
+            parent_id=self.span_id,
+            recorded=self.recorded,
+        )
+
     @property
     def headers(self) -> Mapping[str, str]:
         """What calls made by this span carry."""
         if self.state:
             return {"traceparent": self.traceparent, "tracestate": self.state}
         return {"traceparent": self.traceparent}
+
+
+BeginTrace = Callable[[TraceContext | None], TraceContext]
+"""A new span of a trace: below the one that is given, if any."""
 
 
 def trace_context(traceparent: str, tracestate: str = "") -> TraceContext | None:
@@ -72,7 +88,7 @@ def trace_context(traceparent: str, tracestate: str = "") -> TraceContext | None
     return TraceContext(
         trace_id=found[2],
         span_id=found[3],
-        flags=int(found[4], 16) & KNOWN_FLAGS,
+        flags=int(found[4], 16) & (SAMPLED | RANDOM),
         state=_state(tracestate) if tracestate else "",
     )
 

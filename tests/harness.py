@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -33,8 +33,11 @@ from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
 from gateway.simulator.journal import Journal
-from gateway.telemetry import Event, Meter, Observer
+from gateway.telemetry import Event, Meter, Observer, all_of
 from gateway.telemetry.log_lines import log_event
+
+if TYPE_CHECKING:
+    from gateway.telemetry.spans import Spans
 
 TENANT = "shop"
 PYTHON = re.compile(r"""(?<!")\b(None|True|False|Undefined)\b|\{'|\['|: '|<(?!EOF>)\w""")
@@ -214,10 +217,16 @@ async def running_flow(flow: Flow, *, keep: bool = False) -> AsyncIterator[Flow]
 
 
 @asynccontextmanager
-async def running_gateway(chosen: Settings, **more: Any) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    chosen: Settings, *, spans: Spans | None = None, **more: Any
+) -> AsyncIterator[Gateway]:
     """The gateway behind its socket; `more` is for create_app."""
     events: list[Event] = []
-    app = create_app(chosen, make_schema=schema, observe=events.append, **more)
+    observe: Observer = events.append
+    if spans is not None:
+        observe = all_of(observe, spans)
+        more["begin_trace"] = spans.begin
+    app = create_app(chosen, make_schema=schema, observe=observe, **more)
     # A client would load the machine's certificates, for a tenth of each test's time.
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     async with served(app, chosen, observe=events.append) as url, client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,11 +43,12 @@ from gateway.telemetry import (
     Meter,
     Observer,
     OperationDone,
+    OperationPrepared,
     Outcome,
     UntrustedDocument,
 )
 from gateway.time_limits import TimeLimits
-from gateway.trace_context import TraceContext
+from gateway.trace_context import BeginTrace, TraceContext
 
 ResultT = TypeVar("ResultT")
 KEPT_ACCEPTS: Final = 64
@@ -75,6 +77,7 @@ _NO_CALLS: Final = Meter()
 class _Exchange:
     """What is known of a request when it is logged."""
 
+    method: str
     trace: TraceContext | None
     client: Client | None = None
     context: Context | None = None
@@ -96,12 +99,14 @@ class Endpoint:
         settings: Settings,
         *,
         observe: Observer,
+        begin_trace: BeginTrace | None = None,
         graphiql: GraphiQL | None,
     ) -> None:
         self._engine = engine
         self._tenants = tenants
         self._settings = settings
         self._observe = observe
+        self._begin_trace = begin_trace
         self._graphiql = graphiql
         self._bearer_headers = [name.lower() for name in settings.bearer_headers]
         self._methods = "GET, POST" if settings.get_queries else "POST"
@@ -128,6 +133,8 @@ class Endpoint:
         headers = read_headers(scope["headers"])
         request_id = caller.request_id(headers)
         trace = caller.trace(headers)
+        if self._begin_trace is not None:
+            trace = self._begin_trace(trace)
         accept = headers.get("accept", "")[:MAX_ACCEPT]
         if self._graphiql and request.method == "GET" and wants_page(accept):
             page = self._graphiql.page(request)
@@ -138,7 +145,7 @@ class Endpoint:
         # Other servers than ours do not say when the request began: then it begins here.
         state = scope.get("state", {})
         began = state["began"] if "began" in state else asyncio.get_running_loop().time()
-        exchange = _Exchange(trace)
+        exchange = _Exchange(request.method, trace)
         more: Mapping[str, str] = {}
         try:
             if media_type is None:
@@ -294,7 +301,7 @@ class Endpoint:
         if usage is not None:
             usage.begin(BEGUN, lambda: self._patience(context))
         try:
-            operation = self._operation(wanted, context)
+            operation = self._timed(wanted, context)
             if operation.changes and request.method == "GET":
                 raise BadRequest(405, "A mutation is a POST.", headers={"Allow": "POST"})
         except Refused as refusal:
@@ -307,6 +314,24 @@ class Endpoint:
                 work = usage.charged(work)
             work = unless_begun(work, lambda: context.changes)
         return await _connected(work, request), True
+
+    def _timed(self, wanted: GraphQLRequest, context: Context) -> Operation:
+        """The same as `_operation`, and tells how long it took if that is recorded."""
+        trace = context.client.trace
+        if trace is None or not trace.recorded:
+            return self._operation(wanted, context)
+        began = time.perf_counter()
+        try:
+            return self._operation(wanted, context)
+        finally:
+            ended, read = time.perf_counter(), context.identified
+            self._observe(
+                OperationPrepared(
+                    parsing=(read or ended) - began,
+                    planning=None if read is None else ended - read,
+                    trace=trace,
+                )
+            )
 
     def _operation(self, wanted: GraphQLRequest, context: Context) -> Operation:
         operation = self._engine.prepare(
@@ -402,6 +427,7 @@ class Endpoint:
                 error_codes=exchange.codes,
                 limits=exchange.limits,
                 request_id=request_id,
+                method=exchange.method,
                 status=exchange.status,
                 kind=None if context is None else context.kind,
                 sha256=None if context is None else context.sha256,

@@ -50,7 +50,7 @@ class RestCaller:
     """Where it is looked for."""
     request_id: str
     trace: TraceContext | None = None
-    """Where the operation stands in a trace, if it does."""
+    """The operation's span, if it has one: if it is recorded, so is each call, as one below it."""
     passed_on: Mapping[str, str] = field(default_factory=dict)
     """Further headers that each request carries."""
     deadline: float

@@ -238,6 +238,10 @@ class CallerUpstream:
         loop = asyncio.get_running_loop()
         upstream = self._upstream
         caller = self._caller
+        trace = caller.trace
+        if trace is not None and trace.recorded:
+            trace = trace.child()
+            request.headers["traceparent"] = trace.traceparent
         deadline = caller.deadline
         safe = request.method in SAFE_METHODS
         ends = deadline
@@ -307,7 +311,7 @@ class CallerUpstream:
                         seconds=loop.time() - began,
                         attempt=attempt,
                         request_id=caller.request_id,
-                        trace=caller.trace,
+                        trace=trace,
                     )
                 )
             else:

@@ -89,6 +89,16 @@ and no data; what is `refused` did not run.
 """
 
 
+class OperationPrepared(Struct, frozen=True, kw_only=True):
+    """An operation was read and planned, or refused before it ran; for recorded traces only."""
+
+    parsing: float
+    """Seconds until its document was valid, or refused."""
+    planning: float | None
+    """Seconds from then on, until it could run or was refused; None without a valid document."""
+    trace: TraceContext
+
+
 class OperationDone(Struct, frozen=True, kw_only=True):
     """A request for an operation was answered or refused, or its client has gone; `error_codes` are
     those of its errors, in order.
@@ -110,6 +120,8 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     limits: Sequence[str] = ()
     """The settings that it exceeds, one for each error that names one."""
     request_id: str
+    method: str | None = None
+    """Of the request: any text."""
     status: int | None = None
     """Of the response; None where the client has gone before it."""
     kind: str | None = None
@@ -190,6 +202,7 @@ Event = (
     UpstreamCall
     | UnusableAnswer
     | BreakerChanged
+    | OperationPrepared
     | OperationDone
     | ChangeDone
     | UntrustedDocument

@@ -17,6 +17,7 @@ from gateway.telemetry import (
     Event,
     LimitReached,
     OperationDone,
+    OperationPrepared,
     RequestRefused,
     UntrustedDocument,
 )
@@ -44,7 +45,7 @@ def log_event(event: Event) -> None:
             _log(logging.DEBUG if event.state == "half-open" else logging.WARNING, _breaker, event)
         case LimitReached():
             _log(logging.DEBUG, _limit, event)
-        case RequestRefused():
+        case RequestRefused() | OperationPrepared():
             pass  # there may be any number
         case UntrustedDocument():
             _log(logging.WARNING, _untrusted, event)

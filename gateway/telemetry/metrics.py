@@ -32,6 +32,7 @@ from gateway.telemetry import (
     Figures,
     LimitReached,
     OperationDone,
+    OperationPrepared,
     RequestRefused,
     UntrustedDocument,
 )
@@ -189,6 +190,7 @@ class Metrics:
         counter("gateway_cache_hits_total", "Look-ups that a cache answered.", "cache")
         counter("gateway_cache_misses_total", "Look-ups that it did not.", "cache")
         counter("gateway_log_lines_dropped_total", "Lines of the log that nobody read in time.")
+        counter("gateway_spans_lost_total", "Spans that no collector has taken.")
         for family in self._process.collect():
             sample = family.samples[0]
             about = family.documentation, *sample.labels
@@ -227,7 +229,7 @@ class Metrics:
                 self._limits[(event.limit,)].inc()
             case RequestRefused():
                 self._refused[event.status, event.limit or "none"].inc()
-            case BreakerChanged() | UntrustedDocument():
+            case BreakerChanged() | UntrustedDocument() | OperationPrepared():
                 pass  # breakers that are open are read
 
     def _count_operation(self, event: OperationDone) -> None:
