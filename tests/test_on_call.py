@@ -13,14 +13,16 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.rest import BreakerChanged
+from gateway.settings import Settings, UpstreamSettings
 from gateway.simulator.faults import Answer, Close
 from gateway.telemetry import OperationDone
 from gateway.telemetry.log_output import Line
@@ -42,12 +44,15 @@ class Row(NamedTuple):
     """Each the name of a line, and the fields that answer."""
 
 
+def part(heading: str) -> str:
+    """What the page has below a heading, up to the next one."""
+    return PAGE.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2].partition("\n#")[0]
+
+
 def rows() -> Iterator[Row]:
     """Those of the page's table."""
-    page = PAGE.read_text(encoding="utf-8")
-    section = page.partition("### 22 questions")[2].partition("\n#")[0]
-    for line in re.findall(r"^\| ([^|]+\?) \|(.*)\|(.*)\|$", section, re.MULTILINE):
-        question, queries, lines = line
+    found = re.findall(r"^\| ([^|]+\?) \|(.*)\|(.*)\|$", part("### 22 questions"), re.MULTILINE)
+    for question, queries, lines in found:
         named = [re.findall("`(.+?)`", each) for each in lines.split(",") if each.strip()]
         yield Row(question, re.findall("`(.+?)`", queries), named)
 
@@ -175,6 +180,27 @@ def test_the_page_has_each_of_the_22_questions():
     assert [row.question for row in found] == list(SITUATIONS)
     assert len(found) == 22
     assert [row.question for row in found if not row.queries + row.lines] == []
+
+
+def test_the_runbook_and_the_sizing_name_what_there_is():
+    """Alerts, codes of errors, settings, lines of the log and their fields."""
+    alerts = (PAGE.parents[1] / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    failures = [GatewayError]
+    for failure in failures:
+        failures.extend(failure.__subclasses__())
+    settings = {field.name for kind in (Settings, UpstreamSettings) for field in fields(kind)}
+    known = {
+        *re.findall(r"alert: (\w+)", alerts),
+        *(failure.code for failure in failures),
+        *settings,
+        *re.findall(r"`(\w+)`", part("## Log")),
+    }
+    text = part("### Ten nights") + part("## Sizing")
+    named = set(re.findall(r"`([A-Za-z]*[A-Z_]\w*)`", text)) - {"retryAfter"}
+
+    assert len(re.findall(r"^\*\*\d+\. ", text, re.MULTILINE)) == 10
+    assert len(named) > 30
+    assert sorted(named - known) == []
 
 
 @asynccontextmanager
