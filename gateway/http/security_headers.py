@@ -38,7 +38,7 @@ CLIENT_HEADERS: Final = (
     *("Uber-Trace-Id", "Request-Id", "Request-Context", "X-Correlation-Id"),
     *("X-Amzn-Trace-Id", "X-Cloud-Trace-Context"),
 )
-"""What GraphQL clients and tracing libraries add to requests; nothing here reads it."""
+"""What GraphQL clients and tracing libraries add to requests; of it, W3C's headers are read."""
 
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from os import environ
 from typing import Final
 
+import requests
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import (
@@ -53,8 +54,13 @@ NOT_CALLERS: Final = frozenset(
 )
 """The codes of errors that no caller can mend."""
 NO_PARENT: Final = Context()
-SILENCED: Final = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal", "urllib3")
-"""Loggers that would name the collector's host."""
+SILENCED: Final = (
+    "opentelemetry.exporter",
+    "opentelemetry.sdk._shared_internal",
+    "opentelemetry.util.re",
+    "urllib3",
+)
+"""Loggers that would name the collector's host, or the headers for it."""
 Attributes = Mapping[str, str | int | Sequence[str]]
 
 
@@ -77,7 +83,7 @@ class Spans:
         self._random = RandomIdGenerator()
         self._ids = _GivenIds()
         self._sampler = sampler or TracerProvider(shutdown_on_exit=False).sampler
-        self._exporter = _Counting(exporter or OTLPSpanExporter())
+        self._exporter = _Counting(exporter)
         self._most = int(environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or 2048)
         self._handed = 0
         self._processor = BatchSpanProcessor(
@@ -249,8 +255,11 @@ class _Counting(SpanExporter):
     All of it runs in the thread that exports, which may wait for the collector.
     """
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._exporter = exporter
+    def __init__(self, exporter: SpanExporter | None) -> None:
+        session = requests.Session()
+        session.hooks["response"].append(self._answered)
+        self._exporter = exporter or OTLPSpanExporter(session=session)
+        self._status: int | None = None
         self.taken = 0
         self.dropped = 0
         """Counted by those who hand spans over, because too many waited."""
@@ -262,8 +271,12 @@ class _Counting(SpanExporter):
     def lost(self) -> int:
         return self.dropped + self._failed
 
+    def _answered(self, response: requests.Response, **_how: object) -> None:
+        self._status = response.status_code
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.taken += len(spans)
+        self._status = None
         result = SpanExportResult.FAILURE
         try:
             result = self._exporter.export(spans)
@@ -281,6 +294,8 @@ class _Counting(SpanExporter):
     def _say(self) -> None:
         lost = self.lost
         if lost > self._said:
-            log.warning(Line("spans_lost", {"count": lost - self._said, "total": lost}))
+            cause = None if self._status is None else f"status {self._status}"
+            fields = {"count": lost - self._said, "total": lost, "cause": cause}
+            log.warning(Line("spans_lost", fields))
             self._said = lost
             self._next = time.monotonic() + SAID_EVERY

@@ -133,7 +133,7 @@ def test_the_page_has_every_line_and_its_fields(caplog):
 
     assert documented == found | {
         "log_dropped": ["count", "total"],
-        "spans_lost": ["count", "total"],
+        "spans_lost": ["count", "total", "cause"],
         "unexpected": ["type", "request", "trace_id"],
         "reloaded": ["log_level", "manifests"],
         "reload_failed": ["mistake"],

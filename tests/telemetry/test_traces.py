@@ -114,6 +114,26 @@ async def test_the_sdk_reads_its_variables_and_the_rest_is_flushed_at_the_end(fl
 
 
 @pytest.mark.slow
+async def test_a_collector_that_refuses_is_told_of_by_its_status(flow, tmp_path):
+    """Nor is anything of its address or of the headers for it in the log, however malformed."""
+    async with running_collector() as collector:
+        collector.status = 401
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.removesuffix("/v1/traces"),
+            "OTEL_EXPORTER_OTLP_HEADERS": "Bearer s3cret",
+            "NO_PROXY": "*",
+        }
+        async with serving(tmp_path, flow, **environ) as gateway:
+            await gateway.ask(LIST)
+            gateway.process.send_signal(signal.SIGTERM)
+            _, written = await stopped(gateway)
+
+    assert 'spans_lost count=4 total=4 cause="status 401"' in written
+    assert "s3cret" not in written
+    assert collector.url.split("/")[2] not in written
+
+
+@pytest.mark.slow
 async def test_a_collector_that_is_away_delays_the_end_for_two_seconds_at_most(flow, tmp_path):
     """What waits is lost, and no line names the collector."""
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "*"}
