@@ -11,8 +11,11 @@ The quarter is reserved only while some calls are answered quickly. If every ans
 all places are for all. A group gets few of the reserved places, so that sure calls which all begin
 to hang at once do not take them either.
 
-Waiting calls are served in turns: first by tenant and endpoint, and within one, by operation. This
-module knows no event loop, and no time but what `clock` says.
+Waiting calls are served in turns: first by tenant and endpoint, and within one, by operation. The
+first call of an operation has its turn beside those of operations already begun, of which each has
+`TURN` calls served before the next: operations that began together, and took one call each in turn,
+would all end together, and hold all that they have read until then. This module knows no event
+loop, and no time but what `clock` says.
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ MAX_GROUPS: Final = 1_024
 MAX_SURE: Final = 4_096
 WAITING: Final = 32
 """Calls of each band that may wait for each place: 20 operations of 91 calls fit."""
+
+
+TURN: Final = 20
+"""Calls of one operation: a page of groups, by default, has as many lists of members."""
 
 
 class Full(Exception):
@@ -96,12 +103,14 @@ class Place:
 class _Queue:
     """Calls of one operation to one endpoint, which wait."""
 
-    __slots__ = ("key", "name", "ring", "tickets")
+    __slots__ = ("begun", "key", "name", "ring", "tickets")
 
     def __init__(self, name: tuple[Flow, _Key], ring: int) -> None:
         self.name = name
         self.key = name[1]
         self.ring = ring
+        self.begun = False
+        """Whether one of them was served."""
         self.tickets: deque[Ticket] = deque()
 
 
@@ -115,7 +124,8 @@ class Ticket:
         self.grant = grant
 
 
-_Ring = dict[_Group, dict[_Queue, None]]
+_Ring = dict[tuple[_Group, bool], dict[_Queue, None]]
+"""For each group, the queues that are begun and those that are not."""
 
 
 class Places:
@@ -179,7 +189,7 @@ class Places:
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = _Queue(name, ring)
-            self._rings[ring].setdefault(group, {})[queue] = None
+            self._enter_ring(queue)
             self._by_key.setdefault(key, {})[queue] = None
         ticket = Ticket(queue, grant)
         queue.tickets.append(ticket)
@@ -351,7 +361,7 @@ class Places:
         moved = True
         while moved:
             moved = False
-            for group, queues in ring.items():
+            for (group, _), queues in ring.items():
                 queue = next(iter(queues))
                 actual = self._wish(queue.key, now)
                 if actual != wish:
@@ -364,11 +374,13 @@ class Places:
         return None
 
     def _rotate(self, queue: _Queue) -> None:
-        """Others come first the next time."""
-        ring = self._rings[queue.ring]
-        queues = ring.pop(queue.key[0])
-        queues[queue] = queues.pop(queue)
-        ring[queue.key[0]] = queues
+        """Others come first the next time: other groups, and after a turn other operations."""
+        ring, name = self._rings[queue.ring], (queue.key[0], queue.begun)
+        ring[name] = ring.pop(name)
+        if not queue.begun or len(queue.tickets) % TURN == 0:
+            self._leave_ring(queue)
+            queue.begun = True
+            self._enter_ring(queue)
 
     def _move(self, queue: _Queue, ring: int) -> None:
         if queue.ring == ring:
@@ -377,7 +389,7 @@ class Places:
         self._waits[ring] += len(queue.tickets)
         self._leave_ring(queue)
         queue.ring = ring
-        self._rings[ring].setdefault(queue.key[0], {})[queue] = None
+        self._enter_ring(queue)
 
     def _gone(self, queue: _Queue) -> None:
         """One call fewer waits."""
@@ -392,8 +404,11 @@ class Places:
         if not queues:
             del self._by_key[queue.key]
 
+    def _enter_ring(self, queue: _Queue) -> None:
+        self._rings[queue.ring].setdefault((queue.key[0], queue.begun), {})[queue] = None
+
     def _leave_ring(self, queue: _Queue) -> None:
-        queues = self._rings[queue.ring][queue.key[0]]
-        del queues[queue]
-        if not queues:
-            del self._rings[queue.ring][queue.key[0]]
+        ring, name = self._rings[queue.ring], (queue.key[0], queue.begun)
+        del ring[name][queue]
+        if not ring[name]:
+            del ring[name]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -303,6 +305,39 @@ def test_a_small_operation_does_not_wait_for_20_large_ones():
     assert len(light) > 30
     assert max(light) < 2 * QUICK
     assert world.most > 48
+
+
+def test_operations_that_begin_together_end_one_after_another():
+    """An operation holds all it has read until it ends, so few are halfway at any time."""
+    world = Simulation()
+    answers: Counter[int] = Counter()
+    halfway: list[int] = []
+
+    def answered(operation: int, _waited: float) -> None:
+        answers[operation] += 1
+        halfway.append(sum(1 < count < 20 for count in answers.values()))
+
+    for number in range(16):
+        operation = Flow("shop", b"shop")
+        for _ in range(20):
+            world.call(operation, MEMBERS, QUICK, partial(answered, number))
+    world.run()
+
+    assert answers.total() == 16 * 20
+    assert max(halfway) <= 5
+
+
+def test_a_large_operation_goes_on_beside_small_ones_without_end():
+    """New operations come first, but only every other time."""
+    world = Simulation(capacity=4)
+    for _ in range(40):
+        world.caller("shop", [GROUP], quickly)
+    large = world.caller("shop", [GROUP], quickly, begins=0.5, side_by_side=60, times=1)
+
+    world.run(until=2.5)
+
+    assert len(large) == 60
+    assert max(large) < 10.0
 
 
 @pytest.mark.slow
