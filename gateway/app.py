@@ -24,6 +24,9 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
+from gateway.replicas.client import RedisClient
+from gateway.replicas.persisted_queries import SharedQueries
+from gateway.replicas.rate_limit import RateLimit
 from gateway.request import Tenants
 from gateway.rest import HttpTransport, Proxy, Upstream, tls_context
 from gateway.schema import VIEWS, create_schema, projection
@@ -106,6 +109,11 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             backends = _Backends(opened, make_transport, observe)
+            redis = None
+            if settings.redis.url:
+                redis = await opened.enter_async_context(
+                    RedisClient(settings.redis.url, timeout=settings.redis.timeout, observe=observe)
+                )
             graphql.endpoint = Endpoint(
                 engine,
                 backends.tenants(settings),
@@ -113,6 +121,8 @@ def create_app(
                 observe=observe,
                 begin_trace=begin_trace,
                 graphiql=page,
+                shared_queries=SharedQueries(redis) if redis else None,
+                rate_limit=RateLimit(settings, redis, observe) if settings.rate_limit else None,
             )
             watch(graphql.endpoint.figures)
             watch(backends.figures)

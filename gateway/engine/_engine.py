@@ -51,6 +51,8 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     """Whether it is a mutation."""
     untrusted: str | None
     """The SHA-256 of its document, where that runs although no manifest has it."""
+    registered: str | None
+    """The SHA-256 under which a client registers or uses its document."""
 
     def execute(self) -> Awaitable[ExecutionResult]:
         """The result; for one time only."""
@@ -133,6 +135,17 @@ class Engine:
             return True  # it is refused at once
         return self.documents.knows(meant.text)
 
+    def missing(
+        self, *, document_id: str | None = None, extensions: Mapping[str, object] | None = None
+    ) -> str | None:
+        """The SHA-256, in hex, of a document that is named without its text, where clients may have
+        registered it and not here. `prepare` takes the text beside ``sha256:`` and the hash.
+        """
+        try:
+            return self._persisted.missing(document_id=document_id, extensions=extensions)
+        except GatewayError:
+            return None  # `prepare` raises it too
+
     def prepare(
         self,
         query: str | None,
@@ -179,6 +192,7 @@ class Engine:
             run=Run(plan, arguments, context, estimated.prefetched, self._slices),
             changes=changes,
             untrusted=meant.unknown,
+            registered=None if meant.offered is None else document.sha256,
         )
 
     def _values(

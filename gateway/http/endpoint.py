@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from graphql import GraphQLError
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.accepted_tokens import AcceptedTokens
 from gateway.disconnect import Disconnected, unless_begun, while_connected
 from gateway.engine import Engine, Operation, Refused
-from gateway.errors import DeadlineExceeded, GatewayError, Overloaded
+from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, RateLimited
 from gateway.http import answers, caller
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
@@ -35,6 +37,8 @@ from gateway.http.requests import (
 )
 from gateway.http.security_headers import SECURITY_HEADERS, SecurityHeaders, encoded
 from gateway.http.share import Share, Usage
+from gateway.replicas.persisted_queries import SharedQueries
+from gateway.replicas.rate_limit import RateLimit
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Settings
 from gateway.telemetry import (
@@ -84,6 +88,8 @@ class _Exchange:
     name: str | None = None
     """The operation's, as the client says."""
     outcome: Outcome = "refused"
+    text: str | None = None
+    """The document's, where the client sends it and replicas share what clients register."""
     codes: Sequence[str] = ()
     limits: Sequence[str] = ()
     status: int | None = None
@@ -101,6 +107,8 @@ class Endpoint:
         observe: Observer,
         begin_trace: BeginTrace | None = None,
         graphiql: GraphiQL | None,
+        shared_queries: SharedQueries | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self._engine = engine
         self._tenants = tenants
@@ -108,6 +116,8 @@ class Endpoint:
         self._observe = observe
         self._begin_trace = begin_trace
         self._graphiql = graphiql
+        self._shared_queries = shared_queries
+        self._rate_limit = rate_limit
         self._bearer_headers = [name.lower() for name in settings.bearer_headers]
         self._methods = "GET, POST" if settings.get_queries else "POST"
         self._shows_cost = settings.profile == "development"
@@ -167,8 +177,10 @@ class Endpoint:
             content, status, more = _refused(refusal), refusal.status, refusal.headers
         except Overloaded as refusal:
             exchange.codes = (refusal.code,)
-            later = {"Retry-After": f"{refusal.retry_after:.0f}"}
-            content, status, more = _refused(refusal), 503, later
+            content, status, more = _refused(refusal), 503, _later(refusal)
+        except RateLimited as refusal:  # here; a backend's is an error of its field
+            exchange.codes = (refusal.code,)
+            content, status, more = _refused(refusal), 429, _later(refusal)
         except asyncio.CancelledError:  # the server stops, and its shutdown timeout is over
             exchange.codes, exchange.outcome = (DeadlineExceeded.code,), "failed"
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
@@ -260,6 +272,10 @@ class Endpoint:
         """
         wanted = await self._read(request, headers, client)
         exchange.name = wanted.operation_name
+        if self._shared_queries is not None:
+            exchange.text = wanted.query
+            if not wanted.query:
+                wanted = await self._found(wanted, self._shared_queries)
         if usage is not None and not self._strangers.open:
             known = self._engine.knows(
                 wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
@@ -269,6 +285,14 @@ class Endpoint:
             client, self._tenants, self._settings, observe=self._observe
         )
         return await self._answered(wanted, context, request, usage, exchange)
+
+    async def _found(self, wanted: GraphQLRequest, shared: SharedQueries) -> GraphQLRequest:
+        """The request, with the text that another replica has registered under its hash."""
+        sha256 = self._engine.missing(document_id=wanted.document_id, extensions=wanted.extensions)
+        text = None if sha256 is None else await shared.get(sha256)
+        if text is None:
+            return wanted
+        return replace(wanted, query=text, document_id=f"sha256:{sha256}")
 
     @staticmethod
     def _patience(context: Context) -> float | None:
@@ -354,6 +378,7 @@ class Endpoint:
         return operation
 
     async def _execute(self, operation: Operation, exchange: _Exchange, context: Context) -> bytes:
+        charge = await self._rate_limit.admit(context.client) if self._rate_limit else None
         try:
             result = await operation.execute()
             reports = [
@@ -362,6 +387,10 @@ class Endpoint:
             ]
         finally:
             await context.close()
+            if charge is not None:
+                charge.settle(context.client.meter.rest_calls)
+        if exchange.text and operation.registered and context.accepted and self._shared_queries:
+            await self._shared_queries.put(operation.registered, exchange.text)
         errors = [*(result.errors or ()), *reports]
         return self._content(
             exchange, context, result.data, errors, executed=True, extensions=result.extensions
@@ -451,6 +480,10 @@ def _refused(refusal: GatewayError) -> bytes:
     """The content of the answer to a request whose operation did not run or was cancelled."""
     error = {"message": refusal.message, "extensions": refusal.extensions}
     return answers.encoded({"errors": [error]})
+
+
+def _later(refusal: GatewayError) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(refusal.retry_after or 1))}
 
 
 def _cost(meter: Meter) -> dict[str, Any]:

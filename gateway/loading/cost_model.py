@@ -58,6 +58,8 @@ class Placeholders:
         """
         self.path: tuple[str, ...] = ()
         self.extra_calls = 0
+        self.scopes: set[str] = set()
+        """The tenants at which calls are counted."""
         self.multiplied: tuple[str, ...] | None = None
         self.longest = "first", 0
         self._whole = 0
@@ -168,6 +170,7 @@ class Placeholders:
             for read in dict.fromkeys([*served.values(), *totals]):
                 if read not in self._lists:
                     self._lists.add(read)
+                    self.scopes.add(read.tenant_uid)
                     self.count(self._most_reads(read), self._rows_above(read))
 
     def forget(self) -> None:
@@ -183,6 +186,7 @@ class Placeholders:
             batches = len({self._groups[key][:-1] for key in keys})
             costs = self._backend(tenant_uid).costs
             least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
+            self.scopes.add(tenant_uid)
             self._looked_up += least
             self._whole += least
             self.extra_calls += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
@@ -206,9 +210,10 @@ class Placeholders:
         if per and self.multiplied is None:
             self.multiplied = per[0].path
 
-    def count_change(self, calls: int) -> None:
+    def count_change(self, tenant_uid: str, calls: int) -> None:
         """Count the calls of a change."""
         self._changes = True
+        self.scopes.add(tenant_uid)
         self.count(calls)
 
     def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
@@ -292,7 +297,7 @@ class _PlaceholderBackend:
         self.waits = real.waits
         self._tenant = tenant_uid
         self._unknown_uid = placeholders.unknown_uid
-        self._count = placeholders.count_change
+        self._count = partial(placeholders.count_change, tenant_uid)
 
     async def get_groups(self, refs: Collection[GroupRef]) -> Mapping[GroupRef, CustomerGroup]:
         by_key = sum(isinstance(ref, ByKey) for ref in refs)

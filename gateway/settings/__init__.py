@@ -15,6 +15,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Memory = Annotated[int, Meta(ge=0, le=10_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+RedisUrl = Annotated[str, Meta(min_length=1, description="a URL of Redis")]
 HeaderName = Annotated[
     str,
     Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z", description="the name of a header"),
@@ -168,6 +169,16 @@ class TenantSettings:
     """commercetools' projectKey; without it, the tenant's own name is."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """The Redis or Valkey by which replicas share what clients register, and the rate limit."""
+
+    url: RedisUrl | None = field(default=None, repr=False)
+    """Its redis, rediss or unix URL, with its user and password. Without it nothing is shared."""
+    timeout: Seconds = 0.05
+    """Seconds to wait for it; after that, the gateway goes on without it."""
+
+
 OUTCOME_FIELDS: Final = 10
 """Of one customer in a change's payload: the schema has seven."""
 OUTCOME_BYTES: Final = 100
@@ -256,6 +267,12 @@ class Settings(Bounds):
     """Seconds for one operation; what is not answered then fails with DEADLINE_EXCEEDED."""
     max_rest_calls: Count = 100
     """REST calls of one operation; what may need more is refused before the first."""
+    rate_limit: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+    """REST calls a second of one caller or tenant; without it, any number."""
+    rate_limit_burst: Count = 100
+    """REST calls that a caller or tenant who has made none for a while may make at once."""
+    rate_limit_by: Literal["caller", "tenant"] = "caller"
+    """Whose calls are counted together."""
     max_variables: Count = 500_000
     """Bytes of an operation's variables, as JSON."""
     max_variable_values: Count = 25_000
@@ -298,6 +315,7 @@ class Settings(Bounds):
     """Seconds that requests under way have when the gateway stops."""
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
+    redis: RedisSettings = field(default_factory=RedisSettings)
     flow_retail: FlowRetailSettings = field(default_factory=FlowRetailSettings)
     commercetools: CommercetoolsSettings = field(default_factory=CommercetoolsSettings)
     tenants: Mapping[TenantUid, TenantSettings] = field(
@@ -344,14 +362,14 @@ class Settings(Bounds):
 
 
 def numbers(
-    settings: Settings | UpstreamSettings, table: str = ""
+    settings: Settings | UpstreamSettings | RedisSettings, table: str = ""
 ) -> Iterator[tuple[str, float, object]]:
-    """The settings that are numbers, of the gateway and of each backend's table: name, value and
+    """The settings that are numbers, of the gateway and of the tables: name, value and
     default.
     """
     for each in fields(settings):
         value = getattr(settings, each.name)
-        if isinstance(value, UpstreamSettings):
+        if isinstance(value, UpstreamSettings | RedisSettings):
             yield from numbers(value, f"{each.name}.")
         elif type(value) in (int, float) and each.name not in ("port", "management_port"):
             yield f"{table}{each.name}", value, each.default

@@ -38,6 +38,8 @@ from gateway.settings import (
     TENANT_UID,
     CommercetoolsSettings,
     FlowRetailSettings,
+    RedisSettings,
+    RedisUrl,
     Settings,
     SettingsError,
     TenantSettings,
@@ -82,7 +84,7 @@ def read_settings(environ: Mapping[str, str], *, directory: Path | None = None) 
         reader.table(_parse(path, text), Settings, values, ())
     _read_environment(environ, values, problems)
     tenants = values.pop("tenants", {})
-    for name, kind in BACKENDS.items():
+    for name, kind in {**BACKENDS, "redis": RedisSettings}.items():
         values[name] = kind(**values.get(name, {}))
     if reader is not None:
         values["tenants"] = reader.tenants(tenants, values)
@@ -357,6 +359,8 @@ def _convert(name: str, value: object, hint: Any, *, strict: bool) -> object:
             f"It must be {_wanted(hint)}{_but_is(value, hint, strict=strict)}"
         ) from None
     checks = {"url": _url_problem, "proxy": _proxy_problem, "cors_origins": _origin_problem}
+    if RedisUrl in get_args(hint):
+        checks["url"] = _redis_problem
     if name in checks:
         for each in converted if isinstance(converted, tuple) else (converted,):
             if problem := checks[name](str(each)):
@@ -420,6 +424,23 @@ def _url_problem(url: str) -> str | None:
     except Exception:  # of many kinds: it checks addresses, punycode and lengths
         return "It is not a URL that a call can be sent to"
     return None
+
+
+def _redis_problem(url: str) -> str | None:
+    from redis.asyncio import ConnectionPool  # not for all: most gateways have none
+
+    try:
+        parts = urlsplit(url)
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+        local = parts.scheme == "unix"
+        if parts.path if local else parts.hostname and re.fullmatch(r"(/\d*)?", parts.path):
+            return "A password stands before its @" if "password" in parts.query else None
+    except Exception:  # noqa: S110  # of many kinds: its query can have any option of a connection
+        pass
+    return (
+        "It is not a URL of Redis, such as redis://:PASSWORD@HOST:6379/0, rediss://HOST or "
+        "unix:///PATH"
+    )
 
 
 def _origin_problem(origin: str) -> str | None:

@@ -54,6 +54,12 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What is probably a mistake, and does not stop the start."""
     yield from _shared_tokens(settings)
     yield from _urls_without_version(settings)
+    by_caller = settings.rate_limit and settings.rate_limit_by == "caller"
+    if by_caller and settings.redis.url and settings.fingerprint_key is None:
+        yield (
+            "Each process counts a caller's REST calls alone, in spite of Redis: "
+            "give all the same fingerprint_key."
+        )
 
 
 def _shared_tokens(settings: Settings) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -27,6 +27,8 @@ class Meter:
     """The most REST calls that are expected if none is sent again: the estimate before running, or
     the number made if that is more.
     """
+    scopes: Collection[str] = ()
+    """The tenants at which calls are expected."""
     reserved: int = 0
     """How many of the calls look-ups of groups leave for all else."""
     looked_up: int = 0
@@ -198,6 +200,30 @@ class LimitReached(Struct, frozen=True, kw_only=True):
     limit: str
 
 
+class RateLimitReached(Struct, frozen=True, kw_only=True):
+    """An operation was refused by the rate limit of its caller or of a tenant."""
+
+    by: str
+
+
+class RedisCall(Struct, frozen=True, kw_only=True):
+    """A command for Redis. `result` is ok; skipped, because Redis is away; busy, because too many
+    were under way; timeout, connection, unauthenticated, invalid, or refused, whose `cause` is the
+    name of the error.
+    """
+
+    use: str
+    """persisted_queries or rate_limit; attempt, where it is only to find out whether it answers."""
+    result: str
+    cause: str | None = None
+
+
+class RedisChanged(Struct, frozen=True, kw_only=True):
+    """From now on nothing is asked of Redis, because it is `away`, or it is `back`."""
+
+    state: str
+
+
 Event = (
     UpstreamCall
     | UnusableAnswer
@@ -208,6 +234,9 @@ Event = (
     | UntrustedDocument
     | LimitReached
     | RequestRefused
+    | RateLimitReached
+    | RedisCall
+    | RedisChanged
 )
 Observer = Callable[[Event], None]
 Figure = tuple[str, tuple[str, ...], float]

@@ -18,6 +18,9 @@ from gateway.telemetry import (
     LimitReached,
     OperationDone,
     OperationPrepared,
+    RateLimitReached,
+    RedisCall,
+    RedisChanged,
     RequestRefused,
     UntrustedDocument,
 )
@@ -26,6 +29,8 @@ from gateway.telemetry.log_output import Line
 log = logging.getLogger("gateway")
 CALLERS_OWN: Final = frozenset({401, 403})
 """Statuses that are about a caller's token, so no operator can act on them."""
+UNEVENTFUL: Final = frozenset({"ok", "skipped"})
+"""Results of commands for Redis that have no line."""
 MAX_CAUSES: Final = 256
 
 
@@ -49,6 +54,10 @@ def log_event(event: Event) -> None:
             pass  # there may be any number
         case UntrustedDocument():
             _log(logging.WARNING, _untrusted, event)
+        case RedisChanged():
+            _log(logging.WARNING, _redis, event)
+        case RateLimitReached() | RedisCall():
+            pass  # as many as operations
 
 
 EventT = TypeVar("EventT")
@@ -170,10 +179,14 @@ def _untrusted(event: UntrustedDocument) -> Line:
     )
 
 
+def _redis(event: RedisChanged) -> Line:
+    return Line("redis", {"state": event.state})
+
+
 class Log:
-    """An observer that logs the lines of `log_event`, and two that are logged at most once a second
-    for each cause, with the number of times since the last one: a WARNING for failed calls, and a
-    line for requests that were refused before they reached the endpoint.
+    """An observer that logs the lines of `log_event`, and some at most once a second for each
+    cause, with the number of times since the last one: WARNINGs for REST calls and commands of
+    Redis that failed, and a line for requests that were refused before they reached the endpoint.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -188,6 +201,11 @@ class Log:
                 self._warn(event, event.cause)
             case UnusableAnswer():
                 self._warn(event, event.cause)
+            case RedisCall() if event.result not in UNEVENTFUL:
+                cause = event.cause or event.result
+                if count := self._due((event.use, cause)):
+                    fields = {"cause": cause, "use": event.use, "count": count}
+                    log.warning(Line("redis_failed", fields))
             case RequestRefused():
                 if count := self._due((str(event.status), event.limit or "")):
                     fields = {"status": event.status, "limit": event.limit, "count": count}

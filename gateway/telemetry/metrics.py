@@ -33,6 +33,9 @@ from gateway.telemetry import (
     LimitReached,
     OperationDone,
     OperationPrepared,
+    RateLimitReached,
+    RedisCall,
+    RedisChanged,
     RequestRefused,
     UntrustedDocument,
 )
@@ -175,6 +178,12 @@ class Metrics:
             "backend",
             "template",
         )
+        self._rate_limited = counter(
+            "gateway_rate_limited_total", "Operations refused by the rate limit.", "by"
+        )
+        self._redis_calls = counter(
+            "gateway_redis_calls_total", "Commands for Redis.", "use", "result"
+        )
         self._lag = seconds(
             "gateway_event_loop_lag_seconds",
             "Seconds by which the event loop was late, ten times a second.",
@@ -229,7 +238,11 @@ class Metrics:
                 self._limits[(event.limit,)].inc()
             case RequestRefused():
                 self._refused[event.status, event.limit or "none"].inc()
-            case BreakerChanged() | UntrustedDocument() | OperationPrepared():
+            case RateLimitReached():
+                self._rate_limited[(event.by,)].inc()
+            case RedisCall():
+                self._redis_calls[event.use, event.result].inc()
+            case BreakerChanged() | RedisChanged() | UntrustedDocument() | OperationPrepared():
                 pass  # breakers that are open are read
 
     def _count_operation(self, event: OperationDone) -> None:

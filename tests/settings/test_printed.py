@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import FlowRetailSettings, Settings
+from gateway.settings import FlowRetailSettings, RedisSettings, Settings
 from gateway.settings.effective import decided
 from gateway.settings.printed import printed
 from tests.settings.test_settings import SAMPLES, read
@@ -66,7 +66,8 @@ def test_secrets_are_masked():
     """Whatever is kept out of reprs: users, passwords, keys."""
     proxy = "http://ann:s3cret@proxy.example:3128"
     flow = FlowRetailSettings(url="https://flow.example/v2", proxy=proxy)
-    settings = Settings(fingerprint_key="s3cret-s3cret-s3cret", flow_retail=flow)
+    redis = RedisSettings(url="redis://ann:s3cret@redis.example/1")
+    settings = Settings(fingerprint_key="s3cret-s3cret-s3cret", flow_retail=flow, redis=redis)
     values = [getattr(settings, field.name) for field in dataclasses.fields(settings)]
     tables = [settings, *filter(dataclasses.is_dataclass, values)]
     fields = [field for table in tables for field in dataclasses.fields(table)]
@@ -77,7 +78,8 @@ def test_secrets_are_masked():
     assert "s3cret" not in text
     assert "ann" not in text
     assert 'proxy = "http://***:***@proxy.example:3128"' in text
-    assert hidden == {"fingerprint_key", "proxy"}, "and others have to be tried here"
+    assert 'url = "redis://***:***@redis.example/1"' in text
+    assert hidden == {"fingerprint_key", "proxy", "url"}, "and others have to be tried here"
 
 
 def test_what_is_not_the_default_is_marked():

@@ -18,6 +18,7 @@ from gateway.settings import (
     CustomerSort,
     FlowRetailSettings,
     GroupSort,
+    RedisSettings,
     Settings,
     SettingsError,
     TenantSettings,
@@ -75,6 +76,11 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "max_root_fields": ("5", 5),
     "max_directives": ("5", 5),
     "max_fragment_spreads": ("5", 5),
+    "rate_limit": ("2.5", 2.5),
+    "rate_limit_burst": ("7", 7),
+    "rate_limit_by": ("tenant", "tenant"),
+    "redis.url": ("redis://redis.example", "redis://redis.example"),
+    "redis.timeout": ("0.5", 0.5),
     "max_variables": ("1000", 1000),
     "max_variable_values": ("100", 100),
     "document_cache": ("0", 0),
@@ -182,8 +188,9 @@ def test_each_setting_can_stand_in_the_file(tmp_path):
 def test_the_samples_are_all_settings():
     """A new setting is tried in both places, or is a mapping, which only a file can hold."""
     mappings = {"tenants", "flow_retail.group_sorts", "flow_retail.customer_sorts"}
-    names = {field.name for field in dataclasses.fields(Settings)} - set(BACKENDS)
-    for table, kind in BACKENDS.items():
+    tables = {**BACKENDS, "redis": RedisSettings}
+    names = {field.name for field in dataclasses.fields(Settings)} - set(tables)
+    for table, kind in tables.items():
         names |= {f"{table}.{field.name}" for field in dataclasses.fields(kind)}
 
     assert names == set(SAMPLES) | mappings
@@ -350,8 +357,8 @@ def test_a_tenant_is_a_table_of_what_differs_for_it(tmp_path, text):
 def test_each_setting_of_a_backend_can_differ_for_a_tenant(tmp_path):
     """Its limits and the settings of what is not known, too."""
     for name, (text, value) in SAMPLES.items():
-        backend, dot, setting = name.partition(".")
-        if not dot:
+        backend, _, setting = name.partition(".")
+        if backend not in BACKENDS:
             continue
         written = f'"{text}"' if isinstance(value, str) else text
 
@@ -359,6 +366,37 @@ def test_each_setting_of_a_backend_can_differ_for_a_tenant(tmp_path):
 
         assert (name, getattr(settings.tenants["t"].upstream, setting)) == (name, value)
         assert getattr(getattr(settings, backend), setting) != value, name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://h", "redis://:s3cret%40@h:1/2", "rediss://u:p@h?ssl_ca_certs=/ca.pem"),
+        *("redis://[::1]:6379", "unix:///run/redis.sock?db=1"),
+    ],
+)
+def test_redis_is_named_by_a_url(url: str):
+    """Of TCP, TLS or a Unix socket. It holds a password, so that no repr shows it."""
+    settings = read(GATEWAY_REDIS_URL=url)
+
+    assert settings.redis.url == url
+    assert url not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://:s3cret@h", "redis://", "redis://:s3cret@h:99999", "redis://:s3cret@h:x"),
+        *("redis://:s3cret@h/a", "redis://:s3cret@[::1", "h:6379", "unix://", "redis://h?s3cret=1"),
+    ],
+)
+def test_what_is_no_url_of_redis_stops_the_start(url: str, tmp_path):
+    """The message says where it stands and what to write, and does not repeat a password."""
+    for given in ({"text": f'[redis]\nurl = "{url}"', "directory": tmp_path}, {}):
+        with pytest.raises(SettingsError, match="rediss://HOST") as refused:
+            read(**given, **({} if given else {"GATEWAY_REDIS_URL": url}))
+
+        assert "s3cret" not in str(refused.value)
 
 
 def test_a_mapping_can_differ_for_a_tenant(tmp_path):

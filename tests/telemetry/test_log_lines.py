@@ -14,6 +14,8 @@ from gateway.telemetry import (
     ChangeDone,
     LimitReached,
     OperationDone,
+    RedisCall,
+    RedisChanged,
     RequestRefused,
     UntrustedDocument,
 )
@@ -56,6 +58,8 @@ EVENTS = [
     LimitReached(limit="max_head"),
     RequestRefused(status=431, limit="max_head"),
     UntrustedDocument(operation_name="Names", sha256="0", request_id="r1"),
+    RedisCall(use="rate_limit", result="refused", cause="OutOfMemoryError"),
+    RedisChanged(state="away"),
 ]
 
 

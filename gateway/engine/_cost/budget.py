@@ -38,6 +38,7 @@ def hold(
         raise Refused(estimated.mistakes)
     budget, rest_calls = context.budget, estimated.rest_calls
     budget.planned, budget.reserved = rest_calls + estimated.extra_calls, estimated.reserved
+    budget.scopes = estimated.scopes
     if budget.limit is not None:
         if rest_calls > budget.limit:
             budget.planned = rest_calls

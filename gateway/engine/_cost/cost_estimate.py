@@ -7,7 +7,7 @@ be known ahead, such as how many groups a customer is in, is metered while the o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from graphql import GraphQLError, GraphQLObjectType, OperationType
@@ -36,6 +36,7 @@ class CostEstimate(Struct, frozen=True, kw_only=True):
 
     rest_calls: int
     extra_calls: int
+    scopes: Collection[str]
     reserved: int
     multiplied: tuple[str, ...] | None
     longest: tuple[str, int]
@@ -67,6 +68,7 @@ def estimate(
     return CostEstimate(
         rest_calls=model.rest_calls,
         extra_calls=model.extra_calls,
+        scopes=tuple(model.scopes),
         reserved=model.reserved,
         multiplied=model.multiplied,
         longest=model.longest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 
@@ -19,6 +19,10 @@ class CostModel(Protocol):
     @property
     def extra_calls(self) -> int:
         """Further calls that may save others; they are made only if the budget has room."""
+
+    @property
+    def scopes(self) -> Collection[str]:
+        """Where the calls are made: each a `cost_scope` of some operation."""
 
     @property
     def reserved(self) -> int:

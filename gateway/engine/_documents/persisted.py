@@ -102,6 +102,25 @@ class PersistedDocuments:
             raise InvalidInput("There is no query, and no id of one.", field=["query"])
         return self._judged(query)  # the parser says that it is empty
 
+    def missing(
+        self,
+        *,
+        document_id: str | None = None,
+        extensions: Mapping[str, object] | None = None,
+    ) -> str | None:
+        """The SHA-256, in hex, by which these parameters name a document that a client may have
+        registered elsewhere; None if it is here, or can't be.
+        """
+        if self.store is None:
+            return None
+        name = self._name(document_id or None, (extensions or {}).get("persistedQuery"))
+        digest = "" if name is None else name.id.removeprefix(PREFIX)
+        if name is None or name.id in self._by_id or digest in self._by_hash:
+            return None
+        if not _HASH.fullmatch(digest) or bytes.fromhex(digest) in self.store:
+            return None
+        return digest
+
     def keep(self, document: DocumentText, *, accepted: bool = True) -> None:
         """Register `document` if a client offers it. `accepted` says whether a backend has accepted
         the caller's token.

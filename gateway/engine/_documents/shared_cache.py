@@ -56,6 +56,9 @@ class SharedCache(Generic[KeyT, ValueT]):
         self.hits += 1
         return value
 
+    def __contains__(self, key: KeyT) -> bool:
+        return key in self.accepted or key in self.strangers
+
     def holds(self, key: KeyT, value: ValueT) -> bool:
         """Whether it is `value` that is stored under `key`."""
         return self.accepted.get(key, self.strangers.get(key)) is value

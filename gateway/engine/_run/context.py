@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from gateway.engine._cost.cost_model import CostModel
@@ -31,7 +31,8 @@ class CostBudget(Protocol):
     planned: int
     """The most that are expected: set by the engine."""
     reserved: int
-    """As of a CostModel: set by the engine."""
+    """As of a CostModel: set by the engine, and so are the scopes."""
+    scopes: Collection[str]
 
 
 class EstimateContext(Protocol):
