@@ -1,4 +1,5 @@
-# Any image of Debian's kind with python3 3.11 or newer and its venv module will do.
+# Any image of Debian's kind with python3 3.11 or newer and its venv module will do. A release names
+# both by digest: see docs/releasing.md.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 # What builds GraphiQL's page; nothing of it runs.
 ARG NODE_IMAGE=node:20-bookworm-slim
@@ -37,14 +38,22 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_PORT=8080
+ARG BASE_IMAGE
+ARG VERSION=unreleased
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="Customer groups gateway" \
+      org.opencontainers.image.description="A GraphQL gateway over the REST APIs that own customer groups." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
 USER 10001:10001
 EXPOSE 8080
-# http.client, unlike urllib, asks no proxy.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-c", "\
-import http.client, os, sys; \
-gateway = http.client.HTTPConnection('127.0.0.1', int(os.environ['GATEWAY_PORT']), timeout=2); \
-gateway.request('GET', '/health'); \
-sys.exit(gateway.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-m", "gateway.healthcheck"]
 # Python listens to it from its first moment; to SIGTERM, as process 1, only once a module has said so.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["gateway"]

@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,18 @@ bench: .venv/runtime $(if $(findstring --smoke,$(args)),,$(peers)) ## measure th
 
 chart: .venv/runtime ## draw the chart of docs/performance.md; of another run: make chart args=build/bench.json
 	$(python) -m benchmarks.chart $(args)
+
+image: ## build the image, with labels (needs docker, or DOCKER="podman"); see docs/releasing.md
+	$(or $(DOCKER),docker) build --tag customer-groups-gateway \
+	  --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) $(args) .
+
+sbom: build/linters/done ## write build/sbom.json: all packages that the image has of Python's, in CycloneDX
+	build/linters/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --short-PURLs --output-file build/sbom.json
+
+pip-audit: build/linters/done ## look the locked packages up in the database of vulnerabilities (needs the Internet)
+	build/linters/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-otel.txt
 
 deploy-check: build/linters/done ## check the configurations of deploy/ against the schemas of those who read them
 	scripts/deploy-check

@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from gateway import VERSION, serving
@@ -91,9 +92,9 @@ def print_schema(chosen: argparse.Namespace) -> None:
 
 
 def simulate(chosen: argparse.Namespace) -> None:
-    """Serve one simulator alone, over data that outlives it."""
+    """Serve one simulator alone, over data that outlives it where a file can be written."""
     api = SIMULATIONS[chosen.api]
-    data = chosen.data or Path("var") / f"{chosen.api}.sqlite"
+    data = chosen.data or _data_of(chosen.api)
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         opened = api.store(data)
@@ -110,8 +111,18 @@ def simulate(chosen: argparse.Namespace) -> None:
             if not chosen.empty:
                 api.fill(store, api.tenant)
             where = serving.address(listener) + api.base_path
-            print(f"{api.title}, simulated: {where}, data in {data}", flush=True)
+            asked = where.replace("0.0.0.0", "localhost")  # noqa: S104  # in a container
+            how = "" if chosen.empty else api.welcome(asked)
+            print(f"{api.title}, simulated: {where}\n{how}  data in {data}", flush=True)
             serving.server(app).run(sockets=[listener])
+
+
+def _data_of(api: str) -> Path:
+    """A file in var/, or memory where nothing can be written, as in a container."""
+    folder = Path("var")
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    return folder / f"{api}.sqlite" if os.access(folder, os.W_OK) else Path(":memory:")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,9 +164,15 @@ def _parser() -> argparse.ArgumentParser:
     simulator.add_argument(
         "--api", choices=SIMULATIONS, default="flow-retail", help="default: %(default)s"
     )
-    simulator.add_argument("--host", default="127.0.0.1")
+    simulator.add_argument(
+        "--host",
+        default=os.environ.get("GATEWAY_HOST", "127.0.0.1"),
+        help="default: GATEWAY_HOST, or 127.0.0.1",
+    )
     simulator.add_argument("--port", type=int, default=8081)
-    simulator.add_argument("--data", type=Path, help="default: var/API.sqlite")
+    simulator.add_argument(
+        "--data", type=Path, help="default: var/API.sqlite, or memory where that can't be written"
+    )
     simulator.add_argument("--empty", action="store_true", help="without the demo's data")
     simulator.add_argument(
         "--set",

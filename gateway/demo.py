@@ -49,6 +49,8 @@ class Simulation:
     title: str
     base_path: str
     """What follows the address in the API's base URL."""
+    groups: str
+    """The path of a `tenant`'s groups below that."""
     tenant: str
     """The demo's tenant."""
     token: str
@@ -70,10 +72,18 @@ class Simulation:
         self.fill_store(store, tenant, token=self.token)
         return f"{store.count_groups(tenant)} groups, {store.count_customers(tenant)} customers"
 
+    def welcome(self, url: str) -> str:
+        """How to ask it for the demo's groups at `url`."""
+        return f"""\
+  tenant {self.tenant}, token {self.token}
+  curl -H 'Authorization: Bearer {self.token}' {url}{self.groups.format(tenant=self.tenant)}
+"""
+
 
 FLOW_RETAIL: Final = Simulation(
     title="Flow Retail",
     base_path="/v2",
+    groups="/tenants/{tenant}/customer-groups",
     tenant="demo",
     token="demo-token",  # noqa: S106  # for data that is made up
     store=FlowRetailStore,
@@ -84,6 +94,7 @@ FLOW_RETAIL: Final = Simulation(
 COMMERCETOOLS: Final = Simulation(
     title="commercetools",
     base_path="",
+    groups="/{tenant}/customer-groups",
     tenant="demo-ct",
     token="demo-ct-token",  # noqa: S106  # for data that is made up
     store=CommercetoolsStore,

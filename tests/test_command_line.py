@@ -330,6 +330,29 @@ async def test_a_simulated_commercetools_behaves_as_its_switches_say(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("api", ["flow-retail", "commercetools"])
+async def test_a_simulator_says_how_to_ask_it(api):
+    """Also where it can write no file, as in a container: its tenant, token and a curl command."""
+    arguments = ("simulate", "--api", api, "--port", "0")
+    unwritable = Path("/proc")
+    image = {"GATEWAY_HOST": "0.0.0.0"}  # noqa: S104  # which it sets
+    async with running(unwritable, *arguments, until="data in", **image) as (
+        _,
+        written,
+    ):
+        command = next(line for line in written.splitlines() if "curl" in line)
+        [_, _, header, url] = shlex.split(command)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(url, headers=dict([header.split(": ")]))
+
+    [token] = re.findall(r"token (\S+)", written)
+    assert written.endswith("data in :memory:\n")
+    assert header == f"Authorization: Bearer {token}"
+    assert url.startswith("http://localhost:")
+    assert answer.status_code == 200
+
+
+@pytest.mark.slow
 async def test_what_the_simulator_holds_outlives_it(tmp_path):
     """A group that was made is there when the same file is served again."""
     arguments = ("simulate", "--port", "0", "--data", "var/data.sqlite", "--empty")
