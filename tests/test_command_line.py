@@ -336,10 +336,7 @@ async def test_a_simulator_says_how_to_ask_it(api):
     arguments = ("simulate", "--api", api, "--port", "0")
     unwritable = Path("/proc")
     image = {"GATEWAY_HOST": "0.0.0.0"}  # noqa: S104  # which it sets
-    async with running(unwritable, *arguments, until="data in", **image) as (
-        _,
-        written,
-    ):
+    async with running(unwritable, *arguments, until="data in", **image) as (_, written):
         command = next(line for line in written.splitlines() if "curl" in line)
         [_, _, header, url] = shlex.split(command)
         async with httpx.AsyncClient(trust_env=False) as client:
