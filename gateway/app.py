@@ -12,7 +12,6 @@ from typing import Final
 
 import httpx
 from starlette.applications import Starlette
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import VERSION
@@ -20,9 +19,9 @@ from gateway.backends.commercetools import Commercetools, not_carried_out
 from gateway.backends.flow_retail import FlowRetail
 from gateway.backends.port import Connector
 from gateway.engine import Engine
+from gateway.http import health
 from gateway.http.endpoint import Endpoint
 from gateway.http.graphiql import GraphiQL
-from gateway.http.health import health
 from gateway.http.security_headers import SecurityHeaders, cross_origin
 from gateway.replicas.client import RedisClient
 from gateway.replicas.persisted_queries import SharedQueries
@@ -130,7 +129,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/health", health),
+            *health.ROUTES,
             *(page.routes if page else ()),
         ],
         lifespan=lifespan,

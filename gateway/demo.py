@@ -171,6 +171,7 @@ def _over(
     return replace(
         settings,
         profile=settings.profile if "GATEWAY_PROFILE" in environ else "development",
+        drain=settings.drain if "GATEWAY_DRAIN" in environ else 0,
         default_tenant=settings.default_tenant or tenants[0],
         default_backend="flow_retail",
         flow_retail=flow_retail,

@@ -14,7 +14,7 @@ export async function started(python, command, variables, pattern) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("GATEWAY_"));
   const child = spawn(python, ["-m", "gateway", ...command], {
     cwd: root,
-    env: { ...Object.fromEntries(inherited), GATEWAY_CONFIG: devNull, ...variables },
+    env: { ...Object.fromEntries(inherited), GATEWAY_CONFIG: devNull, GATEWAY_DRAIN: "0", ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => {

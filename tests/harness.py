@@ -72,8 +72,8 @@ async def running(server: serving.Server) -> AsyncIterator[str]:
         yield serving.address(listener)
     finally:
         # As shutdown() does it, but without its tenth of a second of patience.
-        for socket in server.servers:
-            socket.close()
+        for listening in server.listeners:
+            listening.close()
         for connection in list(server.server_state.connections):
             connection.shutdown()
         await server.lifespan.shutdown()

@@ -29,7 +29,7 @@ async def begin(directory: Path, *arguments: str, **environ: str) -> Process:
         sys.executable,
         *("-W", "error", "-m", "gateway", *arguments),
         cwd=directory,
-        env=inherited | {"PYTHONPATH": str(ROOT)} | environ,
+        env=inherited | {"PYTHONPATH": str(ROOT), "GATEWAY_DRAIN": "0"} | environ,
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -163,7 +163,7 @@ async def test_serve_says_what_it_has_started(tmp_path):
         await process.communicate()
 
     assert f"started version={VERSION} profile=production backends=flow_retail " in lines[0]
-    assert lines[0].endswith(" max_depth=7\n")
+    assert lines[0].endswith(" max_depth=7 drain=0.0\n")
     assert "listening on" in lines[1]
     assert code == 0
 

@@ -181,7 +181,7 @@ class Endpoint:
         except RateLimited as refusal:  # here; a backend's is an error of its field
             exchange.codes = (refusal.code,)
             content, status, more = _refused(refusal), 429, _later(refusal)
-        except asyncio.CancelledError:  # the server stops, and its shutdown timeout is over
+        except asyncio.CancelledError:  # the server stops, and waits no longer
             exchange.codes, exchange.outcome = (DeadlineExceeded.code,), "failed"
             stopped = DeadlineExceeded("The gateway stopped before this was done; send it again.")
             content, status, more = _refused(stopped), 503, {"Connection": "close"}

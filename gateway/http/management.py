@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.http.health import health
+from gateway.http import health
 from gateway.telemetry.metrics import Metrics
 
 SHARE: Final = 0.1
@@ -33,7 +33,7 @@ def management(metrics: Metrics) -> Starlette:
         yield
         measuring.cancel()
 
-    app = Starlette(routes=[Route("/metrics", show), Route("/health", health)], lifespan=lifespan)
+    app = Starlette(routes=[Route("/metrics", show), *health.ROUTES], lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
 

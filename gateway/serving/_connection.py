@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import select
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import unquote
@@ -26,7 +27,7 @@ MAX_PIPELINED: Final = 32
 """Pipelined requests that may wait for their turn; what follows them is not read."""
 READ_AT_LEAST: Final = 0.25
 """The part of the unsent bytes that a client has to read within `unread_timeout`."""
-HEALTH: Final = "/health"
+PROBES: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """Answered however many requests are under way."""
 COME_AGAIN: Final = 1
 """Seconds after which a client that was refused for lack of room may try again."""
@@ -65,7 +66,7 @@ def _is_light(cycle: RequestResponseCycle) -> bool:
     """Whether it is a health probe, or a preflight, whose refusal a browser would hide from the
     page.
     """
-    return cycle.scope["path"] == HEALTH or cycle.scope["method"] == "OPTIONS"
+    return cycle.scope["path"] in PROBES or cycle.scope["method"] == "OPTIONS"
 
 
 def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -293,7 +294,9 @@ class ClientConnection(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            keep_alive=version == "1.1"
+            and self.parser.should_keep_alive()
+            and not self._all.draining,
             on_response=self.on_response_complete,
         )
         if busy:
@@ -390,6 +393,19 @@ class ClientConnection(HttpToolsProtocol):
         return self._running is not None and not self._running.response_complete
 
     # How a connection ends.
+
+    def drain(self) -> None:
+        """Let the answer that is to come say that it is the last one."""
+        if self._is_busy() and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close it unless a request is being read or answered, or has come and is unread."""
+        if not (self._is_busy() or self._in_head or self.transport.is_closing()):
+            arrived = select.poll()
+            arrived.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+            if not arrived.poll(0):
+                self._close()
 
     def waited_too_long(self) -> None:
         if self._in_head:

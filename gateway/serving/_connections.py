@@ -45,6 +45,8 @@ class ClientConnections:
     ) -> None:
         """`reserved` descriptors are left to others; without it, as many as may be needed."""
         self.settings = settings
+        self.draining = False
+        """Whether each answer says that it is the last one of its connection."""
         self._observe = observe
         # Until when each may wait; the one that has waited longest comes first.
         self._for_request: dict[WaitingClient, float] = {}

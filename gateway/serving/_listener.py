@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
+import struct
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from gateway.serving._connections import ClientConnections
+from gateway.serving._sockets import BACKLOG, UnixListener
 
 AT_ONCE: Final = 256
 """ClientConnections that are accepted in one turn of the event loop; others come in the next."""
 PAUSE: Final = 0.2
 """Seconds without accepting after the system had no descriptor or memory."""
+
+SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; Python does not name it
+NO_SYN: Final = b"".join(
+    struct.pack("HBBI", *step)
+    for step in (
+        (0x30, 0, 0, 13),  # load the flags of the TCP header
+        (0x45, 0, 1, 0x02),  # is SYN among them?
+        (0x06, 0, 0, 0),  # then drop the packet
+        (0x06, 0, 0, 0xFFFFFFFF),  # else keep it
+    )
+)
+"""A filter for packets, in the code of the classic BPF."""
 
 
 class Listener:
@@ -37,12 +53,30 @@ class Listener:
         listening.setblocking(False)
         self._go_on()
 
+    def refuse(self) -> None:
+        """Let nobody begin to connect, while what is being connected is accepted: whoever is
+        connected when the listener closes is reset, and a proxy may have sent a change by then.
+
+        The system answers to no SYN any more, and the client sends it again a second later. That
+        holds for all processes that share the socket. Only Linux can do it.
+        """
+        if isinstance(self._listening, UnixListener):
+            self._listening.remove()
+        elif sys.platform == "linux":
+            code = ctypes.create_string_buffer(NO_SYN)
+            program = struct.pack("HP", len(NO_SYN) // 8, ctypes.addressof(code))
+            with suppress(OSError):  # not allowed here
+                self._listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
     def close(self) -> None:
+        """Accept what is connected, and close."""
+        self._accept(BACKLOG)
         self._pause()
         self._listening.close()
 
-    async def wait_closed(self) -> None:
-        """Does nothing: the server itself closes accepted connections."""
+    @property
+    def closed(self) -> bool:
+        return self._listening.fileno() < 0
 
     def _go_on(self) -> None:
         self._paused = None
@@ -53,8 +87,8 @@ class Listener:
         if self._paused is not None:
             self._paused.cancel()
 
-    def _accept(self) -> None:
-        for _ in range(AT_ONCE):
+    def _accept(self, at_most: int = AT_ONCE) -> None:
+        for _ in range(at_most):
             try:
                 accepted, _address = self._listening.accept()
             except (BlockingIOError, InterruptedError):

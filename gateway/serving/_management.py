@@ -22,7 +22,7 @@ LIMITS: Final = Settings(
 """The connections fit into the descriptors that clients' leave free."""
 
 
-def config(app: ASGIApp, *, shutdown_timeout: int | None = None) -> uvicorn.Config:
+def config(app: ASGIApp) -> uvicorn.Config:
     """It leaves logging as the process has configured it."""
     return uvicorn.Config(
         app,
@@ -32,7 +32,6 @@ def config(app: ASGIApp, *, shutdown_timeout: int | None = None) -> uvicorn.Conf
         log_level=logging.WARNING,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=shutdown_timeout,
     )
 
 
@@ -52,6 +51,10 @@ class Management:
         self._lifespan = self._config.lifespan_class(self._config)
         await self._lifespan.startup()
         self._listener = Listener(self._listening, self._connection, self._connections)
+
+    def drain(self) -> None:
+        """Let the app know that the gateway is to stop."""
+        self._lifespan.state["draining"] = True
 
     async def close(self) -> None:
         self._listener.close()

@@ -18,13 +18,14 @@ UNIX: Final = "unix:"
 MODE: Final = 0o666
 """Of a Unix socket: whoever may enter its directory may connect."""
 BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
 
 
 class CannotListen(Exception):
     """The address can't be listened on; the message says which and why."""
 
 
-class _UnixListener(socket.socket):
+class UnixListener(socket.socket):
     """Removes its file when it is closed, unless another has taken its place."""
 
     _file: os.stat_result | None = None
@@ -44,13 +45,17 @@ class _UnixListener(socket.socket):
         finally:
             os.close(directory)
 
-    def close(self) -> None:
+    def remove(self) -> None:
+        """Remove the file, so that nobody begins to connect."""
         file, self._file = self._file, None
         if file is not None:
             path = self.getsockname()
             with suppress(OSError):  # it is gone already
                 if os.path.samestat(os.stat(path), file):
                     os.unlink(path)
+
+    def close(self) -> None:
+        self.remove()
         super().close()
 
 
@@ -75,14 +80,14 @@ def listen(host: str, port: int, *, remedy: str) -> socket.socket:
     """
     listener: socket.socket
     if host.startswith(UNIX):
-        place, listener = host, _UnixListener(socket.AF_UNIX)
+        place, listener = host, UnixListener(socket.AF_UNIX)
     else:
         host = host.removeprefix("[").removesuffix("]")
         place, family = f"{host}:{port}", socket.AF_INET6 if ":" in host else socket.AF_INET
         # Named, because asyncio sets TCP_NODELAY only where it can see that it is TCP.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if isinstance(listener, _UnixListener):
+        if isinstance(listener, UnixListener):
             listener.begin(host.removeprefix(UNIX))
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

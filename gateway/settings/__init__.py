@@ -311,8 +311,10 @@ class Settings(Bounds):
     """
     unread_timeout: Seconds = 30.0
     """Seconds in which a client reads at least a quarter of what waits for it, or is left."""
-    shutdown_timeout: Annotated[int, Meta(ge=0, le=3600)] = 15
-    """Seconds that requests under way have when the gateway stops."""
+    drain: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+    """Seconds for which a gateway that is to stop goes on accepting connections, while it is not
+    ready; longer than a proxy needs to notice, and than it keeps idle connections.
+    """
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
     redis: RedisSettings = field(default_factory=RedisSettings)

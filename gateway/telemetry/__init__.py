@@ -224,6 +224,20 @@ class RedisChanged(Struct, frozen=True, kw_only=True):
     state: str
 
 
+class Draining(Struct, frozen=True, kw_only=True):
+    """The gateway is to stop: it is not ready any more, and accepts connections for `seconds`."""
+
+    seconds: float
+
+
+class Stopped(Struct, frozen=True, kw_only=True):
+    """The gateway has stopped. `cut_off` requests were not answered by then; 0 unless something is
+    wrong.
+    """
+
+    cut_off: int
+
+
 Event = (
     UpstreamCall
     | UnusableAnswer
@@ -237,6 +251,8 @@ Event = (
     | RateLimitReached
     | RedisCall
     | RedisChanged
+    | Draining
+    | Stopped
 )
 Observer = Callable[[Event], None]
 Figure = tuple[str, tuple[str, ...], float]

@@ -14,6 +14,7 @@ from cachetools import LRUCache, TTLCache
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.telemetry import (
     ChangeDone,
+    Draining,
     Event,
     LimitReached,
     OperationDone,
@@ -22,6 +23,7 @@ from gateway.telemetry import (
     RedisCall,
     RedisChanged,
     RequestRefused,
+    Stopped,
     UntrustedDocument,
 )
 from gateway.telemetry.log_output import Line
@@ -58,6 +60,10 @@ def log_event(event: Event) -> None:
             _log(logging.WARNING, _redis, event)
         case RateLimitReached() | RedisCall():
             pass  # as many as operations
+        case Draining():
+            log.info(Line("draining", {"seconds": event.seconds}))
+        case Stopped():
+            log.info(Line("stopped", {"cut_off": event.cut_off}))
 
 
 EventT = TypeVar("EventT")

@@ -28,6 +28,7 @@ from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.settings import Settings, numbers
 from gateway.telemetry import (
     ChangeDone,
+    Draining,
     Event,
     Figures,
     LimitReached,
@@ -37,6 +38,7 @@ from gateway.telemetry import (
     RedisCall,
     RedisChanged,
     RequestRefused,
+    Stopped,
     UntrustedDocument,
 )
 
@@ -193,6 +195,7 @@ class Metrics:
         gauge("gateway_gate_in_use", "REST calls under way.", "backend")
         gauge("gateway_gate_waiting", "REST calls that wait for a place.", "backend")
         gauge("gateway_gate_places", "REST calls that may be under way at once.", "backend")
+        gauge("gateway_ready", "Whether it is to be sent requests: 0 from when it is to stop.")
         gauge("gateway_requests_in_flight", "Requests under way.")
         gauge("gateway_connections", "Connections of clients.")
         gauge("gateway_cache_bytes", "Bytes in a cache.", "cache")
@@ -244,6 +247,8 @@ class Metrics:
                 self._redis_calls[event.use, event.result].inc()
             case BreakerChanged() | RedisChanged() | UntrustedDocument() | OperationPrepared():
                 pass  # breakers that are open are read
+            case Draining() | Stopped():
+                pass  # whether it is ready is read
 
     def _count_operation(self, event: OperationDone) -> None:
         kind = event.kind or "none"

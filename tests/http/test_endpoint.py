@@ -404,9 +404,10 @@ async def test_nothing_else_of_the_request_is_passed_on(gateway, flow):
 # -- health
 
 
-async def test_health_answers_without_asking_a_backend(gateway, flow):
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+async def test_health_answers_without_asking_a_backend(gateway, flow, path):
     """An outage there is nothing that a restart here would mend."""
-    response = await gateway.client.get(f"{gateway.url}/health")
+    response = await gateway.client.get(gateway.url + path)
 
     assert response.status_code == 200
     assert response.json()["status"] == "ok"

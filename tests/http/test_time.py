@@ -8,10 +8,13 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
+from gateway.app import create_app
 from gateway.simulator.faults import Delay
-from tests.harness import Flow, Gateway, codes, paths, running_gateway, settings
+from tests.harness import TOKEN, Flow, Gateway, codes, paths, running_gateway, schema, settings
+from tests.http.test_disconnects import until
 
 TWO = '{ fast: customerGroup(by: {uid: "gold"}) { name } slow: customerGroups { totalCount } }'
 
@@ -31,7 +34,25 @@ async def test_what_is_done_is_answered_when_the_time_is_over(gateway: Gateway, 
     assert paths(body) == [["slow", "totalCount"]]
 
 
-@pytest.mark.slow
+async def test_what_the_server_cuts_off_is_told_so(flow: Flow):
+    """Ours cuts nothing off that ends by itself; another one may."""
+    flow.switches.latency = 60
+    app = create_app(settings(flow.url), make_schema=schema)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+    ):
+        body = {"query": "{ customerGroups { nodes { uid } } }"}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        asked = asyncio.create_task(client.post("/graphql", json=body, headers=headers))
+        await until(lambda: len(flow.calls) == 1)
+        asked.cancel()
+        answer = await asked
+
+    assert (answer.status_code, codes(answer.json())) == (503, ["DEADLINE_EXCEEDED"])
+    assert answer.headers["Connection"] == "close"
+
+
 async def test_a_client_can_not_ask_for_more_than_the_setting(flow: Flow):
     """Its deadline is a wish; the gateway's is the rule."""
     flow.switches.latency = 100

@@ -376,12 +376,14 @@ async def test_health_is_answered_however_many_requests_are_under_way():
     """
     health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     async with full() as server:
-        said = await server.says(health, health.replace(b"GET", b"OPTIONS"), ends=False)
+        probes = [health, health.replace(b"GET", b"OPTIONS")]
+        probes += [health.replace(b"/health", path) for path in (b"/health/live", b"/health/ready")]
+        said = await server.says(*probes, ends=False)
         named = await server.raw(
             b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", health[:-2] + b"Connection: close\r\n\r\n"
         )
 
-    assert [status for status, _ in said] == [200, 200, 503]
+    assert [status for status, _ in said] == [200, 200, 200, 200, 503]
     head, _, rest = named.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")
     assert answers(rest) == [(200, b"GET /health ")]
@@ -440,6 +442,6 @@ async def test_new_connections_do_not_wait_for_one_another():
         assert turns < 60
     for client in clients:
         client.close()
-    for listening in running.servers:
+    for listening in running.listeners:
         listening.close()
     await until(lambda: not running.server_state.connections)

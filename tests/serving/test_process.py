@@ -46,9 +46,8 @@ async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[
         GATEWAY_PORT="0",
         GATEWAY_FLOW_RETAIL_URL=flow.url,
         GATEWAY_FLOW_RETAIL_TIMEOUT="60",
-        GATEWAY_DEADLINE="60",
         GATEWAY_DEFAULT_TENANT=TENANT,
-        **environ,
+        **{"GATEWAY_DEADLINE": "60"} | environ,
     )
     assert process.stderr is not None
     try:
@@ -107,27 +106,38 @@ async def test_what_is_under_way_is_answered(tmp_path, flow: Flow, how, times):
     assert "Traceback" not in written
 
 
-async def test_what_is_not_done_in_time_is_told_so(tmp_path, flow: Flow):
-    """By a GraphQL response, and the process ends."""
-    flow.switches.latency = 50
-    async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
-        answer = await interrupted(served, flow, LIST)
+async def test_a_gateway_that_drains_is_alive_and_not_ready(tmp_path, flow: Flow):
+    """It answers as before meanwhile, and a second signal changes nothing."""
+    flow.add_group("gold")
+    async with serving(tmp_path, flow, GATEWAY_DRAIN="2") as served:
+        found = []
+        for _ in range(2):
+            served.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.5)
+            paths = "/health", "/health/live", "/health/ready"
+            answers = [await served.client.get(served.url + path) for path in paths]
+            found.append([answer.status_code for answer in (*answers, await served.ask(LIST))])
         code, written = await stopped(served)
 
-    assert told(answer) == (503, ["DEADLINE_EXCEEDED"])
-    assert answer.headers["X-Request-Id"]
-    assert (code, "Traceback" in written) == (0, False)
+    assert found == [[200, 200, 503, 200]] * 2
+    assert answers[-1].json()["status"] == "draining"
+    assert code == 0
+    assert [
+        line.partition(" gateway ")[2]
+        for line in written.splitlines()
+        if "draining" in line or "stopped" in line
+    ] == ["draining seconds=2.0", "stopped cut_off=0"]
 
 
 async def test_a_change_that_was_sent_and_not_answered_in_time_is_told_so(tmp_path, flow: Flow):
-    """Nobody knows what became of it."""
+    """It has the time of its deadline. Nobody knows what became of it."""
     flow.switches.latency = 50
-    async with serving(tmp_path, flow, GATEWAY_SHUTDOWN_TIMEOUT="1") as served:
+    async with serving(tmp_path, flow, GATEWAY_DEADLINE="2") as served:
         answer = await interrupted(served, flow, CREATE)
         code, written = await stopped(served)
 
     assert told(answer) == (200, ["OUTCOME_UNKNOWN"])
-    assert (code, "Traceback" in written) == (0, False)
+    assert (code, "Traceback" in written, "cut_off=0" in written) == (0, False, True)
 
 
 async def test_a_change_that_was_answered_meanwhile_is_told_so(tmp_path, flow: Flow):

@@ -54,7 +54,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "silent_timeout": ("0.5", 0.5),
     "keep_alive_timeout": ("0.5", 0.5),
     "unread_timeout": ("0.5", 0.5),
-    "shutdown_timeout": ("5", 5),
+    "drain": ("0.5", 0.5),
     "graphiql": ("false", False),
     "introspection": ("true", True),
     "federation_sdl": ("true", True),
