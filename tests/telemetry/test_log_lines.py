@@ -12,11 +12,13 @@ import pytest
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.telemetry import (
     ChangeDone,
+    Draining,
     LimitReached,
     OperationDone,
     RedisCall,
     RedisChanged,
     RequestRefused,
+    Stopped,
     UntrustedDocument,
 )
 from gateway.telemetry.log_lines import Log
@@ -27,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 NAMED = 'query Names { customerGroup(by: {uid: "gold"}) { name } }'
 CLIENT = {"apollographql-client-name": "web", "apollographql-client-version": "1.2"}
 EVENTS = [
+    Draining(seconds=5),
+    Stopped(cut_off=0),
     OperationDone(operation_name="Names", seconds=0.5, error_codes=(), request_id="r1"),
     ChangeDone(
         kind="deleteCustomerGroup",
