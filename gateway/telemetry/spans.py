@@ -146,6 +146,8 @@ class Spans:
         thread = threading.Thread(target=self._processor.shutdown, daemon=True)
         thread.start()
         thread.join(patience)
+        if thread.is_alive():
+            self._exporter.give_up(self._handed)
 
     def _rest_call(self, event: UpstreamCall, trace: TraceContext) -> None:
         attributes: dict[str, str | int] = {
@@ -252,7 +254,7 @@ class _GivenIds(IdGenerator):
 class _Counting(SpanExporter):
     """Counts the spans that another exporter takes, and those that are lost.
 
-    All of it runs in the thread that exports, which may wait for the collector.
+    It runs in the thread that exports, which may wait for the collector.
     """
 
     def __init__(self, exporter: SpanExporter | None) -> None:
@@ -263,7 +265,7 @@ class _Counting(SpanExporter):
         self.taken = 0
         self.dropped = 0
         """Counted by those who hand spans over, because too many waited."""
-        self._failed = 0
+        self._exported = self._failed = 0
         self._said = 0
         self._next = 0.0
 
@@ -281,11 +283,18 @@ class _Counting(SpanExporter):
         try:
             result = self._exporter.export(spans)
         finally:
-            if result is not SpanExportResult.SUCCESS:
+            if result is SpanExportResult.SUCCESS:
+                self._exported += len(spans)
+            else:
                 self._failed += len(spans)
             if time.monotonic() >= self._next:
                 self._say()
         return result
+
+    def give_up(self, handed: int) -> None:
+        """Of so many spans that were handed over, those are lost that are not exported by now."""
+        self._failed = handed - self._exported
+        self._say()
 
     def shutdown(self) -> None:
         self._say()

@@ -143,4 +143,5 @@ async def test_a_collector_that_is_away_delays_the_end_for_two_seconds_at_most(f
         code, written = await stopped(gateway)
 
     assert code == 0
+    assert "spans_lost count=4 total=4" in written
     assert "127.0.0.1:9" not in written
