@@ -5,19 +5,15 @@ page's query, in Prometheus, and its line of the log answer.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx
 import pytest
 
 from gateway.errors import GatewayError
@@ -27,14 +23,12 @@ from gateway.simulator.faults import Answer, Close
 from gateway.telemetry import OperationDone
 from gateway.telemetry.log_output import Line
 from tests.harness import TENANT, Flow, Measured, running_measured
-from tests.programs import program
+from tests.prometheus import EVERY, Prometheus
 from tests.two_backends import Commercetools, both
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 CLIENT = {"graphql-client-name": "web", "graphql-client-version": "1.2"}
 GROUP = 'query Gold { customerGroup(by: {uid: "gold"}) { name } }'
-EVERY = 0.5
-"""Seconds from one scrape to the next."""
 
 
 class Row(NamedTuple):
@@ -228,50 +222,6 @@ async def test_the_log_has_the_lines_that_answer(flow: Flow, commercetools: Comm
                         unanswered.append((row.question, event, fields))
 
     assert unanswered == []
-
-
-class Prometheus:
-    """Scrapes one gateway."""
-
-    def __init__(self, directory: Path, target: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        scrape = {
-            "job_name": "gateway",
-            "scrape_interval": f"{EVERY * 1000:.0f}ms",
-            "scrape_timeout": f"{EVERY * 1000:.0f}ms",
-            "static_configs": [{"targets": [target.removeprefix("http://")]}],
-        }
-        config = directory / "prometheus.yml"
-        config.write_text(json.dumps({"scrape_configs": [scrape]}))
-        command = [
-            program("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={directory / 'data'}",
-            f"--web.listen-address={self.address}",
-        ]
-        with (directory / "prometheus.log").open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603  # our words
-
-    async def ask(self, query: str) -> list[float]:
-        """The values of an instant query."""
-        async with httpx.AsyncClient(trust_env=False) as client:
-            url = f"http://{self.address}/api/v1/query"
-            answer: Any = (await client.get(url, params={"query": query})).json()
-        assert answer["status"] == "success", (query, answer)
-        return [float(series["value"][1]) for series in answer["data"]["result"]]
-
-    async def scrapes(self) -> None:
-        """Wait for two further ones."""
-        async with asyncio.timeout(60):
-            before: list[float] = []
-            while len(before) < 1 or await self._scraped() < before[0] + 2:
-                with suppress(httpx.TransportError):
-                    before = before or [await self._scraped()]
-                await asyncio.sleep(EVERY / 2)
-
-    async def _scraped(self) -> float:
-        return sum(await self.ask("sum_over_time(up[10m])"))
 
 
 @pytest.mark.slow
