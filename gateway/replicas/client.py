@@ -30,6 +30,7 @@ OURS: Final[Mapping[str, object]] = {
     "decode_responses": False,
     "driver_info": None,  # else each connection begins with two more round trips
     "health_check_interval": 0,
+    "maint_notifications_config": None,  # over TCP, it takes another protocol
     "protocol": 2,
     "retry": None,
     "retry_on_error": [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -62,6 +63,17 @@ async def served(gateway: Gateway, count: int) -> None:
     for _ in range(count):
         assert await gateway.query(QUERY) == {"customerGroup": {"name": "Gold"}}
         assert (await ask(gateway, "{ a }"))["errors"][0]["message"] == "PersistedQueryNotFound"
+
+
+async def test_a_redis_is_asked_over_tcp_as_over_a_unix_socket(flow: Flow, tmp_path: Path):
+    """redis-py has a class of connections for each."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with redis_server(tmp_path, "--port", str(port)):
+        async with limited(flow, f"redis://127.0.0.1:{port}", within=1) as gateway:
+            await served(gateway, 2)
+
+    assert set(results(gateway.events)) == {"ok"}
 
 
 async def test_a_redis_that_hangs_costs_the_first_few_operations(flow: Flow, redis: RedisServer):
