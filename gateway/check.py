@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from gateway import VERSION
 from gateway.app import USER_AGENT, create_app, http_transport
+from gateway.replicas.client import RedisClient
 from gateway.rest import probe
-from gateway.settings import Settings, UpstreamSettings
+from gateway.settings import RedisSettings, Settings, UpstreamSettings
 from gateway.settings.configuration import read_settings
 from gateway.settings.printed import masked, printed
 from gateway.start_line import NAMED
+from gateway.telemetry import Event, RedisCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def check(environ: Mapping[str, str], *, connect: bool) -> bool:
 
 
 async def reach_all(settings: Settings) -> Sequence[Reached]:
-    """Reach each backend as `serve` does: once for all tenants that share its connections."""
+    """Reach each backend as `serve` does, once for all tenants that share its connections; and
+    Redis, if there is one.
+    """
     tenants = {uid: tenant.upstream for uid, tenant in settings.tenants.items()}
     if settings.default_upstream is not None:
         tenants |= {"all others": settings.default_upstream}
@@ -52,7 +56,18 @@ async def reach_all(settings: Settings) -> Sequence[Reached]:
                 break
         else:
             ways.append((upstream, [uid]))
-    return await asyncio.gather(*(_reach(*each) for each in ways))
+    reaching = [_reach(*each) for each in ways]
+    if settings.redis.url is not None:
+        reaching.append(_reach_redis(settings.redis.url, settings.redis))
+    return await asyncio.gather(*reaching)
+
+
+async def _reach_redis(url: str, settings: RedisSettings) -> Reached:
+    calls: list[Event] = []
+    async with RedisClient(url, timeout=settings.timeout, observe=calls.append):
+        [found] = [call for call in calls if isinstance(call, RedisCall)]
+    what = "reached" if found.result == "ok" else f"not reached, {found.cause or found.result}"
+    return Reached(found.result == "ok", f"{masked(url)}: {what}")
 
 
 async def _reach(upstream: UpstreamSettings, tenants: Sequence[str]) -> Reached:

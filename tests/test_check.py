@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from gateway.check import reach_all
-from gateway.settings import CommercetoolsSettings, FlowRetailSettings, TenantSettings
+from gateway.settings import (
+    CommercetoolsSettings,
+    FlowRetailSettings,
+    RedisSettings,
+    TenantSettings,
+)
 from gateway.start_line import NAMED
 from tests.harness import Flow, settings
+from tests.replicas.redis_server import redis_server
 from tests.test_command_line import run
 
 NOBODY = "http://127.0.0.1:1"
@@ -46,6 +53,18 @@ async def test_a_proxy_is_named_without_its_password():
     assert not found.reached
     assert "v2 through http://***:***@127.0.0.1:1, for t0, t1, " in found.line
     assert " and 2 more: not reached, proxy: refused, " in found.line
+
+
+@pytest.mark.slow
+async def test_redis_is_tried_too(flow: Flow, tmp_path: Path):
+    """Without it the gateway serves all the same, but not as it is meant to."""
+    with redis_server(tmp_path) as redis:
+        there = settings(flow.url, redis=RedisSettings(url=redis.url, timeout=10))
+        [_, found] = await reach_all(there)
+    [_, lost] = await reach_all(there)
+
+    assert (found.reached, found.line) == (True, f"{redis.url}: reached")
+    assert (lost.reached, lost.line) == (False, f"{redis.url}: not reached, connection")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from gateway.settings.effective import decided
 
 SECRET: Final = "*" * 16
 """What stands for a secret: as long as one has to be."""
-USER: Final = re.compile(r"^(\w+://)?[^/?#]*@")
+USER: Final = re.compile(r"^(\w+://)?.*@")
 DECIDED_BY: Final = {"default_page_size": "max_page_size", "federation_sdl": "introspection"}
 
 
