@@ -8,6 +8,8 @@ first hundred that callers with an accepted token have used. All else is `other`
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final, Generic, Literal, TypeVar
 
 from prometheus_client import (
@@ -76,9 +78,10 @@ class _Children(dict[tuple[object, ...], MetricT], Generic[MetricT]):
     take a lock, at each event.
     """
 
-    def __init__(self, metric: MetricT) -> None:
+    def __init__(self, metric: MetricT, names: Sequence[str]) -> None:
         super().__init__()
         self._metric = metric
+        self.names = names
 
     def __missing__(self, values: tuple[object, ...]) -> MetricT:
         if not values:
@@ -89,6 +92,59 @@ class _Children(dict[tuple[object, ...], MetricT], Generic[MetricT]):
             return self._metric.labels(*[OTHER for _ in values])
         self[values] = child
         return child
+
+
+class _Seconds(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """So many in each bucket, and the sum of all."""
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+class _Tally:
+    """What happened since it was last added to the metrics."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.total = 0.0
+
+
+class _Tallies(dict[tuple[object, ...], _Tally]):
+    """By the values of a counter's labels, the first of which are a histogram's. To tell the two of
+    each event would take longer than the log does: each takes locks, and a dozen function calls.
+    """
+
+    def __init__(
+        self, counter: _Children[Counter], seconds: _Children[_Seconds], bounds: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self._counter, self._seconds, self._bounds = counter, seconds, bounds
+        self._shared = len(seconds.names)
+
+    def __missing__(self, values: tuple[object, ...]) -> _Tally:
+        if len(self) >= MOST:
+            values = (OTHER,) * len(values)
+        return self.setdefault(values, _Tally(len(self._bounds) + 1))
+
+    def count(self, values: tuple[object, ...], seconds: float) -> None:
+        tally = self[values]
+        tally.counts[bisect_left(self._bounds, seconds)] += 1
+        tally.total += seconds
+
+    def flush(self) -> None:
+        """Add all to the metrics."""
+        for values, tally in self.items():
+            if any(tally.counts):
+                self._counter[values].inc(sum(tally.counts))
+                self._seconds[values[: self._shared]].add(tally.counts, tally.total)
+                tally.counts = [0] * len(tally.counts)
+                tally.total = 0.0
 
 
 class Metrics:
@@ -113,29 +169,33 @@ class Metrics:
         GCCollector(registry=self._process)
 
         def counter(name: str, about: str, *labels: str) -> _Children[Counter]:
-            made = self._counters[name] = _Children(Counter(name, about, labels, registry=registry))
+            made = self._counters[name] = _Children(
+                Counter(name, about, labels, registry=registry), labels
+            )
             return made
 
         def gauge(name: str, about: str, *labels: str, mode: Mode = "livesum") -> _Children[Gauge]:
             made = self._gauges[name] = _Children(
-                Gauge(name, about, labels, registry=registry, multiprocess_mode=mode)
+                Gauge(name, about, labels, registry=registry, multiprocess_mode=mode), labels
             )
             return made
 
         def seconds(
-            name: str, about: str, *labels: str, buckets: tuple[float, ...]
-        ) -> _Children[Histogram]:
-            return _Children(Histogram(name, about, labels, registry=registry, buckets=buckets))
+            name: str, about: str, *labels: str, buckets: Sequence[float]
+        ) -> _Children[_Seconds]:
+            made = _Seconds(name, about, labels, registry=registry, buckets=buckets)
+            return _Children(made, labels)
 
-        self._operations = counter(
-            "gateway_operations_total", "Operations.", "kind", "outcome", "name"
-        )
-        self._operation_seconds = seconds(
-            "gateway_operation_seconds",
-            "Seconds from an operation's first byte until its response is written.",
-            "kind",
-            "outcome",
-            buckets=OPERATION,
+        self._operations = _Tallies(
+            counter("gateway_operations_total", "Operations.", "kind", "outcome", "name"),
+            seconds(
+                "gateway_operation_seconds",
+                "Seconds from an operation's first byte until its response is written.",
+                "kind",
+                "outcome",
+                buckets=OPERATION,
+            ),
+            OPERATION,
         )
         self._errors = counter("gateway_errors_total", "Errors of operations.", "code")
         self._tenant_errors = counter(
@@ -155,21 +215,21 @@ class Metrics:
             "status",
             "limit",
         )
-        self._rest_calls = counter(
-            "gateway_rest_calls_total",
-            "REST calls sent; the result is a status, or why there is no usable one.",
-            "backend",
-            "method",
-            "template",
-            "result",
-        )
-        self._rest_call_seconds = seconds(
-            "gateway_rest_call_seconds",
-            "Seconds that REST calls took.",
-            "backend",
-            "method",
-            "template",
-            buckets=REST_CALL,
+        of_calls = "backend", "method", "template"
+        self._rest_calls = _Tallies(
+            counter(
+                "gateway_rest_calls_total",
+                "REST calls sent; the result is a status, or why there is no usable one.",
+                *of_calls,
+                "result",
+            ),
+            seconds(
+                "gateway_rest_call_seconds",
+                "Seconds that REST calls took.",
+                *of_calls,
+                buckets=REST_CALL,
+            ),
+            REST_CALL,
         )
         self._repeats = counter(
             "gateway_rest_repeats_total", "REST calls sent again after a failure.", "backend"
@@ -251,9 +311,8 @@ class Metrics:
                 pass  # whether it is ready is read
 
     def _count_operation(self, event: OperationDone) -> None:
-        kind = event.kind or "none"
-        self._operations[kind, event.outcome, self._name(event)].inc()
-        self._operation_seconds[kind, event.outcome].observe(event.seconds)
+        values = (event.kind or "none", event.outcome, self._name(event))
+        self._operations.count(values, event.seconds)
         if not event.error_codes:
             return
         for code in event.error_codes:
@@ -275,17 +334,16 @@ class Metrics:
         return name
 
     def _count_rest_call(self, event: UpstreamCall) -> None:
-        backend, method, template, cause = event.backend, event.method, event.template, event.cause
         result: object = event.status
-        if cause is not None and not cause.startswith("status "):
-            kind = cause.partition(":")[0]
-            result = cause if cause in CAUSES else kind if kind in CAUSES else OTHER
+        if event.cause is not None and not event.cause.startswith("status "):
+            kind = event.cause.partition(":")[0]
+            result = event.cause if event.cause in CAUSES else kind if kind in CAUSES else OTHER
         elif result is None:
             result = "cancelled"
-        self._rest_calls[backend, method, template, result].inc()
-        self._rest_call_seconds[backend, method, template].observe(event.seconds)
+        values = (event.backend, event.method, event.template, result)
+        self._rest_calls.count(values, event.seconds)
         if event.attempt > 1:
-            self._repeats[(backend,)].inc()
+            self._repeats[(event.backend,)].inc()
 
     # -- what is read
 
@@ -294,7 +352,9 @@ class Metrics:
         self._sources.append(figures)
 
     def refresh(self) -> None:
-        """Read all figures; in the event loop."""
+        """Add up what happened, and read all figures; in the event loop."""
+        self._operations.flush()
+        self._rest_calls.flush()
         sums: dict[_Labelled, float] = {}
         for figures in self._sources:
             for name, labels, value in figures():
@@ -331,12 +391,15 @@ class Metrics:
         figures of this one, read them now and then.
         """
         loop = asyncio.get_running_loop()
-        ticks = TICKS
-        while True:
-            due = loop.time() + TICK
-            await asyncio.sleep(TICK)
-            self._lag[()].observe(max(0.0, loop.time() - due))
-            ticks += 1
-            if self._directory is not None and ticks % TICKS == 0:
-                self.refresh()
-                await asyncio.to_thread(self._refresh_process)
+        ticks = 0
+        try:
+            while True:
+                if self._directory is not None and ticks % TICKS == 0:
+                    self.refresh()
+                    await asyncio.to_thread(self._refresh_process)
+                due = loop.time() + TICK
+                await asyncio.sleep(TICK)
+                self._lag[()].observe(max(0.0, loop.time() - due))
+                ticks += 1
+        finally:
+            self.refresh()
