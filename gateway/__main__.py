@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import signal
-import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 from gateway import VERSION, serving
 from gateway.app import schema_of
 from gateway.check import check
-from gateway.demo import SIMULATIONS, demo
 from gateway.process import create_server, listening
 from gateway.settings import SettingsError
 from gateway.settings.configuration import read_settings
@@ -79,6 +77,8 @@ def check_settings(chosen: argparse.Namespace) -> int:
 
 def show_demo(chosen: argparse.Namespace) -> None:
     """Serve the gateway over the simulators."""
+    from gateway.demo import demo  # `serve` has no simulator, nor SQLite, in its memory
+
     with logging_to(sys.stderr.fileno()) as log:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
@@ -93,6 +93,10 @@ def print_schema(chosen: argparse.Namespace) -> None:
 
 def simulate(chosen: argparse.Namespace) -> None:
     """Serve one simulator alone, over data that outlives it where a file can be written."""
+    import sqlite3
+
+    from gateway.demo import SIMULATIONS  # as above
+
     api = SIMULATIONS[chosen.api]
     data = chosen.data or _data_of(chosen.api)
     try:
@@ -162,7 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     simulator = commands.add_parser("simulate", help="serve one simulated REST API alone")
     simulator.set_defaults(run=simulate)
     simulator.add_argument(
-        "--api", choices=SIMULATIONS, default="flow-retail", help="default: %(default)s"
+        "--api",
+        choices=["flow-retail", "commercetools"],
+        default="flow-retail",
+        help="default: %(default)s",
     )
     simulator.add_argument(
         "--host",

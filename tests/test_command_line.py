@@ -369,3 +369,17 @@ async def test_what_the_simulator_holds_outlives_it(tmp_path):
     assert made.is_success
     assert (code, rest) == (0, "")
     assert found.json()["name"] == "New"
+
+
+async def test_what_serves_has_no_simulator_in_its_memory():
+    """Neither the simulators nor SQLite: three megabytes."""
+    program = "import sys, gateway.__main__; print(*sys.modules)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), cwd=ROOT, stdout=PIPE
+    )
+    out, _ = await process.communicate()
+    modules = out.decode().split()
+
+    assert "gateway.app" in modules
+    assert "sqlite3" not in modules
+    assert not [name for name in modules if name.startswith("gateway.simulator")]
