@@ -179,7 +179,7 @@ class Endpoint:
             exchange.codes = (refusal.code,)
             content, status, more = _refused(refusal), 503, _later(refusal)
         except RateLimited as refusal:  # here; a backend's is an error of its field
-            exchange.codes = (refusal.code,)
+            exchange.codes, exchange.limits = (refusal.code,), ("rate_limit",)
             content, status, more = _refused(refusal), 429, _later(refusal)
         except asyncio.CancelledError:  # the server stops, and waits no longer
             exchange.codes, exchange.outcome = (DeadlineExceeded.code,), "failed"

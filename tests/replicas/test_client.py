@@ -21,6 +21,7 @@ from gateway.telemetry.log_lines import Log
 from tests.harness import Flow, Gateway, running_gateway, settings
 from tests.replicas.redis_server import RedisServer, redis_server
 from tests.replicas.test_persisted_queries import QUERY, ask, digest
+from tests.rest.certificates import Authority
 
 pytestmark = pytest.mark.slow
 PASSWORD = "s3cret"  # noqa: S105  # of a server that lives for one test
@@ -199,6 +200,62 @@ async def test_a_server_that_answers_something_else_harms_nobody(
         await served(gateway, 6)
 
     assert results(gateway.events)["ok"] <= 12
+
+
+@contextlib.asynccontextmanager
+async def delayed(redis: RedisServer, path: Path, seconds: float) -> AsyncIterator[str]:
+    """The same Redis, whose answers come so much later; its URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(redis.path)
+        try:
+            while command := await reader.read(65_536):
+                ours.write(command)
+                answer = await theirs.read(65_536)
+                await asyncio.sleep(seconds)
+                writer.write(answer)
+        finally:
+            ours.close()
+            writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    async with server:
+        yield f"unix://{path}"
+
+
+async def test_a_redis_that_is_slow_is_not_asked(flow: Flow, redis: RedisServer, tmp_path: Path):
+    """It answers, but each operation would wait for it: so it stays away."""
+    async with delayed(redis, tmp_path / "slow.sock", 0.3) as url, limited(flow, url) as gateway:
+        await served(gateway, 3)
+
+    assert set(results(gateway.events)) == {"skipped"}
+    assert "back" not in changes(gateway.events)
+    attempts = [event for event in gateway.events if isinstance(event, RedisCall)]
+    assert attempts[0] == RedisCall(use="attempt", result="timeout")
+
+
+async def test_redis_over_tls(flow: Flow, tmp_path: Path):
+    """With a password, and an authority of one's own; one that is not trusted is no Redis."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.files("DNS:localhost")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--tls-port", str(port), "--tls-auth-clients", "no")
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    with redis_server(
+        *(tmp_path, *options, *files, "--tls-ca-cert-file", str(authority.certificate)),
+        *("--requirepass", PASSWORD),
+    ):
+        url = f"rediss://:{PASSWORD}@localhost:{port}/0"
+        trusting = f"{url}?ssl_ca_certs={authority.certificate}"
+        async with limited(flow, trusting, within=5) as gateway:
+            await ask(gateway, QUERY, sent=True)
+        doubts: list[Event] = []
+        async with RedisClient(url, timeout=5, observe=doubts.append):
+            pass
+
+    assert set(results(gateway.events)) == {"ok"}
+    assert changes(doubts) == ["away"]
 
 
 async def test_many_operations_take_few_connections(redis: RedisServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import AsyncExitStack
 
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.replicas.rate_limit import CAPACITY, FOREVER, Buckets, Rate
+from gateway.accepted_tokens import AcceptedTokens
+from gateway.errors import RateLimited
+from gateway.replicas.client import RedisClient
+from gateway.replicas.rate_limit import CAPACITY, FOREVER, Buckets, Rate, RateLimit
+from gateway.request import Client
 from gateway.settings import RedisSettings
-from gateway.telemetry import OperationDone, RateLimitReached, RedisCall
-from tests.harness import TENANT, TOKEN, Flow, Gateway, codes, running_gateway, settings
+from gateway.telemetry import Meter, OperationDone, RateLimitReached, RedisCall
+from tests.harness import TENANT, TOKEN, Flow, codes, running_gateway, settings
 from tests.replicas.redis_server import RedisServer
 
 GROUP = '{ customerGroup(by: {uid: "gold"}) { name } }'
@@ -129,7 +134,8 @@ async def test_an_operation_above_the_rate_is_refused(flow: Flow):
     assert free.json()["data"] == {"__typename": "Query"}
     assert RateLimitReached(by="caller") in gateway.events
     last = [event for event in gateway.events if isinstance(event, OperationDone)][-2]
-    assert (last.status, last.error_codes) == (429, ("RATE_LIMITED",))
+    assert (last.status, last.error_codes, last.limits) == (429, ("RATE_LIMITED",), ("rate_limit",))
+    assert last.outcome == "refused"
 
 
 async def test_what_an_operation_did_not_use_is_put_back(flow: Flow):
@@ -213,55 +219,64 @@ async def test_strangers_take_nothing_from_a_tenant(flow: Flow):
     assert known == [200, 200, 429]
 
 
-async def made_calls(gateways: list[Gateway], seconds: float, *, callers: int) -> int:
-    """How many calls operations make that are sent as fast as they are answered."""
-    ends = time.monotonic() + seconds
-    made = 0
-
-    async def ask(gateway: Gateway) -> None:
-        nonlocal made
-        while time.monotonic() < ends:
-            response = await gateway.post(PAGES)
-            if response.status_code == 429:
-                await asyncio.sleep(0.02)
-            else:
-                made += response.json()["extensions"]["cost"]["restCallsMade"]
-
-    await asyncio.gather(*(ask(gateways[number % len(gateways)]) for number in range(callers)))
-    return made
-
-
 def clock(redis: RedisServer) -> float:
     seconds, microseconds = redis.ask("TIME").split()[2::2]
     return int(seconds) + int(microseconds) / 1e6
 
 
+async def made_calls(limit: RateLimit, seconds: float) -> int:
+    """How many calls operations make, one after the other, that are estimated at three."""
+    choice = random.Random(7)  # noqa: S311  # no secret
+    made, ends = 0, time.monotonic() + seconds
+    while time.monotonic() < ends:
+        try:
+            charge = await limit.admit(asked_by(TOKEN, planned=3))
+        except RateLimited:
+            await asyncio.sleep(0.005)
+            continue
+        assert charge is not None
+        await asyncio.sleep(0.001)
+        calls = choice.choice([0, 1, 3, 3, 4])  # one was sent again
+        charge.settle(calls)
+        made += calls
+    return made
+
+
+def asked_by(token: str, *, planned: int) -> Client:
+    return Client(
+        tokens={"authorization": token},
+        token_statuses={"authorization": AcceptedTokens("0123456789abcdef").status(token)},
+        request_id="test",
+        tenant_uid=TENANT,
+        began=0,
+        deadline=0,
+        meter=Meter(planned=planned),
+    )
+
+
 @pytest.mark.slow
-async def test_the_rate_of_several_processes_is_exact(flow: Flow, redis: RedisServer):
+async def test_the_rate_of_several_processes_is_exact(redis: RedisServer):
     """Within 5 % and one operation's calls: the bucket is one, whichever replica is asked. What is
     left in it at the end was not made.
     """
-    flow.add_groups(2)
-    shared = settings(
-        flow.url,
-        redis=RedisSettings(url=redis.url, timeout=5),
-        rate_limit=40,
-        rate_limit_burst=100,
-        fingerprint_key="0123456789abcdef",
-    )
+    chosen = settings("", rate_limit=100, rate_limit_burst=100)
     async with AsyncExitStack() as opened:
-        gateways = [await opened.enter_async_context(running_gateway(shared)) for _ in range(3)]
+        limits = []
+        for _ in range(3):
+            client = RedisClient(redis.url, timeout=5, observe=lambda event: None)
+            await opened.enter_async_context(client)
+            limits.append(RateLimit(chosen, client, lambda event: None))
         began = clock(redis)
-        made = await made_calls(gateways[:1], 0.001, callers=1)
+        made = await made_calls(limits[0], 0.001)
         first = clock(redis)
-        made += await made_calls(gateways, 3, callers=9)
+        made += sum(await asyncio.gather(*(made_calls(limit, 3) for limit in limits * 3)))
         await asyncio.sleep(0.2)  # what was not used is put back
         now = clock(redis)
         [bucket] = redis.ask("KEYS", "*").split()[2::2]
         full = float(redis.ask("GET", bucket.decode()).split()[1])
 
-    assert 0.95 * 40 * (full - first) - 3 <= made <= 1.05 * 40 * (full - began) + 3
-    assert made <= 1.05 * (100 + 40 * (now - began)) + 3
+    assert 0.95 * 100 * (full - first) - 4 <= made <= 1.05 * 100 * (full - began) + 4
+    assert made <= 1.05 * (100 + 100 * (now - began)) + 4
 
 
 @pytest.mark.slow

@@ -57,6 +57,10 @@ class Authority:
         context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 
+    def files(self, names: str) -> tuple[Path, Path]:
+        """A server's certificate and key, for other programs."""
+        return self._issue_once(names, days=2)
+
     def client(self) -> tuple[Path, Path]:
         """A client's certificate and key."""
         return self._issue("DNS:client.example", usage="clientAuth", days=2)
