@@ -56,13 +56,13 @@ class Client:
         try:
             async with asyncio.timeout(within):
                 try:
-                    response, keep = await _exchange(*connection, request, began)
+                    response, keep = await exchange(*connection, request, began)
                 except (ConnectionError, asyncio.IncompleteReadError):
                     if not kept:
                         raise
                     connection[1].close()  # closed as idle, which is no answer to a request
                     connection = await self._open()
-                    response, keep = await _exchange(*connection, request, began)
+                    response, keep = await exchange(*connection, request, began)
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError) as failure:
             connection[1].close()
             raise Unanswered(type(failure).__name__) from None
@@ -98,7 +98,7 @@ def _headers(
     return headers
 
 
-async def _exchange(
+async def exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, began: float
 ) -> tuple[Response, bool]:
     writer.write(request)
