@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from starlette.applications import Starlette
 
+from gateway import serving
 from gateway.errors import GatewayError
 from gateway.rest import BreakerChanged
 from gateway.settings import Settings, UpstreamSettings
 from gateway.simulator.faults import Answer, Close
 from gateway.telemetry import OperationDone
+from gateway.telemetry.log_lines import log_event
 from gateway.telemetry.log_output import Line
 from tests.harness import TENANT, Flow, Measured, running_measured
 from tests.prometheus import EVERY, Prometheus
@@ -112,7 +115,8 @@ async def a_change(night: Night) -> None:
     await night.ask('mutation { createCustomerGroup(input: {name: "A"}) { __typename } }')
 
 
-async def a_client_that_leaves(night: Night) -> None:
+async def a_roll_out(night: Night) -> None:
+    """A client leaves, and a process is stopped."""
     night.flow.switches.latency = 60
     seen = len(night.gateway.events)
     leaving = asyncio.create_task(night.ask())
@@ -123,6 +127,10 @@ async def a_client_that_leaves(night: Night) -> None:
     while not any(isinstance(each, OperationDone) for each in night.gateway.events[seen:]):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     night.flow.switches.latency = 0
+    with serving.listen("127.0.0.1", 0, remedy="") as listener:
+        server = serving.server(Starlette(), Settings(drain=0.1), observe=log_event)
+        server.should_exit = True
+        await server.serve(sockets=[listener])
 
 
 async def a_limit_of_the_backend(night: Night) -> None:
@@ -161,7 +169,7 @@ SITUATIONS: Mapping[str, Situation] = {
     "What became of one request?": a_query,
     "Do the caches work?": a_query,
     "Which version and settings run?": nothing,
-    "Did the roll-out lose anything?": a_client_that_leaves,
+    "Did the roll-out lose anything?": a_roll_out,
     "Does the backend limit us?": a_limit_of_the_backend,
     "Is a tenant held back?": an_outage,
 }
