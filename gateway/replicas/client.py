@@ -26,12 +26,11 @@ PAUSE: Final = 1.0
 """Seconds from one attempt to the next to find Redis again."""
 CONNECTING: Final = 1.0
 """Seconds that such an attempt may take: nobody waits for it."""
-OURS: Final[Mapping[str, object]] = {
+OURS: Final[Mapping[str, Any]] = {
     "decode_responses": False,
     "driver_info": None,  # else each connection begins with two more round trips
     "health_check_interval": 0,
-    "maint_notifications_config": None,  # over TCP, it takes another protocol
-    "protocol": 2,
+    "protocol": 2,  # which has no notifications of maintenance to be set up
     "retry": None,
     "retry_on_error": [],
     "socket_connect_timeout": None,
@@ -55,8 +54,7 @@ class RedisClient:
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._failures = 0
         self._first_failed = math.inf
-        pool = ConnectionPool.from_url(url, max_connections=CONNECTIONS)
-        pool.connection_kwargs.update(OURS)
+        pool = ConnectionPool.from_url(url, max_connections=CONNECTIONS, **OURS)
         self._redis = Redis(connection_pool=pool)
         self._attempts: asyncio.Task[None] | None = None
         """Runs while Redis is away."""
