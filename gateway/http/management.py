@@ -58,9 +58,9 @@ class _Page:
         async with self._one:
             await asyncio.sleep(self._from - loop.time())
             self._next = None  # who asks from now on gets newer figures
-            self._metrics.refresh()
             began = loop.time()
             try:
+                self._metrics.refresh()
                 # In a thread, which the interpreter interrupts where a request needs its turn.
                 return await asyncio.to_thread(self._metrics.shown)
             finally:

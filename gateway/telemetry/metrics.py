@@ -402,4 +402,5 @@ class Metrics:
                 self._lag[()].observe(max(0.0, loop.time() - due))
                 ticks += 1
         finally:
-            self.refresh()
+            if self._directory is not None:
+                self.refresh()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
+import resource
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +22,7 @@ from gateway.telemetry import Figure
 from gateway.telemetry.metrics import Metrics
 from tests.harness import NO_TLS, Flow, running_measured, served, settings
 from tests.http.test_disconnects import until
+from tests.serving.test_process import serving
 
 LIST = "{ customerGroups(first: 2) { nodes { name } } }"
 
@@ -116,20 +122,42 @@ async def test_scrapers_that_do_not_read_keep_nobody_out(flow: Flow):
     assert health.status_code == 200
 
 
-async def test_all_who_ask_at_once_get_one_page(flow: Flow):
-    """It is rendered for the first, and once more for those that came meanwhile."""
-    rendered = 0
+@pytest.mark.slow
+async def test_metrics_take_a_tenth_of_the_time_at_most(flow: Flow):
+    """However many ask, and however often."""
+    rendered: list[float] = []
 
     def figures() -> list[Figure]:
-        nonlocal rendered
-        rendered += 1
+        rendered.append(time.monotonic())
+        time.sleep(0.02)  # as if there was much to read
         return []
 
     metrics = Metrics(settings(flow.url))
     metrics.watch(figures)
     client = httpx.AsyncClient(trust_env=False, verify=NO_TLS)
     async with served(management(metrics)) as url, client:
-        pages = await asyncio.gather(*(client.get(f"{url}/metrics") for _ in range(20)))
 
-    assert {page.status_code for page in pages} == {200}
-    assert rendered < 10
+        async def ask() -> set[int]:
+            return {(await client.get(f"{url}/metrics")).status_code for _ in range(4)}
+
+        statuses = await asyncio.gather(*(ask() for _ in range(20)))
+
+    assert statuses == [{200}] * 20
+    assert 4 <= len(rendered) <= 8
+    assert min(b - a for a, b in itertools.pairwise(rendered)) >= 0.2
+
+
+@pytest.mark.slow
+async def test_it_answers_while_there_is_no_descriptor_for_clients(tmp_path: Path, flow: Flow):
+    """Clients leave some free."""
+    async with serving(tmp_path, flow, GATEWAY_MANAGEMENT_PORT="0") as it:
+        await it.ask("{ __typename }")  # by then it has raised its own limit
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (256, 256))
+        with stuck(400, it.url):
+            await asyncio.sleep(1)
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as scraper:
+                shown = (await scraper.get(f"{it.management}/metrics")).text
+
+    reached = re.search(r'gateway_limits_reached_total{limit="descriptors"} (\S+)', shown)
+    assert reached is not None
+    assert float(reached[1]) > 100

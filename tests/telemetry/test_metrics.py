@@ -8,19 +8,24 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from gateway import VERSION
 from gateway.rest import UpstreamCall
+from gateway.settings import RedisSettings
 from gateway.simulator.faults import Answer, Close, Delay, LoseAnswer
 from gateway.telemetry import OperationDone
 from gateway.telemetry.log_output import WAITING, LogWriter
 from gateway.telemetry.metrics import MOST, NAMES, Metrics
+from gateway.telemetry.spans import Spans
 from tests.harness import TENANT, TOKEN, Flow, Measured, running_measured, settings
 from tests.http.test_disconnects import until
 from tests.serving.test_process import serving
@@ -180,6 +185,7 @@ async def test_rest_calls_are_counted_by_template_and_status(measured: Measured,
     assert scraped.value("gateway_rest_call_seconds_sum", **labels) == pytest.approx(sum(seconds))
 
 
+@pytest.mark.slow
 async def test_calls_that_are_sent_again_are_counted(measured: Measured, flow: Flow):
     """By what was wrong with the first one."""
     flow.fail(Answer(503), times=1)
@@ -245,6 +251,34 @@ async def test_of_a_cause_its_kind_is_shown(flow: Flow, cause, result):
     assert f'result="{result}"' in shown_by(metrics)
 
 
+# -- what replicas share
+
+
+async def test_what_the_rate_limit_refuses_is_counted(flow: Flow):
+    """By whose limit it was."""
+    async with running_measured(settings(flow.url, rate_limit=0.1, rate_limit_burst=1)) as measured:
+        for _ in range(3):
+            await measured.ask(LIST)
+
+        scraped = await measured.scrape()
+    assert scraped.value("gateway_rate_limited_total", by="caller") == 2
+    assert scraped.value("gateway_limits_reached_total", limit="rate_limit") == 2
+
+
+async def test_what_is_asked_of_redis_is_counted(flow: Flow):
+    """Though nobody listens there."""
+    chosen = settings(flow.url, redis=RedisSettings(url="redis://127.0.0.1:1"))
+    async with running_measured(chosen) as measured:
+        await measured.client.post(
+            f"{measured.url}/graphql", json={"extensions": apq("{ __typename }")}
+        )
+
+        scraped = await measured.scrape()
+    calls = "gateway_redis_calls_total"
+    assert scraped.value(calls, use="attempt", result="connection") == 1
+    assert scraped.value(calls, use="persisted_queries", result="skipped") == 1
+
+
 # -- what is read when somebody looks
 
 
@@ -298,10 +332,15 @@ async def test_documents_are_found_in_their_cache(measured: Measured):
     assert scraped.value("gateway_cache_bytes", cache="documents") > 4_000
 
 
+def apq(query: str) -> dict[str, object]:
+    """What names it by its hash."""
+    digest = hashlib.sha256(query.encode()).hexdigest()
+    return {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+
+
 async def test_persisted_queries_are_found_once_they_are_registered(measured: Measured):
     """They are kept in UTF-8."""
-    named = {"version": 1, "sha256Hash": hashlib.sha256(LIST.encode()).hexdigest()}
-    asked = {"extensions": {"persistedQuery": named}}
+    asked = {"extensions": apq(LIST)}
 
     await measured.client.post(f"{measured.url}/graphql", json=asked)
     await measured.post(LIST, **asked)
@@ -313,6 +352,7 @@ async def test_persisted_queries_are_found_once_they_are_registered(measured: Me
     assert scraped.value("gateway_cache_bytes", cache="persisted_queries") > len(LIST)
 
 
+@pytest.mark.slow
 async def test_reads_of_one_operation_are_found_in_its_cache(measured: Measured, flow: Flow):
     """Which is there as long as the operation."""
     flow.add_groups(3)
@@ -349,6 +389,7 @@ async def test_accepted_tokens_are_found_once_a_backend_has_accepted_them(measur
     assert scraped.value("gateway_cache_bytes", cache="accepted_tokens") > 0
 
 
+@pytest.mark.slow
 async def test_a_loop_that_stands_still_is_late(measured: Measured):
     """By as much."""
     await asyncio.sleep(0.15)
@@ -372,6 +413,38 @@ async def test_lines_that_the_log_drops_are_counted(flow: Flow):
         scraped = await measured.scrape()
 
     assert scraped.value("gateway_log_lines_dropped_total") == 3
+
+
+class Refusing(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.FAILURE
+
+
+@pytest.mark.slow
+async def test_spans_that_are_lost_are_counted(flow: Flow):
+    """Of an operation and its REST call, and of reading and planning it."""
+    spans = Spans(Refusing(), delay=0.05)
+    async with running_measured(settings(flow.url), spans=spans) as measured:
+        await measured.query(LIST)
+
+        await measured.scraped_when(lambda all: all.value("gateway_spans_lost_total") == 4)
+    spans.stop()
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_drains_is_not_ready(tmp_path: Path, flow: Flow):
+    """Though it still answers."""
+    more = {"GATEWAY_MANAGEMENT_PORT": "0", "GATEWAY_DRAIN": "30"}
+    async with serving(tmp_path, flow, **more) as served:
+        metrics = f"{served.management}/metrics"
+        await served.ask(LIST)
+        before = (await served.client.get(metrics)).text
+        served.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            while "gateway_ready 0.0" not in (await served.client.get(metrics)).text:
+                pass
+
+    assert "gateway_ready 1.0" in before
 
 
 async def test_the_version_and_the_settings_are_shown(flow: Flow):
@@ -403,13 +476,14 @@ async def test_the_process_is_shown(measured: Measured):
 # -- labels
 
 
+@pytest.mark.slow  # a second for each hundred
 async def test_a_stranger_adds_no_label(measured: Measured, flow: Flow):
     """Whatever names it makes up: of operations, fields, tenants, clients, groups."""
     await measured.query(NAMED)
     await measured.ask(LIST, token=STRANGER, headers={"X-Tenant": "unknown"})
     labels = {(s.name, *s.labels.items()) for s in (await measured.scrape()).samples}
 
-    for n in range(200):
+    for n in range(350):
         made_up = {
             "X-Tenant": f"t{n}",
             "graphql-client-name": f"c{n}",
