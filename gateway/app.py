@@ -60,6 +60,7 @@ def http_transport(upstream: UpstreamSettings) -> HttpTransport:
     try:
         return HttpTransport(
             connections=upstream.concurrency,
+            max_age=upstream.connection_max_age,
             proxy=Proxy(upstream.proxy) if upstream.proxy else None,
             tls=tls_context(**files) if any(files.values()) else None,
         )

@@ -1,14 +1,15 @@
 """A pool of connections for HTTP/1.1: each carries one request at a time, to one origin.
 
 A connection is used again only if its answer was read to its end, no other byte has arrived since,
-and it was not idle for long. Any other connection is aborted, because a TLS shutdown would keep its
-socket open for as long as the server likes.
+it was not idle for long, and it is not old. Any other connection is aborted, because a TLS shutdown
+would keep its socket open for as long as the server likes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import select
 import ssl
 import sys
@@ -23,6 +24,8 @@ from gateway.rest._exchange import Exchange
 from gateway.rest._proxies import Origin, Proxy, ProxyError, ProxyRefused
 from gateway.rest._tls import tls_context
 
+SOONEST: Final = 0.75
+"""The part of the greatest age that each connection reaches."""
 READ: Final = 256 * 1024
 """Bytes that are read from a socket at once."""
 
@@ -35,6 +38,7 @@ class ConnectionPool:
         limit: int,
         *,
         idle: float,
+        max_age: float,
         look_up: LookUp,
         proxy: Proxy | None = None,
         tls: ssl.SSLContext | None = None,
@@ -43,6 +47,7 @@ class ConnectionPool:
         self._proxy = proxy
         self._tls = tls
         self._idle_time = idle
+        self._max_age = max_age
         self._addresses = Addresses(look_up)
         self._slots = asyncio.Semaphore(limit)  # one for each exchange
         # The event loop reads into it and has it parsed at once, so one serves all connections; the
@@ -173,6 +178,8 @@ class ConnectionPool:
         except BaseException:
             connection.close("Unconnected")
             raise
+        # Not all at one time, though they were made at one: TLS handshakes hold the loop up.
+        connection.retire_in(self._max_age * random.uniform(SOONEST, 1))  # noqa: S311  # no secret
         return connection
 
     def _trusted(self) -> ssl.SSLContext:
@@ -203,6 +210,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport: Any = None  # uvloop's are no asyncio.Transport, but have all of one
         self._readable: Callable[[], bool] = lambda: False
         self._exchange: Exchange | None = None
+        self._retires: asyncio.TimerHandle | None = None
         self._closed = False
         self._paused = False
 
@@ -219,6 +227,17 @@ class _Connection(asyncio.BufferedProtocol):
             and not self._readable()
         )
 
+    def retire_in(self, seconds: float) -> None:
+        """Carry no new request after that, because the host may have moved to another address. What
+        is under way then is not disturbed.
+        """
+        self._retires = self._loop.call_later(seconds, self._retire)
+
+    def _retire(self) -> None:
+        self._once = True
+        if self._exchange is None:
+            self.close("Old")
+
     def send(self, request: bytes, collect: int) -> Exchange:
         self._exchange = Exchange(collect, resume=self._resume, abandon=self._abandon)
         self._transport.write(request)
@@ -229,6 +248,8 @@ class _Connection(asyncio.BufferedProtocol):
         if self._closed:
             return
         self._closed = True
+        if self._retires is not None:
+            self._retires.cancel()
         exchange, self._exchange = self._exchange, None
         self._pool.forget(self, busy=exchange is not None)
         if self._transport is None:

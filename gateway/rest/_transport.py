@@ -19,6 +19,8 @@ PORTS: Final = {"http": 80, "https": 443}
 IDLE: Final = 4.0
 """Seconds. Servers close idle connections after 5 (uvicorn, Node, Apache) or more, and lose a
 request that arrives at that moment."""
+MAX_AGE: Final = 60.0
+"""Seconds. A failover moves a name within a minute."""
 UNREADABLE: Final = frozenset({"HEAD", "CONNECT"})
 """Methods whose answers have no body, whatever their headers say."""
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -43,16 +45,18 @@ class HttpTransport(httpx.AsyncBaseTransport):
         *,
         connections: int,
         idle: float = IDLE,
+        max_age: float = MAX_AGE,
         look_up: LookUp = look_up,
         proxy: Proxy | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """At most `connections` sockets, idle ones included, which close after `idle` seconds.
-        `look_up` runs in a thread. `proxy` is for all requests. `tls` is made by `tls_context`.
+        """At most `connections` sockets, idle ones included, which close after `idle` seconds. One
+        carries no new request after `max_age` seconds, or three quarters of them. `look_up` runs in
+        a thread. `proxy` is for all requests. `tls` is made by `tls_context`.
         """
         self._proxy = proxy
         self._connections = ConnectionPool(
-            connections, idle=idle, look_up=look_up, proxy=proxy, tls=tls
+            connections, idle=idle, max_age=max_age, look_up=look_up, proxy=proxy, tls=tls
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

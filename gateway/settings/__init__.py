@@ -61,6 +61,9 @@ class UpstreamSettings:
     """Seconds to wait for one REST call, its body included."""
     connect_timeout: Seconds = 2.0
     """Seconds to wait for a connection; after that, nothing was sent."""
+    connection_max_age: Seconds = 60.0
+    """Seconds after which a connection carries no new REST call, so that a move in DNS is followed.
+    """
     concurrency: Count = 64
     """REST calls under way at once in this process."""
     retries: Annotated[int, Meta(ge=0, le=5)] = 1

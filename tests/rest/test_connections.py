@@ -80,6 +80,77 @@ async def test_one_request_after_another_goes_over_one_connection(transport):
     assert bodies == [b"/%d" % number for number in range(200)]
 
 
+# -- its age
+
+
+async def test_a_connection_that_is_old_is_closed_while_it_is_idle():
+    """And the next request gets another."""
+    transport = HttpTransport(connections=2, idle=LONG, max_age=0.2)
+    async with running(kept) as server:
+        assert await fetch(transport, f"{server.url}/1") == b"/1"
+        await server.until_open(0)
+        assert await fetch(transport, f"{server.url}/2") == b"/2"
+        await transport.aclose()
+
+    assert server.connections == 2
+
+
+async def test_a_connection_that_becomes_old_in_use_is_not_closed_before_the_answer():
+    """It is closed behind it."""
+    go = asyncio.Event()
+
+    async def talk(reader, writer):
+        path = (await head(reader)).split(b" ")[1]
+        await go.wait()
+        writer.write(answer(path))
+        await head(reader)
+
+    transport = HttpTransport(connections=2, idle=LONG, max_age=0.05)
+    async with running(talk) as server:
+        asked = asyncio.create_task(fetch(transport, f"{server.url}/1"))
+        await asyncio.sleep(0.2)
+        still = server.open
+        go.set()
+        assert await asked == b"/1"
+        await server.until_open(0)
+        await transport.aclose()
+
+    assert still == 1
+
+
+@pytest.mark.slow
+async def test_busy_connections_follow_a_host_to_another_address():
+    """No request fails, and soon none goes to the old address, where the host still answers."""
+    addresses = ["127.0.0.1"]
+
+    async def moved(reader, writer):
+        while True:
+            await head(reader)
+            writer.write(answer(b"moved"))
+
+    transport = HttpTransport(
+        connections=4, idle=LONG, max_age=0.5, look_up=lambda *_: list(addresses)
+    )
+    async with running(kept) as old:
+        port = httpx.URL(old.url).port
+        async with running(moved, host="127.0.0.2", port=port or 0) as new:
+            url = f"http://shop.example:{port}/old"
+            assert await fetch(transport, url) == b"/old"
+            addresses[:] = ["127.0.0.2"]
+            bodies: list[bytes] = []
+            async with asyncio.timeout(LONG):
+                while bodies[-8:] != [b"moved"] * 8 or old.open:
+                    bodies += await asyncio.gather(*(fetch(transport, url) for _ in range(4)))
+                    await asyncio.sleep(0.01)
+            assert new.open > 0
+            await transport.aclose()
+
+    assert set(bodies) == {b"/old", b"moved"}
+
+
+# -- used no more
+
+
 @pytest.mark.parametrize(
     "said",
     [

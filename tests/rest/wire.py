@@ -41,7 +41,7 @@ class Server:
 
 @asynccontextmanager
 async def running(
-    talk: Talk, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    talk: Talk, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Server]:
     """A server that says on every connection what `talk` says."""
     server = Server("")
@@ -66,7 +66,7 @@ async def running(
             server.tasks.discard(task)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
 
-    listener = await asyncio.start_server(converse, host, 0, ssl=tls, limit=1_000_000)
+    listener = await asyncio.start_server(converse, host, port, ssl=tls, limit=1_000_000)
     port = listener.sockets[0].getsockname()[1]
     name = f"[{host}]" if ":" in host else host
     server.url = f"{'https' if tls else 'http'}://{name}:{port}"
