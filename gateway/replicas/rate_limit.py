@@ -120,7 +120,9 @@ class Buckets:
 
 
 class RateLimit:
-    """Where Redis does not answer, an operation takes its calls from this process's buckets."""
+    """Calls are taken out of this process's buckets as well, for where Redis does not answer: it
+    may do so now and then, and yet no process alone exceeds the rate.
+    """
 
     def __init__(self, settings: Settings, redis: RedisClient | None, observe: Observer) -> None:
         """`settings` have a rate limit."""
@@ -144,12 +146,13 @@ class RateLimit:
         calls = dict.fromkeys(self._keys(client), planned) if planned else {}
         if not calls:
             return None
-        shared = True
+        shared, waits = True, self._rate.waits
         try:
-            wait = await self._take(calls, waits=self._rate.waits)
+            wait = await self._take(calls, waits=waits)
+            waits = FOREVER
         except Unanswered:
-            shared = False
-            wait = self._buckets.take(calls, waits=self._rate.waits)
+            shared, wait = False, 0.0
+        wait = wait or self._buckets.take(calls, waits=waits)
         if wait > 0:
             self._observe(RateLimitReached(by=self._by))
             raise RateLimited(
@@ -176,8 +179,8 @@ class RateLimit:
 
     def settle(self, calls: Mapping[str, int], *, shared: bool) -> None:
         """Take further calls out, or put back what is below none, after an operation."""
+        self._buckets.take(calls, waits=FOREVER)
         if not shared:
-            self._buckets.take(calls, waits=FOREVER)
             return
         self._owed.update(calls)
         if self._paying is None:

@@ -332,3 +332,20 @@ async def test_a_wrong_entry_locks_nobody_out(flow: Flow, redis: RedisServer, en
             await asyncio.sleep(0.05)
 
     assert response.status_code == 200
+
+
+@pytest.mark.slow
+async def test_without_redis_a_process_goes_on_from_what_it_has_used(redis: RedisServer):
+    """A Redis that fails now and then gives nobody a second bucket."""
+    chosen = settings("", rate_limit=0.01, rate_limit_burst=5)
+    async with RedisClient(redis.url, timeout=5, observe=lambda event: None) as client:
+        limit = RateLimit(chosen, client, lambda event: None)
+        for _ in range(4):
+            charge = await limit.admit(asked_by(TOKEN, planned=3))
+            assert charge is not None
+            charge.settle(1)
+            await asyncio.sleep(0.2)
+        redis.kill()
+        await limit.admit(asked_by(TOKEN, planned=1))
+        with pytest.raises(RateLimited):
+            await limit.admit(asked_by(TOKEN, planned=1))
