@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ soak: .venv/runtime ## run it for ten minutes beside faults and clients that lea
 
 restarts: .venv/runtime ## restart gateways under load behind haproxy and nginx, and count what is lost; roughly: make restarts args=--short
 	$(python) -m chaos.restarts $(args)
+
+scale: .venv/runtime ## two gateways behind haproxy with a real Redis: what is lost, shared and gained; roughly: make scale args=--short
+	$(python) -m chaos.scale $(args)
 
 figures: .venv/runtime ## measure it under attack and outage; another checkout: make figures args="--of DIR"
 	$(python) -m chaos.figures $(args)

@@ -144,22 +144,30 @@ async def scene(
     checkout: Path, *, groups: int = 240, files: int | None = None
 ) -> AsyncIterator[Scene]:
     shop = Shop(groups)
-    with Store() as unused, tempfile.TemporaryDirectory(prefix="figures-") as directory:
-        tenant = re.compile("/v2/tenants/([^/]+)/")
-        api = Api("flow_retail", _no_app, FlowRetailWorld(unused), tenant, prefix="/v2")
-        api.cases = _Everybody(shop)
-        async with api.served():
-            settings = {
-                "GATEWAY_FLOW_RETAIL_URL": api.url,
-                "GATEWAY_PROFILE": "development",
-                "GATEWAY_CONFIG": str(_empty(Path(directory))),
-            }
-            process = Process(checkout, Path(directory), settings, files=files)
+    with tempfile.TemporaryDirectory(prefix="figures-") as name:
+        directory = Path(name)
+        async with upstream(shop, directory) as settings:
+            process = Process(checkout, directory, settings, files=files)
             try:
                 await process.ready()
                 yield Scene(shop, process)
             finally:
                 process.stop()
+
+
+@asynccontextmanager
+async def upstream(shop: Shop, directory: Path) -> AsyncIterator[Mapping[str, str]]:
+    """The shop behind a port; the settings of a gateway in front of it."""
+    with Store() as unused:
+        tenant = re.compile("/v2/tenants/([^/]+)/")
+        api = Api("flow_retail", _no_app, FlowRetailWorld(unused), tenant, prefix="/v2")
+        api.cases = _Everybody(shop)
+        async with api.served():
+            yield {
+                "GATEWAY_FLOW_RETAIL_URL": api.url,
+                "GATEWAY_PROFILE": "development",
+                "GATEWAY_CONFIG": str(_empty(directory)),
+            }
 
 
 def _empty(directory: Path) -> Path:

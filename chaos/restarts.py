@@ -129,14 +129,17 @@ def main() -> int:
     return failed
 
 
-async def restarts(proxy: str, *, requests: int, rounds: int) -> Load:
+async def restarts(
+    proxy: str, *, requests: int, rounds: int, settings: Mapping[str, str] | None = None
+) -> Load:
     """At least so many requests, while each gateway is restarted so many times, one by one."""
     load = Load()
     async with AsyncExitStack() as opened:
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="restarts-")))
         url = await opened.enter_async_context(_api(load))
-        front, *ports = _free_ports(1 + GATEWAYS)
-        gateways = Gateways(directory, url, ports)
+        front, *ports = free_ports(1 + GATEWAYS)
+        needed = {"GATEWAY_FLOW_RETAIL_URL": url, "GATEWAY_DEFAULT_TENANT": TENANT}
+        gateways = Gateways(directory, {**needed, **(settings or {})}, ports)
         opened.push_async_callback(gateways.stop)
         for number in range(GATEWAYS):
             await gateways.start(number)
@@ -205,18 +208,14 @@ def _is(answer: Any, data: Mapping[str, Any]) -> bool:
 
 
 class Gateways:
-    def __init__(self, directory: Path, url: str, ports: Sequence[int]) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str], ports: Sequence[int]) -> None:
         self._directory = directory
         self._ports = ports
         self._running: dict[int, Process] = {}
         self._started = 0
         config = directory / "gateway.toml"
         config.write_text("")
-        self._settings = {
-            "GATEWAY_CONFIG": str(config),
-            "GATEWAY_FLOW_RETAIL_URL": url,
-            "GATEWAY_DEFAULT_TENANT": TENANT,
-        }
+        self._settings = {**settings, "GATEWAY_CONFIG": str(config)}
 
     async def start(self, number: int) -> None:
         self._started += 1
@@ -242,7 +241,7 @@ async def haproxy(directory: Path, front: int, ports: Sequence[int]) -> AsyncIte
     variables = {"FRONT": f"127.0.0.1:{front}", "FIRST": first, "SECOND": second}
     config = HERE / "deploy" / "haproxy.cfg"
     log = directory / "haproxy.log"
-    async with _program("haproxy", "-db", "-f", str(config), front=front, log=log, also=variables):
+    async with program("haproxy", "-db", "-f", str(config), front=front, log=log, also=variables):
         yield
 
 
@@ -255,7 +254,7 @@ async def nginx(directory: Path, front: int, ports: Sequence[int]) -> AsyncItera
     config.write_text(text)
     log = directory / "nginx.log"
     more = f"daemon off; error_log {log}; pid {directory}/nginx.pid;"
-    async with _program("nginx", "-c", str(config), "-g", more, front=front, log=log, also={}):
+    async with program("nginx", "-c", str(config), "-g", more, front=front, log=log, also={}):
         yield
 
 
@@ -263,13 +262,13 @@ PROXIES: Final = {"haproxy": haproxy, "nginx": nginx}
 
 
 @asynccontextmanager
-async def _program(
+async def program(
     name: str, *arguments: str, front: int, log: Path, also: Mapping[str, str]
 ) -> AsyncIterator[None]:
     # Debian has both where only root looks.
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if path is None:
-        raise Missing(f"{name} is not installed: apt-get install haproxy nginx-light.")
+        raise Missing(f"{name} is not installed: apt-get install haproxy nginx-light redis-server.")
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             path, *arguments, env={**os.environ, **also}, stdout=written, stderr=written
@@ -300,7 +299,7 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, nor is likely to: each was free a moment ago."""
     with ExitStack() as opened:
         taken = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
