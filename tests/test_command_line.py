@@ -29,7 +29,7 @@ async def begin(directory: Path, *arguments: str, **environ: str) -> Process:
         sys.executable,
         *("-W", "error", "-m", "gateway", *arguments),
         cwd=directory,
-        env=inherited | {"PYTHONPATH": str(ROOT), "GATEWAY_DRAIN": "0"} | environ,
+        env=inherited | {"PYTHONPATH": str(ROOT)} | environ,
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -150,6 +150,7 @@ async def test_serve_says_what_it_has_started(tmp_path):
         "serve",
         GATEWAY_PORT="0",
         GATEWAY_FLOW_RETAIL_URL="http://x.invalid/v2",
+        GATEWAY_DRAIN="0",
         GATEWAY_MAX_DEPTH="7",
     )
     assert process.stderr is not None
@@ -253,7 +254,6 @@ async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
         until="Ctrl-C stops all.",
         GATEWAY_PORT="0",
         GATEWAY_DEFAULT_TENANT="acme",  # whatever tenant a developer has set
-        GATEWAY_LOG_LEVEL="warning",
     ) as (process, welcome):
         url, headers, body = printed_request(welcome)
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -270,7 +270,9 @@ async def test_the_demo_answers_the_query_that_it_prints(tmp_path, how):
     assert "demo-token" in page.text
     assert "demo-ct-token" in page.text
     assert code == 0
-    assert rest.strip() == "Stopped."
+    assert "draining seconds=0\n" in rest
+    assert "Stopped.\n" in rest
+    assert "Traceback" not in rest
 
 
 @pytest.mark.slow

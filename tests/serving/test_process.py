@@ -47,7 +47,7 @@ async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[
         GATEWAY_FLOW_RETAIL_URL=flow.url,
         GATEWAY_FLOW_RETAIL_TIMEOUT="60",
         GATEWAY_DEFAULT_TENANT=TENANT,
-        **{"GATEWAY_DEADLINE": "60"} | environ,
+        **{"GATEWAY_DEADLINE": "60", "GATEWAY_DRAIN": "0"} | environ,
     )
     assert process.stderr is not None
     try:
