@@ -17,6 +17,7 @@ from gateway.settings.configuration import read_settings
 from gateway.settings.printed import masked, printed
 from gateway.start_line import NAMED
 from gateway.telemetry import Event, RedisCall
+from gateway.telemetry.traces import tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ def check(environ: Mapping[str, str], *, connect: bool) -> bool:
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     settings = read_settings(environ)
-    create_app(settings)  # reads manifests and certificates
+    with tracing(environ):  # warns of variables
+        create_app(settings)  # reads manifests and certificates
     print(f"# gateway {VERSION}\n\n{printed(settings)}", flush=True)
     found = asyncio.run(reach_all(settings)) if connect else []
     for each in found:

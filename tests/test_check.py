@@ -22,6 +22,7 @@ from tests.replicas.redis_server import redis_server
 from tests.test_command_line import run
 
 NOBODY = "http://127.0.0.1:1"
+OTEL = {"OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY, "OTEL_TRACES_EXPORTER": "zipkin"}
 
 
 async def test_each_way_to_a_backend_is_tried_once(flow: Flow):
@@ -75,7 +76,7 @@ async def test_the_command_tells_by_its_exit_code_what_it_found(flow: Flow, tmp_
     there, not_there = {"GATEWAY_FLOW_RETAIL_URL": flow.url}, {"GATEWAY_FLOW_RETAIL_URL": NOBODY}
 
     found = await asyncio.gather(
-        run(tmp_path, "check", **not_there),
+        run(tmp_path, "check", **not_there, **OTEL),
         run(tmp_path, "check", "--connect", **there),
         run(tmp_path, "check", "--connect", **not_there),
         run(tmp_path, "check", "--connect"),
@@ -85,6 +86,9 @@ async def test_the_command_tells_by_its_exit_code_what_it_found(flow: Flow, tmp_
     assert [code for code, _, _ in found] == [0, 0, 1, 2, 2]
     for _, out, _ in found[:3]:
         assert tomllib.loads(out)["max_depth"] == 20
-    assert found[0][2] == "WARNING: A URL of Flow Retail ends in /v2, unlike flow_retail.url.\n"
+    assert found[0][2].splitlines() == [
+        "WARNING: There are no traces: OTEL_TRACES_EXPORTER may be otlp or none.",
+        "WARNING: A URL of Flow Retail ends in /v2, unlike flow_retail.url.",
+    ]
     assert re.search(r"# \S+/v2, for all others: reached, status \d+, \d\.\d+ s\n$", found[1][1])
     assert "nowhere.json" in found[4][2]
