@@ -18,7 +18,11 @@ from tests.two_backends import Commercetools, both
 
 KINDS = ["create", "update", "delete", "updateMembers", "setMembers"]
 NAMES = {"updateMembers": "updateCustomerGroupMembers", "setMembers": "setCustomerGroupMembers"}
-CLIENT = {"apollographql-client-name": "web", "apollographql-client-version": "1.2"}
+CLIENT = {
+    "apollographql-client-name": "web",
+    "apollographql-client-version": "1.2",
+    "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+}
 COUNTS = ["added", "removed", "unchanged", "failed", "unknown"]
 
 
@@ -113,6 +117,8 @@ async def test_a_change_that_is_done_is_told(shop: Shop, kind):
     operation = shop.gateway.events[-1]
     assert isinstance(operation, OperationDone)
     assert (event.token, event.request_id) == (operation.token, operation.request_id)
+    assert event.trace is not None
+    assert event.trace == operation.trace
     edit = dict.fromkeys(COUNTS, 0) | {"added": 1, "removed": 1}
     assert shop.counts == (edit if "Members" in kind else dict.fromkeys(COUNTS))
 
