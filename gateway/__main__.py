@@ -8,18 +8,19 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from gateway import VERSION, serving
 from gateway.app import schema_of
 from gateway.check import check
-from gateway.process import create_server, listening
-from gateway.settings import SettingsError
+from gateway.process import Sockets, create_server, listening
+from gateway.settings import Settings, SettingsError
 from gateway.settings.configuration import read_settings
 from gateway.start_line import start_line
-from gateway.telemetry.log_output import logging_to
+from gateway.telemetry.log_output import LogWriter, logging_to
 from gateway.telemetry.traces import tracing
+from gateway.workers import Inherited, Parent, run_workers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,29 +43,54 @@ class CannotSimulate(Exception):
     """--set names an unknown switch or value, or --data a file that can't be used."""
 
 
-def serve(_chosen: argparse.Namespace) -> None:
+def serve(chosen: argparse.Namespace) -> int:
     """Serve the gateway with the settings of file and environment."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it has read what it would read again
-    with logging_to(sys.stderr.fileno()) as log:
+    with logging_to(sys.stderr.fileno()) as log, ExitStack() as opened:
         settings = read_settings(os.environ)
         log.begin(settings.log_level, settings.log_format)
-        with tracing(os.environ) as spans, listening(settings) as sockets:
-            server = create_server(
-                settings, sockets.management, log=log, environ=os.environ, spans=spans
-            )
-            gateway_log = logging.getLogger("gateway")
-            gateway_log.info(start_line(settings))
-            if sockets.management is not None:
-                gateway_log.info("metrics and health on %s", serving.address(sockets.management))
-            gateway_log.info("listening on %s", serving.address(sockets.clients))
-            # What exists now is never garbage. Without this, each full collection would visit it.
-            gc.collect()
-            gc.freeze()
-            # A response has thousands of objects and no cycles: looking for cycles every 700
-            # objects, Python's default, took a fifth of the time of a large response. With hundreds
-            # of requests there are millions of objects, and a full collection takes half a second.
-            gc.set_threshold(20_000, 5, 20)
-            server.run(sockets=[sockets.clients])
+        if chosen.worker is not None:
+            parent = opened.enter_context(closing(Parent(chosen.worker)))
+            _serve(settings, parent.sockets, log, parent=parent)
+            return 0
+        sockets = opened.enter_context(listening(settings))
+        if settings.workers > 1:
+            _say_started(settings, sockets)
+            return run_workers(settings, sockets)
+        _serve(settings, sockets, log)
+    return 0
+
+
+def _serve(
+    settings: Settings, sockets: Sockets, log: LogWriter, *, parent: Parent | None = None
+) -> None:
+    with tracing(os.environ) as spans:
+        server = create_server(
+            settings,
+            sockets.management,
+            log=log,
+            environ=os.environ,
+            spans=spans,
+            begin=None if parent is None else parent.begin,
+        )
+        if parent is None:
+            _say_started(settings, sockets)
+        # What exists now is never garbage. Without this, each full collection would visit it.
+        gc.collect()
+        gc.freeze()
+        # A response has thousands of objects and no cycles: looking for cycles every 700 objects,
+        # Python's default, took a fifth of the time of a large response. With hundreds of requests
+        # there are millions of objects, and a full collection takes half a second.
+        gc.set_threshold(20_000, 5, 20)
+        server.run(sockets=[sockets.clients])
+
+
+def _say_started(settings: Settings, sockets: Sockets) -> None:
+    log = logging.getLogger("gateway")
+    log.info(start_line(settings))
+    if sockets.management is not None:
+        log.info("metrics and health on %s", serving.address(sockets.management))
+    log.info("listening on %s", serving.address(sockets.clients))
 
 
 def check_settings(chosen: argparse.Namespace) -> int:
@@ -138,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     served = commands.add_parser("serve", help="serve GraphQL, as gateway.toml and GATEWAY_* say")
     served.set_defaults(run=serve)
+    served.add_argument("--worker", type=Inherited.parse, help=argparse.SUPPRESS)
     checked = commands.add_parser(
         "check", help="print the settings that serve would have, or what is wrong with them"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Sockets(NamedTuple):
     clients: socket.socket
-    management: socket.socket | None
+    management: socket.socket | None = None
     """Of the management port, if there is one."""
 
 
@@ -50,12 +50,14 @@ def create_server(
     log: LogWriter | None = None,
     environ: Mapping[str, str] | None = None,
     spans: Spans | None = None,
+    begin: Callable[[serving.Server], None] | None = None,
     observers: tuple[Observer, ...] = (),
     **app: Any,
 ) -> serving.Server:
     """The gateway's server, which counts metrics if there is a socket to show them on. It is
     observed by the log, by `spans` and by `observers`; `app` is for create_app. With the `environ`
-    that settings came from, some are read again at SIGHUP.
+    that settings came from, some are read again at SIGHUP. `begin` is called in the event loop when
+    requests are accepted.
     """
     observers = (Log(), *observers)
     if spans is not None:
@@ -73,14 +75,14 @@ def create_server(
         app["watch"] = metrics.watch
     observe = all_of(*observers)
     served = create_app(settings, observe=observe, **app)
-    reload = environ and Reload(settings, environ, served.state.trust)
-    server = serving.server(
-        served,
-        settings,
-        observe=observe,
-        management=beside,
-        begin=reload.begin if reload else _nothing,
-    )
+
+    def begun() -> None:
+        if environ is not None:
+            Reload(settings, environ, served.state.trust).begin()
+        if begin is not None:
+            begin(server)
+
+    server = serving.server(served, settings, observe=observe, management=beside, begin=begun)
     if metrics is not None:
         metrics.watch(server.figures)
         if log is not None:
@@ -88,6 +90,3 @@ def create_server(
         if spans is not None:
             metrics.watch(spans.figures)
     return server
-
-
-def _nothing() -> None: ...

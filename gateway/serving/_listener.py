@@ -16,6 +16,9 @@ from gateway.serving._sockets import BACKLOG, UnixListener
 
 AT_ONCE: Final = 256
 """ClientConnections that are accepted in one turn of the event loop; others come in the next."""
+EVERY: Final = 0.001
+"""Seconds of the last turn for each of which one is accepted, where other processes accept too: in
+short turns one at a time, so that each takes its part; in long ones many, as above."""
 PAUSE: Final = 0.2
 """Seconds without accepting after the system had no descriptor or memory."""
 
@@ -50,6 +53,9 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
+        self._alone = connections.settings.workers == 1
+        self._turned: float | None = None
+        """When as many were accepted as may be; others may have waited then."""
         listening.setblocking(False)
         self._go_on()
 
@@ -71,8 +77,13 @@ class Listener:
     def close(self) -> None:
         """Accept what is connected, and close."""
         self._accept(BACKLOG)
-        self._pause()
-        self._listening.close()
+        self.leave()
+
+    def leave(self) -> None:
+        """Close, and leave what is connected to other processes, if there are any."""
+        if not self.closed:
+            self._pause()
+            self._listening.close()
 
     @property
     def closed(self) -> bool:
@@ -87,11 +98,19 @@ class Listener:
         if self._paused is not None:
             self._paused.cancel()
 
-    def _accept(self, at_most: int = AT_ONCE) -> None:
-        for _ in range(at_most):
+    def _at_most(self) -> int:
+        if self._alone:
+            return AT_ONCE
+        now, before = self._loop.time(), self._turned
+        self._turned = now
+        return min(AT_ONCE, 1 + int((now - before) / EVERY)) if before is not None else 1
+
+    def _accept(self, at_most: int | None = None) -> None:
+        for _ in range(at_most or self._at_most()):
             try:
                 accepted, _address = self._listening.accept()
             except (BlockingIOError, InterruptedError):
+                self._turned = None
                 return  # none waits
             except ConnectionError:
                 continue  # its client has disconnected already

@@ -56,8 +56,11 @@ class Management:
         """Let the app know that the gateway is to stop."""
         self._lifespan.state["draining"] = True
 
+    def leave(self) -> None:
+        self._listener.leave()
+
     async def close(self) -> None:
-        self._listener.close()
+        self._listener.leave()
         for connection in list(self._state.connections):
             connection.transport.abort()
         await self._lifespan.shutdown()

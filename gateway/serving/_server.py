@@ -104,13 +104,26 @@ class Server(uvicorn.Server):
         self._drain()
         return asyncio.get_running_loop().time() >= self._stops_at
 
-    def _drain(self) -> None:
+    def leave(self) -> None:
+        """Stop, and leave the listeners to other processes at once. Their host is ready as before:
+        it says so also on connections that are still here.
+        """
+        for listener in self.listeners:
+            listener.leave()
+        if self.management is not None:
+            self.management.leave()
+        self._drain(ready=True)
+        self.should_exit = True
+
+    def _drain(self, *, ready: bool = False) -> None:
         if not self._connections.draining:
             self._stops_at = asyncio.get_running_loop().time() + self._settings.drain
-            self._connections.draining = self.lifespan.state["draining"] = True
+            self._connections.draining = True
             self._observe(Draining(seconds=self._settings.drain))
-            if self.management is not None:
-                self.management.drain()
+            if not ready:
+                self.lifespan.state["draining"] = True
+                if self.management is not None:
+                    self.management.drain()
             for connection in self._open():
                 connection.drain()
 
@@ -124,10 +137,11 @@ class Server(uvicorn.Server):
         """
         self._drain()
         loop, patient = asyncio.get_running_loop(), self._settings.drain > 0
-        for listener in self.listeners:
+        listeners = [listener for listener in self.listeners if not listener.closed]
+        for listener in listeners:
             listener.refuse()
         await asyncio.sleep(HANDSHAKES if patient else 0)
-        for listener in self.listeners:
+        for listener in listeners:
             listener.close()
         closes_idle = loop.time() + (GRACE if patient else 0)
         ends = closes_idle + self._settings.deadline + LATE

@@ -28,6 +28,7 @@ class CannotListen(Exception):
 class UnixListener(socket.socket):
     """Removes its file when it is closed, unless another has taken its place."""
 
+    _path = ""
     _file: os.stat_result | None = None
 
     def begin(self, path: str) -> None:
@@ -41,7 +42,7 @@ class UnixListener(socket.socket):
             self.bind(path)
             os.chmod(path, MODE)
             self.listen(BACKLOG)
-            self._file = os.stat(path)
+            self._path, self._file = path, os.stat(path)
         finally:
             os.close(directory)
 
@@ -49,10 +50,9 @@ class UnixListener(socket.socket):
         """Remove the file, so that nobody begins to connect."""
         file, self._file = self._file, None
         if file is not None:
-            path = self.getsockname()
             with suppress(OSError):  # it is gone already
-                if os.path.samestat(os.stat(path), file):
-                    os.unlink(path)
+                if os.path.samestat(os.stat(self._path), file):
+                    os.unlink(self._path)
 
     def close(self) -> None:
         self.remove()

@@ -232,6 +232,8 @@ class Settings(Bounds):
     """The path that a proxy puts the gateway under; paths come with or without it."""
     management_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
     """The port of metrics and health, at the same address; none: there are no metrics."""
+    workers: Annotated[int, Meta(ge=1, le=128)] = 1
+    """Processes that serve, each with limits and caches of its own."""
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Below `info`, one line an operation; `debug` adds one line a REST call."""
     log_format: Literal["text", "json"] = "text"

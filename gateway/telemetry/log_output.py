@@ -4,6 +4,7 @@ not stop the event loop.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import queue
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any, Final, Literal
 
@@ -164,6 +165,16 @@ class _Descriptor(logging.Handler):
     def flush(self) -> None:
         lines, self._lines = self._lines, []
         rest = "".join([f"{line}\n" for line in lines]).encode("utf-8", "backslashreplace")
+        # Other processes may write there too: a pipe that is almost full takes a part of a line.
+        with suppress(OSError):  # not everything can be locked
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        try:
+            self._write(rest)
+        finally:
+            with suppress(OSError):
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def _write(self, rest: bytes) -> None:
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]

@@ -445,3 +445,23 @@ async def test_new_connections_do_not_wait_for_one_another():
     for listening in running.listeners:
         listening.close()
     await until(lambda: not running.server_state.connections)
+
+
+async def test_processes_that_share_a_listener_share_new_connections():
+    """Two of them, here in one event loop: the one that wakes up first does not take all."""
+    listener = listen("127.0.0.1", 0, remedy="")
+    sharing = [server(Echo(), Settings(workers=2, drain=0)) for _ in range(2)]
+    for each in sharing:
+        each.config.load()
+        each.lifespan = each.config.lifespan_class(each.config)
+        await each.startup(sockets=[listener.dup()])
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(160)]
+    await until(lambda: sum(len(each.server_state.connections) for each in sharing) == 160)
+    shares = [len(each.server_state.connections) for each in sharing]
+    for client in [*clients, listener]:
+        client.close()
+    for each in sharing:
+        each.listeners[0].close()
+    await until(lambda: not any(each.server_state.connections for each in sharing))
+
+    assert min(shares) >= 40

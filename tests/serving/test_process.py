@@ -33,8 +33,8 @@ class Served:
     management: str
     """The URL of the management port, if there is one."""
 
-    async def ask(self, query: str) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
+    async def ask(self, query: str, **headers: str) -> httpx.Response:
+        headers["Authorization"] = f"Bearer {TOKEN}"
         return await self.client.post(f"{self.url}/graphql", json={"query": query}, headers=headers)
 
 
@@ -54,7 +54,9 @@ async def serving(directory: Path, flow: Flow, **environ: str) -> AsyncIterator[
         async with asyncio.timeout(60):
             lines = ""
             while "listening on" not in lines:
-                lines += (await process.stderr.readline()).decode()
+                line = (await process.stderr.readline()).decode()
+                assert line, f"it has ended: {lines}"
+                lines += line
         [url] = re.findall(r"listening on (\S+)", lines)
         management = re.findall(r"metrics and health on (\S+)", lines)
         async with httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS) as client:

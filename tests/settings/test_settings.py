@@ -34,6 +34,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "port": ("9000", 9000),
     "root_path": ("/shop", "/shop"),
     "management_port": ("9464", 9464),
+    "workers": ("4", 4),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
     "fingerprint_key": ("0123456789abcdef", "0123456789abcdef"),

@@ -146,4 +146,8 @@ def test_the_page_has_every_line_and_its_fields(caplog):
         "reloaded": ["log_level", "manifests"],
         "reload_failed": ["mistake"],
         "restart_needed": ["settings"],
+        "worker_ready": ["worker", "pid"],
+        "worker_ended": ["worker", "pid", "cause", "another_in"],
+        "workers_replaced": ["count"],
+        "replacing_failed": ["worker"],
     }

@@ -6,12 +6,17 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from gateway.telemetry.log_output import WAITING, Line, LogWriter, TextLines
 
+ROOT = Path(__file__).parents[2]
 FORGED = 'web\n2026-11-30T12:00:00.000Z INFO gateway "all" is=well\r\x1b[2K\x85\u2028\x00'
 
 
@@ -164,3 +169,26 @@ def test_the_second_is_not_cached_beyond_itself():
         "1970-01-01T00:00:00.750Z",
         "1970-01-01T00:01:01.001Z",
     ]
+
+
+@pytest.mark.slow
+def test_lines_of_several_processes_stay_whole(pipe):
+    """They are longer than what a pipe takes at once, and it is always full."""
+    program = """
+import logging
+from gateway.telemetry.log_output import logging_to
+with logging_to(2) as log:
+    log.begin("info", "json")
+    for number in range(400):
+        logging.getLogger("gateway").info("x" * 10_000)
+"""
+    for_each = {"stderr": pipe[1], "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    with ExitStack() as opened:
+        for _ in range(3):
+            opened.enter_context(subprocess.Popen([sys.executable, "-c", program], **for_each))  # noqa: S603
+        lines: list[str] = []
+        with open(pipe[0], closefd=False) as reading:  # a few kilobytes at a time
+            while len(lines) < 1_200:
+                lines.append(reading.readline())
+
+    assert {len(json.loads(line)["message"]) for line in lines} == {10_000}
