@@ -272,15 +272,15 @@ class Endpoint:
         """
         wanted = await self._read(request, headers, client)
         exchange.name = wanted.operation_name
-        if self._shared_queries is not None:
-            exchange.text = wanted.query
-            if not wanted.query:
-                wanted = await self._found(wanted, self._shared_queries)
         if usage is not None and not self._strangers.open:
             known = self._engine.knows(
                 wanted.query, document_id=wanted.document_id, extensions=wanted.extensions
             )
             await self._turn(request, client, KNOWN if known else NEW, wanted.size)
+        if self._shared_queries is not None:
+            exchange.text = wanted.query
+            if not wanted.query:
+                wanted = await self._found(wanted, self._shared_queries)
         context = exchange.context = Context(
             client, self._tenants, self._settings, observe=self._observe
         )
