@@ -407,6 +407,10 @@ class ClientConnection(HttpToolsProtocol):
             if not arrived.poll(0):
                 self._close()
 
+    def is_unread(self) -> bool:
+        """Whether a whole answer waits for its client."""
+        return not self._is_busy() and self.transport.get_write_buffer_size() > 0
+
     def waited_too_long(self) -> None:
         if self._in_head:
             message = "The request's headers did not come in time."

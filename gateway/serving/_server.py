@@ -153,7 +153,8 @@ class Server(uvicorn.Server):
                     connection.shutdown()
             if (not self._open() and not running) or loop.time() >= ends:
                 break
-        self._observe(Stopped(cut_off=len(running)))
+        unread = sum(connection.is_unread() for connection in self._open())
+        self._observe(Stopped(cut_off=len(running) + unread))
         if running:
             for task in running:
                 task.cancel()

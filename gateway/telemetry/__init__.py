@@ -231,8 +231,8 @@ class Draining(Struct, frozen=True, kw_only=True):
 
 
 class Stopped(Struct, frozen=True, kw_only=True):
-    """The gateway has stopped. `cut_off` requests were not answered by then; 0 unless something is
-    wrong.
+    """The gateway has stopped. `cut_off` requests were not answered by then, or their clients had
+    not read the answer.
     """
 
     cut_off: int

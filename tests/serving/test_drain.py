@@ -259,3 +259,18 @@ async def test_what_takes_longer_than_the_deadline_is_cut_off():
         await it.ending
 
     assert it.events[-1] == Stopped(cut_off=1)
+
+
+@pytest.mark.slow
+async def test_an_answer_that_is_not_read_by_then_counts_too():
+    """Its client got a part of it."""
+    async with running(drain=0, deadline=0.1) as it:
+        client = await it.open()
+        body = b"x" * 20_000_000
+        head = b"POST /next HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        client.writer.write(head + body)
+        await until(lambda: len(it.app.asked) == 1)
+        it.stop()
+        await it.ending
+
+    assert it.events[-1] == Stopped(cut_off=1)
