@@ -40,26 +40,17 @@ EXACT: Final = 0.05
 RATIO: Final = 1.5
 BACK: Final = 5.0
 """Seconds within which both have found that Redis is back."""
-LARGE: Final = """{ customerGroup(by: {uid: "g001"}) { customers(first: 100) { nodes {
-  uid displayName email firstname lastname companyName createdAt } } } }"""
+LARGE: Final = """{ customerGroup(by: {uid: "g001"}) {
+  customers(first: 100) { nodes { id uid customerGroups { id uid name } } } } }"""
+"""Most of its work is the gateway's: haproxy, clients and the API share the machine's cores."""
 
 
 class Large(Shop):
-    """Groups of a hundred customers: next to nothing to send, and much to answer with."""
+    """Groups of a hundred customers."""
 
     def _members(self, uid: str) -> list[Any]:
         return [
-            {
-                "customerUid": f"c{uid}-{number}",
-                "displayName": f"Customer {number}",
-                "email": f"c{number}@example.org",
-                "firstname": "Ada",
-                "lastname": f"Number {number}",
-                "companyName": f"Company {number}",
-                "createdAt": "2025-07-30T18:10:06Z",
-                "customerGroupUids": [uid],
-            }
-            for number in range(100)
+            {"customerUid": f"c{uid}-{number}", "customerGroupUids": [uid]} for number in range(100)
         ]
 
 
@@ -250,7 +241,7 @@ async def _ratio(report: Report, *, seconds: float, required: bool) -> None:
             rates.append(found.get(200, 0) / seconds)
     ratio = rates[1] / rates[0]
     report.say(
-        "lists of 100 customers a second, by one and by two",
+        "lists of 100 customers and their groups a second, of 1, of 2",
         f"{rates[0]:.0f}, {rates[1]:.0f}: {ratio:.2f} times as many",
         right=ratio >= RATIO or not required,
     )
