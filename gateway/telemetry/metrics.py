@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
+from threading import Lock
 from typing import Final, Generic, Literal, TypeVar
 
 from prometheus_client import (
@@ -164,6 +165,7 @@ class Metrics:
         """What counters had when they were last read."""
         self._names: set[str] = set()
         self._tenants = {*settings.tenants, settings.default_tenant}
+        self._one = Lock()
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         GCCollector(registry=self._process)
@@ -371,8 +373,8 @@ class Metrics:
 
     def _refresh_process(self) -> None:
         """In a thread: to count descriptors takes milliseconds for each thousand."""
-        for family in self._process.collect():
-            for sample in family.samples:
+        with self._one:  # where there are several processes, two threads do this
+            for sample in [each for family in self._process.collect() for each in family.samples]:
                 self._set(sample.name, tuple(sample.labels.values()), sample.value)
 
     def shown(self) -> bytes:

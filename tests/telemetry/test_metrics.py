@@ -473,6 +473,22 @@ async def test_the_process_is_shown(measured: Measured):
     assert before <= later.value("process_cpu_seconds_total") < before + 60
 
 
+@pytest.mark.slow
+async def test_several_threads_can_show_them_at_once(flow: Flow):
+    """What one of them has read late does not make a counter go back."""
+    metrics = Metrics(settings(flow.url))
+
+    def shown() -> None:
+        for _ in range(20):
+            metrics.shown()
+
+    await asyncio.gather(*(asyncio.to_thread(shown) for _ in range(6)))
+
+    cpu = re.search(r"^process_cpu_seconds_total (\S+)", shown_by(metrics), re.M)
+    assert cpu is not None
+    assert float(cpu[1]) <= time.process_time() + 0.1
+
+
 # -- labels
 
 
