@@ -95,16 +95,16 @@ def trace_context(traceparent: str, tracestate: str = "") -> TraceContext | None
 
 def _state(given: str) -> str:
     """The tracestate, without the members that are too long for it; empty if it is not valid."""
-    stripped = (member.strip(" \t") for member in given.split(","))
-    members = [member for member in stripped if member]
+    members = [member for each in given.split(",") if (member := each.strip(" \t"))]
     found = [STATE_MEMBER.fullmatch(member) for member in members]
-    keys = {member[1] for member in found if member}
-    if len(members) > MAX_STATES or len(keys) < len(members):
+    if len(members) > MAX_STATES or None in found:
         return ""
-    if len(",".join(members)) > MAX_STATE:
+    if len(members) > 1 and len({member[1] for member in found if member}) < len(members):
+        return ""
+    if len(given) > MAX_STATE and len(",".join(members)) > MAX_STATE:
         members = [member for member in members if len(member) <= LONG_STATE]
-    while len(",".join(members)) > MAX_STATE:
-        members.pop()
+        while len(",".join(members)) > MAX_STATE:
+            members.pop()
     return ",".join(members)
 
 
