@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 from gateway.process import Sockets
 from gateway.serving import Server
 from gateway.settings import Settings, SettingsError
+from gateway.settings.effective import unknown_callers
 from gateway.telemetry.log_output import Line
 
 log = logging.getLogger("gateway")
@@ -235,6 +236,8 @@ def run_workers(settings: Settings, sockets: Sockets) -> int:
     if settings.fingerprint_key is None:
         # Or the same caller would have another fingerprint in each of them.
         environ["GATEWAY_FINGERPRINT_KEY"] = secrets.token_hex()
+        for warning in unknown_callers(settings):  # no worker sees that there was none
+            log.warning(warning)
     with ExitStack() as opened:
         if sockets.management is not None:
             try:

@@ -54,10 +54,15 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What is probably a mistake, and does not stop the start."""
     yield from _shared_tokens(settings)
     yield from _urls_without_version(settings)
+    yield from unknown_callers(settings)
+
+
+def unknown_callers(settings: Settings) -> Iterator[str]:
+    """Whether replicas that count a caller's calls together can't know that it is the same."""
     by_caller = settings.rate_limit and settings.rate_limit_by == "caller"
     if by_caller and settings.redis.url and settings.fingerprint_key is None:
         yield (
-            "Each process counts a caller's REST calls alone, in spite of Redis: "
+            "Replicas can't count a caller's REST calls together, in spite of Redis: "
             "give all the same fingerprint_key."
         )
 

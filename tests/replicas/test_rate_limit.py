@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from gateway.replicas.client import RedisClient
 from gateway.replicas.rate_limit import CAPACITY, FOREVER, Buckets, Rate, RateLimit
 from gateway.request import Client
 from gateway.settings import RedisSettings
+from gateway.settings.effective import warnings
 from gateway.telemetry import Meter, OperationDone, RateLimitReached, RedisCall
 from tests.harness import TENANT, TOKEN, Flow, codes, running_gateway, settings
 from tests.replicas.redis_server import RedisServer
@@ -349,3 +352,23 @@ async def test_without_redis_a_process_goes_on_from_what_it_has_used(redis: Redi
         await limit.admit(asked_by(TOKEN, planned=1))
         with pytest.raises(RateLimited):
             await limit.admit(asked_by(TOKEN, planned=1))
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ({}, True),
+        ({"fingerprint_key": "0123456789abcdef"}, False),
+        ({"rate_limit_by": "tenant"}, False),
+        ({"rate_limit": None}, False),
+        ({"redis": RedisSettings()}, False),
+    ],
+)
+def test_replicas_without_a_common_key_are_warned_of(more: Mapping[str, Any], warned: bool):
+    """Each would have made up one of its own, and know no caller of the others."""
+    chosen = settings(
+        "http://h/v2", **{"redis": RedisSettings(url="redis://h"), "rate_limit": 1.0, **more}
+    )
+
+    found = [warning for warning in warnings(chosen) if "fingerprint_key" in warning]
+    assert bool(found) is warned
