@@ -210,6 +210,13 @@ def test_the_http_client_is_known_to_few():
     assert [name for name in importers("httpx", "httptools") if not within(name, *allowed)] == []
 
 
+def test_redis_is_known_to_few():
+    """All else goes on without it; settings check its URL."""
+    allowed = ("replicas", "settings")
+
+    assert [name for name in importers("redis") if not within(name, *allowed)] == []
+
+
 def test_adapters_do_not_know_each_other():
     """One adapter can be thrown away without touching another."""
     adapters = ("backends.flow_retail", "backends.commercetools")
