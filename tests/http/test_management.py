@@ -143,7 +143,7 @@ async def test_metrics_take_a_tenth_of_the_time_at_most(flow: Flow):
         statuses = await asyncio.gather(*(ask() for _ in range(20)))
 
     assert statuses == [{200}] * 20
-    assert 4 <= len(rendered) <= 8
+    assert 4 <= len(rendered) < 40
     assert min(b - a for a, b in itertools.pairwise(rendered)) >= 0.2
 
 

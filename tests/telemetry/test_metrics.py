@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT
@@ -28,6 +27,7 @@ from gateway.telemetry.metrics import MOST, NAMES, Metrics
 from gateway.telemetry.spans import Spans
 from tests.harness import TENANT, TOKEN, Flow, Measured, running_measured, settings
 from tests.http.test_disconnects import until
+from tests.programs import program
 from tests.serving.test_process import serving
 
 ROOT = Path(__file__).parents[2]
@@ -591,15 +591,18 @@ async def test_the_page_has_every_metric(measured: Measured):
 @pytest.mark.slow
 async def test_promtool_finds_nothing_to_say(measured: Measured, flow: Flow):
     """Neither of names nor of units and help."""
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is not installed: it is in Debian's package prometheus."
     await measured.query(NAMED)
     flow.fail(Answer(500), times=10)
     await measured.ask(LIST)
     text = (await measured.scrape()).text
 
     process = await asyncio.create_subprocess_exec(
-        promtool, "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+        program("promtool", "prometheus"),
+        "check",
+        "metrics",
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
     )
     said, _ = await process.communicate(text.encode())
 
