@@ -114,6 +114,24 @@ async def test_the_sdk_reads_its_variables_and_the_rest_is_flushed_at_the_end(fl
 
 
 @pytest.mark.slow
+async def test_workers_record_the_spans_of_what_they_answer(flow, tmp_path):
+    """Each exports its own, and what waits when it is told to end."""
+    async with running_collector() as collector:
+        environ = {
+            "GATEWAY_WORKERS": "2",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.removesuffix("/v1/traces"),
+            "NO_PROXY": "*",
+        }
+        async with serving(tmp_path, flow, **environ) as gateway:
+            for _ in range(5):
+                await gateway.ask(LIST)
+            gateway.process.send_signal(signal.SIGTERM)
+            await stopped(gateway)
+
+    assert len(collector.spans) == 20
+
+
+@pytest.mark.slow
 async def test_a_collector_that_refuses_is_told_of_by_its_status(flow, tmp_path):
     """Nor is anything of its address or of the headers for it in the log, however malformed."""
     async with running_collector() as collector:
