@@ -240,7 +240,7 @@ class Settings(Bounds):
     """How a line of the log is written."""
     fingerprint_key: Annotated[str, Meta(min_length=16)] | None = field(default=None, repr=False)
     """A secret that the log's fingerprints of tokens are made with: the same in several processes
-    makes them equal there. Without it each process makes up its own.
+    makes them equal there. Without it each start makes one up.
     """
     default_tenant: TenantUid | None = None
     """The tenant of fields that name none, where no X-Tenant header came."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from tests.harness import NO_TLS, TOKEN, Flow, running_gateway, settings
 from tests.http.test_disconnects import until
 from tests.programs import program
-from tests.serving.test_process import serving
+from tests.serving.test_process import serving, stopped
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 NAMES = {"query": "{ customerGroups { nodes { uid } } }"}
@@ -44,7 +45,7 @@ async def holds(client: httpx.AsyncClient, base: str) -> None:
     files = re.findall(r'(?:src|href)="(?!https:)([^"]+)"', page.text)
     assert files
     for file in files:
-        loaded = await client.get(page.url.join(file))
+        loaded = await client.head(page.url.join(file))
         assert (file, loaded.status_code) == (file, 200)
 
 
@@ -85,7 +86,9 @@ async def nginx(folder: Path, gateway: str, *, path: str) -> AsyncIterator[httpx
     transport = httpx.AsyncHTTPTransport(uds=f"{folder}/nginx.sock", verify=NO_TLS)
     try:
         await until(lambda: process.returncode is not None or (folder / "nginx.sock").exists())
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://shop.example", timeout=60
+        ) as client:
             yield client
     finally:
         process.terminate()
@@ -93,22 +96,29 @@ async def nginx(folder: Path, gateway: str, *, path: str) -> AsyncIterator[httpx
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["", "/"], ids=["leaves it", "takes it away"])
+@pytest.mark.parametrize(
+    ("path", "workers"), [("", 1), ("/", 2)], ids=["leaves it", "takes it away"]
+)
 async def test_nginx_leaves_or_takes_away_the_path_of_a_gateway_at_a_unix_socket(
-    tmp_path, flow: Flow, path
+    tmp_path, flow: Flow, path, workers
 ):
-    """The real program, and a process with both settings; the log says where it listens."""
+    """The real program, and a gateway with both settings, whose log says where it listens; the
+    socket's file goes with it.
+    """
     flow.add_group("gold")
     where = f"unix:{tmp_path}/http.sock"
-    async with (
-        serving(
-            tmp_path,
-            flow,
-            GATEWAY_HOST=where,
-            GATEWAY_ROOT_PATH="/shop",
-            GATEWAY_PROFILE="development",
-        ) as served,
-        nginx(tmp_path, where, path=path) as client,
-    ):
+    async with serving(
+        tmp_path,
+        flow,
+        GATEWAY_HOST=where,
+        GATEWAY_ROOT_PATH="/shop",
+        GATEWAY_PROFILE="development",
+        GATEWAY_WORKERS=str(workers),
+    ) as served:
         assert served.url == where
-        await holds(client, "/shop")
+        async with nginx(tmp_path, where, path=path) as client:
+            await holds(client, "/shop")
+        served.process.send_signal(signal.SIGTERM)
+        code, _ = await stopped(served)
+
+    assert (code, (tmp_path / "http.sock").exists()) == (0, False)
