@@ -25,7 +25,7 @@ from typing import Any, Final
 import uvloop
 
 from chaos.client import exchange
-from chaos.gateway import Process
+from chaos.gateway import DoesNotStart, Process
 from chaos.harness import HERE
 from chaos.upstream import Api, Exchange
 from chaos.worlds import FlowRetailWorld
@@ -224,6 +224,7 @@ class Gateways:
         settings = self._settings | {"GATEWAY_PORT": str(self._ports[number])}
         self._running[number] = Process(HERE, directory, settings)
         await self._running[number].ready()
+        await _ready(self._ports[number])
 
     async def restart(self, number: int) -> None:
         await asyncio.to_thread(self._running[number].stop)
@@ -233,6 +234,18 @@ class Gateways:
         await asyncio.gather(
             *(asyncio.to_thread(process.stop) for process in self._running.values())
         )
+
+
+async def _ready(port: int) -> None:
+    """Return when the gateway says that it is; until it accepts a connection, it says nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET /health/ready HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n",
+    )
+    answer = await reader.read()
+    writer.close()
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        raise DoesNotStart(answer[:200])
 
 
 @asynccontextmanager
