@@ -59,7 +59,7 @@ def create_server(
     that settings came from, some are read again at SIGHUP. `begin` is called in the event loop when
     requests are accepted.
     """
-    observers = (Log(), *observers)
+    observers = (Log() if log is None else Log(log.waiting.write), *observers)
     if spans is not None:
         observers = (*observers, spans)
         app["begin_trace"] = spans.begin

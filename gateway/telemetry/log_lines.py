@@ -36,28 +36,33 @@ UNEVENTFUL: Final = frozenset({"ok", "skipped"})
 MAX_CAUSES: Final = 256
 
 
-def log_event(event: Event) -> None:
+Write = Callable[[int, Line], object]
+"""Writes a line of a level that is logged."""
+
+
+def log_event(event: Event, write: Write = log.log) -> None:
     """An observer that logs one line an event: REST calls at DEBUG, operations and changes at INFO,
     and at WARNING documents that are not trusted."""
     match event:
         case UpstreamCall():
-            _log(logging.DEBUG, _rest_call, event)
+            _log(write, logging.DEBUG, _rest_call, event)
         case OperationDone():
-            _log(logging.INFO, _operation, event)
+            _log(write, logging.INFO, _operation, event)
         case ChangeDone():
-            _log(logging.INFO, _change, event)
+            _log(write, logging.INFO, _change, event)
         case UnusableAnswer():
-            _log(logging.DEBUG, _unusable, event)
+            _log(write, logging.DEBUG, _unusable, event)
         case BreakerChanged():
-            _log(logging.DEBUG if event.state == "half-open" else logging.WARNING, _breaker, event)
+            level = logging.DEBUG if event.state == "half-open" else logging.WARNING
+            _log(write, level, _breaker, event)
         case LimitReached():
-            _log(logging.DEBUG, _limit, event)
+            _log(write, logging.DEBUG, _limit, event)
         case RequestRefused() | OperationPrepared():
             pass  # there may be any number
         case UntrustedDocument():
-            _log(logging.WARNING, _untrusted, event)
+            _log(write, logging.WARNING, _untrusted, event)
         case RedisChanged():
-            _log(logging.WARNING, _redis, event)
+            _log(write, logging.WARNING, _redis, event)
         case RateLimitReached() | RedisCall():
             pass  # as many as operations
         case Draining():
@@ -69,9 +74,9 @@ def log_event(event: Event) -> None:
 EventT = TypeVar("EventT")
 
 
-def _log(level: int, line: Callable[[EventT], Line], event: EventT) -> None:
+def _log(write: Write, level: int, line: Callable[[EventT], Line], event: EventT) -> None:
     if log.isEnabledFor(level):
-        log.log(level, line(event))
+        write(level, line(event))
 
 
 def _operation(event: OperationDone) -> Line:
@@ -195,13 +200,16 @@ class Log:
     Redis that failed, and a line for requests that were refused before they reached the endpoint.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, write: Write = log.log, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write = write
         self._logged: TTLCache[tuple[str, str], None] = TTLCache(MAX_CAUSES, ttl=1, timer=clock)
         self._failures: LRUCache[tuple[str, str], int] = LRUCache(MAX_CAUSES)
         """How many were not logged yet, by backend and cause."""
 
     def __call__(self, event: Event) -> None:
-        log_event(event)
+        log_event(event, self._write)
         match event:
             case UpstreamCall() if event.cause and event.status not in CALLERS_OWN:
                 self._warn(event, event.cause)

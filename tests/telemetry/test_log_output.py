@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.log_output import WAITING, Line, LogWriter, TextLines
+from gateway.telemetry.log_output import WAITING, Line, LogQueue, LogWriter, TextLines
 
 ROOT = Path(__file__).parents[2]
 FORGED = 'web\n2026-11-30T12:00:00.000Z INFO gateway "all" is=well\r\x1b[2K\x85\u2028\x00'
@@ -51,6 +51,23 @@ def test_a_line_of_text_has_the_time_in_utc_and_named_values(pipe):
         r'request tenant=shop ms=1\.5 client="my web"\n',
         text,
     )
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_says_the_same_if_it_is_written_past_logging(pipe, form):
+    """But for the time."""
+    line = Line("request", {"tenant": "shop", "ms": 1.5})
+
+    def log(logger: logging.Logger) -> None:
+        logger.warning(line)
+        queue = logger.handlers[0]
+        assert isinstance(queue, LogQueue)
+        queue.write(logging.WARNING, line)
+
+    lines = written(pipe, form, log).splitlines()
+
+    first, second = (re.sub(r"\d\d:\d\d\.\d{3}Z", "", line) for line in lines)
+    assert first == second
 
 
 def test_a_line_of_json_has_the_same_values(pipe):
