@@ -18,6 +18,8 @@ CAPACITY: Final = 10_000
 """Tokens. A caller whose token was evicted is a stranger until the next REST call."""
 BYTES: Final = 300
 """Of one token, about."""
+MAX_TENANTS: Final = 100
+"""Of one token; most have one."""
 LIFETIME: Final = 600.0
 """Seconds."""
 
@@ -74,7 +76,7 @@ def _digest(key: str) -> bytes:
 class TokenStatus:
     """What backends have said of one token."""
 
-    __slots__ = ("_tokens", "accepted", "digest", "until")
+    __slots__ = ("_tenants", "_tokens", "accepted", "digest", "until")
 
     def __init__(self, tokens: AcceptedTokens, digest: bytes) -> None:
         self._tokens = tokens
@@ -83,20 +85,30 @@ class TokenStatus:
         self.accepted = False
         """Whether a backend has accepted it within the last LIFETIME seconds."""
         self.until = 0.0
+        self._tenants: dict[str, None] = {}
+        """Those for which it was accepted, the latest last."""
+
+    def accepted_for(self, tenant_uid: str) -> bool:
+        """Whether it is accepted, and has been for this tenant, as far as that is remembered."""
+        return self.accepted and tenant_uid in self._tenants
 
     @property
     def fingerprint(self) -> str:
         """Tells the token's callers from others in the log."""
         return self.digest[:6].hex()
 
-    def answered(self, status: int) -> None:
-        """Learn from the status that a backend has answered to a REST call with this token.
+    def answered(self, status: int, tenant_uid: str) -> None:
+        """Learn from the status that a tenant's backend has answered to a call with this token.
 
         Only success shows that a token is valid: a server may answer 404, 409 or 400 before it
         checks the token. 403 means that it is valid for something else, so it changes nothing.
         """
         if 200 <= status < 300:
             self.until = self._tokens.until()
+            if tenant_uid not in self._tenants:
+                if len(self._tenants) == MAX_TENANTS:
+                    del self._tenants[next(iter(self._tenants))]
+                self._tenants[tenant_uid] = None
             if not self.accepted:
                 self.accepted = True
                 self._tokens.remember(self.digest, self)

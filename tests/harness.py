@@ -294,7 +294,7 @@ def asking(connector: Connector, bounds: Bounds, *, limit: int | None = None) ->
     """
     now = asyncio.get_running_loop().time()
     token_status = AcceptedTokens().status(TOKEN)
-    token_status.answered(200)
+    token_status.answered(200, TENANT)
     client = Client(
         tokens={"authorization": TOKEN},
         token_statuses={"authorization": token_status},

@@ -51,14 +51,17 @@ class SharedQueries:
         """The text; None if it is not there, not the right one, or Redis does not answer."""
 
         def verified(answer: Any) -> str | None:
-            if answer is None:
+            if not answer:
                 return None
             if hashlib.sha256(answer).hexdigest() != sha256:
                 raise ValueError("This is another text.")
             return str(answer, "utf-8")
 
         try:
-            return await self._redis.ask(USE, "GET", f"{PREFIX}{sha256}", read=verified)
+            # No more than was stored, for others may have stored anything.
+            return await self._redis.ask(
+                USE, "GETRANGE", f"{PREFIX}{sha256}", 0, MAX_TEXT - 1, read=verified
+            )
         except Unanswered:
             return None
 

@@ -163,12 +163,15 @@ class RateLimit:
 
     def _keys(self, client: Client) -> Sequence[str]:
         """The buckets of an operation. A caller with several tokens has several, so that nobody
-        gets another one by adding a token. Strangers take nothing from a tenant that they name.
+        gets another one by adding a token. Who was not accepted for a tenant takes nothing from it.
         """
+        statuses = client.token_statuses.values()
         if self._by == "caller":
-            return [f"caller:{each.digest.hex()}" for each in client.token_statuses.values()]
-        kind = "tenant" if client.accepted else "strangers"
-        return [f"{kind}:{uid}" for uid in client.meter.scopes]
+            return [f"caller:{each.digest.hex()}" for each in statuses]
+        return [
+            f"{'tenant' if any(s.accepted_for(uid) for s in statuses) else 'strangers'}:{uid}"
+            for uid in client.meter.scopes
+        ]
 
     async def _take(self, calls: Mapping[str, int], *, waits: float) -> float:
         if self._redis is None:

@@ -34,8 +34,8 @@ class KnownToken(Protocol):
     def accepted(self) -> bool:
         """Whether an API has accepted it recently."""
 
-    def answered(self, status: int) -> None:
-        """Take note of the status of an answer."""
+    def answered(self, status: int, tenant_uid: str) -> None:
+        """Take note of the status of an answer about this tenant."""
 
 
 @dataclass(slots=True, kw_only=True)  # a frozen one takes four times as long to make

@@ -265,7 +265,7 @@ class CallerUpstream:
                     try:
                         status = response.status_code
                         if self._token_status is not None:
-                            self._token_status.answered(status)
+                            self._token_status.answered(status, self._flow.tenant)
                         if status >= 300 or status_suffices:
                             ends = limit.shorten(loop.time() + upstream._settings.timeout * SLOW)
                         content, unreadable = await read(response, upstream._settings.max_body)

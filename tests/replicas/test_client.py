@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 
 from gateway.replicas import client
 from gateway.replicas.client import RedisClient, Unanswered
+from gateway.replicas.persisted_queries import SharedQueries
 from gateway.settings import RedisSettings
 from gateway.telemetry import Event, RedisCall, RedisChanged
 from gateway.telemetry.log_lines import Log
@@ -23,6 +25,7 @@ from tests.replicas.redis_server import RedisServer, redis_server
 from tests.replicas.test_persisted_queries import QUERY, ask, digest
 from tests.rest.certificates import Authority
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 PASSWORD = "s3cret"  # noqa: S105  # of a server that lives for one test
 
@@ -232,6 +235,24 @@ async def test_a_redis_that_is_slow_is_not_asked(flow: Flow, redis: RedisServer,
     assert "back" not in changes(gateway.events)
     attempts = [event for event in gateway.events if isinstance(event, RedisCall)]
     assert attempts[0] == RedisCall(use="attempt", result="timeout")
+
+
+async def test_a_user_with_the_rules_of_the_page_does(flow: Flow, redis: RedisServer):
+    """For both uses, the eviction of texts too."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [rules] = re.findall(r"`(~gateway:\* [^`]*)`", page)
+    redis.ask("ACL", "SETUSER", "gateway", "on", f">{PASSWORD}", *rules.split())
+    url = redis.url.replace("unix://", f"unix://gateway:{PASSWORD}@") + "?db=1"
+    async with limited(flow, url, within=5) as gateway:
+        await ask(gateway, QUERY, sent=True)
+        await served(gateway, 1)
+    events: list[Event] = []
+    async with RedisClient(url, timeout=5, observe=events.append) as opened:
+        for text in ("{ a }", "{ b }"):
+            await SharedQueries(opened, most=1).put(digest(text), text)
+
+    assert set(results(gateway.events)) == {"ok"}
+    assert results(events) == {"ok": 2}
 
 
 async def test_redis_over_tls(flow: Flow, tmp_path: Path):

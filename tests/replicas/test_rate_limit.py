@@ -188,14 +188,14 @@ async def test_each_caller_has_a_bucket(flow: Flow):
 
 async def test_each_tenant_has_a_bucket(flow: Flow):
     """Whoever asks, and by whichever name: the header's, or a field's."""
-    flow.add_group("gold")
-    flow.add_group("gold", tenant="other")
+    for tenant in (TENANT, "other"):
+        flow.add_group("gold", tenant=tenant)
     flow.store.add_token("token-of-bob", [TENANT, "other"])
     named = GROUP.replace("by:", f'tenantUid: "{TENANT}", by:')
     limited = settings(flow.url, rate_limit=0.1, rate_limit_burst=2, rate_limit_by="tenant")
     async with running_gateway(limited) as gateway:
         for token in (TOKEN, "token-of-bob"):  # both are strangers until now
-            await gateway.query(GROUP, token=token, headers={"X-Tenant": "other"})
+            await gateway.query(GROUP, token=token)
         await gateway.query(GROUP)
         await gateway.query(named, token="token-of-bob", headers={"X-Tenant": "other"})  # noqa: S106
         by_header = await gateway.post(GROUP, token="token-of-bob")  # noqa: S106
@@ -204,6 +204,22 @@ async def test_each_tenant_has_a_bucket(flow: Flow):
 
     refused = [each.status_code for each in (by_header, by_field, elsewhere)]
     assert refused == [429, 429, 200]
+
+
+async def test_callers_of_one_tenant_take_nothing_from_another(flow: Flow):
+    """They may name it, and are refused there by the backend."""
+    for tenant in (TENANT, "other"):
+        flow.add_group("gold", tenant=tenant)
+    flow.store.add_token("token-of-bob", ["other"])
+    limited = settings(flow.url, rate_limit=0.1, rate_limit_burst=2, rate_limit_by="tenant")
+    async with running_gateway(limited) as gateway:
+        await gateway.query(GROUP)
+        await gateway.query(GROUP, token="token-of-bob", headers={"X-Tenant": "other"})  # noqa: S106
+        named = [(await gateway.post(GROUP, token="token-of-bob")) for _ in range(4)]  # noqa: S106
+        known = [(await gateway.post(GROUP)).status_code for _ in range(3)]
+
+    assert [each.status_code for each in named] == [200, 429, 429, 429]
+    assert known == [200, 200, 429]
 
 
 async def test_strangers_take_nothing_from_a_tenant(flow: Flow):
