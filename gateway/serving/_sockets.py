@@ -26,7 +26,7 @@ class CannotListen(Exception):
 
 
 class UnixListener(socket.socket):
-    """Removes its file when it is closed, unless another has taken its place."""
+    """Removes its file when it is closed or its block ends, unless another has taken its place."""
 
     _path = ""
     _file: os.stat_result | None = None
@@ -57,6 +57,9 @@ class UnixListener(socket.socket):
     def close(self) -> None:
         self.remove()
         super().close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()  # a socket that is detached is not closed by its block
 
 
 def _is_left(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import os
 import socket
 import stat
 from pathlib import Path
@@ -32,6 +33,16 @@ def test_a_unix_socket_is_listened_on_by_whoever_may_enter_its_directory(tmp_pat
         named = address(listener)
 
     assert (mode, named) == (0o666, f"unix:{path}")
+    assert not path.exists()
+
+
+def test_a_unix_socket_that_was_handed_on_leaves_no_file_either(tmp_path: Path):
+    """The parent of several workers keeps no descriptor while they stop."""
+    path = tmp_path / "http.sock"
+    with listen(f"unix:{path}", 0, remedy="") as listener:
+        os.close(listener.detach())
+        assert path.exists()
+
     assert not path.exists()
 
 
