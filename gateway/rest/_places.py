@@ -38,8 +38,6 @@ MAX_GROUPS: Final = 1_024
 MAX_SURE: Final = 4_096
 WAITING: Final = 32
 """Calls of each band that may wait for each place: 20 operations of 91 calls fit."""
-
-
 TURN: Final = 20
 """Calls of one operation: a page of groups, by default, has as many lists of members."""
 
@@ -103,7 +101,7 @@ class Place:
 class _Queue:
     """Calls of one operation to one endpoint, which wait."""
 
-    __slots__ = ("begun", "key", "name", "ring", "tickets")
+    __slots__ = ("begun", "key", "name", "ring", "served", "tickets")
 
     def __init__(self, name: tuple[Flow, _Key], ring: int) -> None:
         self.name = name
@@ -111,6 +109,7 @@ class _Queue:
         self.ring = ring
         self.begun = False
         """Whether one of them was served."""
+        self.served = 0
         self.tickets: deque[Ticket] = deque()
 
 
@@ -377,7 +376,8 @@ class Places:
         """Others come first the next time: other groups, and after a turn other operations."""
         ring, name = self._rings[queue.ring], (queue.key[0], queue.begun)
         ring[name] = ring.pop(name)
-        if not queue.begun or len(queue.tickets) % TURN == 0:
+        queue.served += 1
+        if not queue.begun or queue.served % TURN == 0:
             self._leave_ring(queue)
             queue.begun = True
             self._enter_ring(queue)

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.rest._places import MAX_GROUPS, MAX_SURE, WAITING, Flow, Full, Place, Places, Ticket
+from gateway.rest._places import (
+    MAX_GROUPS,
+    MAX_SURE,
+    TURN,
+    WAITING,
+    Flow,
+    Full,
+    Place,
+    Places,
+    Ticket,
+)
 
 LIST, GROUP, MEMBERS = "/groups", "/groups/{uid}", "/groups/{uid}/customers"
 TIMEOUT = 5.0
@@ -325,6 +335,33 @@ def test_operations_that_begin_together_end_one_after_another():
 
     assert answers.total() == 16 * 20
     assert max(halfway) <= 5
+
+
+def test_an_operation_that_goes_on_asking_keeps_others_no_longer_from_their_turn():
+    """However many of its calls wait whenever one of them is served."""
+    places = Places(1, slow=1.0, clock=lambda: 0.0)
+    served: list[str] = []
+    granted: list[Place] = []
+    greedy, other = Flow("shop", b"greedy"), Flow("shop", b"other")
+
+    def ask(name: str, flow: Flow) -> None:
+        def grant(place: Place) -> None:
+            served.append(name)
+            granted.append(place)
+            if flow is greedy:
+                ask(name, flow)
+
+        places.wait(flow, LIST, grant)
+
+    first = places.take(Flow("shop", b"first"), LIST)
+    assert first is not None
+    granted.append(first)
+    for name, flow in [("greedy", greedy)] * 10 + [("other", other)] * 10:
+        ask(name, flow)
+    for _ in range(4 * TURN):
+        places.leave(granted.pop(), answered=True, accepted=True)
+
+    assert served.count("other") == 10
 
 
 def test_a_large_operation_goes_on_beside_small_ones_without_end():
