@@ -438,3 +438,20 @@ def test_a_hash_finds_its_text_or_nothing(places, steps):
             kept.add(text)
             assert found.find(None, extensions=apq(sha256(text))).text == text
         assert texts(store) <= places
+
+
+def test_a_manifest_counts_until_the_next_one_is_ready():
+    """Thousands of texts take a while to hash, and are hashed in a thread."""
+    found: list[str] = []
+
+    class Asked(dict[str, str]):
+        def values(self):
+            found.append(documents.find(None, document_id="a").text)
+            return super().values()
+
+    documents = PersistedDocuments({"a": "{ old }"}, mode="enforce")
+
+    documents.trust(Asked(a="{ new }"))
+
+    assert found == ["{ old }"]
+    assert documents.find(None, document_id="a").text == "{ new }"

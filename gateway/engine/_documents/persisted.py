@@ -75,11 +75,13 @@ class PersistedDocuments:
         self.trust(manifest)
 
     def trust(self, manifest: Mapping[str, str]) -> None:
-        """Use this manifest from now on, in place of the last one."""
-        self._by_id = _EMPTY if self._mode == "off" else manifest
-        self._by_hash = {_sha256(text).hex(): text for text in self._by_id.values()}
-        self.texts = frozenset(self._by_id.values())
-        """The trusted texts."""
+        """Use this manifest from now on, in place of the last one, which counts until this one's
+        texts are hashed: requests are answered meanwhile.
+        """
+        by_id = _EMPTY if self._mode == "off" else manifest
+        by_hash = {_sha256(text).hex(): text for text in by_id.values()}
+        texts = frozenset(by_hash.values())
+        self._by_id, self._by_hash, self.texts = by_id, by_hash, texts
 
     def find(
         self,
