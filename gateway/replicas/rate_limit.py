@@ -17,7 +17,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -149,6 +148,7 @@ class RateLimit:
         shared, waits = True, self._rate.waits
         try:
             wait = await self._take(calls, waits=waits)
+            self._pay_soon()
             waits = FOREVER
         except Unanswered:
             shared, wait = False, 0.0
@@ -186,14 +186,20 @@ class RateLimit:
         if not shared:
             return
         self._owed.update(calls)
-        if self._paying is None:
+        self._pay_soon()
+
+    def _pay_soon(self) -> None:
+        if self._owed and self._paying is None:
             self._paying = asyncio.create_task(self._pay())
 
     async def _pay(self) -> None:
         while self._owed:
-            keys = list(self._owed)[:AT_ONCE]
-            with suppress(Unanswered):
-                await self._take({key: self._owed.pop(key) for key in keys}, waits=FOREVER)
+            calls = {key: self._owed.pop(key) for key in list(self._owed)[:AT_ONCE]}
+            try:
+                await self._take(calls, waits=FOREVER)
+            except Unanswered:
+                self._owed.update(calls)  # until Redis has answered before an operation
+                break
         self._paying = None
 
 

@@ -20,8 +20,9 @@ from gateway.replicas.rate_limit import CAPACITY, FOREVER, Buckets, Rate, RateLi
 from gateway.request import Client
 from gateway.settings import RedisSettings
 from gateway.settings.effective import warnings
-from gateway.telemetry import Meter, OperationDone, RateLimitReached, RedisCall
+from gateway.telemetry import Event, Meter, OperationDone, RateLimitReached, RedisCall, RedisChanged
 from tests.harness import TENANT, TOKEN, Flow, codes, running_gateway, settings
+from tests.http.test_disconnects import until
 from tests.replicas.redis_server import RedisServer
 
 GROUP = '{ customerGroup(by: {uid: "gold"}) { name } }'
@@ -368,6 +369,35 @@ async def test_without_redis_a_process_goes_on_from_what_it_has_used(redis: Redi
         await limit.admit(asked_by(TOKEN, planned=1))
         with pytest.raises(RateLimited):
             await limit.admit(asked_by(TOKEN, planned=1))
+
+
+@pytest.mark.slow
+async def test_what_could_not_be_put_back_is_when_redis_is_back(redis: RedisServer):
+    """Otherwise all operations that were under way would leave what they did not use as a debt."""
+    chosen = settings("", rate_limit=0.01, rate_limit_burst=5)
+    events: list[Event] = []
+    async with RedisClient(redis.url, timeout=0.5, observe=events.append) as client:
+        limit = RateLimit(chosen, client, lambda event: None)
+        charges = [await limit.admit(asked_by(f"token-{n}", planned=100)) for n in range(5)]
+        redis.pause()
+        for charge in charges:
+            assert charge is not None
+            before = len(events)
+            charge.settle(1)
+            await until(lambda: len(events) > before, seconds=60)  # noqa: B023  # it is awaited
+        assert RedisCall(use="rate_limit", result="skipped") in events
+        redis.resume()
+        await until(lambda: RedisChanged(state="back") in events, seconds=60)
+        with pytest.raises(RateLimited):
+            await limit.admit(asked_by("token-4", planned=1))
+
+        await until(lambda: longest_debt(redis) <= 100, seconds=10)
+
+
+def longest_debt(redis: RedisServer) -> float:
+    """In seconds."""
+    keys = [key.decode() for key in redis.ask("KEYS", "*").split()[2::2]]
+    return max(float(redis.ask("GET", key).split()[1]) for key in keys) - clock(redis)
 
 
 @pytest.mark.parametrize(
