@@ -27,7 +27,7 @@ from typing import (
     get_origin,
     get_type_hints,
 )
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -434,7 +434,7 @@ def _redis_problem(url: str) -> str | None:
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
         local = parts.scheme == "unix"
         if parts.path if local else parts.hostname and re.fullmatch(r"(/\d*)?", parts.path):
-            return "A password stands before its @" if "password" in parts.query else None
+            return "A password stands before its @" if "password" in unquote(parts.query) else None
     except Exception:  # noqa: S110  # of many kinds: its query can have any option of a connection
         pass
     return (

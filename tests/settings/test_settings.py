@@ -402,6 +402,15 @@ def test_what_is_no_url_of_redis_stops_the_start(url: str, tmp_path):
         assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["password", "pass%77ord"])
+def test_redis_has_its_password_before_the_host(name: str):
+    """Elsewhere in the URL, `gateway check` would print it."""
+    with pytest.raises(SettingsError, match="A password stands before its @") as refused:
+        read(GATEWAY_REDIS_URL=f"redis://h?{name}=s3cret")
+
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_mapping_can_differ_for_a_tenant(tmp_path):
     """It replaces that of the backend's table whole."""
     text = "[tenants.oslo]\nbackend = 'flow_retail'\n[tenants.oslo.group_sorts]\nNAME = 'n'"
