@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from starlette.types import Receive
 
+from gateway.disconnect import Disconnected
 from gateway.errors import GatewayError
 
 JSON: Final = "application/json"
@@ -198,8 +199,7 @@ async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # Nobody reads this answer, but another exception would be logged as unexpected.
-            raise BadRequest(400, "The request was cut off.")
+            raise Disconnected
         part = message.get("body", b"")
         size += len(part)
         if size > limit:

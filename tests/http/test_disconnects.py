@@ -63,6 +63,24 @@ async def test_a_query_whose_client_left_ends_its_rest_calls(gateway: Gateway, f
     assert (done.rest_calls, tuple(done.error_codes)) == (1, ("CLIENT_GONE",))
 
 
+async def test_who_leaves_within_the_body_was_not_refused(gateway: Gateway):
+    """Nobody was answered, and no client has sent anything wrong."""
+    parts = urlsplit(gateway.url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 99\r\n\r\n{"
+    )
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+
+    await until(lambda: bool(gateway.events))
+    [done] = [event for event in gateway.events if isinstance(event, OperationDone)]
+    assert (done.status, done.outcome) == (None, "client_gone")
+    assert tuple(done.error_codes) == ("CLIENT_GONE",)
+
+
 @pytest.mark.parametrize("more", [70_000, 200_000])
 async def test_so_does_one_with_a_large_body(gateway: Gateway, flow: Flow, more: int):
     """While the app has not taken much of a body, nothing more is read of the connection, and so
