@@ -15,12 +15,12 @@ from gateway import VERSION, serving
 from gateway.app import schema_of
 from gateway.check import check
 from gateway.process import Sockets, create_server, listening
+from gateway.process.start_line import start_line
+from gateway.process.workers import Inherited, Parent, run_workers
 from gateway.settings import Settings, SettingsError
 from gateway.settings.configuration import read_settings
-from gateway.start_line import start_line
 from gateway.telemetry.log_output import LogWriter, logging_to
 from gateway.telemetry.traces import tracing
-from gateway.workers import Inherited, Parent, run_workers
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from gateway import VERSION
 from gateway.app import USER_AGENT, create_app, http_transport
+from gateway.process.start_line import NAMED
 from gateway.replicas.client import RedisClient
 from gateway.rest import probe
 from gateway.settings import RedisSettings, Settings, UpstreamSettings
 from gateway.settings.configuration import read_settings
 from gateway.settings.printed import masked, printed
-from gateway.start_line import NAMED
 from gateway.telemetry import Event, RedisCall
 from gateway.telemetry.traces import tracing
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from gateway.check import reach_all
+from gateway.process.start_line import NAMED
 from gateway.settings import (
     CommercetoolsSettings,
     FlowRetailSettings,
     RedisSettings,
     TenantSettings,
 )
-from gateway.start_line import NAMED
 from tests.harness import Flow, settings
 from tests.replicas.redis_server import redis_server
 from tests.test_command_line import run

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.reload import Reload
+from gateway.process.reload import Reload
 from gateway.settings.configuration import read_settings
 from tests.harness import NO_TLS, TOKEN, Flow, codes, schema, served
 from tests.http.test_disconnects import until

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway import serving
 from gateway.app import create_app
-from gateway.reload import Reload
+from gateway.process.reload import Reload
 from gateway.settings import Settings
 from gateway.telemetry import Observer, all_of
 from gateway.telemetry.log_lines import Log

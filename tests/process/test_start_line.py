@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway import VERSION
+from gateway.process.start_line import start_line
 from gateway.settings import CommercetoolsSettings, FlowRetailSettings, Settings, TenantSettings
-from gateway.start_line import start_line
 
 FLOW = FlowRetailSettings(url="https://flow.example/v2")
 
