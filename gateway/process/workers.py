@@ -239,8 +239,6 @@ def run_workers(settings: Settings, sockets: Sockets) -> int:
         for warning in unknown_callers(settings):  # no worker sees that there was none
             log.warning(warning)
     with ExitStack() as opened:
-        # Not closed twice: what is detached by then still has its file, if it is a Unix socket.
-        opened.callback(sockets.clients.close)
         if sockets.management is not None:
             try:
                 directory = tempfile.TemporaryDirectory(prefix="gateway-metrics-")
