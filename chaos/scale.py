@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from chaos.client import Client
@@ -38,11 +39,12 @@ RATE: Final = 40
 BURST: Final = 40
 EXACT: Final = 0.05
 RATIO: Final = 1.5
+TURNS: Final = 8
 BACK: Final = 5.0
 """Seconds within which both have found that Redis is back."""
-LARGE: Final = """{ customerGroup(by: {uid: "g001"}) {
-  customers(first: 100) { nodes { id uid customerGroups { id uid name } } } } }"""
-"""Most of its work is the gateway's: haproxy, clients and the API share the machine's cores."""
+LARGE: Final = """{ customerGroups(first: 5) { nodes {
+  customers(first: 100) { nodes { id uid customerGroups { id uid name } } } } } }"""
+"""Nearly all of its work is the gateway's: haproxy, clients and API share the machine's cores."""
 
 
 class Large(Shop):
@@ -95,7 +97,7 @@ async def _scale(report: Report, *, short: bool) -> None:
         await _restarts(report, shared, short=short)
         await _rate_limit(report, shared, seconds=5 if short else 20)
     await _redis_dies(report, port, shared, seconds=4 if short else 15)
-    await _ratio(report, seconds=4 if short else 20, required=not short)
+    await _ratio(report, seconds=8 if short else 24, required=not short)
 
 
 @asynccontextmanager
@@ -232,17 +234,20 @@ async def _served(gateways: Fleet, until: float) -> int:
 
 
 async def _ratio(report: Report, *, seconds: float, required: bool) -> None:
+    """By turns, because other programs take more of the cores at one time than at another."""
     request = Client(0).request(LARGE, token=GOOD, tenant="shop")
-    rates = []
-    for count in (1, 2):
-        async with fleet(count, {}, shop=Large()) as gateways:
-            await crowd(gateways.front, request, clients=20, seconds=2)
-            found = await crowd(gateways.front, request, clients=20, seconds=seconds)
-            rates.append(found.get(200, 0) / seconds)
-    ratio = rates[1] / rates[0]
+    async with fleet(1, {}, shop=Large()) as one, fleet(2, {}, shop=Large()) as two:
+        rates: dict[int, list[float]] = {one.front: [], two.front: []}
+        for turn in range(1 + TURNS):
+            for port, found in rates.items():
+                answers = await crowd(port, request, clients=20, seconds=seconds / TURNS)
+                if turn:  # the first one warms up
+                    found.append(answers.get(200, 0) / seconds * TURNS)
+    of_one, of_two = (median(found) for found in rates.values())
+    ratio = of_two / of_one
     report.say(
-        "lists of 100 customers and their groups a second, of 1, of 2",
-        f"{rates[0]:.0f}, {rates[1]:.0f}: {ratio:.2f} times as many",
+        f"5 lists of 100 customers a second, of 1, of 2; {TURNS} turns",
+        f"{of_one:.0f}, {of_two:.0f}: {ratio:.2f} times as many",
         right=ratio >= RATIO or not required,
     )
 
