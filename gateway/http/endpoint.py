@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -20,11 +19,11 @@ from gateway.disconnect import Disconnected, unless_begun, while_connected
 from gateway.engine import Engine, Operation, Refused
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, RateLimited
 from gateway.http import answers, caller
+from gateway.http.exchange import Exchange, loggable
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
     JSON,
-    OPERATION_NAME,
     BadRequest,
     GraphQLRequest,
     Headers,
@@ -46,9 +45,7 @@ from gateway.telemetry import (
     Figure,
     Meter,
     Observer,
-    OperationDone,
     OperationPrepared,
-    Outcome,
     UntrustedDocument,
 )
 from gateway.time_limits import TimeLimits
@@ -62,8 +59,6 @@ KNOWN, BEGUN, NEW, LAST = range(4)
 """The ranks of strangers' requests that wait for processor time, first to last: documents that are
 cached, operations that have begun, new documents, and large bodies, which are decoded afterwards.
 """
-MOST_NAMED: Final = 5
-"""Tenants of one operation in the log."""
 LARGE: Final = 32_768
 """Bytes of a body; above this, a stranger waits before it is decoded."""
 HEADERS: Final = {
@@ -72,27 +67,6 @@ HEADERS: Final = {
     )
     for media_type in (JSON, GRAPHQL_RESPONSE)
 }
-
-
-_NO_CALLS: Final = Meter()
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """What is known of a request when it is logged."""
-
-    method: str
-    trace: TraceContext | None
-    client: Client | None = None
-    context: Context | None = None
-    name: str | None = None
-    """The operation's, as the client says."""
-    outcome: Outcome = "refused"
-    text: str | None = None
-    """The document's, where the client sends it and replicas share what clients register."""
-    codes: Sequence[str] = ()
-    limits: Sequence[str] = ()
-    status: int | None = None
 
 
 class Endpoint:
@@ -155,7 +129,7 @@ class Endpoint:
         # Other servers than ours do not say when the request began: then it begins here.
         state = scope.get("state", {})
         began = state["began"] if "began" in state else asyncio.get_running_loop().time()
-        exchange = _Exchange(request.method, trace)
+        exchange = Exchange(request.method, trace)
         more: Mapping[str, str] = {}
         try:
             if media_type is None:
@@ -248,7 +222,7 @@ class Endpoint:
         )
 
     async def _to_stranger(
-        self, request: Request, headers: Headers, client: Client, exchange: _Exchange
+        self, request: Request, headers: Headers, client: Client, exchange: Exchange
     ) -> tuple[bytes, bool]:
         """Like `_answering`, and charges the processor time to the share of strangers."""
         usage = Usage(self._strangers)
@@ -265,7 +239,7 @@ class Endpoint:
         headers: Headers,
         client: Client,
         usage: Usage | None,
-        exchange: _Exchange,
+        exchange: Exchange,
     ) -> tuple[bytes, bool]:
         """Read the request, wait for a turn if the caller is a stranger, and answer like
         `_answered`.
@@ -317,7 +291,7 @@ class Endpoint:
         context: Context,
         request: Request,
         usage: Usage | None,
-        exchange: _Exchange,
+        exchange: Exchange,
     ) -> tuple[bytes, bool]:
         """The response's content, and whether the operation was executed. Raises Disconnected if
         the client has, and the operation was cancelled.
@@ -369,7 +343,7 @@ class Endpoint:
         if operation.untrusted:
             self._observe(
                 UntrustedDocument(
-                    operation_name=_loggable(wanted.operation_name),
+                    operation_name=loggable(wanted.operation_name),
                     sha256=operation.untrusted,
                     request_id=context.client.request_id,
                     trace=context.client.trace,
@@ -377,7 +351,7 @@ class Endpoint:
             )
         return operation
 
-    async def _execute(self, operation: Operation, exchange: _Exchange, context: Context) -> bytes:
+    async def _execute(self, operation: Operation, exchange: Exchange, context: Context) -> bytes:
         charge = await self._rate_limit.admit(context.client) if self._rate_limit else None
         try:
             result = await operation.execute()
@@ -398,7 +372,7 @@ class Endpoint:
 
     def _content(
         self,
-        exchange: _Exchange,
+        exchange: Exchange,
         context: Context,
         data: object,
         errors: Sequence[GraphQLError],
@@ -435,41 +409,9 @@ class Endpoint:
             exchange.outcome = answers.outcome(body, reported=bool(reported))
         return content
 
-    def _done(self, exchange: _Exchange, headers: Headers, request_id: str, began: float) -> None:
-        client, context = exchange.client, exchange.context
-        name, version = caller.client(headers) if client is None else (client.name, client.version)
-        meter = _NO_CALLS if client is None else client.meter
-        asked = {} if context is None else context.asked
-        tenant = None if client is None else client.tenant_uid
-        known = context is not None and context.kind is not None
-        self._observe(
-            OperationDone(
-                operation_name=context.operation_name
-                if context is not None and known
-                else _loggable(exchange.name),
-                seconds=asyncio.get_running_loop().time() - began,
-                rest_calls=meter.rest_calls,
-                repeats=meter.repeats,
-                planned=meter.planned,
-                limit=meter.limit,
-                outcome=exchange.outcome,
-                error_codes=exchange.codes,
-                limits=exchange.limits,
-                request_id=request_id,
-                method=exchange.method,
-                status=exchange.status,
-                kind=None if context is None else context.kind,
-                sha256=None if context is None else context.sha256,
-                tenant=_listed(asked) if asked else tenant,
-                backend=_listed(set(asked.values())) if asked else None,
-                client=name,
-                client_version=version,
-                token=None if client is None else client.fingerprint,
-                trace=exchange.trace,
-                trusted=context is not None and context.trusted,
-                accepted=client is not None and client.accepted,
-            )
-        )
+    def _done(self, exchange: Exchange, headers: Headers, request_id: str, began: float) -> None:
+        seconds = asyncio.get_running_loop().time() - began
+        self._observe(exchange.event(headers, request_id=request_id, seconds=seconds))
 
 
 def _connected(work: Coroutine[Any, Any, ResultT], request: Request) -> Awaitable[ResultT]:
@@ -492,19 +434,3 @@ def _cost(meter: Meter) -> dict[str, Any]:
         "restCallsMade": meter.rest_calls,
         "limit": meter.limit,
     }
-
-
-def _loggable(operation_name: str | None) -> str | None:
-    """The name if it is a valid one: until the document is read it can be any text."""
-    usable = operation_name is not None and OPERATION_NAME.fullmatch(operation_name)
-    return operation_name if usable else None
-
-
-def _listed(names: Collection[str]) -> str:
-    """The names in a line, cut: a client chooses how many there are.
-
-    >>> _listed("ba"), _listed("abcdefg")
-    ('a,b', 'a,b,c,d,e+2')
-    """
-    shown = ",".join(sorted(names)[:MOST_NAMED])
-    return shown if len(names) <= MOST_NAMED else f"{shown}+{len(names) - MOST_NAMED}"
