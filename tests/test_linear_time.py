@@ -22,7 +22,7 @@ from gateway.engine import Limits
 from gateway.engine._documents.limits import text_refusals
 from gateway.errors import GatewayError, InvalidInput
 from gateway.http.caller import bearer_token, request_id, seconds
-from gateway.http.endpoint import _loggable
+from gateway.http.exchange import loggable
 from gateway.http.requests import response_type, wants_page
 from gateway.records import CustomerGroup
 from gateway.rest import Answer, BaseUrl
@@ -79,7 +79,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a timeout": lambda text: seconds({"x-request-timeout": text}, 1.0),
     "a response type": response_type,
     "a wish for a page": wants_page,
-    "an operation's name": _loggable,
+    "an operation's name": loggable,
     "a cursor": decode_cursor,
     "a global id": parse_global_id,
     "an identifier": lambda text: checked_uid(text, ["uid"]),
