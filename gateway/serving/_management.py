@@ -17,9 +17,11 @@ from gateway.settings import Settings
 from gateway.telemetry import Event
 
 LIMITS: Final = Settings(
-    max_connections=16, max_requests=16, max_head=16_384, head_timeout=5, silent_timeout=5
+    max_connections=16, max_requests=64, max_head=16_384, head_timeout=5, silent_timeout=5
 )
-"""The connections fit into the descriptors that clients' leave free."""
+"""The connections fit into the descriptors that clients' leave free. They alone are the limit: for
+a moment, a connection counts the request that it has answered beside the next one.
+"""
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
