@@ -42,7 +42,7 @@ class Reference(Record, frozen=True, kw_only=True):
     id: str
 
 
-class _Actor(Record, frozen=True, kw_only=True, rename="camel"):
+class Actor(Record, frozen=True, kw_only=True, rename="camel"):
     """CreatedBy and LastModifiedBy: which of these are there depends on who it was."""
 
     user: Reference | None = None
@@ -51,7 +51,7 @@ class _Actor(Record, frozen=True, kw_only=True, rename="camel"):
     customer: Reference | None = None
 
 
-class _Custom(Record, frozen=True, kw_only=True):
+class Custom(Record, frozen=True, kw_only=True):
     type: Reference
     fields: Annotated[dict[str, Any], Meta(max_length=LONGEST)] = field(default_factory=dict)
 
@@ -62,16 +62,16 @@ class _Resource(Record, frozen=True, kw_only=True, rename="camel"):
     key: str | None = None
     created_at: Instant | None = None
     last_modified_at: Instant | None = None
-    custom: _Custom | None = None
+    custom: Custom | None = None
 
 
-class _GroupRow(_Resource, frozen=True, kw_only=True, rename="camel"):
+class GroupRow(_Resource, frozen=True, kw_only=True, rename="camel"):
     name: str
-    created_by: _Actor | None = None
-    last_modified_by: _Actor | None = None
+    created_by: Actor | None = None
+    last_modified_by: Actor | None = None
 
 
-class _Address(Record, frozen=True, kw_only=True, rename="camel"):
+class AddressRow(Record, frozen=True, kw_only=True, rename="camel"):
     id: str
     first_name: str | None = None
     last_name: str | None = None
@@ -86,14 +86,14 @@ class _Address(Record, frozen=True, kw_only=True, rename="camel"):
     mobile: str | None = None
 
 
-_NO_ADDRESS = _Address(id="")
+_NO_ADDRESS = AddressRow(id="")
 
 
 class Assignment(Record, frozen=True, kw_only=True, rename="camel"):
     customer_group: Reference
 
 
-class _CustomerRow(_Resource, frozen=True, kw_only=True, rename="camel"):
+class CustomerRow(_Resource, frozen=True, kw_only=True, rename="camel"):
     customer_number: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -101,7 +101,7 @@ class _CustomerRow(_Resource, frozen=True, kw_only=True, rename="camel"):
     email: str | None = None
     vat_id: str | None = None
     external_id: str | None = None
-    addresses: tuple[_Address, ...] = ()
+    addresses: tuple[AddressRow, ...] = ()
     default_billing_address_id: str | None = None
     billing_address_ids: tuple[str, ...] = ()
     shipping_address_ids: tuple[str, ...] = ()
@@ -136,8 +136,8 @@ _CUSTOMER_READS: Final[Mapping[str, Collection[str]]] = {
 
 _GROUP_READS: Final[Mapping[str, Collection[str]]] = {"commercetools": ["version", "custom"]}
 
-_GROUP: Final = Wire(_GroupRow)
-_CUSTOMER: Final = Wire(_CustomerRow)
+_GROUP: Final = Wire(GroupRow)
+_CUSTOMER: Final = Wire(CustomerRow)
 
 
 class CommercetoolsDecoders:
@@ -150,8 +150,8 @@ class CommercetoolsDecoders:
             {
                 row: [name for field in fields for name in reads.get(field, _same(row, field))]
                 for row, fields, reads in (
-                    (_GroupRow, groups, _GROUP_READS),
-                    (_CustomerRow, customers, _CUSTOMER_READS),
+                    (GroupRow, groups, _GROUP_READS),
+                    (CustomerRow, customers, _CUSTOMER_READS),
                 )
                 if fields is not None
             }
@@ -160,26 +160,26 @@ class CommercetoolsDecoders:
         self._customers_show = Customer.__struct_fields__ if customers is None else customers
 
     @cached_property
-    def group(self) -> RowDecoder[_GroupRow]:
+    def group(self) -> RowDecoder[GroupRow]:
         return RowDecoder(_GROUP.reading(self._rows))
 
     @cached_property
-    def group_by_key(self) -> RowDecoder[_GroupRow]:
+    def group_by_key(self) -> RowDecoder[GroupRow]:
         """Reads the key too, whatever is selected: it shows whether this is the right group."""
-        selected = self._rows.of(_GroupRow)
+        selected = self._rows.of(GroupRow)
         if selected is None:
             return self.group
-        return RowDecoder(_GROUP.reading(Projection.reading({_GroupRow: [*selected, "key"]})))
+        return RowDecoder(_GROUP.reading(Projection.reading({GroupRow: [*selected, "key"]})))
 
     @cached_property
-    def groups(self) -> ListingDecoder[_GroupRow]:
+    def groups(self) -> ListingDecoder[GroupRow]:
         return ListingDecoder(CommercetoolsListing, _GROUP.reading(self._rows))
 
     @cached_property
-    def customers(self) -> ListingDecoder[_CustomerRow]:
+    def customers(self) -> ListingDecoder[CustomerRow]:
         return ListingDecoder(CommercetoolsListing, _CUSTOMER.reading(self._rows))
 
-    def group_record(self, row: _GroupRow, tenant_uid: str) -> CustomerGroup:
+    def group_record(self, row: GroupRow, tenant_uid: str) -> CustomerGroup:
         facet = None
         if "commercetools" in self._groups_show:
             facet = CommercetoolsCustomerGroup(
@@ -198,7 +198,7 @@ class CommercetoolsDecoders:
             commercetools=facet,
         )
 
-    def customer_record(self, row: _CustomerRow, tenant_uid: str, mode: MembershipMode) -> Customer:
+    def customer_record(self, row: CustomerRow, tenant_uid: str, mode: MembershipMode) -> Customer:
         """The customer; its own address is the default billing address, else the first.
 
         What takes time to make is made only if it is looked at.
@@ -249,7 +249,7 @@ def _same(row: type[Record], field: str) -> Collection[str]:
     return [field] if field in row.__struct_fields__ else ()
 
 
-def group_uids(row: _CustomerRow, mode: MembershipMode) -> tuple[str, ...]:
+def group_uids(row: CustomerRow, mode: MembershipMode) -> tuple[str, ...]:
     """The groups that the customer is in, by the fields that `mode` counts."""
     uids: list[str] = []
     if mode != "legacy":
@@ -259,7 +259,7 @@ def group_uids(row: _CustomerRow, mode: MembershipMode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(uids))
 
 
-def _addresses(row: _CustomerRow) -> tuple[CustomerAddress, ...]:
+def _addresses(row: CustomerRow) -> tuple[CustomerAddress, ...]:
     invoice: Collection[str] = row.billing_address_ids
     delivery: Collection[str] = row.shipping_address_ids
     if len(row.addresses) > FEW:  # else it takes longer to make them than to go through
@@ -275,7 +275,7 @@ def _addresses(row: _CustomerRow) -> tuple[CustomerAddress, ...]:
     return tuple(made)
 
 
-def _address(address: _Address, kind: CustomerAddressType | None) -> CustomerAddress:
+def _address(address: AddressRow, kind: CustomerAddressType | None) -> CustomerAddress:
     return CustomerAddress(
         uid=address.id,
         type=kind,
@@ -327,16 +327,16 @@ def _version(given: int | None) -> int:
     return cast("int", InvalidAnswer("The backend sent no version.")) if given is None else given
 
 
-def _actor(given: _Actor | None) -> str | None:
-    if not isinstance(given, _Actor):
+def _actor(given: Actor | None) -> str | None:
+    if not isinstance(given, Actor):
         return given  # None, or the leaf's error, which is its value
     actors = (given.user, given.customer, given.client_id, given.external_user_id)
     ids: list[Any] = [getattr(actor, "id", actor) for actor in actors]
     return next(filter(_usable, ids), None) or next(filter(None, ids), None)
 
 
-def _custom(given: _Custom | None) -> CommercetoolsCustomerCustomFields | None:
-    if not isinstance(given, _Custom):
+def _custom(given: Custom | None) -> CommercetoolsCustomerCustomFields | None:
+    if not isinstance(given, Custom):
         return given
     if isinstance(given.fields, GatewayError):
         return cast("None", given.fields)

@@ -54,7 +54,7 @@ _CONTACT: Final = Wire(
     order="firstname lastname email mobile createdAt lastModifiedAt customerContactUid extensions "
     "displayName role",
 )
-_CUSTOMER: Final = Wire(
+CUSTOMER: Final = Wire(
     records.Customer,
     names={"uid": "customerUid", "parent_uid": "customerParentUid"},
     nested={
@@ -79,7 +79,7 @@ _CUSTOMER: Final = Wire(
     "defaultStore relevance",
     cleanup=Cleanup(["parent_uid", "pricelist_uid"], _no_parent_or_pricelist),
 )
-_GROUP: Final = Wire(
+GROUP: Final = Wire(
     records.CustomerGroup,
     names={"uid": "customerGroupUid"},
     absent=["key", "version", "commercetools"],
@@ -136,15 +136,15 @@ class FlowDecoders:
 
     @cached_property
     def group(self) -> RowDecoder[records.CustomerGroup]:
-        return RowDecoder(_GROUP.reading(self._projection))
+        return RowDecoder(GROUP.reading(self._projection))
 
     @cached_property
     def groups(self) -> ListingDecoder[records.CustomerGroup]:
-        return ListingDecoder(FlowListing, _GROUP.reading(self._projection))
+        return ListingDecoder(FlowListing, GROUP.reading(self._projection))
 
     @cached_property
     def customers(self) -> ListingDecoder[records.Customer]:
-        return ListingDecoder(FlowListing, _CUSTOMER.reading(self._projection))
+        return ListingDecoder(FlowListing, CUSTOMER.reading(self._projection))
 
 
 WHOLE: Final = FlowDecoders(None)
