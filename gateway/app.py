@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import types
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -50,19 +51,24 @@ USER_AGENT: Final = f"customer-groups-gateway/{VERSION}"
 MakeTransport = Callable[[UpstreamSettings], httpx.AsyncBaseTransport]
 
 
-def http_transport(upstream: UpstreamSettings) -> HttpTransport:
-    """Connections to an API; raises SettingsError if its certificates can't be used."""
+def http_transport(
+    upstream: UpstreamSettings, *, on_handshake: Callable[[ssl.SSLObject], None] | None = None
+) -> HttpTransport:
+    """Connections to an API; raises SettingsError if its certificates can't be used.
+    `on_handshake` is called with what TLS has agreed on.
+    """
     files = {
         "ca_file": upstream.ca_file,
         "client_certificate": upstream.client_certificate,
         "client_key": upstream.client_key,
     }
+    special = any(files.values()) or on_handshake is not None
     try:
         return HttpTransport(
             connections=upstream.concurrency,
             max_age=upstream.connection_max_age,
             proxy=Proxy(upstream.proxy) if upstream.proxy else None,
-            tls=tls_context(**files) if any(files.values()) else None,
+            tls=tls_context(**files, on_handshake=on_handshake) if special else None,
         )
     except ValueError as mistake:
         raise SettingsError(str(mistake)) from None

@@ -10,7 +10,7 @@ from gateway.rest._answer import Answer
 from gateway.rest._answer_cache import AnswerCache, AnswerCaches
 from gateway.rest._caller import RestCaller
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
-from gateway.rest._probe import probe
+from gateway.rest._probe import RawAnswer, RawCalls, probe
 from gateway.rest._proxies import Proxy
 from gateway.rest._statuses import unreadable
 from gateway.rest._tls import tls_context
@@ -28,6 +28,8 @@ __all__ = [
     "HttpTransport",
     "Proxy",
     "Query",
+    "RawAnswer",
+    "RawCalls",
     "RestCaller",
     "UnusableAnswer",
     "Upstream",

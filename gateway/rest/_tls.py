@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -11,9 +12,11 @@ def tls_context(
     ca_file: str | None = None,
     client_certificate: str | None = None,
     client_key: str | None = None,
+    on_handshake: Callable[[ssl.SSLObject], None] | None = None,
 ) -> ssl.SSLContext:
     """TLS that trusts the authorities in `ca_file`, or those of the system (or SSL_CERT_FILE and
-    SSL_CERT_DIR), and shows the client certificate to a server that asks for one.
+    SSL_CERT_DIR), and shows the client certificate to a server that asks for one. `on_handshake`
+    is called with what was agreed on for each connection.
 
     All are PEM files; the key may be in the certificate's. Raises ValueError, whose message begins
     with the name of the argument that is wrong.
@@ -39,6 +42,15 @@ def tls_context(
     context.set_alpn_protocols(["http/1.1"])
     if client_certificate is not None:
         _show(context, client_certificate, client_key or client_certificate)
+    if on_handshake is not None:
+        tell = on_handshake
+
+        class Watched(ssl.SSLObject):
+            def do_handshake(self) -> None:
+                super().do_handshake()
+                tell(self)
+
+        context.sslobject_class = Watched
     return context
 
 

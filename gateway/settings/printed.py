@@ -31,7 +31,7 @@ def printed(settings: Settings) -> str:
         elif dataclasses.is_dataclass(value):
             tables.append([f"[{name}]", *(_line(*each) for each in _fields(value))])
         elif value != getattr(settings, name):
-            top.append(f"{_pair(name, value)}  # by {DECIDED_BY.get(name, 'profile')}")
+            top.append(f"{pair(name, value)}  # by {DECIDED_BY.get(name, 'profile')}")
         else:
             top.append(_line(name, value, default))
     return "\n\n".join("\n".join(lines) for lines in [top, *tables])
@@ -42,12 +42,12 @@ def _tenant(uid: str, settings: Settings) -> list[str]:
     tenant = settings.tenants[uid]
     backend = next(name for name, kind in BACKENDS.items() if type(tenant.upstream) is kind)
     base = getattr(settings, backend)
-    lines = [f"[tenants.{uid}]", _pair("backend", backend)]
+    lines = [f"[tenants.{uid}]", pair("backend", backend)]
     if tenant.project is not None:
-        lines.append(_pair("project", tenant.project))
+        lines.append(pair("project", tenant.project))
     for name, value, _ in _fields(tenant.upstream):
         if value != getattr(base, name):
-            lines.append(_pair(name, value))
+            lines.append(pair(name, value))
     return lines
 
 
@@ -61,11 +61,12 @@ def _fields(settings: Any) -> Iterator[tuple[str, Any, Any]]:
 
 def _line(name: str, value: object, default: object) -> str:
     if value == default:
-        return _pair(name, value)
-    return f"{_pair(name, value)}  # default: {_toml(default)}"
+        return pair(name, value)
+    return f"{pair(name, value)}  # default: {_toml(default)}"
 
 
-def _pair(name: str, value: object) -> str:
+def pair(name: str, value: object) -> str:
+    """A setting's line of TOML."""
     if name == "proxy" and value is None:
         value = DIRECT  # without it, variables count
     elif name == "fingerprint_key" and value:
