@@ -1,4 +1,4 @@
-"""The command line: serve, check, demo, schema, simulate."""
+"""The command line: serve, check, doctor, demo, schema, simulate."""
 
 from __future__ import annotations
 
@@ -101,6 +101,13 @@ def check_settings(chosen: argparse.Namespace) -> int:
         return 1
 
 
+def examine(chosen: argparse.Namespace) -> int:
+    """Find out what a live tenant's API does."""
+    from gateway.doctor import doctor  # `serve` has no doctor in its memory
+
+    return doctor(os.environ, tenant=chosen.tenant, as_json=chosen.json)
+
+
 def show_demo(chosen: argparse.Namespace) -> None:
     """Serve the gateway over the simulators."""
     from gateway.demo import demo  # `serve` has no simulator, nor SQLite, in its memory
@@ -172,6 +179,12 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument(
         "--connect", action="store_true", help="see whether each backend is reached, too"
     )
+    examined = commands.add_parser(
+        "doctor", help="find out what a live tenant's API does, by a few slow REST calls"
+    )
+    examined.set_defaults(run=examine)
+    examined.add_argument("tenant", nargs="?", help="default: default_tenant")
+    examined.add_argument("--json", action="store_true", help="print the report as JSON")
     shown = commands.add_parser("demo", help="serve GraphQL over simulated backends")
     shown.set_defaults(run=show_demo)
     shown.add_argument(

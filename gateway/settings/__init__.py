@@ -320,6 +320,8 @@ class Settings(Bounds):
     """Seconds for which a gateway that is to stop goes on accepting connections, while it is not
     ready; longer than a proxy needs to notice, and than it keeps idle connections.
     """
+    doctor_rate: Annotated[float, Meta(gt=0, le=1000)] = 2.0
+    """REST calls a second that `gateway doctor` makes."""
     relay_node: bool = True
     """Whether the schema has `node` and `nodes`; only one subgraph of a supergraph can."""
     redis: RedisSettings = field(default_factory=RedisSettings)

@@ -49,6 +49,8 @@ from gateway.settings.proxies import proxy_variable
 
 PREFIX: Final = "GATEWAY_"
 DEFAULT_FILE: Final = "gateway.toml"
+NO_SETTINGS: Final = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}DOCTOR_TOKEN"})
+"""Variables with another meaning."""
 DIRECT: Final = "direct"
 """What `proxy` is for no proxy."""
 log = logging.getLogger("gateway")
@@ -312,7 +314,7 @@ def _read_environment(
             known[_variable(name)] = (values, name, hint)
     links = []
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+        if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
             continue
         if _is_service_link(variable, text, known):
             links.append(variable)

@@ -56,6 +56,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "keep_alive_timeout": ("0.5", 0.5),
     "unread_timeout": ("0.5", 0.5),
     "drain": ("0.5", 0.5),
+    "doctor_rate": ("0.5", 0.5),
     "graphiql": ("false", False),
     "introspection": ("true", True),
     "federation_sdl": ("true", True),

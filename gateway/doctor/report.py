@@ -1,0 +1,155 @@
+"""What was found out, for a person, for a program, and as settings to paste."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from gateway.settings import CommercetoolsSettings, FlowRetailSettings
+from gateway.settings.printed import masked, pair
+
+Certainty = Literal["certain", "likely", "not found out"]
+WIDTHS: Final = (24, 52, 8, 30)
+"""Of the table's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to a question, with its evidence; or why there is none."""
+
+    question: str
+    found: str
+    certainty: Certainty = "certain"
+    setting: tuple[str, Any] | None = None
+    """The setting that this decides, and the value that it should have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings about one tenant's API."""
+
+    tenant: str
+    backend: str
+    in_force: FlowRetailSettings | CommercetoolsSettings
+    listed: bool
+    """Whether [tenants] has a table for the tenant."""
+    findings: Sequence[Finding]
+    reached: bool
+    calls: int
+
+    @property
+    def exit_code(self) -> int:
+        """3: not reached; 1: a setting should change; 0: none should."""
+        return 3 if not self.reached else int(any(map(self.differs, self.findings)))
+
+    def differs(self, finding: Finding) -> bool:
+        """Whether it says of a setting in force that it should be another."""
+        return finding.setting is not None and (
+            getattr(self.in_force, finding.setting[0]) != finding.setting[1]
+        )
+
+    def toml(self) -> str:
+        """The backend's table with what differs from the defaults, or from what is in force; empty
+        if nothing does.
+        """
+        lines: list[str] = []
+        defaults = type(self.in_force)()
+        for each in self.findings:
+            if each.setting is None:
+                continue
+            name, value = each.setting
+            if self.differs(each) or value != getattr(defaults, name):
+                lines += textwrap.wrap(
+                    f"{each.found} ({each.certainty})",
+                    96,
+                    initial_indent="# ",
+                    subsequent_indent="# ",
+                )
+                lines.append(pair(name, value))
+        if lines and self.listed:
+            lines.insert(0, f"# or in [tenants.{self.tenant}], for this tenant alone")
+        return "\n".join([f"[{self.backend}]", *lines, ""]) if lines else ""
+
+    def text(self) -> str:
+        """For a person."""
+        url = masked(self.in_force.url or "")
+        parts = [
+            f"{self.tenant} at {url} ({self.backend}), {self.calls} REST calls\n",
+            *_table(self._rows()),
+        ]
+        if unknown := [each for each in self.findings if each.certainty == "not found out"]:
+            parts.append("\nNot found out:")
+            parts += [
+                textwrap.fill(
+                    f"{each.question}: {each.found}",
+                    100,
+                    initial_indent="- ",
+                    subsequent_indent="  ",
+                )
+                for each in unknown
+            ]
+        if not self.reached:
+            parts.append("\nNothing else was tried.")
+        elif table := self.toml():
+            parts.append(f"\nFor gateway.toml:\n\n{table}")
+        else:
+            parts.append("\nThe defaults of all settings agree with what was found.")
+        if self.reached and self.exit_code == 0:
+            parts.append("The settings in force agree with what was found.")
+        return "\n".join(parts)
+
+    def _rows(self) -> Iterator[Sequence[str]]:
+        yield "question", "found", "how sure", "setting"
+        for each in self.findings:
+            if each.certainty != "not found out":
+                setting = ""
+                if each.setting is not None:
+                    setting = pair(*each.setting)
+                    if self.differs(each):
+                        setting += " (is not)"
+                yield each.question, each.found, each.certainty, setting
+
+    def json(self) -> str:
+        """For a program."""
+        return json.dumps(
+            {
+                "tenant": self.tenant,
+                "backend": self.backend,
+                "reached": self.reached,
+                "restCalls": self.calls,
+                "exitCode": self.exit_code,
+                "findings": [
+                    {
+                        "question": each.question,
+                        "found": each.found,
+                        "certainty": each.certainty,
+                        "setting": each.setting
+                        and {
+                            "name": each.setting[0],
+                            "value": _plain(each.setting[1]),
+                            "inForce": _plain(getattr(self.in_force, each.setting[0])),
+                        },
+                    }
+                    for each in self.findings
+                ],
+                "toml": self.toml(),
+            },
+            indent=2,
+        )
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _table(rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        cells = [textwrap.wrap(text, width) for text, width in zip(row, WIDTHS, strict=True)]
+        for line in range(max(map(len, cells))):
+            words = [cell[line] if line < len(cell) else "" for cell in cells]
+            yield "  ".join(map(str.ljust, words, WIDTHS)).rstrip()
+        if not number:
+            yield "  ".join("-" * width for width in WIDTHS)

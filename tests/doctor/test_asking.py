@@ -1,0 +1,152 @@
+"""The calls of probes: how many, how fast, and what is never printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.doctor.asking import Asker, CannotTell, Reply
+from gateway.rest import RawAnswer
+
+PATH = {"tenantUid": "shop"}
+SECRET = "secret"  # noqa: S105  # it opens nothing
+
+
+class Api:
+    """Answers what it is given, in order, and then 200; and what is done about time."""
+
+    def __init__(self, *answers: RawAnswer | str) -> None:
+        self.answers = list(answers)
+        self.sent: list[str] = []
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    async def send(self, method, template, path, *, query=None, body=None):
+        self.sent.append(f"{method} {template} {query}")
+        return self.answers.pop(0) if self.answers else answer(200)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def asker(self, *, budget: int = 40, rate: float = 2) -> Asker:
+        return Asker(
+            self,
+            token=SECRET,
+            rate=rate,
+            budget=budget,
+            sleep=self.sleep,
+            clock=lambda: self.now,
+        )
+
+
+def answer(status: int, body: bytes = b"{}", **headers: str) -> RawAnswer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return RawAnswer(status, named, body, None, 0.1)
+
+
+async def test_a_budget_is_never_exceeded():
+    """Not by what is sent again either."""
+    api = Api(*["timeout: answer"] * 50)
+    asker = api.asker(budget=5)
+
+    for number in range(10):
+        with pytest.raises(CannotTell):
+            await asker.get("/a", PATH, {"page": number})
+
+    assert len(api.sent) == asker.made == 5
+
+
+async def test_calls_keep_their_pace():
+    """Two a second are half a second apart."""
+    api = Api()
+    asker = api.asker()
+
+    for number in range(4):
+        await asker.get("/a", PATH, {"page": number})
+
+    assert api.slept == [0.5, 0.5, 0.5]
+
+
+async def test_a_question_is_asked_once():
+    """Unless it is the answer's change that matters."""
+    api = Api()
+    asker = api.asker()
+
+    await asker.get("/a", PATH, {"page": 1})
+    await asker.get("/a", PATH, {"page": 1})
+    assert len(api.sent) == 1
+
+    await asker.get("/a", PATH, {"page": 1}, anew=True)
+    assert len(api.sent) == 2
+
+
+async def test_a_retry_after_is_waited_for():
+    """In each of its forms; 429 without one costs a second."""
+    date = {"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}
+    api = Api(
+        answer(429, Retry_After="7"),
+        answer(503, Retry_After="Sun, 06 Nov 1994 08:49:49 GMT", **date),
+        answer(429),
+    )
+
+    reply = await api.asker(rate=1000).get("/a", PATH)
+
+    assert reply.status == 200
+    assert api.slept == [7, 12, 1]
+
+
+async def test_a_long_retry_after_is_not_waited_for():
+    """And meanwhile nothing else is sent."""
+    api = Api(answer(429, Retry_After="3600"))
+    asker = api.asker()
+
+    with pytest.raises(CannotTell, match="slow down"):
+        await asker.get("/a", PATH)
+    with pytest.raises(CannotTell, match="wait for 3600 s"):
+        await asker.get("/b", PATH)
+
+    assert len(api.sent) == 1
+
+
+async def test_a_write_is_sent_once():
+    """Whatever becomes of it."""
+    api = Api("reset", answer(429), answer(503))
+    asker = api.asker()
+
+    with pytest.raises(CannotTell, match="no answer: reset"):
+        await asker.send("PUT", "/a", PATH)
+    statuses = [(await asker.send("PUT", "/a", PATH)).status for _ in range(2)]
+
+    assert statuses == [429, 503]
+    assert len(api.sent) == 3
+
+
+def reply(body: bytes, **headers: str) -> Reply:
+    return Reply("GET", "/a", answer(200, body, **headers), SECRET)
+
+
+def test_headers_are_printed_without_what_terminals_obey():
+    """Nor with the token."""
+    found = reply(b"", Server="nginx\x1b[2J\r\n/1", Via="1.1 secret")
+
+    assert found.header("Server") == "nginx?[2J??/1"
+    assert found.header("Via") == "(it has the token in it)"
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        (b"", "no body"),
+        (b" <html>", "HTML or XML"),
+        (b'{"message": "Ada Lovelace"}', "JSON {message: text}"),
+        (b'{"ada@example.com": 1, "b": null}', "JSON {(another): number, b: null}"),
+        (b'{"a": {"b": {"c": {"d": 1}}}}', "JSON {a: {b: {c: {}}}}"),
+        (b"[[[[[[1]]]]]]", "JSON [[[[]]]]"),
+        (b'{"a":', "a body that is neither JSON nor HTML"),
+        (b"\xff\xfe", "a body that is neither JSON nor HTML"),
+        (b"[" * 100_000, "a body that is neither JSON nor HTML"),
+    ],
+)
+def test_a_shape_has_no_value(body, shape):
+    """Nor a member's name that may be somebody's."""
+    assert reply(body).shape == shape
