@@ -2,7 +2,8 @@
 
     either     = both {"or" both}
     both       = one {"and" one}
-    one        = "(" either ")" | field "(" either ")" | field comparison
+    one        = "(" either ")" | field "(" either ")" | field comparison | field presence
+    presence   = "is" ["not"] ("defined" | "empty")
     comparison = ("=" | "!=" | "<>" | "<" | ">" | "<=" | ">=") value
                | "in" ("(" value {"," value} ")" | ":" name)
     value      = string | ":" name
@@ -14,7 +15,7 @@ parameter ``var.name``, which is repeated for a list. Values are only ever bound
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gateway.simulator.commercetools import refusals
@@ -51,10 +52,12 @@ class QueryableFields:
     """The fields that a predicate may name at one level: columns, or more fields.
 
     `around` is the SQL with a {} for the condition on the fields, where there has to be some.
+    `present` are the words that its presence can be asked for in, each with its SQL.
     """
 
     of: Mapping[str, "str | QueryableFields"]
     around: str = "({})"
+    present: Mapping[str, str] = field(default_factory=dict)
 
 
 GROUP_FIELDS: Mapping[str, QueryableFields] = MappingProxyType(
@@ -67,7 +70,12 @@ GROUP_FIELDS: Mapping[str, QueryableFields] = MappingProxyType(
 """By the switch `group_predicates`."""
 
 LEGACY_FIELDS = QueryableFields(
-    {"id": "id", "customerGroup": QueryableFields({"id": "legacy_group"})}
+    {
+        "id": "id",
+        "customerGroup": QueryableFields(
+            {"id": "legacy_group"}, present={"defined": "legacy_group IS NOT NULL"}
+        ),
+    }
 )
 """Of customers, without assignments."""
 
@@ -78,6 +86,7 @@ CUSTOMER_FIELDS = QueryableFields(
         "customerGroupAssignments": QueryableFields(
             {"customerGroup": QueryableFields({"id": "group_id"})},
             around="seq IN (SELECT customer FROM assignments WHERE {})",
+            present={"empty": "seq NOT IN (SELECT customer FROM assignments)"},
         ),
     }
 )
@@ -148,10 +157,19 @@ class Parser:
             case None:
                 raise wrong(f"there is no field {text!r} to query")
             case QueryableFields():
+                if self._skip("is"):
+                    return self._presence(field)
                 self._expect("(")
                 return field.around.format(self._inside(field))
             case _:
                 return self._comparison(field)
+
+    def _presence(self, field: QueryableFields) -> str:
+        sign = "NOT " if self._skip("not") else ""
+        _, word = self._next()
+        if word not in field.present:
+            raise unexpected(word)
+        return f"({sign}{field.present[word]})"
 
     def _inside(self, fields: QueryableFields) -> str:
         sql = self._either(fields)

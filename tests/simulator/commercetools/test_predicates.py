@@ -170,6 +170,11 @@ def test_fields_depend_on_the_switches():
         (['customerGroup = "a"'], CUSTOMER_FIELDS),
         (['customerGroup(typeId="customer-group")'], CUSTOMER_FIELDS),
         (['customerGroupAssignments(id="a")'], CUSTOMER_FIELDS),
+        (["customerGroupAssignments is not empty"], LEGACY_FIELDS),
+        (["customerGroupAssignments is defined"], CUSTOMER_FIELDS),
+        (["customerGroup is empty"], CUSTOMER_FIELDS),
+        (["customerGroup is"], CUSTOMER_FIELDS),
+        (["id is defined"], CUSTOMER_FIELDS),
     ):
         with pytest.raises(Refusal):
             condition(predicates, {}, fields)
@@ -189,6 +194,26 @@ def test_assignments_are_matched_one_at_a_time():
         assert found('customerGroupAssignments(customerGroup(id="a" or id="b"))') == ["ada", "bob"]
         assert found('customerGroupAssignments(customerGroup(id!="a"))') == ["ada"]
         assert found('customerGroup(id != "a")') == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "expected"),
+    [
+        ("customerGroup is defined", ["bob"]),
+        ("customerGroup is not defined", ["ada", "cem"]),
+        ("customerGroupAssignments is empty", ["cem"]),
+        ("customerGroupAssignments is not empty and customerGroup is not defined", ["ada"]),
+    ],
+)
+def test_what_a_customer_has_can_be_asked_for(predicate, expected):
+    """An optional member is defined or not, an array is empty or not."""
+    with Store() as store:
+        store.add_customer("shop", {"id": "ada"}, ["a"])
+        store.add_customer("shop", {"id": "bob"}, ["a"], legacy_group="b")
+        store.add_customer("shop", {"id": "cem"})
+        where = condition([predicate], {}, CUSTOMER_FIELDS)
+
+        assert [customer.id for customer in store.customers("shop", where)] == expected
 
 
 HOSTILE = st.one_of(
