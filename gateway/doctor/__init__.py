@@ -15,8 +15,9 @@ from statistics import median
 from typing import Final
 
 from gateway.app import USER_AGENT, http_transport
-from gateway.doctor import flow_retail
+from gateway.doctor import commercetools, flow_retail
 from gateway.doctor.asking import Asker
+from gateway.doctor.deviations import deviating
 from gateway.doctor.probes import Probe, run
 from gateway.doctor.report import Finding, Report
 from gateway.rest import RawCalls, RestCaller
@@ -100,7 +101,7 @@ def _probes(
         case FlowRetailSettings():
             return flow_retail.Examination(asker, upstream, tenant).probes()
         case CommercetoolsSettings():
-            raise SettingsError("The doctor does not know commercetools yet.")
+            return commercetools.Examination(asker, upstream, tenant).probes()
 
 
 def _upstream(
@@ -143,7 +144,9 @@ class _Line:
 
 
 def _conversation(asker: Asker, handshakes: Sequence[ssl.SSLObject]) -> Sequence[Finding]:
-    """Who has answered, how fast, by what TLS, and which limits the answers announce."""
+    """Who has answered, how fast, by what TLS, which limits the answers announce, and where they
+    are not as documented.
+    """
     replies = asker.replies
     if not replies:
         return []
@@ -169,6 +172,7 @@ def _conversation(asker: Asker, handshakes: Sequence[ssl.SSLObject]) -> Sequence
             or f"no header of {len(replies)} answers names one",
             "certain" if limits else "likely",
         ),
+        *deviating(replies),
     ]
 
 

@@ -1,0 +1,493 @@
+"""What a commercetools project does where its documents are silent, found out by reading."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from gateway.backends.commercetools.adapter import (
+    CUSTOMER_SORTS,
+    CUSTOMERS,
+    GROUP,
+    GROUP_BY_KEY,
+    GROUP_SORTS,
+    GROUPS,
+)
+from gateway.backends.commercetools.lists import (
+    BY_ID,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    is_member_of,
+    literal,
+)
+from gateway.backends.commercetools.wire import MembershipMode
+from gateway.doctor.asking import Asker, CannotTell, Reply, Unreached
+from gateway.doctor.order import disorder, judge
+from gateway.doctor.probes import Probe
+from gateway.doctor.report import Finding
+from gateway.settings import CommercetoolsSettings
+
+Row = dict[str, Any]
+Verdict = Literal["works", "refused", "passed over"]
+ABSENT: Final = "gateway-doctor-no-such-group"
+FEW: Final = 250
+"""Members that fit a page for sure, though more of them may come to light."""
+Query = Mapping[str, str | int | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A PagedQueryResult, as far as it can be read."""
+
+    rows: Sequence[Row]
+    limit: int
+    """That asked for, unless the answer says that it is another."""
+    total: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether there are no more rows: a page that is not full is the last."""
+        return len(self.rows) < self.limit
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return [row["id"] for row in self.rows]
+
+    def values(self, name: str) -> Sequence[tuple[str, object]]:
+        """Each row's id, and its member of that name."""
+        return [(row["id"], row.get(name)) for row in self.rows]
+
+
+NOTHING: Final = Listing((), MAX_LIMIT, None)
+
+
+def listing(reply: Reply, limit: int = MAX_LIMIT) -> Listing:
+    """Raises CannotTell for an answer that is none."""
+    given = reply.json if reply.ok else None
+    results = given.get("results") if isinstance(given, dict) else None
+    if not isinstance(given, dict) or not isinstance(results, list):
+        raise CannotTell(f"answered {reply.status} with {reply.shape}, not with a list")
+    rows = [row for row in results if isinstance(row, dict) and isinstance(row.get("id"), str)]
+    said, total = given.get("limit"), given.get("total")
+    return Listing(
+        rows,
+        min(limit, said) if type(said) is int and said > 0 else limit,
+        total if type(total) is int and total >= 0 else None,
+    )
+
+
+def assigned(row: Row) -> Sequence[str]:
+    """The groups of a customer by `customerGroupAssignments`."""
+    given = row.get("customerGroupAssignments")
+    items = given if isinstance(given, list) else []
+    return [*filter(None, (_reference(each, "customerGroup") for each in items))]
+
+
+def older(row: Row) -> str | None:
+    """The group of a customer by `customerGroup`."""
+    return _reference(row, "customerGroup")
+
+
+def _reference(of: object, name: str) -> str | None:
+    held = of.get(name) if isinstance(of, dict) else None
+    id = held.get("id") if isinstance(held, dict) else None
+    return id if isinstance(id, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The customers that were seen, by which of their fields have groups."""
+
+    sample: Listing
+    """The first of all."""
+    older: Listing | None
+    """Those with a `customerGroup`; None if they can't be asked for."""
+    newer: Listing | None
+    """Those with assignments."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        lists = (self.sample, self.older or NOTHING, self.newer or NOTHING)
+        return [*{row["id"]: row for found in lists for row in found.rows}.values()]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all customers that have groups were seen."""
+        in_use = self.older is not None and self.newer is not None
+        return self.sample.whole or (
+            in_use and (self.older or NOTHING).whole and (self.newer or NOTHING).whole
+        )
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many have assignments, a `customerGroup`, and one that is not among the
+        assignments.
+        """
+        rows = self.rows
+        return (
+            sum(bool(assigned(row)) for row in rows),
+            sum(older(row) is not None for row in rows),
+            sum(older(row) not in (None, *assigned(row)) for row in rows),
+        )
+
+    @property
+    def evidence(self) -> str:
+        newer, old, only = self.counts
+        seen = f"{'all' if self.whole else 'the'} {len(self.rows)} customers seen"
+        if self.sample.whole is False and self.whole:
+            seen = f"all that have groups, {len(self.rows)} customers seen"
+        return (
+            f"{newer} customers have assignments, {old} a customerGroup, "
+            f"{only} of them only that; {seen}"
+        )
+
+    def example(self) -> str | None:
+        """A group to ask for: with many members that fit a page, and of both kinds if possible."""
+        new = Counter(group for row in self.rows for group in assigned(row))
+        old = Counter(group for row in self.rows if (group := older(row)) is not None)
+        both = {group: new[group] + old[group] for group in new | old}
+        fit = {group: number for group, number in both.items() if number <= FEW} or both
+        return max(
+            fit, key=lambda group: (bool(new[group] and old[group]), fit[group]), default=None
+        )
+
+
+def is_in(row: Row, group: str, mode: MembershipMode) -> bool:
+    """Whether the customer is in the group, by the fields that `mode` counts."""
+    return (mode != "legacy" and group in assigned(row)) or (
+        mode != "assignments" and older(row) == group
+    )
+
+
+def membership(carried: Carried, verdicts: Mapping[MembershipMode, Verdict]) -> Finding:
+    """The setting by which all members are seen; or the next best one that the API can answer."""
+    newer, old, only = carried.counts
+    best: MembershipMode = "both" if only and newer else "legacy" if only else "assignments"
+    holds: Mapping[MembershipMode, int] = {"both": newer + old, "assignments": newer, "legacy": old}
+    usable = [
+        mode
+        for mode in (best, "assignments", "legacy")
+        if holds[mode] and verdicts[mode] == "works"
+    ]
+    if not usable:
+        lost = f"members can't be listed: no predicate finds them ({carried.evidence})"
+        return Finding("membership", lost)
+    chosen = usable[0]
+    but = "" if chosen == best else f": {best} would show more, but is {verdicts[best]}"
+    found = f"{chosen}{but} ({carried.evidence})"
+    sure = carried.whole or best == "both"
+    return Finding("membership", found, "certain" if sure else "likely", ("membership", chosen))
+
+
+def without_groups(rows: Sequence[Row]) -> Finding:
+    """What a customer without assignments has in their place."""
+    question = "a customer without assignments"
+    name = "customerGroupAssignments"
+    shapes = Counter(
+        "no such member"
+        if name not in row
+        else "an empty list"
+        if row[name] == []
+        else "null, or another type"
+        for row in rows
+        if not assigned(row)
+    )
+    if not shapes:
+        return Finding(question, "none was seen", "not found out")
+    return Finding(question, ", ".join(f"{shape} ({n} rows)" for shape, n in shapes.items()))
+
+
+def total(name: str, found: Listing, behind: int | None = None) -> Finding:
+    """What a list's total is worth, against its rows; of a list longer than a page, against how
+    many rows are `behind` its last but one by the total.
+    """
+    question = f"total of {name}"
+    if found.total is None:
+        return Finding(question, "there is none")
+    if not found.whole and behind is None:
+        why = f"more than {len(found.rows)} rows, which were not counted"
+        return Finding(question, why, "not found out")
+    if not found.whole:
+        how = ("too high", "exact", "too low")[min(behind or 0, 2)]
+        return Finding(question, f"{how} (rows behind offset {found.total - 1})")
+    rows = len(found.rows)
+    if not rows and not found.total:
+        return Finding(question, "0, and there are no rows", "not found out")
+    how = "exact" if found.total == rows else "too low" if found.total < rows else "too high"
+    return Finding(question, f"{how}: {found.total} for {rows} rows")
+
+
+class Examination:
+    """Asks for groups and customers. What one probe finds out, the others use."""
+
+    def __init__(self, asker: Asker, settings: CommercetoolsSettings, project: str) -> None:
+        self._asker = asker
+        self._path = {"projectKey": project}
+        self._mode: MembershipMode = settings.membership
+        self._groups = self._customers = NOTHING
+        self._group: str | None = None
+        """One that has customers."""
+        self._readable = True
+        """Whether customers are."""
+
+    def probes(self) -> Sequence[Probe]:
+        """The most important first: the last find no calls left if some were lost."""
+        return [
+            Probe("reached", self._reached),
+            Probe("membership", self._membership),
+            Probe("sort by id", self._by_id),
+            Probe("predicates on groups", self._predicates),
+            Probe("totals", self._totals),
+            Probe("largest limit", self._limits),
+            Probe("largest offset", self._offsets),
+            *(self._sorts("groups", GROUPS, field) for field in GROUP_SORTS.values()),
+            *(self._sorts("customers", CUSTOMERS, field) for field in CUSTOMER_SORTS.values()),
+            Probe("order without sort", self._default_order),
+            Probe("a group by its key", self._by_key),
+            Probe("error bodies", self._errors),
+        ]
+
+    async def _ask(self, template: str, **query: str | int | Sequence[str]) -> Reply:
+        """With the largest limit and sorted by id, as the gateway asks; unless `query` differs."""
+        asked: Query = {"limit": MAX_LIMIT, "sort": tuple(BY_ID), **query}
+        return await self._asker.get(template, self._path, asked)
+
+    async def _reached(self) -> Sequence[Finding]:
+        try:
+            groups, customers = await self._ask(GROUPS), await self._ask(CUSTOMERS)
+            for reply in (groups, customers):
+                if reply.status == 401:
+                    raise Unreached("refused with 401: the token is not good, or has run out")
+                if reply.status == 404:
+                    raise Unreached("answered 404: is there such a project, at this url?")
+            if groups.status == 403:
+                also = ", nor customers" if customers.status == 403 else ""
+                raise Unreached(f"refused with 403: the token may not read groups{also}")
+            self._groups = listing(groups)
+            self._readable = customers.status != 403
+            if self._readable:
+                self._customers = listing(customers)
+        except Unreached:
+            raise
+        except CannotTell as why:
+            raise Unreached(str(why)) from None
+        rows = f"{counted(self._groups)} groups"
+        if self._readable:
+            rows += f", {counted(self._customers)} customers"
+        lacking = "it lacks the scope view_customers (403): members can't be shown"
+        return [
+            Finding("reached", f"yes: the project has {rows}"),
+            Finding(
+                "the token may read",
+                "groups and customers" if self._readable else f"groups; {lacking}",
+            ),
+        ]
+
+    async def _membership(self) -> Sequence[Finding]:
+        if not self._readable:
+            raise CannotTell("the token may not read customers")
+        carried = Carried(
+            self._customers,
+            await self._in_use("customerGroup is defined"),
+            await self._in_use("customerGroupAssignments is not empty"),
+        )
+        self._group = carried.example()
+        if self._group is None:
+            raise CannotTell(f"no customer is in a group ({carried.evidence})")
+        verdicts: dict[MembershipMode, Verdict] = {}
+        findings: list[Finding] = []
+        for mode in ("assignments", "legacy", "both"):
+            verdicts[mode], found = await self._found_by(mode, self._group, carried.rows)
+            findings.append(Finding(f"members by {mode}", found))
+        decided = membership(carried, verdicts)
+        if decided.setting is not None:
+            self._mode = decided.setting[1]
+        return [decided, *findings, without_groups(carried.rows)]
+
+    async def _in_use(self, predicate: str) -> Listing | None:
+        reply = await self._ask(CUSTOMERS, where=predicate)
+        return listing(reply) if reply.ok else None
+
+    async def _found_by(
+        self, mode: MembershipMode, group: str, seen: Sequence[Row]
+    ) -> tuple[Verdict, str]:
+        """Whether the members of the group are found by this mode's predicate."""
+        reply = await self._ask(CUSTOMERS, where=is_member_of(group, mode))
+        if not reply.ok:
+            return "refused", f"refused with {reply.status}: {is_member_of('...', mode)}"
+        found = listing(reply)
+        wanted = {row["id"] for row in seen if is_in(row, group, mode)}
+        missed = len(wanted.difference(found.ids)) if found.whole else 0
+        others = sum(not is_in(row, group, mode) for row in found.rows)
+        evidence = f"{counted(found)} rows, {others} that are none, {missed} not found"
+        return (
+            "passed over" if others or missed else "works"
+        ), f"{evidence}: {is_member_of('...', mode)}"
+
+    async def _by_id(self) -> Sequence[Finding]:
+        """Cursors without an order compare ids as texts, character by character."""
+        ids = max(self._groups.ids, self._customers.ids, key=len)
+        if len(ids) < 2:
+            raise CannotTell("there are fewer than two rows")
+        kept = all(a < b for a, b in pairwise(ids))
+        how = "as texts are sorted" if kept else "NOT as texts are: cursors without an order fail"
+        return [Finding("sort by id", f"{how} ({len(ids)} rows)")]
+
+    async def _predicates(self) -> Sequence[Finding]:
+        rows = self._groups.rows
+        if len(rows) < 2:
+            raise CannotTell("there are fewer than two groups")
+        middle = rows[len(rows) // 2]
+        id, name = middle["id"], str(middle.get("name"))
+        later = [each for each in self._groups.ids if each > id]
+        findings = [
+            await self._predicate("name", f"name={literal(name)}", [id]),
+            await self._predicate("id", f"id > {literal(id)}", later),
+        ]
+        keyed = self._keyed()
+        if keyed is not None:
+            findings.append(
+                await self._predicate("key", f"key={literal(keyed['key'])}", [keyed["id"]])
+            )
+        return findings
+
+    def _keyed(self) -> Row | None:
+        return next((row for row in self._groups.rows if isinstance(row.get("key"), str)), None)
+
+    async def _predicate(self, name: str, where: str, wanted: Sequence[str]) -> Finding:
+        question = f"groups by their {name}"
+        reply = await self._ask(GROUPS, where=where)
+        if not reply.ok:
+            instead = ": cursors use offsets instead, to 10 000" if name == "id" else ""
+            return Finding(question, f"refused in a predicate with {reply.status}{instead}")
+        found = listing(reply)
+        # Where the first page is full, more rows may follow those that are known.
+        if found.ids == wanted or (not self._groups.whole and found.ids[: len(wanted)] == wanted):
+            return Finding(question, f"a predicate finds them ({counted(found)} rows)")
+        return Finding(question, f"a predicate is passed over ({counted(found)} rows)")
+
+    async def _totals(self) -> Sequence[Finding]:
+        reply = await self._ask(GROUPS, limit=1, withTotal="false")
+        said = f"refused with {reply.status}"
+        if reply.ok:
+            said = "no total" if listing(reply, 1).total is None else "a total all the same"
+        lists = [("groups", GROUPS, self._groups)]
+        if self._readable:
+            lists.append(("customers", CUSTOMERS, self._customers))
+        findings = [
+            total(name, found, await self._behind(path, found)) for name, path, found in lists
+        ]
+        if self._readable and self._group is not None:
+            filtered = await self._ask(CUSTOMERS, where=is_member_of(self._group, self._mode))
+            if filtered.ok:
+                findings.append(total("a group's members", listing(filtered)))
+        return [*findings, Finding("withTotal=false", said)]
+
+    async def _behind(self, template: str, found: Listing) -> int | None:
+        """How many rows there are from the last one that the total announces."""
+        if found.whole or not 0 < (found.total or 0) <= MAX_OFFSET:
+            return None
+        reply = await self._ask(template, limit=2, offset=(found.total or 0) - 1)
+        return len(listing(reply, 2).rows) if reply.ok else None
+
+    async def _limits(self) -> Sequence[Finding]:
+        more, none = await self._ask(GROUPS, limit=MAX_LIMIT + 1), await self._ask(GROUPS, limit=0)
+        larger, nothing = (f"refused with {reply.status}" for reply in (more, none))
+        if more.ok:
+            taken = listing(more, MAX_LIMIT + 1).limit
+            larger = "taken" if taken > MAX_LIMIT else f"clamped to {taken}"
+        if none.ok:
+            nothing = "rows all the same" if listing(none, 0).rows else "no rows"
+        found = f"{MAX_LIMIT}; {MAX_LIMIT + 1} is {larger}"
+        if self._groups.limit < MAX_LIMIT:
+            found = f"{MAX_LIMIT} is clamped to {self._groups.limit}: lists lose rows"
+        return [Finding("largest limit", found), Finding("limit=0", nothing)]
+
+    async def _offsets(self) -> Sequence[Finding]:
+        """By asking for them, not by walking there."""
+        said = []
+        for offset in (MAX_OFFSET, MAX_OFFSET + 1):
+            reply = await self._ask(GROUPS, limit=1, offset=offset)
+            said.append(f"{offset} is {'taken' if reply.ok else f'refused with {reply.status}'}")
+        return [Finding("largest offset", ", ".join(said))]
+
+    def _sorts(self, rows: str, template: str, field: str) -> Probe:
+        """As the gateway asks for them, with the id to settle ties."""
+        question = f"sort {rows} by {field}"
+
+        async def run() -> Sequence[Finding]:
+            where: Query = {}
+            if template == CUSTOMERS:
+                if not self._readable:
+                    raise CannotTell("the token may not read customers")
+                if self._group is not None:
+                    where = {"where": is_member_of(self._group, self._mode)}
+            lists = []
+            for way in ("asc", "desc"):
+                sort = (f"{field} {way}", f"id {way}")
+                reply = await self._ask(template, sort=sort, **where)
+                if not reply.ok:
+                    return [Finding(question, f"refused with {reply.status}: orderBy fails")]
+                lists.append(listing(reply))
+            there, back = lists
+            seen = judge(
+                there.values(field),
+                back.values(field),
+                instants=field.endswith("At"),
+                whole=there.whole and back.whole,
+            )
+            if seen.kept is None:
+                raise CannotTell(seen.found)
+            return [Finding(question, seen.found, "certain" if seen.sure else "likely")]
+
+        return Probe(question, run)
+
+    async def _default_order(self) -> Sequence[Finding]:
+        """The gateway never leaves it open: whether it is stable is worth knowing all the same."""
+        once, again = [
+            listing(await self._asker.get(GROUPS, self._path, {"limit": MAX_LIMIT}, anew=True))
+            for _ in range(2)
+        ]
+        if len(once.rows) < 2:
+            raise CannotTell("there are fewer than two groups")
+        if once.ids != again.ids:
+            return [Finding("order without sort", f"another each time ({len(once.rows)} rows)")]
+        by = [
+            name
+            for name in ("id", "createdAt", "lastModifiedAt", "name")
+            if disorder(once.values(name), name.endswith("At")) == 0
+        ]
+        how = f"by {' or '.join(by)}" if by else "by nothing that its rows show"
+        found = f"the same twice, {how} ({len(once.rows)} rows)"
+        return [Finding("order without sort", found, "likely")]
+
+    async def _by_key(self) -> Sequence[Finding]:
+        keyed = self._keyed()
+        if keyed is None:
+            raise CannotTell("no group has a key")
+        reply = await self._asker.get(GROUP_BY_KEY, {**self._path, "key": keyed["key"]})
+        found = f"refused with {reply.status}"
+        if reply.ok:
+            same = isinstance(reply.json, dict) and reply.json.get("id") == keyed["id"]
+            found = "found" if same else "another group"
+        return [Finding("a group by its key", found)]
+
+    async def _errors(self) -> Sequence[Finding]:
+        """Of all refusals, and of one that is asked for."""
+        await self._asker.get(GROUP, {**self._path, "id": ABSENT})
+        shapes: dict[str, set[int]] = {}
+        for reply in self._asker.replies:
+            if not reply.ok:
+                shapes.setdefault(reply.shape, set()).add(reply.status)
+        return [
+            Finding("error bodies", f"{', '.join(map(str, sorted(statuses)))}: {shape}")
+            for shape, statuses in shapes.items()
+        ]
+
+
+def counted(found: Listing) -> str:
+    """How many rows there are, as far as they were seen."""
+    return f"{len(found.rows)}{'' if found.whole else ' or more'}"
