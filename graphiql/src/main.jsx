@@ -10,19 +10,11 @@ import { editor } from "monaco-graphql/esm/monaco-editor.js";
 import { useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import icon from "../../gateway/http/cdn/icon.svg";
+import { Costs } from "./costs.jsx";
+import { post } from "./post.js";
 
 // The examples explain themselves in comments, which are wider than half a window.
 editor.onDidCreateEditor((created) => created.updateOptions({ wordWrap: "on" }));
-
-async function fetcher(operation, { headers } = {}) {
-  const response = await fetch(location.pathname, {
-    method: "POST",
-    // Accept comes last: with another one, a refusal might not be JSON that can be shown.
-    headers: { "Content-Type": "application/json", ...headers, Accept: "application/json" },
-    body: JSON.stringify(operation),
-  });
-  return response.json();
-}
 
 /** Below each operation, its variables are in front where it has some, and else the headers. */
 function VariablesInFront() {
@@ -39,7 +31,7 @@ const page = document.getElementById("graphiql");
 
 createRoot(page).render(
   <GraphiQL
-    fetcher={fetcher}
+    fetcher={(operation, { headers } = {}) => post(operation, headers)}
     defaultTabs={EXAMPLES}
     defaultHeaders={page.dataset.headers}
     defaultEditorToolsVisibility="headers"
@@ -56,6 +48,7 @@ createRoot(page).render(
       </span>
     </GraphiQL.Logo>
     <GraphiQL.Footer>
+      <Costs />
       <p className="hint">
         Each tab is an example. Edits stay in this browser; Headers are gone with the page.
       </p>
