@@ -79,16 +79,33 @@ async def examine(
             rate=settings.doctor_rate,
             progress=progress,
         )
-        findings, reached = await run(_probes(asker, upstream, project or tenant), asker)
-        findings = [*findings, *_conversation(asker, handshakes)]
+        return await diagnose(
+            *(asker, upstream, tenant),
+            project=project,
+            listed=tenant in settings.tenants,
+            handshakes=handshakes,
+        )
     finally:
         await transport.aclose()
+
+
+async def diagnose(
+    asker: Asker,
+    upstream: FlowRetailSettings | CommercetoolsSettings,
+    tenant: str,
+    *,
+    project: str | None = None,
+    listed: bool = False,
+    handshakes: Sequence[ssl.SSLObject] = (),
+) -> Report:
+    """The report on the tenant whose API `asker` asks; `handshakes` are those of TLS so far."""
+    findings, reached = await run(_probes(asker, upstream, project or tenant), asker)
     return Report(
         tenant=tenant,
         backend=next(name for name, kind in BACKENDS.items() if type(upstream) is kind),
         in_force=upstream,
-        listed=tenant in settings.tenants,
-        findings=findings,
+        listed=listed,
+        findings=[*findings[:1], *_conversation(asker, handshakes), *findings[1:]],
         reached=reached,
         calls=asker.made,
     )

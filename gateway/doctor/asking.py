@@ -64,6 +64,11 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
+    def failed(self) -> bool:
+        """Whether another try may end otherwise."""
+        return self.status in (502, 503, 504) or self.answer.unreadable is not None
+
+    @property
     def seconds(self) -> float:
         return self.answer.seconds
 
@@ -212,7 +217,7 @@ class Asker:
                 if self._paused > patience:
                     raise CannotTell(f"the API asks to slow down ({reply.status})")
                 tries += 1
-            elif reply.status not in (502, 503, 504) or not tries:
+            elif not tries or not reply.failed:
                 self._known[key] = reply
                 return reply
 

@@ -2,33 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
-from gateway.backends.flow_retail.adapter import GROUP, GROUPS
+from gateway.backends.flow_retail.adapter import GROUP, GROUPS, MEMBERS
+from gateway.backends.flow_retail.contract import CONTRACTS
 from gateway.doctor.asking import Asker, CannotTell, Reply, Unreached
+from gateway.doctor.deviating import as_documented
+from gateway.doctor.orders import (
+    ENOUGH,
+    MOST,
+    Judged,
+    judge_descending,
+    last_page,
+    seems_sorted_by,
+    ties,
+    values,
+)
 from gateway.doctor.probes import Probe
 from gateway.doctor.report import Certainty, Finding
 from gateway.settings import FlowRetailSettings
 
-UID: Final = "customerGroupUid"
 FAR: Final = 1_000_000
 """A page that no list has."""
+LARGEST: Final = 10_000
+"""The largest `max_page_size` that can be set."""
+SIZES: Final = (
+    *(5, 10, 20, 25, 30, 40, 50, 60, 75, 80, 100, 120, 128, 150, 200, 250, 256, 300, 400, 500),
+    *(512, 600, 750, 800, 1000, 1024, 1500, 2000, 2500, 3000, 5000),
+)
+"""Limits that people choose."""
+NUMBERS: Final = re.compile(rb"(?<![0-9])[0-9]{1,5}(?![0-9])")
+FIRST_LOOKS: Final = 4
+"""Groups whose customers are looked at, to find one that has many."""
+PLENTY: Final = 20
+"""Customers that are enough."""
+NOBODY: Final = "gateway-doctor-no-such-thing"
+SPELLINGS: Final[Mapping[str, Sequence[str]]] = {
+    "NAME": ("name", "customerGroupName", "displayName"),
+    "DISPLAY_NAME": ("displayName", "display_name", "name"),
+    "FIRSTNAME": ("firstname", "firstName", "first_name"),
+    "LASTNAME": ("lastname", "lastName", "last_name"),
+    "COMPANY_NAME": ("companyName", "company_name", "company"),
+    "EMAIL": ("email", "mail"),
+    "CREATED_AT": ("createdAt", "created", "created_at"),
+    "LAST_MODIFIED_AT": ("lastModifiedAt", "modified", "lastModified", "last_modified_at"),
+}
+"""What `sortBy` may be for a field; the one in force is tried first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of a list, as far as it can be read."""
 
-    rows: Sequence[dict[str, Any]]
-    number: int | None
-    size: int | None
-    total: int | None
+    rows: Sequence[dict[str, Any]] = ()
+    number: int | None = None
+    size: int | None = None
+    total: int | None = None
 
     def keys(self, uid: str) -> Sequence[str]:
-        """What tells the rows from each other."""
-        return [str(row.get(uid)) for row in self.rows]
+        """What tells the rows from each other; raises CannotTell where nothing does."""
+        found = [row.get(uid) for row in self.rows]
+        keys = [each for each in found if isinstance(each, str)]
+        if len(keys) < len(found):
+            raise CannotTell(f"rows have no {uid}, which would tell them from each other")
+        return keys
 
 
 def page_of(reply: Reply) -> Page:
@@ -42,12 +84,33 @@ def page_of(reply: Reply) -> Page:
     said = paging if isinstance(paging, dict) else {}
     return Page(
         [row for row in items if isinstance(row, dict)],
-        *(count(said.get(name)) for name in ("pageNumber", "pageSize", "totalCount")),
+        *(_count(said.get(name)) for name in ("pageNumber", "pageSize", "totalCount")),
     )
 
 
-def count(value: object) -> int | None:
+def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 2**31 else None
+
+
+@dataclass(slots=True)
+class Listing:
+    """One of the two lists, and what is known of it."""
+
+    name: str
+    template: str
+    path: Mapping[str, str]
+    uid: str
+    names: Mapping[str, str]
+    """The settings' names of what it is sorted by, each with its member."""
+    in_force: Mapping[str, str]
+    page: Page | None = None
+    """The first page in the default order."""
+    judged: dict[str, tuple[str, Judged, Page]] = field(default_factory=dict)
+    """By name: the sortBy that was best, what it does, and the first page that descends."""
+
+
+def _is_instant(name: str) -> bool:
+    return name.endswith("_AT")
 
 
 class Examination:
@@ -58,61 +121,141 @@ class Examination:
     def __init__(self, asker: Asker, settings: FlowRetailSettings, tenant: str) -> None:
         self._asker = asker
         self._settings = settings
-        self._tenant = tenant
+        self._tenant = {"tenantUid": tenant}
         self._first = settings.first_page
-        self._default = Page((), None, None, None)
+        self._size = min(settings.max_page_size, MOST)
+        """Rows of the pages that are compared."""
+        self._default = Page()
         """The groups that are answered to a request without parameters."""
+        defaults = FlowRetailSettings()
+        self._groups = Listing(
+            *("groups", GROUPS, self._tenant, "customerGroupUid"),
+            defaults.group_sorts,
+            settings.group_sorts,
+        )
+        self._customers = Listing(
+            *("customers", MEMBERS, self._tenant, "customerUid"),
+            defaults.customer_sorts,
+            settings.customer_sorts,
+        )
 
     def probes(self) -> Sequence[Probe]:
+        lists = (self._groups, self._customers)
         return [
             Probe("reached", self._reached),
             Probe("first page", self._page_base),
+            Probe("largest page", self._largest),
             Probe("past the end", self._past_the_end),
-            Probe("error bodies", self._errors),
+            Probe("a group with customers", self._choose_group),
+            *(Probe(f"total of {each.name}", partial(self._total, each)) for each in lists),
+            *(Probe(f"order of {each.name}", partial(self._order, each)) for each in lists),
+            *(Probe(f"sorted {each.name}", partial(self._sorts, each)) for each in lists),
+            Probe("DESC mirrors ASC", self._mirror),
+            Probe("an unknown group", self._unknown_group),
+            Probe("a wrong query", self._wrong_query),
+            *(Probe(f"sorted {each.name}", partial(self._spellings, each)) for each in lists),
+            *(Probe(f"members of {each.name}", partial(self._members, each)) for each in lists),
         ]
 
-    async def _groups(self, **query: str | int) -> Reply:
-        return await self._asker.get(GROUPS, {"tenantUid": self._tenant}, query)
+    async def _ask(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
+        return await self._asker.get(of.template, of.path, query, anew=anew)
+
+    async def _first_page(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
+        return await self._ask(of, anew=anew, pageNumber=self._first, pageSize=self._size, **query)
+
+    async def _known(self, of: Listing) -> Page:
+        """The first page; raises CannotTell where there is none."""
+        if of.page is None:
+            if of is self._customers:
+                raise CannotTell("no customers were seen")
+            of.page = page_of(await self._first_page(of))
+        return of.page
+
+    # -- pages
 
     async def _reached(self) -> Sequence[Finding]:
         try:
-            reply = await self._groups()
+            reply = await self._ask(self._groups)
             if reply.status in (401, 403):
-                raise Unreached(f"refused with {reply.status}: the token is not good for this")
+                raise CannotTell(f"refused with {reply.status}: the token is not good for this")
             if reply.status == 404:
-                raise Unreached("answered 404: does url end in /v2, and is this its tenant?")
-            self._default = page_of(reply)
-        except Unreached:
-            raise
+                raise CannotTell("answered 404: does url end in /v2, and is this its tenant?")
+            self._default = page = page_of(reply)
         except CannotTell as why:
             raise Unreached(str(why)) from None
-        page = self._default
-        size = "an unknown number" if page.size is None else str(page.size)
+        size = "of unknown size" if page.size is None else f"of {page.size} rows"
         return [
             Finding("reached", f"yes: status {reply.status}, {len(page.rows)} groups"),
-            Finding("default page", f"{size} of rows, if the request does not say"),
+            Finding("default page", f"{size}, if the request does not say"),
         ]
 
     async def _page_base(self) -> Sequence[Finding]:
-        zero = await self._groups(pageNumber=0, pageSize=1)
-        one = await self._groups(pageNumber=1, pageSize=1)
-        found = page_base(self._default, zero, one)
+        zero = await self._ask(self._groups, pageNumber=0, pageSize=1)
+        one = await self._ask(self._groups, pageNumber=1, pageSize=1)
+        found = page_base(self._default, zero, one, uid=self._groups.uid)
         if found.setting is not None:
             self._first = found.setting[1]
         return [found]
 
+    async def _largest(self) -> Sequence[Finding]:
+        reply = await self._groups_of(LARGEST)
+        if reply.ok:
+            found, size = clamped(page_of(reply)), LARGEST
+        else:
+            found, size = await self._largest_taken(reply)
+        if found.setting is not None:
+            size = found.setting[1]
+        self._size = min(size, MOST)
+        page = page_of(reply if reply.ok else await self._groups_of(size))
+        self._groups.page = Page(page.rows[: self._size], page.number, self._size, page.total)
+        return [found]
+
+    async def _groups_of(self, size: int) -> Reply:
+        return await self._ask(self._groups, pageNumber=self._first, pageSize=size)
+
+    async def _largest_taken(self, refused: Reply) -> tuple[Finding, int]:
+        """The largest page that is not refused: the one that the refusal names, or one that people
+        choose.
+        """
+        named = {int(number) for number in NUMBERS.findall(refused.answer.body[:10_000])}
+        for size in sorted(named & set(range(2, LARGEST)), reverse=True)[:2]:
+            if (await self._groups_of(size)).ok and not (await self._groups_of(size + 1)).ok:
+                return self._taken(size, refused, size + 1), size
+        low, high = 0, len(SIZES)
+        while low < high:
+            middle = (low + high) // 2
+            if (await self._groups_of(SIZES[middle])).ok:
+                low = middle + 1
+            else:
+                high = middle
+        if not low:
+            raise CannotTell(f"pages of {LARGEST} down to {SIZES[0]} rows are refused")
+        size = SIZES[low - 1]
+        if not (await self._groups_of(size + 1)).ok:
+            return self._taken(size, refused, size + 1), size
+        return self._taken(size, refused, SIZES[low] if low < len(SIZES) else LARGEST), size
+
+    @staticmethod
+    def _taken(size: int, refused: Reply, next_size: int) -> Finding:
+        return Finding(
+            "largest page",
+            f"{size} rows; {next_size} are refused with {refused.status}",
+            "certain" if next_size == size + 1 else "likely",
+            ("max_page_size", size),
+        )
+
     async def _past_the_end(self) -> Sequence[Finding]:
         total = self._default.total
         number = self._first + (FAR if total is None else max(1, total))
-        reply = await self._groups(pageNumber=number, pageSize=1)
-        evidence = f"page {number} of one row, of {total} rows"
+        reply = await self._ask(self._groups, pageNumber=number, pageSize=1)
+        evidence = f"page {number} of one row each, of {total if total is not None else '?'} rows"
         if reply.status == 404:
-            return [past_the_end(f"404 ({evidence})", "not_found")]
+            return [_past_the_end(f"404 ({evidence})", "not_found")]
         if 400 <= reply.status < 500:
             return [Finding("past the end", f"refused with {reply.status} ({evidence})")]
         page = page_of(reply)
         if not page.rows:
-            return [past_the_end(f"an empty page ({evidence})", "empty")]
+            return [_past_the_end(f"an empty page ({evidence})", "empty")]
         own = page.number is not None and page.number != number
         told = "under its own number" if own else "under the number asked for"
         return [
@@ -124,30 +267,175 @@ class Examination:
             )
         ]
 
-    async def _errors(self) -> Sequence[Finding]:
-        path = {"tenantUid": self._tenant, "customerGroupUid": "gateway-doctor-no-such-group"}
-        absent = await self._asker.get(GROUP, path)
-        wrong = await self._groups(pageNumber=self._first, pageSize="many")
+    async def _choose_group(self) -> Sequence[Finding]:
+        """Of some groups the one with the most customers."""
+        uids = [row.get(self._groups.uid) for row in (await self._known(self._groups)).rows]
+        step = max(1, len(uids) // FIRST_LOOKS)
+        best, looked, why = 0, 0, "there are no groups"
+        for uid in uids[::step][:FIRST_LOOKS]:
+            path = self._tenant | {"customerGroupUid": str(uid)}
+            try:
+                page = page_of(
+                    await self._asker.get(
+                        MEMBERS, path, {"pageNumber": self._first, "pageSize": self._size}
+                    )
+                )
+            except CannotTell as reason:
+                why = str(reason)
+                continue
+            looked += 1
+            if len(page.rows) > best:
+                best = len(page.rows)
+                self._customers.path, self._customers.page = path, page
+            if best >= PLENTY:
+                break
+        if not best:
+            raise CannotTell(f"{looked} groups that were looked at have none" if looked else why)
+        return [Finding("a group with customers", f"the best of {looked} has {best} on a page")]
+
+    async def _total(self, of: Listing) -> Sequence[Finding]:
+        page, question = await self._known(of), f"total of {of.name}"
+        count, total, size = len(page.rows), page.total, self._size
+        if total is None:
+            return [Finding(question, "answers have no totalCount that can be read")]
+        if total > count == size:
+            index = (total - 1) // size
+            last = page_of(await self._ask(of, pageNumber=self._first + index, pageSize=size))
+            count = index * size + len(last.rows)
+            evidence = f"the last page, of {len(last.rows)} rows, ends at row {count}"
+        else:
+            evidence = f"{count} rows were counted"
+        agrees = "as it says" if count == total else f"it says {total}"
         return [
-            Finding("an unknown group", f"status {absent.status}, {absent.shape}"),
-            Finding("a wrong query", f"status {wrong.status}, {wrong.shape}"),
+            Finding(question, f"{agrees}: {evidence}", "certain" if count <= size else "likely")
         ]
 
+    # -- orders
 
-def past_the_end(found: str, value: str) -> Finding:
+    async def _order(self, of: Listing) -> Sequence[Finding]:
+        """Whether the default order is the same twice, and what it seems to be."""
+        page = await self._known(of)
+        again = page_of(await self._first_page(of, anew=True))
+        before, after = page.keys(of.uid)[: self._size], again.keys(of.uid)
+        if len(before) < 2:
+            raise CannotTell(f"too few rows: {len(before)}")
+        if set(before) != set(after):
+            raise CannotTell("the rows of the first page have changed meanwhile")
+        if before != after:
+            return [Finding(f"order of {of.name}", f"{len(before)} rows came in two orders")]
+        members = [(of.uid, False), *((each, _is_instant(n)) for n, each in of.names.items())]
+        looks = seems_sorted_by(page.rows, members) or "by nothing that rows show"
+        return [
+            Finding(
+                f"order of {of.name}", f"{len(before)} rows came twice alike; {looks}", "likely"
+            )
+        ]
+
+    async def _descending(self, of: Listing, sort_by: str) -> Reply:
+        return await self._first_page(of, sortBy=sort_by, sortDirection="DESC")
+
+    async def _judge(self, of: Listing, name: str, sort_by: str) -> Judged:
+        """What this sortBy does; the best for a name is kept."""
+        unknown = await self._descending(of, NOBODY)
+        reply = await self._descending(of, sort_by)
+        if not reply.ok:
+            judged, page = Judged("refused", True, f"refused with {reply.status}"), Page()
+        else:
+            page = page_of(reply)
+            unsorted = page_of(unknown).keys(of.uid) == page.keys(of.uid) if unknown.ok else None
+            instants = _is_instant(name)
+            found = values(page.rows, of.names[name], instants=instants)
+            judged = judge_descending(found, instants=instants, unsorted=unsorted)
+        if name not in of.judged or judged.verdict == "kept":
+            of.judged[name] = sort_by, judged, page
+        return judged
+
+    async def _sorts(self, of: Listing) -> Sequence[Finding]:
+        """What is told is told by `_spellings`, once all else is found out."""
+        await self._known(of)
+        unknown = await self._descending(of, NOBODY)
+        for name, member in of.names.items():
+            sort_by = of.in_force.get(name, member)
+            try:
+                await self._judge(of, name, sort_by)
+            except CannotTell as why:
+                of.judged[name] = sort_by, Judged("unknown", False, str(why)), Page()
+        told = "ignored" if unknown.ok else f"refused with {unknown.status}"
+        return [Finding(f"unknown sortBy of {of.name}", told)]
+
+    async def _spellings(self, of: Listing) -> Sequence[Finding]:
+        """Other names for what has none yet, and what is known then."""
+        for name, (tried, judged, _) in list(of.judged.items()):
+            for spelling in SPELLINGS[name]:
+                if judged.verdict in ("kept", "unknown") or not self._asker.left:
+                    break
+                if spelling != tried:
+                    with suppress(CannotTell):
+                        judged = await self._judge(of, name, spelling)
+        return told(of) if of.judged else []
+
+    async def _mirror(self) -> Sequence[Finding]:
+        """Whether DESC is ASC backwards: by the list and the name with the most ties."""
+        lists = (self._groups, self._customers)
+        kept = [
+            (ties(page.rows, of.names[name]), of, name)
+            for of in lists
+            for name, (_, judged, page) in of.judged.items()
+            if judged.verdict == "kept" and len(page.rows) > 1
+        ]
+        if not kept:
+            raise CannotTell("no order that is kept has two rows")
+        _, of, name = max(kept, key=lambda each: each[0])
+        sort_by, _, page = of.judged[name]
+        total = len(page.rows) if page.total is None else page.total
+        size, rows = last_page(max(1, total), self._size)
+        last, asc = page, await self._first_page(of, sortBy=sort_by, sortDirection="ASC")
+        if total > len(page.rows):
+            number = self._first + (total - 1) // size
+            last = page_of(
+                await self._ask(
+                    *(of,), pageNumber=number, pageSize=size, sortBy=sort_by, sortDirection="DESC"
+                )
+            )
+        ascending = page_of(asc).rows[:rows]
+        return [mirrored(of, name, ascending, last.rows)]
+
+    # -- answers
+
+    async def _unknown_group(self) -> Sequence[Finding]:
+        path = self._tenant | {"customerGroupUid": NOBODY}
+        reply = await self._asker.get(GROUP, path)
+        return [Finding("an unknown group", f"status {reply.status}, {reply.shape}")]
+
+    async def _wrong_query(self) -> Sequence[Finding]:
+        reply = await self._ask(self._groups, pageNumber=self._first, pageSize="many")
+        return [Finding("a wrong query", f"status {reply.status}, {reply.shape}")]
+
+    async def _members(self, of: Listing) -> Sequence[Finding]:
+        await self._known(of)
+        pages = [reply for reply in self._asker.replies if reply.template == of.template]
+        bodies = [reply.json for reply in pages if reply.ok and _is_page(reply)]
+        return as_documented(of.name, bodies, CONTRACTS["GET", of.template], uid=of.uid)
+
+
+def _is_page(reply: Reply) -> bool:
+    try:
+        page_of(reply)
+    except CannotTell:
+        return False
+    return True
+
+
+def _past_the_end(found: str, value: str) -> Finding:
     return Finding("past the end", found, "certain", ("past_the_end", value))
 
 
-def page_base(default: Page, zero: Reply, one: Reply) -> Finding:
+def page_base(default: Page, zero: Reply, one: Reply, *, uid: str) -> Finding:
     """Which is the first page, by pages 0 and 1 of one row each."""
-    before = _rows(zero)
-    after = _rows(one)
-    first = default.keys(UID)[:1]
+    before = page_of(zero).keys(uid) if zero.ok else []
+    after = page_of(one).keys(uid) if one.ok else []
+    first = default.keys(uid)[:1]
     several = max(len(default.rows), default.total or 0) > max(1, len(before))
-    said = next(
-        (said for page, said in ((zero, 1), (one, 0)) if page.ok and page_of(page).number == said),
-        default.number,
-    )
     if before and after and before != after:
         return _base(0, "pages 0 and 1 have different rows", sure=before[:1] == first)
     if before and after and several:
@@ -159,19 +447,108 @@ def page_base(default: Page, zero: Reply, one: Reply) -> Finding:
     if not zero.ok and one.ok:
         return _base(1, f"page 0 is refused with {zero.status}; there are no rows", sure=False)
     rows = "there is only one row" if before else "there are no rows"
+    said = default.number
+    for reply, other in ((zero, 1), (one, 0)):
+        if reply.ok and page_of(reply).number == other:
+            said = other
     if said in (0, 1):
         return _base(said, f"by the number that pages say they have; {rows}", sure=False)
     raise CannotTell(f"{rows}, and pages do not say their number")
 
 
 def _base(first: int, evidence: str, *, sure: bool = True) -> Finding:
-    certainty: Certainty = "certain" if sure else "likely"
-    return Finding("first page", f"{first}: {evidence}", certainty, ("first_page", first))
-
-
-def _rows(reply: Reply) -> Sequence[str]:
-    return page_of(reply).keys(UID) if reply.ok else []
+    return Finding("first page", f"{first}: {evidence}", _sure(sure), ("first_page", first))
 
 
 def _why_empty(reply: Reply) -> str:
     return "has none" if reply.ok else f"is refused with {reply.status}"
+
+
+def _sure(sure: bool) -> Certainty:
+    return "certain" if sure else "likely"
+
+
+def clamped(page: Page) -> Finding:
+    """What a page of LARGEST rows says of the largest one."""
+    count, total = len(page.rows), page.total
+    if page.size is not None and 0 < page.size < LARGEST:
+        shown = count == page.size and (total is None or total > count)
+        return Finding(
+            "largest page",
+            f"{page.size} rows, to which larger ones are cut; "
+            + (
+                f"{count} of {total} came"
+                if shown
+                else f"answers say so, {count} rows don't show it"
+            ),
+            _sure(shown),
+            ("max_page_size", page.size),
+        )
+    if total is not None and total > count > 0:
+        return Finding(
+            "largest page",
+            f"{count} rows, to which larger ones are cut; answers do not say so, of {total}",
+            "certain",
+            ("max_page_size", count),
+        )
+    if not count:
+        raise CannotTell("there are no rows, and answers do not name a smaller page")
+    return Finding("largest page", f"{count} rows or more: that many came at once", "likely")
+
+
+def told(of: Listing) -> Sequence[Finding]:
+    """What is known of each name, and the setting that follows."""
+    findings: list[Finding] = []
+    table: dict[str, str] = {}
+    for name, (sort_by, judged, _) in of.judged.items():
+        question = f"{of.name} by {name}"
+        if judged.verdict == "unknown":
+            findings.append(Finding(question, judged.evidence, "not found out"))
+        else:
+            verdict = {"kept": f"sortBy={sort_by}", "refused": f"not by {sort_by}"}.get(
+                judged.verdict, f"sortBy={sort_by} is no order by it"
+            )
+            findings.append(Finding(question, f"{verdict}: {judged.evidence}", _sure(judged.sure)))
+        if judged.verdict == "kept" or (judged.verdict == "unknown" and name in of.in_force):
+            table[name] = sort_by
+    kept = [name for name, (_, judged, _) in of.judged.items() if judged.verdict == "kept"]
+    unknown = [name for name, (_, judged, _) in of.judged.items() if judged.verdict == "unknown"]
+    sure = not unknown and all(judged.sure for _, judged, _ in of.judged.values())
+    lack = f"; not known: {', '.join(unknown)}" if unknown else ""
+    setting = "group_sorts" if of.name == "groups" else "customer_sorts"
+    findings.append(
+        Finding(
+            f"orders of {of.name}",
+            f"by {', '.join(kept) or 'nothing'}{lack}",
+            _sure(sure),
+            (setting, table),
+        )
+    )
+    return findings
+
+
+def mirrored(
+    of: Listing,
+    name: str,
+    ascending: Sequence[dict[str, Any]],
+    descending: Sequence[dict[str, Any]],
+) -> Finding:
+    """Whether the first rows of one are the last rows of the other, backwards."""
+    question, uid = "DESC mirrors ASC", of.uid
+    count = min(len(ascending), len(descending))
+    if count < 2:
+        raise CannotTell(f"too few rows: {count}")
+    first, last = ascending[:count], descending[-count:]
+    alike = ties(first, of.names[name])
+    evidence = f"{count} {of.name} by {name}, {alike} pairs that compare alike"
+    one, other = (Page(rows).keys(uid) for rows in (first, last))
+    same = list(one) == list(reversed(other))
+    if not same:
+        # Other rows may have come because the list has changed.
+        sure = set(one) == set(other)
+        return Finding(question, f"no: {evidence}", _sure(sure), ("mirrored_sorts", False))
+    if not alike:
+        raise CannotTell(f"there are no ties: {evidence}")
+    if alike < ENOUGH:  # by chance; and if it is wrong, `last` shows wrong rows
+        return Finding(question, f"yes, but there are few ties: {evidence}", "likely")
+    return Finding(question, f"yes: {evidence}", "certain", ("mirrored_sorts", True))

@@ -105,12 +105,16 @@ class Report:
         yield "question", "found", "how sure", "setting"
         for each in self.findings:
             if each.certainty != "not found out":
-                setting = ""
-                if each.setting is not None:
-                    setting = pair(*each.setting)
-                    if self.differs(each):
-                        setting += " (is not)"
-                yield each.question, each.found, each.certainty, setting
+                yield each.question, each.found, each.certainty, self._decided(each)
+
+    def _decided(self, finding: Finding) -> str:
+        if finding.setting is None:
+            return ""
+        name, value = finding.setting
+        if isinstance(value, Mapping):
+            return f"{name}, {'as below' if self.differs(finding) else 'as it is'}"
+        was = json.dumps(getattr(self.in_force, name))
+        return pair(name, value) + (f", not {was}" if self.differs(finding) else "")
 
     def json(self) -> str:
         """For a program."""

@@ -17,11 +17,13 @@ async def examined(flow: Flow, *, token: str = TOKEN, **more: Any) -> Report:
     return await examine(chosen, TENANT, token)
 
 
-async def diagnosis(fill: Callable[[Flow], object], *, more: Any = (), **switches: Any) -> Report:
-    """The report on a simulated Flow Retail with these switches; `more` are settings."""
-    async with running_flow(Flow(switches=Switches(**switches))) as flow:
+async def diagnosis(fill: Callable[[Flow], object], *switches: str, **more: Any) -> Report:
+    """The report on a simulated Flow Retail with these switches, each as NAME=VALUE; `more` are
+    settings.
+    """
+    async with running_flow(Flow(switches=Switches.parse(switches))) as flow:
         fill(flow)
-        return await examined(flow, **dict(more))
+        return await examined(flow, **more)
 
 
 def the(report: Report, question: str) -> Finding:

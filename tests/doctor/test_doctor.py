@@ -60,7 +60,9 @@ async def test_what_differs_is_toml_to_paste(flow: Flow):
 
     table = (await examined(flow)).toml()
 
-    assert tomllib.loads(table) == {"flow_retail": {"first_page": 0}}
+    found = tomllib.loads(table)["flow_retail"]
+    assert found["first_page"] == 0
+    assert not found.keys() & {"max_page_size", "past_the_end", "group_sorts"}
     assert re.search(r"^# 0: pages 0 and 1 .* \(certain\)$", table, re.M)
 
 
@@ -70,7 +72,7 @@ async def test_a_setting_in_force_that_should_be_the_default_is_printed_too(flow
 
     report = await examined(flow, flow_retail={"first_page": 0})
 
-    assert tomllib.loads(report.toml()) == {"flow_retail": {"first_page": 1}}
+    assert tomllib.loads(report.toml())["flow_retail"]["first_page"] == 1
     assert report.exit_code == 1
 
 
