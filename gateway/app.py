@@ -17,8 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import VERSION
 from gateway.backends.commercetools import Commercetools, not_carried_out
+from gateway.backends.commercetools.contract import CONTRACTS as COMMERCETOOLS_CONTRACTS
 from gateway.backends.flow_retail import FlowRetail
+from gateway.backends.flow_retail.contract import CONTRACTS as FLOW_RETAIL_CONTRACTS
 from gateway.backends.port import Connector
+from gateway.contract_alarm import ContractAlarm
 from gateway.engine import Engine
 from gateway.http import health
 from gateway.http.endpoint import Endpoint
@@ -40,7 +43,7 @@ from gateway.settings import (
     UpstreamSettings,
 )
 from gateway.settings.effective import decided, require_sound, warnings
-from gateway.telemetry import Figure, Figures, Observer
+from gateway.telemetry import Figure, Figures, Observer, all_of
 from gateway.telemetry.log_lines import Log
 from gateway.trace_context import BeginTrace
 
@@ -48,6 +51,9 @@ log = logging.getLogger("gateway")
 NO_TOKENS: Final[Mapping[str, str]] = types.MappingProxyType({})
 YOURS: Final = "YOUR_TOKEN"
 USER_AGENT: Final = f"customer-groups-gateway/{VERSION}"
+CONTRACTS: Final = types.MappingProxyType(
+    {"flow_retail": FLOW_RETAIL_CONTRACTS, "commercetools": COMMERCETOOLS_CONTRACTS}
+)
 MakeTransport = Callable[[UpstreamSettings], httpx.AsyncBaseTransport]
 
 
@@ -114,7 +120,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
-            backends = _Backends(opened, make_transport, observe)
+            alarm = ContractAlarm(CONTRACTS, observe)
+            backends = _Backends(opened, make_transport, observe, alarm)
             redis = None
             if settings.redis.url:
                 redis = await opened.enter_async_context(
@@ -124,7 +131,7 @@ def create_app(
                 engine,
                 backends.tenants(settings),
                 settings,
-                observe=observe,
+                observe=all_of(observe, alarm),
                 begin_trace=begin_trace,
                 graphiql=page,
                 shared_queries=SharedQueries(redis) if redis else None,
@@ -214,11 +221,16 @@ class _Backends:
     """Opens each upstream once: tenants that reach it by equal settings share its connections."""
 
     def __init__(
-        self, opened: AsyncExitStack, make_transport: MakeTransport, observe: Observer
+        self,
+        opened: AsyncExitStack,
+        make_transport: MakeTransport,
+        observe: Observer,
+        alarm: ContractAlarm,
     ) -> None:
         self._opened = opened
         self._make_transport = make_transport
         self._observe = observe
+        self._alarm = alarm
         self._upstreams: list[tuple[FlowRetailSettings | CommercetoolsSettings, Upstream]] = []
 
     def figures(self) -> Iterator[Figure]:
@@ -258,19 +270,18 @@ class _Backends:
                 return upstream
         transport = self._make_transport(settings)
         self._opened.push_async_callback(transport.aclose)
+        make = partial(
+            Upstream,
+            settings=settings,
+            transport=transport,
+            observe=self._observe,
+            user_agent=USER_AGENT,
+            sample=self._alarm.keep,
+        )
         match settings:
             case FlowRetailSettings():
-                upstream = Upstream(
-                    "flow_retail", settings, transport, self._observe, user_agent=USER_AGENT
-                )
+                upstream = make("flow_retail")
             case CommercetoolsSettings():
-                upstream = Upstream(
-                    "commercetools",
-                    settings,
-                    transport,
-                    self._observe,
-                    user_agent=USER_AGENT,
-                    not_carried_out=not_carried_out,
-                )
+                upstream = make("commercetools", not_carried_out=not_carried_out)
         self._upstreams.append((settings, upstream))
         return upstream

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-import msgspec
-from msgspec import Meta, Struct, inspect
+from msgspec import Struct, inspect
 
 Kind = Literal["unknown_member", "unknown_value", "wrong_type", "missing", "null"]
+INSTANT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
+"""RFC 3339's date-time."""
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 """What is shown of a member that no document has: any other name may be a value, such as a uid."""
 UNKNOWN: Final = 20
@@ -41,7 +43,9 @@ class Contract(Struct, frozen=True):
 
     answer: Value
     known: Collection[tuple[str, Kind]] = ()
-    """Deviations by member and kind that the documents themselves show, in their examples say."""
+    """Deviations by member and kind that the documents themselves show, as in their examples."""
+    rows: str | None = None
+    """The member that has the rows, of a page."""
 
 
 class Deviation(Struct, frozen=True, kw_only=True):
@@ -151,11 +155,7 @@ def shape(value: object) -> str:
 
 
 def _is_instant(value: object) -> bool:
-    try:
-        msgspec.convert(value, Annotated[datetime, Meta(tz=True)])
-    except msgspec.ValidationError:
-        return False
-    return type(value) is str
+    return type(value) is str and INSTANT.fullmatch(value) is not None
 
 
 def _is_whole(value: object) -> bool:

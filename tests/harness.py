@@ -33,7 +33,7 @@ from gateway.simulator.flow_retail.app import create_app as create_simulator
 from gateway.simulator.flow_retail.store import Store
 from gateway.simulator.flow_retail.switches import Switches
 from gateway.simulator.journal import Journal
-from gateway.telemetry import Event, Meter, Observer, all_of
+from gateway.telemetry import ContractDeviation, Event, Meter, Observer, all_of
 from gateway.telemetry.log_lines import log_event
 
 if TYPE_CHECKING:
@@ -134,13 +134,29 @@ class Flow:
         return list(self.store.member_uids(TENANT, group))
 
 
+class Events(list[Event]):
+    """Those of a gateway, but for how answers deviate from their documents: the records of most
+    tests have few of the members that are documented.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deviations: list[ContractDeviation] = []
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, ContractDeviation):
+            self.deviations.append(event)
+        else:
+            self.append(event)
+
+
 @dataclass
 class Gateway:
     """The gateway behind its socket, and a client that speaks GraphQL over HTTP."""
 
     client: httpx.AsyncClient
     url: str
-    events: list[Event]
+    events: Events
 
     async def post(
         self,
@@ -221,15 +237,15 @@ async def running_gateway(
     chosen: Settings, *, spans: Spans | None = None, **more: Any
 ) -> AsyncIterator[Gateway]:
     """The gateway behind its socket; `more` is for create_app."""
-    events: list[Event] = []
-    observe: Observer = events.append
+    events = Events()
+    observe: Observer = events.note
     if spans is not None:
         observe = all_of(observe, spans)
         more["begin_trace"] = spans.begin
     app = create_app(chosen, make_schema=schema, observe=observe, **more)
     # A client would load the machine's certificates, for a tenth of each test's time.
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
-    async with served(app, chosen, observe=events.append) as url, client:
+    async with served(app, chosen, observe=events.note) as url, client:
         yield Gateway(client, url, events)
 
 
@@ -277,12 +293,12 @@ class Scrape:
 
 @asynccontextmanager
 async def running_measured(chosen: Settings, **more: Any) -> AsyncIterator[Measured]:
-    events: list[Event] = []
+    events = Events()
     client = httpx.AsyncClient(timeout=120, trust_env=False, verify=NO_TLS)
     with serving.listen("127.0.0.1", 0, remedy="") as management:
         beside = serving.address(management)
         server = create_server(
-            chosen, management, observers=(events.append,), make_schema=schema, **more
+            chosen, management, observers=(events.note,), make_schema=schema, **more
         )
         async with running(server) as url, client:
             yield Measured(client, url, events, beside)

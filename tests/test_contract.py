@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,46 +10,11 @@ from hypothesis import strategies as st
 from gateway.backends.commercetools.contract import CONTRACTS as COMMERCETOOLS
 from gateway.backends.flow_retail.contract import CONTRACTS as FLOW_RETAIL
 from gateway.contract import UNKNOWN, Value, deviations
+from tests.answers import ADA, as_documented, changed, values
 
 OPENAPI = json.loads((Path(__file__).parents[1] / "contract/flow-retail.openapi.json").read_text())
 CONTRACTS = FLOW_RETAIL | COMMERCETOOLS
 MEMBERS = FLOW_RETAIL["GET", "/tenants/{tenantUid}/customer-groups/{customerGroupUid}/customers"]
-ADA = "Ada Lovelace, 49 000 1234"
-SAMPLES = {
-    "text": ADA,
-    "instant": "2025-07-30T18:10:06.447Z",
-    "whole number": 4711,
-    "number": 47.11,
-    "true or false": True,
-    "anything": {ADA: ADA},
-}
-
-
-def values(value):
-    """A value of a contract, and all those inside."""
-    yield value
-    for inner in [*(value.members or {}).values(), *filter(None, [value.items])]:
-        yield from values(inner)
-
-
-def as_documented(value):
-    """An answer with all documented members, and one item in each list."""
-    if value.items is not None:
-        return [as_documented(value.items)]
-    if value.type == "object":
-        return {name: as_documented(inner) for name, inner in (value.members or {}).items()}
-    return min(value.values) if value.values else SAMPLES[value.type]
-
-
-def changed(contract, member, change):
-    """The answer as documented, but for what `change(holder, name)` does to a member of it."""
-    made = {"$": as_documented(contract.answer)}
-    holder: Any = made
-    name: Any = "$"
-    for part in [] if member == "$" else member.replace("[]", ".0").split("."):
-        holder, name = holder[name], 0 if part == "0" else part
-    change(holder, name)
-    return made.get("$")
 
 
 def put(what):

@@ -1,9 +1,11 @@
-"""The app of the management port: metrics and health, and no way to GraphQL."""
+"""The app of the management port: metrics, where answers are not as documented, and health; no way
+to GraphQL.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -22,10 +24,14 @@ SHARE: Final = 0.1
 
 def management(metrics: Metrics) -> Starlette:
     """Its lifespan measures the event loop's lag."""
-    page = _Page(metrics)
+    page = _Page(metrics, metrics.shown)
+    contract = _Page(metrics, metrics.deviations)
 
     async def show(_request: Request) -> Response:
         return Response(await page.rendered(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def deviations(_request: Request) -> Response:
+        return Response(await contract.rendered(), media_type="application/json")
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -33,7 +39,8 @@ def management(metrics: Metrics) -> Starlette:
         yield
         measuring.cancel()
 
-    app = Starlette(routes=[Route("/metrics", show), *health.ROUTES], lifespan=lifespan)
+    routes = [Route("/metrics", show), Route("/contract", deviations), *health.ROUTES]
+    app = Starlette(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
 
@@ -41,8 +48,9 @@ def management(metrics: Metrics) -> Starlette:
 class _Page:
     """Renders metrics, once for all who ask at the same time."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, render: Callable[[], bytes]) -> None:
         self._metrics = metrics
+        self._shown = render
         self._next: asyncio.Task[bytes] | None = None
         self._one = asyncio.Lock()
         self._from = 0.0
@@ -62,7 +70,7 @@ class _Page:
             try:
                 self._metrics.refresh()
                 # In a thread, which the interpreter interrupts where a request needs its turn.
-                return await asyncio.to_thread(self._metrics.shown)
+                return await asyncio.to_thread(self._shown)
             finally:
                 ended = loop.time()
                 self._from = ended + (ended - began) * (1 / SHARE - 1)

@@ -6,7 +6,7 @@ It knows no customer, no record and no adapter. Of the gateway it imports errors
 
 from __future__ import annotations
 
-from gateway.rest._answer import Answer
+from gateway.rest._answer import Answer, SampledAnswer
 from gateway.rest._answer_cache import AnswerCache, AnswerCaches
 from gateway.rest._caller import RestCaller
 from gateway.rest._events import BreakerChanged, UnusableAnswer, UpstreamCall
@@ -31,6 +31,7 @@ __all__ = [
     "RawAnswer",
     "RawCalls",
     "RestCaller",
+    "SampledAnswer",
     "UnusableAnswer",
     "Upstream",
     "UpstreamCall",

@@ -24,6 +24,19 @@ class _Reason(msgspec.Struct):
     message: str = ""
 
 
+@dataclass(slots=True, kw_only=True)
+class SampledAnswer:
+    """A 2xx, for those who look at some of them."""
+
+    backend: str
+    method: str
+    template: str
+    request_id: str
+    body: bytes = field(repr=False)
+    usable: bool = True
+    """False once it was reported that the body can't be used."""
+
+
 @dataclass(slots=True)  # a frozen one takes four times as long to make
 class Answer:
     """A 2xx, or a 4xx that only the adapter can interpret."""

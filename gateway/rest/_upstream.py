@@ -26,7 +26,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.rest import _causes as causes
-from gateway.rest._answer import Answer
+from gateway.rest._answer import Answer, SampledAnswer
 from gateway.rest._bodies import read, stream
 from gateway.rest._caller import RestCaller, RestSettings
 from gateway.rest._events import BreakerChanged, RestObserver, UnusableAnswer, UpstreamCall
@@ -48,6 +48,8 @@ SLOW: Final = 0.2
 """The part of the timeout after which a call is slow."""
 TICK: Final = 0.25
 """Seconds after which those who wait are looked at again, though nothing has happened."""
+SAMPLED: Final = 1.0
+"""Seconds from one sample of a call's answers to the next."""
 
 
 class Upstream:
@@ -62,13 +64,18 @@ class Upstream:
         *,
         user_agent: str = "gateway",
         not_carried_out: Callable[[int, bytes], bool] = lambda _status, _body: False,
+        sample: Callable[[SampledAnswer], None] | None = None,
     ) -> None:
         """`not_carried_out(status, body)` says of a 5xx whether this API means by it that nothing
-        was done, so that what became of a write is known.
+        was done, so that what became of a write is known. `sample` gets one answer a second of each
+        method and template, before the answer is used.
         """
         self.name = name
         self._user_agent = user_agent
         self._not_carried_out = not_carried_out
+        self._sample = sample
+        self._next_samples: dict[tuple[str, str], float] = {}
+        """When the next answer of a call is due, by the event loop's time."""
         self._settings = settings
         self._base = BaseUrl(settings.url or "")
         # The status says what became of a write, so that does not wait for the body.
@@ -111,8 +118,11 @@ class Upstream:
         template: str,
         request_id: str,
         trace: TraceContext | None,
+        sample: SampledAnswer | None,
         problem: str,
     ) -> None:
+        if sample is not None:
+            sample.usable = False
         self._observe(
             UnusableAnswer(
                 backend=self.name,
@@ -319,6 +329,19 @@ class CallerUpstream:
         if not safe and upstream._not_carried_out(status, content):
             raise Unavailable("The backend is not available.")
         status = judge(safe, response, unreadable)
+        sample = None
+        if upstream._sample is not None and status < 300:
+            call = (request.method, template)
+            if began >= upstream._next_samples.get(call, 0.0):
+                upstream._next_samples[call] = began + SAMPLED
+                sample = SampledAnswer(
+                    backend=upstream.name,
+                    method=request.method,
+                    template=template,
+                    request_id=caller.request_id,
+                    body=content,
+                )
+                upstream._sample(sample)
         # Bound to the API and not to this: answers are kept by the caller, whom this holds.
         report = partial(
             upstream._report_unusable,
@@ -326,6 +349,7 @@ class CallerUpstream:
             template,
             caller.request_id,
             caller.trace,
+            sample,
         )
         return Answer(status, content, self._private, report)
 

@@ -147,6 +147,21 @@ class OperationDone(Struct, frozen=True, kw_only=True):
     """Whether a backend has accepted the caller's token: if not, anybody may have sent it."""
 
 
+class ContractDeviation(Struct, frozen=True, kw_only=True):
+    """An answer of a backend, one of the few that are looked at, is not as documented."""
+
+    backend: str
+    template: str
+    member: str
+    """Such as ``items[].addresses[].country``; `other` where too many were told."""
+    kind: str
+    """unknown_member, unknown_value, wrong_type, missing or null."""
+    example: str
+    """The shape of what came instead, such as ``text of 12 characters``."""
+    known: bool
+    """Whether the documents themselves show it, as in their examples."""
+
+
 class ChangeDone(Struct, frozen=True, kw_only=True):
     """A change was asked of a backend. Of customers it has counts alone: those of an edit that were
     added, removed, unchanged, refused, and those of whom it is not known; None for other changes.
@@ -242,6 +257,7 @@ Event = (
     UpstreamCall
     | UnusableAnswer
     | BreakerChanged
+    | ContractDeviation
     | OperationPrepared
     | OperationDone
     | ChangeDone

@@ -14,6 +14,7 @@ from cachetools import LRUCache, TTLCache
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.telemetry import (
     ChangeDone,
+    ContractDeviation,
     Draining,
     Event,
     LimitReached,
@@ -34,6 +35,11 @@ CALLERS_OWN: Final = frozenset({401, 403})
 UNEVENTFUL: Final = frozenset({"ok", "skipped"})
 """Results of commands for Redis that have no line."""
 MAX_CAUSES: Final = 256
+MAX_DEVIATIONS: Final = 1_000
+HOUR: Final = 3_600
+
+
+DEVIATION: Final = ("backend", "template", "member", "kind", "example")
 
 
 Write = Callable[[int, Line], object]
@@ -57,7 +63,7 @@ def log_event(event: Event, write: Write = log.log) -> None:
             _log(write, level, _breaker, event)
         case LimitReached():
             _log(write, logging.DEBUG, _limit, event)
-        case RequestRefused() | OperationPrepared():
+        case RequestRefused() | OperationPrepared() | ContractDeviation():
             pass  # there may be any number
         case UntrustedDocument():
             _log(write, logging.WARNING, _untrusted, event)
@@ -198,6 +204,8 @@ class Log:
     """An observer that logs the lines of `log_event`, and some at most once a second for each
     cause, with the number of times since the last one: WARNINGs for REST calls and commands of
     Redis that failed, and a line for requests that were refused before they reached the endpoint.
+    Where answers are not as documented, each member and kind has a WARNING an hour, unless the
+    documents themselves show that.
     """
 
     def __init__(
@@ -207,6 +215,9 @@ class Log:
         self._logged: TTLCache[tuple[str, str], None] = TTLCache(MAX_CAUSES, ttl=1, timer=clock)
         self._failures: LRUCache[tuple[str, str], int] = LRUCache(MAX_CAUSES)
         """How many were not logged yet, by backend and cause."""
+        self._deviations: TTLCache[tuple[str, ...], None] = TTLCache(
+            MAX_DEVIATIONS, ttl=HOUR, timer=clock
+        )
 
     def __call__(self, event: Event) -> None:
         log_event(event, self._write)
@@ -224,6 +235,12 @@ class Log:
                 if count := self._due((str(event.status), event.limit or "")):
                     fields = {"status": event.status, "limit": event.limit, "count": count}
                     log.info(Line("refused", fields))
+            case ContractDeviation(known=False):
+                fields = {name: getattr(event, name) for name in DEVIATION}
+                key = (event.backend, event.template, event.member, event.kind)
+                if key not in self._deviations:
+                    self._deviations[key] = None
+                    log.warning(Line("contract_deviation", fields))
             case _:
                 pass
 

@@ -8,11 +8,14 @@ first hundred that callers with an accepted token have used. All else is `other`
 from __future__ import annotations
 
 import asyncio
+import time
 from bisect import bisect_left
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, Generic, Literal, TypeVar
 
+import msgspec
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -31,6 +34,7 @@ from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.settings import Settings, numbers
 from gateway.telemetry import (
     ChangeDone,
+    ContractDeviation,
     Draining,
     Event,
     Figures,
@@ -46,6 +50,9 @@ from gateway.telemetry import (
 )
 
 OTHER: Final = "other"
+DEVIATION: Final = "gateway_contract_deviation"
+DEVIATIONS: Final = f"{DEVIATION}s_total"
+MEMBER: Final = ("backend", "template", "member", "kind")
 NAMES: Final = 100
 """Names of operations that no manifest has."""
 MOST: Final = 2_000
@@ -63,7 +70,7 @@ TICK: Final = 0.1
 """Seconds from one look at the event loop's lag to the next."""
 TICKS: Final = 20
 """Ticks after which figures are read again, where others show them."""
-Mode = Literal["livesum", "livemin", "livemax"]
+Mode = Literal["livesum", "livemin", "livemax", "min", "max"]
 MODES: Final[dict[str, Mode]] = {
     "process_open_fds": "livemax",
     "process_max_fds": "livemin",
@@ -242,6 +249,25 @@ class Metrics:
             "backend",
             "template",
         )
+        self._deviations = counter(
+            DEVIATIONS,
+            "Looked-at answers that are not as documented; known is what the documents show.",
+            *MEMBER,
+            "known",
+        )
+        self._first_deviations = gauge(
+            f"{DEVIATION}_first_timestamp_seconds",
+            "When an answer was first seen not to be as documented; the shape of what came.",
+            *MEMBER,
+            "example",
+            mode="min",
+        )
+        self._last_deviations = gauge(
+            f"{DEVIATION}_last_timestamp_seconds",
+            "When an answer was last seen not to be as documented.",
+            *MEMBER,
+            mode="max",
+        )
         self._rate_limited = counter(
             "gateway_rate_limited_total", "Operations refused by the rate limit.", "by"
         )
@@ -299,6 +325,8 @@ class Metrics:
                 self._changes[event.kind, event.outcome].inc()
             case UnusableAnswer():
                 self._unusable[event.backend, event.template].inc()
+            case ContractDeviation():
+                self._count_deviation(event)
             case LimitReached():
                 self._limits[(event.limit,)].inc()
             case RequestRefused():
@@ -347,6 +375,16 @@ class Metrics:
         if event.attempt > 1:
             self._repeats[(event.backend,)].inc()
 
+    def _count_deviation(self, event: ContractDeviation) -> None:
+        member = (event.backend, event.template, event.member, event.kind)
+        counted, now = (*member, str(event.known).lower()), time.time()
+        if counted not in self._deviations:
+            first = self._first_deviations[*member, event.example]
+            if not first._value.get():  # which the worker before this one may have set
+                first.set(now)
+        self._deviations[counted].inc()
+        self._last_deviations[member].set(now)
+
     # -- what is read
 
     def watch(self, figures: Figures) -> None:
@@ -380,11 +418,35 @@ class Metrics:
     def shown(self) -> bytes:
         """All metrics in Prometheus' text format; in any thread."""
         self._refresh_process()
+        return generate_latest(self._all())
+
+    def _all(self) -> CollectorRegistry:
+        """Of all processes."""
         if self._directory is None:
-            return generate_latest(self._registry)
+            return self._registry
         registry = CollectorRegistry()
         MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]  # nor has it
-        return generate_latest(registry)
+        return registry
+
+    def deviations(self) -> bytes:
+        """Where answers are not as documented, in JSON, those that the documents do not show
+        themselves first; in any thread.
+        """
+        found: dict[tuple[str, ...], dict[str, object]] = {}
+        samples = [each for family in self._all().collect() for each in family.samples]
+        for sample in sorted(samples, key=lambda sample: sample.value, reverse=True):
+            if not sample.name.startswith(DEVIATION):
+                continue
+            labels = dict(sample.labels)
+            row = found.setdefault(tuple(labels[name] for name in MEMBER), {})
+            row |= labels
+            if sample.name == DEVIATIONS:
+                row |= {"known": labels["known"] == "true", "count": int(sample.value)}
+            else:  # the first of all processes comes last
+                when = datetime.fromtimestamp(sample.value, UTC).isoformat(timespec="seconds")
+                row["first" if "example" in labels else "last"] = when
+        rows = sorted(found.values(), key=lambda row: (row.get("known"), *map(row.get, MEMBER)))
+        return msgspec.json.encode({"deviations": rows})
 
     # -- the event loop's lag
 

@@ -15,8 +15,8 @@ from gateway.app import create_app
 from gateway.rest import UpstreamCall
 from gateway.schema.relay import global_id
 from gateway.simulator.faults import Answer
-from gateway.telemetry import Event, OperationDone
-from tests.harness import Flow, Gateway, codes, served, settings
+from gateway.telemetry import OperationDone
+from tests.harness import Events, Flow, Gateway, codes, served, settings
 
 SECRET = "s3cret-host.internal"  # noqa: S105  # made up
 
@@ -30,10 +30,10 @@ class Broken(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def broken_gateway() -> AsyncIterator[Gateway]:
-    events: list[Event] = []
+    events = Events()
     app = create_app(
         settings(f"http://{SECRET}/v2"),
-        observe=events.append,
+        observe=events.note,
         make_transport=lambda _upstream: Broken(),
     )
     async with served(app) as url, httpx.AsyncClient(trust_env=False) as client:

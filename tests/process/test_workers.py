@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.simulator.faults import Body
 from tests.harness import Flow, codes
 from tests.http.test_disconnects import until
 from tests.serving.test_process import LIST, Served, serving
@@ -245,6 +246,35 @@ async def test_metrics_of_all_workers_are_added_up(tmp_path, flow: Flow):
         await served.process.communicate()
 
     assert not directory.exists()
+
+
+async def test_deviations_of_all_workers_are_on_one_page(tmp_path, flow: Flow):
+    """Whichever answers: what a worker has found stays when another takes its place."""
+    flow.fail(Body(b'{"items": [], "newest": []}'), times=None)
+    own = {"GATEWAY_MANAGEMENT_PORT": "0", "TMPDIR": str(tmp_path)}
+    async with working(tmp_path, flow, **own) as (served, log, pids):
+
+        async def shown(least: int) -> dict:
+            async with asyncio.timeout(60):
+                while True:
+                    await served.ask(LIST, Connection="close")
+                    page = await served.client.get(f"{served.management}/contract", headers=CLOSE)
+                    rows = {row["member"]: row for row in page.json()["deviations"]}
+                    if rows and rows["newest"]["count"] >= least:
+                        return rows
+                    await asyncio.sleep(0.1)
+
+        before = await shown(3)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            await log.ready(1)
+        after = await shown(before["newest"]["count"] + 2)
+
+    assert before.keys() == after.keys() == {"newest", "paging"}
+    for member in before:
+        assert after[member]["first"] == before[member]["first"]
+        assert after[member]["last"] > before[member]["last"]
+    assert after["newest"]["example"] == "list of 0"
 
 
 async def test_metrics_of_several_workers_need_a_directory(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from gateway.rest import BreakerChanged, UnusableAnswer, UpstreamCall
 from gateway.telemetry import (
     ChangeDone,
+    ContractDeviation,
     Draining,
     LimitReached,
     OperationDone,
@@ -57,6 +58,9 @@ EVENTS = [
     ),
     UnusableAnswer(
         backend="b", tenant="t", template="/x", cause="`name` is missing", request_id="r1"
+    ),
+    ContractDeviation(
+        backend="b", template="/x", member="a", kind="missing", example="absent", known=False
     ),
     BreakerChanged(backend="b", tenant="t", state="open", limited=True),
     LimitReached(limit="max_head"),

@@ -114,14 +114,15 @@ class _Page(CommercetoolsListing[ItemT], Generic[ItemT], frozen=True, kw_only=Tr
     count: Count
 
 
-def _contract(kind: Any, path: str = "") -> Contract:
+def _contract(kind: Any, *, rows: str | None = None) -> Contract:
+    path = "" if rows is None else f"{rows}[]."
     known: list[tuple[str, Kind]] = [(path + name, "unknown_member") for name in _UNDOCUMENTED]
-    return Contract(documented(kind), known)
+    return Contract(documented(kind), known, rows)
 
 
 CONTRACTS: Final[Mapping[tuple[str, str], Contract]] = {
-    ("GET", GROUPS): _contract(_Page[_Group], "results[]."),
-    ("GET", CUSTOMERS): _contract(_Page[_Customer], "results[]."),
+    ("GET", GROUPS): _contract(_Page[_Group], rows="results"),
+    ("GET", CUSTOMERS): _contract(_Page[_Customer], rows="results"),
     ("POST", GROUPS): _contract(_Group),
     **{
         (method, template): _contract(_Group)
