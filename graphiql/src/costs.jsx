@@ -13,7 +13,16 @@ const PAUSE = 300;
 const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const milliseconds = (time) => (time < 10 ? time.toFixed(1) : Math.round(time));
 const size = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
-const code = (texts) => texts.map((text) => <code key={text}>{text}</code>);
+const code = (texts) => texts.map((text, at) => [at > 0 && ", ", <code key={text}>{text}</code>]);
+
+/** What is known of the number of `calls` before they are made. */
+function bound(calls, most = calls.reduce((sum, { atMost }) => sum + atMost, 0)) {
+  if (!calls.some(({ metered }) => metered)) return `at most ${most}`;
+  return most ? `at most ${most}, and more as they turn up` : "as many as turn up";
+}
+
+/** Whether it was answered by a call that the operation had made already. */
+const within = ({ source }) => source === "operation";
 
 /** Arrow keys, Home and End move the focus among what `selector` finds. */
 function step(event, selector) {
@@ -92,7 +101,7 @@ function Calls({ label, hops, title, row }) {
       {hops.map((hop, at) => (
         <div key={at} role="group" aria-labelledby={`hop-${at}`}>
           <div role="presentation" className="hop" id={`hop-${at}`}>
-            Hop {at + 1}: {title(hop)}
+            Hop {hop[0].hop ?? at + 1}: {title(hop)}
           </div>
           {hop.map((call, nth) => (
             <div
@@ -171,12 +180,10 @@ function RestCalls({ tab: { response } }) {
       return null;
     }
   }, [response]);
-  const rest = answer?.extensions?.rest;
+  const calls = answer?.extensions?.rest?.calls ?? [];
   return (
     <>
-      <p role="status">
-        {isFetching ? "It is running …" : rest ? madeOf(rest) : missing(response, answer)}
-      </p>
+      <p role="status">{isFetching ? "It is running …" : told(response, answer)}</p>
       <What>
         <p>
           Each row is a REST call that the gateway made for this operation. Its bar begins and ends on one
@@ -185,16 +192,26 @@ function RestCalls({ tab: { response } }) {
           already.
         </p>
       </What>
-      {rest?.calls.length > 0 && <Waterfall calls={rest.calls} />}
+      {calls.length > 0 && <Waterfall calls={calls} />}
     </>
   );
 }
 
+/** What is told of the calls; or else why they are not. */
+function told(response, answer) {
+  if (!response) return "Run the operation, and its REST calls are listed here.";
+  if (!answer || !("data" in answer))
+    return `It was not run, so it made no REST call: ${answer?.errors?.[0].message ?? "there is no answer."}`;
+  const rest = answer.extensions?.rest;
+  if (rest) return compared(rest);
+  return "The answer has no extensions.rest: it comes in the development profile alone, where there is room.";
+}
+
 /** One sentence on planned against made, and what else there is to know. */
-function madeOf({ planned, made, dropped = 0, calls }) {
-  const again = calls.filter(({ attempt }) => attempt > 1).length;
-  const reused = calls.filter(({ source }) => source === "operation").length;
-  let why = "just the worst case that a plan is for.";
+function compared({ planned, made, dropped = 0, calls }) {
+  const reused = calls.filter(within).length;
+  const again = calls.filter((call) => call.attempt > 1 && !within(call)).length;
+  let why = "the worst case that a plan is for.";
   if (again) why = `${again} sent again after a failure, which no plan counts.`;
   else if (made < planned)
     why = `a plan is for the worst case, and ${planned - made} turned out not to be needed.`;
@@ -208,28 +225,21 @@ function madeOf({ planned, made, dropped = 0, calls }) {
     .join(" ");
 }
 
-/** Why there are no calls to show. */
-function missing(response, answer) {
-  if (!response) return "Run the operation, and its REST calls are listed here.";
-  if (!answer || !("data" in answer))
-    return `It was not run, so it made no REST call: ${answer?.errors?.[0].message ?? "there is no answer."}`;
-  return "The answer has no extensions.rest: the gateway tells its calls in the development profile alone.";
-}
-
 function Waterfall({ calls }) {
   const hops = Object.values(Object.groupBy(calls, ({ hop }) => hop));
   const several = new Set(calls.map(({ backend, tenant }) => `${backend} ${tenant}`)).size > 1;
   const end = Math.max(...calls.map((call) => call.end), 0.1);
-  // About four ticks, at 1, 2 or 5 times a power of ten.
+  // About four ticks, at 1, 2 or 5 times a power of ten; none so near the end that its text has no room.
   const power = 10 ** Math.floor(Math.log10(end / 4));
   const tick = power * [1, 2, 5, 10].find((times) => end / (power * times) <= 5);
   const at = (time) => `${(100 * time) / end}%`;
   const span = (from, to) => ({ left: at(from), width: at(to - from) });
-  const ticks = Array.from({ length: Math.floor(end / tick) + 1 }, (_, nth) => nth * tick);
+  const ticks = Array.from({ length: Math.floor((0.9 * end) / tick) + 1 }, (_, nth) => nth * tick);
   const before = ({ attempt, ...call }) =>
     calls.findLast(
       (one) =>
         attempt > 1 &&
+        !within(call) &&
         one.attempt === attempt - 1 &&
         one.end <= call.start &&
         ["hop", "backend", "tenant", "method", "template"].every((name) => one[name] === call[name]) &&
@@ -249,36 +259,36 @@ function Waterfall({ calls }) {
       <Calls
         label="REST calls, hop by hop"
         hops={hops}
-        title={(hop) => counted(hop.filter(({ source }) => source === "network").length, "call")}
+        title={(hop) => counted(hop.filter((call) => !within(call)).length, "call")}
         row={(call) => {
-          const { start, end: ends, attempt, status, cause, rows, bytes, source } = call;
-          const within = source === "operation";
-          const failed = !within && (cause || !(status < 400));
+          const { start, end: ends, attempt, status, cause, rows, bytes } = call;
+          const reused = within(call);
+          const failed = !reused && (cause || !(status < 400));
           const earlier = before(call);
           return (
             <>
               <div>
                 <Template {...call} />
                 {several && ` ${call.backend}, tenant ${call.tenant}`}
-                <div className="facts">
-                  <span>for {code(call.fields)}</span>
-                  {attempt > 1 && <b>attempt {attempt}</b>}
-                  {earlier && <span>after a pause of {milliseconds(call.start - earlier.end)} ms</span>}
-                  {failed && <b>✕ {cause ?? "failed"}</b>}
-                  {within && <span>answered within the operation</span>}
-                  {status && <span>{status}</span>}
-                  {rows != null && <span>{counted(rows, "row")}</span>}
-                  {bytes != null && <span>{size(bytes)}</span>}
-                  {!within && (
-                    <span>
-                      {milliseconds(start)} to {milliseconds(ends)} ms
-                    </span>
-                  )}
-                </div>
+              </div>
+              <div className="facts">
+                <span>for {code(call.fields)}</span>
+                {attempt > 1 && !reused && <b>attempt {attempt}</b>}
+                {earlier && <span>after a pause of {milliseconds(call.start - earlier.end)} ms</span>}
+                {failed && <b>✕ {cause ?? "failed"}</b>}
+                {reused && <span>answered within the operation</span>}
+                {status && !reused && <span>{status}</span>}
+                {rows != null && <span>{counted(rows, "row")}</span>}
+                {bytes != null && <span>{size(bytes)}</span>}
+                {!reused && (
+                  <span>
+                    {milliseconds(start)} to {milliseconds(ends)} ms
+                  </span>
+                )}
               </div>
               <div className="track" aria-hidden="true">
                 {earlier && <i className="pause" style={span(earlier.end, start)} />}
-                <i className={within ? "within" : failed ? "failed" : undefined} style={span(start, ends)} />
+                <i className={reused ? "within" : failed ? "failed" : undefined} style={span(start, ends)} />
               </div>
             </>
           );
@@ -334,7 +344,8 @@ function Explain({ tab: { query, variables, headers } }) {
       <What>
         <p>
           Each row is a REST call that the gateway would make for this operation, as often as the worst case
-          needs it. It is told before it runs, and nothing is called for it.
+          needs it. Nothing is called to know it. Some calls turn up as the operation runs: how many groups a
+          customer is in is known only then.
         </p>
       </What>
       {explain && (
@@ -342,48 +353,26 @@ function Explain({ tab: { query, variables, headers } }) {
           <Calls
             label={reason ? "Calls of the last valid text" : "Calls that it would make, hop by hop"}
             hops={explain.hops.map(({ calls }) => calls)}
-            title={(hop) =>
-              `at most ${counted(
-                hop.reduce((sum, { atMost }) => sum + atMost, 0),
-                "call",
-              )}`
-            }
-            row={({
-              method,
-              template,
-              orPagesOf,
-              backend,
-              tenant,
-              atMost,
-              metered,
-              fields,
-              shared = [],
-              cheaper,
-            }) => (
+            title={(hop) => bound(hop)}
+            row={(call) => (
               <>
                 <div>
-                  <Template method={method} template={template} />
+                  <Template {...call} />
                   <div className="facts">
-                    {orPagesOf && (
+                    {call.orPagesOf && (
                       <span>
-                        or pages of <code>{orPagesOf}</code>, where they are fewer
+                        or pages of <code>{call.orPagesOf}</code>, where they are fewer
                       </span>
                     )}
-                    <span>for {code(fields)}</span>
-                    {shared.length > 0 && <span>and at no further cost {code(shared)}</span>}
+                    <span>for {code(call.fields)}</span>
+                    {call.shared?.length > 0 && <span>and at no further cost {code(call.shared)}</span>}
                     <span>
-                      {backend}, tenant {tenant}
+                      {call.backend}, tenant {call.tenant}
                     </span>
                   </div>
-                  {metered && (
-                    <div>How many is not known before it runs; they are counted as they are made.</div>
-                  )}
-                  {cheaper && <div className="cheaper">Cheaper: {cheaper}</div>}
+                  {call.cheaper && <div className="cheaper">Cheaper: {call.cheaper}</div>}
                 </div>
-                <b>
-                  at most {atMost || !metered ? atMost : "?"}
-                  {metered && atMost > 0 && "+"}
-                </b>
+                <b className="bound">{bound([call])}</b>
               </>
             )}
           />
@@ -396,5 +385,6 @@ function Explain({ tab: { query, variables, headers } }) {
 function expected({ atMost, limit, refused, hops }) {
   if (refused) return `It would be refused: ${refused}`;
   if (!hops.length) return "It needs no REST call.";
-  return `At most ${counted(atMost, "REST call")} in ${counted(hops.length, "hop")}; the limit is ${limit}.`;
+  const calls = hops.flatMap((hop) => hop.calls);
+  return `REST calls: ${bound(calls, atMost)}, in ${counted(hops.length, "hop")}; the limit is ${limit}.`;
 }
