@@ -22,6 +22,7 @@ from gateway.backends.port import (
     GroupDraft,
     GroupRef,
     Write,
+    most,
 )
 from gateway.engine import Account
 from gateway.errors import GatewayError, InvalidInput, LimitExceeded, Unauthenticated
@@ -182,7 +183,8 @@ class Context:
         """A context in which nothing is called, for one estimate of the operation's cost; with
         `cap`, as if no window had more rows.
         """
-        return PlaceholderContext(self, cap=cap)
+        model = Placeholders(self.backend, limit=self.budget.limit, cap=cap)
+        return PlaceholderContext(self, model)
 
     def prime(self, group: CustomerGroup) -> None:
         """As gateway.loading.loaders.Loaders.prime."""
@@ -265,7 +267,7 @@ class Context:
         """
         group = write if isinstance(write, GroupDraft) else write.group
         try:
-            self.client.meter.require(self.backend(tenant_uid).costs.write(write))
+            self.client.meter.require(most(self.backend(tenant_uid).costs.write(write)))
             self.changes = True
             try:
                 done = await method(write)
@@ -313,10 +315,10 @@ class Context:
 class PlaceholderContext(Context):
     """A context in which nothing is called: its loaders and backends are placeholders."""
 
-    def __init__(self, real: Context, *, cap: int | None) -> None:
+    def __init__(self, real: Context, cost_model: Placeholders) -> None:
         account = _Uncounted(real.bounds, deadline=real.client.deadline)
         super().__init__(real.client, real.tenants, real.bounds, account=account)
-        self.cost_model = Placeholders(real.backend, limit=real.budget.limit, cap=cap)
+        self.cost_model = cost_model
 
     def backend(self, tenant_uid: str, *, reading: Projection | None = None) -> Backend:
         return self.cost_model.backend(tenant_uid)

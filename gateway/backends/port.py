@@ -6,10 +6,10 @@ refused with `Unsupported` before any REST call; `Capabilities` say so ahead of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -284,6 +284,28 @@ class Capabilities:
     customer_sort_fields: Sequence[CustomerSortField]
 
 
+class RestCalls(NamedTuple):
+    """Calls of one method and path template, as the API's documents write it."""
+
+    method: str
+    template: str
+    at_most: int
+
+
+def most(calls: Iterable[RestCalls]) -> int:
+    """How many they are together, at most."""
+    return sum([each.at_most for each in calls])
+
+
+class ReadTemplates(NamedTuple):
+    """What the GETs of reads are for, as the API's documents write it."""
+
+    groups: str
+    group: str
+    group_by_key: str
+    members: str
+
+
 class Costs(Protocol):
     """The most REST calls that a method of the Backend makes; known without any.
 
@@ -298,6 +320,9 @@ class Costs(Protocol):
     Nothing is raised: what the method itself would refuse gets any small number.
     """
 
+    @property
+    def templates(self) -> ReadTemplates: ...
+
     def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
         """For so many distinct references, which come in at most so many batches."""
 
@@ -307,8 +332,10 @@ class Costs(Protocol):
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> int: ...
 
-    def write(self, write: Write) -> int:
-        """For whichever of the Backend's methods takes this write."""
+    def write(self, write: Write) -> Sequence[RestCalls]:
+        """For whichever of the Backend's methods takes this write: calls that follow one another,
+        each kind once the one before is answered.
+        """
 
 
 class Backend(Protocol):

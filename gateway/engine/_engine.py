@@ -7,9 +7,10 @@ coerced, its arguments checked, and its cost held to the limit.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import (
     ExecutionResult,
@@ -22,10 +23,11 @@ from graphql.execution.values import VariableValues, get_variable_values
 from msgspec import Struct
 
 from gateway.engine._cost import budget
+from gateway.engine._cost.cost_estimate import CostEstimate, estimate
 from gateway.engine._documents.documents import Document, Documents, Refused
 from gateway.engine._documents.limits import variables_refusal
 from gateway.engine._documents.manifest import read_manifests
-from gateway.engine._documents.persisted import Mode, PersistedDocuments
+from gateway.engine._documents.persisted import DocumentText, Mode, PersistedDocuments
 from gateway.engine._documents.prepared import PreparedOperation, PreparedPlan
 from gateway.engine._documents.shared_cache import SharedCache, document_store
 from gateway.engine._documents.variables import mistakes, plain_values, plain_variables
@@ -57,6 +59,18 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     def execute(self) -> Awaitable[ExecutionResult]:
         """The result; for one time only."""
         return self.run.execute()
+
+
+class _Valid(NamedTuple):
+    """An operation whose document and variables are valid; its cost is not known yet."""
+
+    meant: DocumentText
+    document: Document
+    node: OperationDefinitionNode
+    made: PreparedPlan
+    arguments: Arguments
+    keep: bool
+    """Whether what is made of it may be cached."""
 
 
 class Engine:
@@ -157,6 +171,56 @@ class Engine:
         extensions: Mapping[str, object] | None = None,
     ) -> Operation:
         """The operation `name` of the document that is sent, or named; raises Refused."""
+        valid = self._valid(query, name, variables, context, document_id, extensions)
+        meant, document, node, made, arguments, keep = valid
+        plan = made.plan
+        try:
+            estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
+        finally:
+            if keep and made.size != made.weighed:
+                self._weigh(valid, context)
+        return Operation(
+            run=Run(plan, arguments, context, estimated.prefetched, self._slices),
+            changes=node.operation is OperationType.MUTATION,
+            untrusted=meant.unknown,
+            registered=None if meant.offered is None else document.sha256,
+        )
+
+    def explain(
+        self,
+        query: str | None,
+        name: str | None,
+        variables: Mapping[str, Any],
+        context: OperationContext,
+        *,
+        document_id: str | None = None,
+        extensions: Mapping[str, object] | None = None,
+    ) -> tuple[Callable[[OperationContext], CostEstimate], str | None]:
+        """What estimates the operation's cost anew, for a context whose cost model says more of it;
+        and why it is refused if that is for its cost alone. Raises Refused like `prepare`.
+        """
+        valid = self._valid(query, name, variables, context, document_id, extensions)
+        _, _, node, made, arguments, keep = valid
+        refused = None
+        try:
+            budget.hold(made.plan, arguments, context, node, made.estimates, keep=keep)
+        except budget.TooExpensive as refusal:
+            refused = refusal.errors[0].message
+        finally:
+            if keep and made.size != made.weighed:
+                self._weigh(valid, context)
+        return partial(estimate, made.plan, arguments), refused
+
+    def _valid(
+        self,
+        query: str | None,
+        name: str | None,
+        variables: Mapping[str, Any],
+        context: OperationContext,
+        document_id: str | None,
+        extensions: Mapping[str, object] | None,
+    ) -> _Valid:
+        """The operation before its cost is estimated; raises Refused."""
         try:
             meant = self._persisted.find(query, document_id=document_id, extensions=extensions)
         except GatewayError as refusal:
@@ -178,22 +242,14 @@ class Engine:
         keep = accepted or not self.documents.knows(meant.text)
         kept = self._prepared(document, node, keep=keep)
         made = self._plan(document, node, values, kept, keep=keep, accepted=accepted)
-        plan = made.plan
         arguments = Arguments(self._planner.coercion, values)
-        changes = node.operation is OperationType.MUTATION
-        context.begin(kept.projection, changes=changes)
-        try:
-            estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
-        finally:
-            if keep and made.size != made.weighed:
-                made.weighed = made.size
-                self.documents.weigh(meant.text, document, accepted=accepted)
-        return Operation(
-            run=Run(plan, arguments, context, estimated.prefetched, self._slices),
-            changes=changes,
-            untrusted=meant.unknown,
-            registered=None if meant.offered is None else document.sha256,
-        )
+        context.begin(kept.projection, changes=node.operation is OperationType.MUTATION)
+        return _Valid(meant, document, node, made, arguments, keep)
+
+    def _weigh(self, valid: _Valid, context: OperationContext) -> None:
+        """Count what is cached of the operation's plan and estimates."""
+        valid.made.weighed = valid.made.size
+        self.documents.weigh(valid.meant.text, valid.document, accepted=context.accepted)
 
     def _values(
         self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any]

@@ -17,6 +17,7 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750's b64token: nothing that could end the header or begin another."""
 CLIENTS: Final = ("apollographql", "graphql", "x-graphql")
 """What the headers of a client's name and version begin with."""
+YES: Final = ("1", "true", "yes")
 MAX_NAME: Final = 64
 MAX_TOKEN: Final = 8_192
 """Characters; servers in front of APIs seldom take a longer one."""
@@ -97,4 +98,9 @@ def seconds(headers: Headers, ceiling: float) -> float:
 
 def wants_cost(headers: Headers) -> bool:
     """Whether the caller wants `extensions.cost`."""
-    return headers.get("x-show-cost", "").lower() in ("1", "true", "yes")
+    return headers.get("x-show-cost", "").lower() in YES
+
+
+def wants_explanation(headers: Headers) -> bool:
+    """Whether the operation is to be explained, and not to run."""
+    return headers.get("x-explain", "").lower() in YES

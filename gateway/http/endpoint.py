@@ -20,6 +20,7 @@ from gateway.engine import Engine, Operation, Refused
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, RateLimited
 from gateway.http import answers, caller
 from gateway.http.exchange import Exchange, loggable
+from gateway.http.explain import ExplainingContext, explanation
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
     GRAPHQL_RESPONSE,
@@ -95,6 +96,7 @@ class Endpoint:
         self._bearer_headers = [name.lower() for name in settings.bearer_headers]
         self._methods = "GET, POST" if settings.get_queries else "POST"
         self._shows_cost = settings.profile == "development"
+        self._explains = bool(settings.explain)
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens(settings.fingerprint_key)
         self._strangers = Share(settings.stranger_share)
@@ -255,10 +257,32 @@ class Endpoint:
             exchange.text = wanted.query
             if not wanted.query:
                 wanted = await self._found(wanted, self._shared_queries)
+        if self._explains and caller.wants_explanation(headers):
+            return self._explained(wanted, client, exchange)
         context = exchange.context = Context(
             client, self._tenants, self._settings, observe=self._observe
         )
         return await self._answered(wanted, context, request, usage, exchange)
+
+    def _explained(
+        self, wanted: GraphQLRequest, client: Client, exchange: Exchange
+    ) -> tuple[bytes, bool]:
+        """What the operation would cost; changes too, by GET too: nothing is called."""
+        context = exchange.context = ExplainingContext(client, self._tenants, self._settings)
+        try:
+            estimate, refused = self._engine.explain(
+                wanted.query,
+                wanted.operation_name,
+                wanted.variables,
+                context,
+                document_id=wanted.document_id,
+                extensions=wanted.extensions,
+            )
+        except Refused as refusal:
+            return self._content(exchange, context, None, refusal.errors, executed=False), False
+        extensions = {"explain": explanation(context, estimate, refused)}
+        content = self._content(exchange, context, None, (), executed=True, extensions=extensions)
+        return content, True
 
     async def _found(self, wanted: GraphQLRequest, shared: SharedQueries) -> GraphQLRequest:
         """The request, with the text that another replica has registered under its hash."""

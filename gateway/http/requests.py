@@ -222,11 +222,13 @@ def _too_large(limit: int, size: int) -> TooLarge:
 TENANT: Final = "X-Tenant"
 TIMEOUT: Final = "X-Request-Timeout"
 SHOW_COST: Final = "X-Show-Cost"
+EXPLAIN: Final = "X-Explain"
 ASKING: Final = (
     TENANT,
     "X-Request-Id",
     TIMEOUT,
     SHOW_COST,
+    EXPLAIN,
     "X-Apollo-Operation-Name",
     "Apollo-Require-Preflight",
 )

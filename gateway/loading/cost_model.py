@@ -26,7 +26,9 @@ from gateway.backends.port import (
     GroupRef,
     GroupUpdate,
     MembershipEdit,
+    RestCalls,
     Window,
+    most,
 )
 from gateway.loading.reads import GroupOf, GroupsOf, ListOf, MembersOf, ReadKey, one_call, plan
 from gateway.records import Customer, CustomerGroup, Page, Row, RowT, Tenant
@@ -171,7 +173,7 @@ class Placeholders:
                 if read not in self._lists:
                     self._lists.add(read)
                     self.scopes.add(read.tenant_uid)
-                    self.count(self._most_reads(read), self._rows_above(read))
+                    self.count(self._most_reads(read), self._rows_above(read), read=read)
 
     def forget(self) -> None:
         """Count a call for each group that was looked up, and how many more there may be. What was
@@ -181,24 +183,29 @@ class Placeholders:
         for key in self._groups:
             tenants.setdefault(key.tenant_uid, []).append(key)
         for tenant_uid, keys in tenants.items():
-            by_id = sum([isinstance(key.ref, ById) for key in keys])
-            # What the fields of one object ask for comes to the loaders together, or in parts.
-            batches = len({self._groups[key][:-1] for key in keys})
-            costs = self._backend(tenant_uid).costs
-            least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
-            self.scopes.add(tenant_uid)
-            self._looked_up += least
-            self._whole += least
-            self.extra_calls += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+            self._count_look_ups(tenant_uid, keys)
         divisible = len(self._groups) - len(set(self._groups.values()))
         self._looked_up_divisible += divisible
         self._divisible += divisible
         for known in (self._groups, self._lists, self._answers):
             known.clear()
 
-    def count(self, calls: int, per: tuple[Rows, ...] | None = ()) -> None:
+    def _count_look_ups(self, tenant_uid: str, keys: Sequence[GroupOf]) -> None:
+        by_id = sum([isinstance(key.ref, ById) for key in keys])
+        # What the fields of one object ask for comes to the loaders together, or in parts.
+        batches = len({self._groups[key][:-1] for key in keys})
+        costs = self._backend(tenant_uid).costs
+        least = costs.get_groups(by_id, len(keys) - by_id, batches=0)
+        self.scopes.add(tenant_uid)
+        self._looked_up += least
+        self._whole += least
+        self.extra_calls += costs.get_groups(by_id, len(keys) - by_id, batches=batches) - least
+
+    def count(
+        self, calls: int, per: tuple[Rows, ...] | None = (), *, read: ListOf | None = None
+    ) -> None:
         """Count `calls`, multiplied by the rows of each of `per`. With None the factor has no
-        bound: such calls are metered when they are made.
+        bound: such calls are metered when they are made. `read` is what they are for.
         """
         if per is None or not calls:
             return
@@ -210,11 +217,13 @@ class Placeholders:
         if per and self.multiplied is None:
             self.multiplied = per[0].path
 
-    def count_change(self, tenant_uid: str, calls: int) -> None:
+    def count_change(
+        self, tenant_uid: str, calls: Sequence[RestCalls], per: tuple[()] | None = ()
+    ) -> None:
         """Count the calls of a change."""
         self._changes = True
         self.scopes.add(tenant_uid)
-        self.count(calls)
+        self.count(most(calls), per)
 
     def unknown_uid(self, per: tuple[Rows, ...] | None) -> str:
         """The uid of a placeholder for the rows of each of `per`; None: their number is unknown."""
@@ -301,19 +310,23 @@ class _PlaceholderBackend:
 
     async def get_groups(self, refs: Collection[GroupRef]) -> Mapping[GroupRef, CustomerGroup]:
         by_key = sum(isinstance(ref, ByKey) for ref in refs)
-        self._count(self.costs.get_groups(len(refs) - by_key, by_key))
+        templates = self.costs.templates
+        template = templates.group_by_key if by_key else templates.group
+        self._get(template, self.costs.get_groups(len(refs) - by_key, by_key))
         return {ref: self._group(ref) for ref in refs}
 
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        self._count(self.costs.list_groups(window, order=order))
+        self._get(self.costs.templates.groups, self.costs.list_groups(window, order=order))
         return page(self._group(None))
 
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        self._count(self.costs.list_members(group, window, order=order))
+        calls = self.costs.list_members(group, window, order=order)
+        self._get(self.costs.templates.members, calls)
+        self._get(self.costs.templates.members, 1, None)  # there may be more pages
         groups = (group.uid,) if isinstance(group, ById) else ()
         uid = self._unknown_uid(None)
         return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
@@ -332,9 +345,12 @@ class _PlaceholderBackend:
 
     async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
-        if not any(uid.startswith(UNKNOWN) for uid in edit.remove):
-            self._count(self.costs.write(edit))
+        known = not any(uid.startswith(UNKNOWN) for uid in edit.remove)
+        self._count(self.costs.write(edit), () if known else None)
         return EditOutcome([])
+
+    def _get(self, template: str, calls: int, per: tuple[()] | None = ()) -> None:
+        self._count([RestCalls("GET", template, calls)], per)
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:
         uid = ref.uid if isinstance(ref, ById) else self._unknown_uid(())

@@ -216,7 +216,7 @@ class Bounds(Limits):
 class Settings(Bounds):
     profile: Literal["development", "production"] = "production"
     """`development` is for those who write queries: it shows GraphiQL, introspection, suggestions
-    and costs.
+    and costs, and explains them.
     """
     host: Text = "127.0.0.1"
     """The address to listen on, or `unix:` and the path of a Unix socket."""
@@ -255,6 +255,10 @@ class Settings(Bounds):
     federation_sdl: bool | None = None
     """Whether `_service { sdl }` returns the schema, as tools that compose a supergraph ask for it;
     without it, as `introspection`.
+    """
+    explain: bool | None = None
+    """Whether `X-Explain: true` answers what an operation would cost; without it, as `profile`
+    says.
     """
     get_queries: bool | None = None
     """Whether queries may come by GET; without it, as `profile` says."""

@@ -41,7 +41,7 @@ def decided(settings: Settings) -> Settings:
     development = settings.profile == "development"
     values: dict[str, Any] = {
         name: development
-        for name in ("get_queries", "graphiql", "introspection")
+        for name in ("explain", "get_queries", "graphiql", "introspection")
         if getattr(settings, name) is None
     }
     settings = dataclasses.replace(settings, **values)

@@ -60,6 +60,7 @@ SAMPLES: Mapping[str, tuple[str, object]] = {
     "graphiql": ("false", False),
     "introspection": ("true", True),
     "federation_sdl": ("true", True),
+    "explain": ("true", True),
     "get_queries": ("true", True),
     "cors_origins": ("https://a.example", ("https://a.example",)),
     "cors_headers": ("X-Shop", ("X-Shop",)),

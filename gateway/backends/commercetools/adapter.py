@@ -25,7 +25,7 @@ from gateway.backends.commercetools.lists import (
     RemoteList,
     is_member_of,
 )
-from gateway.backends.commercetools.members import IDS_PER_QUERY, CustomerEditor
+from gateway.backends.commercetools.members import CUSTOMER, IDS_PER_QUERY, CustomerEditor
 from gateway.backends.commercetools.refusals import code, current_version, refuse
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.lists import lookups, side_by_side, windows
@@ -50,6 +50,8 @@ from gateway.backends.port import (
     GroupRef,
     GroupUpdate,
     MembershipEdit,
+    ReadTemplates,
+    RestCalls,
     SetKey,
     Window,
     Write,
@@ -122,6 +124,8 @@ class Commercetools:
 class CommercetoolsCosts:
     """The arithmetic beside CommercetoolsBackend; for every caller, and all settings, the same."""
 
+    templates: Final = ReadTemplates(GROUPS, GROUP, GROUP_BY_KEY, CUSTOMERS)
+
     def get_groups(self, by_id: int, by_key: int = 0, *, batches: int = 1) -> int:
         return lookups.max_calls(by_id, batches) + by_key
 
@@ -141,21 +145,29 @@ class CommercetoolsCosts:
             return read + windows.max_calls(window, OFFSETS)
         return read + OFFSETS.max_calls(0, max(1, window.size))
 
-    def write(self, write: Write) -> int:
+    def write(self, write: Write) -> Sequence[RestCalls]:
+        if isinstance(write, GroupDraft):
+            return [RestCalls("POST", GROUPS, 1)]
+        template = GROUP if isinstance(write.group, ById) else GROUP_BY_KEY
+        read = RestCalls("GET", template, 1)
         match write:
-            case GroupDraft():
-                return 1
+            case GroupUpdate(expected_revision=None):
+                return [read, RestCalls("POST", GROUP, 1)]  # ahead, for the version
             case GroupUpdate():
-                # The version and the change; or a change that is too late, and the state that won.
-                return 2
+                return [RestCalls("POST", template, 1), read]  # the state that won, if one has
             case GroupDeletion():
-                # As a change; and a look at the members if there must be none.
-                look = self.list_members(write.group, Window(size=1))
-                return 2 + (look if write.only_if_empty else 0)
+                look = [RestCalls("GET", CUSTOMERS, 1)] if write.only_if_empty else []
+                if write.expected_revision is None:
+                    return [read, *look, RestCalls("DELETE", GROUP, 1)]
+                if look:
+                    uid = [read] if template is GROUP_BY_KEY else []
+                    return [*uid, *look, RestCalls("DELETE", GROUP, 1), read]
+                return [RestCalls("DELETE", template, 1), read]
             case MembershipEdit():
                 # The group, the customers' versions, and a change of each customer.
                 customers = len(write)
-                return 1 - (-customers // IDS_PER_QUERY) + customers
+                versions = RestCalls("GET", CUSTOMERS, -(-customers // IDS_PER_QUERY))
+                return [read, versions, RestCalls("POST", CUSTOMER, customers)]
 
 
 class CommercetoolsBackend:

@@ -36,7 +36,9 @@ from gateway.backends.port import (
     GroupRef,
     GroupUpdate,
     MembershipEdit,
+    ReadTemplates,
     Rename,
+    RestCalls,
     SetCustomField,
     SetCustomType,
     SetKey,
@@ -98,6 +100,8 @@ class FlowRetail:
 class FlowRetailCosts:
     """The arithmetic beside FlowRetailBackend; for every caller the same."""
 
+    templates: Final = ReadTemplates(GROUPS, GROUP, GROUP, MEMBERS)
+
     def __init__(self, settings: FlowRetailSettings) -> None:
         self._settings = settings
 
@@ -112,22 +116,29 @@ class FlowRetailCosts:
     ) -> int:
         return self._window(window, order)
 
-    def write(self, write: Write) -> int:
+    def write(self, write: Write) -> Sequence[RestCalls]:
         match write:
             case GroupDraft():
-                return 1
+                return [RestCalls("POST", GROUPS, 1)]
             case GroupUpdate():
-                return 1 + (write.expected_revision is not None)  # which is read ahead
+                return [*_revision(write), RestCalls("PUT", GROUP, 1)]
             case GroupDeletion():
-                return 1 + (write.expected_revision is not None) + write.only_if_empty
+                look = [RestCalls("GET", MEMBERS, 1)] if write.only_if_empty else []
+                return [*_revision(write), *look, RestCalls("DELETE", GROUP, 1)]
             case MembershipEdit():
                 # The chunks, if none of them is refused.
-                return -(-len(write) // self._settings.membership_chunk)
+                chunks = -(-len(write) // self._settings.membership_chunk)
+                return [RestCalls("PUT", MEMBERS, chunks)]
 
     def _window(self, window: Window, order: GroupOrder | CustomerOrder | None) -> int:
         mirrored = order is not None and self._settings.mirrored_sorts
         costs = PageCosts(self._settings.max_page_size, mirrored=mirrored)
         return windows.max_calls(window, costs)
+
+
+def _revision(write: GroupUpdate | GroupDeletion) -> Sequence[RestCalls]:
+    """The read ahead, which finds out whether the group is in the expected revision."""
+    return [] if write.expected_revision is None else [RestCalls("GET", GROUP, 1)]
 
 
 class FlowRetailBackend:

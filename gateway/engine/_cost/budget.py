@@ -16,6 +16,10 @@ FEW_PLACES: Final = 200
 """Up to so many fields, an operation that is refused is estimated with shorter pages as well."""
 
 
+class TooExpensive(Refused):
+    """The estimate is above the limit."""
+
+
 def hold(
     plan: Plan,
     arguments: Arguments,
@@ -27,7 +31,7 @@ def hold(
 ) -> CostEstimate:
     """The estimate of the operation's cost, which is planned in its budget; cached with `keep`.
 
-    Raises Refused for what is above the limit, and for mistakes in arguments.
+    Raises TooExpensive for what is above the limit, and Refused for mistakes in arguments.
     """
     try:
         estimated = estimates.of(plan, arguments, context, keep=keep)
@@ -43,7 +47,7 @@ def hold(
         if rest_calls > budget.limit:
             budget.planned = rest_calls
             fitting = _fitting(estimated, plan, arguments, context, budget.limit)
-            raise Refused([_too_expensive(estimated, node, budget.limit, fitting=fitting)])
+            raise TooExpensive([_too_expensive(estimated, node, budget.limit, fitting=fitting)])
         budget.planned = min(budget.planned, budget.limit)
     return estimated
 
