@@ -1,9 +1,10 @@
-"""The command line: serve, check, doctor, demo, schema, simulate."""
+"""The command line: serve, check, explain, doctor, demo, schema, simulate."""
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from gateway import VERSION, serving
 from gateway.app import schema_of
 from gateway.check import check
+from gateway.explain import CannotExplain, as_text, explain
 from gateway.process import Sockets, create_server, listening
 from gateway.process.start_line import start_line
 from gateway.process.workers import Inherited, Parent, run_workers
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return chosen.run(chosen) or 0
-    except (SettingsError, serving.CannotListen, CannotSimulate) as problem:
+    except (SettingsError, serving.CannotListen, CannotExplain, CannotSimulate) as problem:
         print(problem, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -99,6 +101,24 @@ def check_settings(chosen: argparse.Namespace) -> int:
         return 0 if check(os.environ, connect=chosen.connect) else 1
     except KeyboardInterrupt:
         return 1
+
+
+def explain_operation(chosen: argparse.Namespace) -> int:
+    """Say what an operation would cost."""
+    body = explain(
+        os.environ,
+        chosen.file,
+        variables=chosen.variables,
+        operation=chosen.operation,
+        tenant=chosen.tenant,
+    )
+    for error in body.get("errors", ()):
+        print(error["message"], file=sys.stderr)
+    if "errors" in body:
+        return 1
+    explained = body["extensions"]["explain"]
+    print(json.dumps(explained, indent=2) if chosen.json else as_text(explained))
+    return 1 if "refused" in explained else 0
 
 
 def examine(chosen: argparse.Namespace) -> int:
@@ -179,6 +199,15 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument(
         "--connect", action="store_true", help="see whether each backend is reached, too"
     )
+    explained = commands.add_parser(
+        "explain", help="print the REST calls that an operation would take, without any"
+    )
+    explained.set_defaults(run=explain_operation)
+    explained.add_argument("file", type=Path, metavar="FILE", help="a GraphQL document")
+    explained.add_argument("--variables", metavar="JSON", help="or a file of it")
+    explained.add_argument("--operation", metavar="NAME", help="which one, if there are several")
+    explained.add_argument("--tenant", help="as the X-Tenant header; default: default_tenant")
+    explained.add_argument("--json", action="store_true", help="as extensions.explain has it")
     examined = commands.add_parser(
         "doctor", help="find out what a live tenant's API does, by a few slow REST calls"
     )

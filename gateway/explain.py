@@ -71,6 +71,8 @@ def _ignore(_event: Event) -> None: ...
 def as_text(explained: Mapping[str, Any]) -> str:
     """An explanation for people: hops below one another, in lines of at most 100 characters."""
     hops = explained["hops"]
+    if not hops:
+        return "No REST call. (Fields that fail ahead of one are not listed: is a tenant named?)"
     lines = [
         f"At most {_count(explained['atMost'], 'REST call')} in {_count(len(hops), 'hop')}; "
         f"{explained['limit']} are allowed."
@@ -93,7 +95,7 @@ def _lines(call: Mapping[str, Any], indent: str) -> Iterator[str]:
         "or": f"pages of {call['orPagesOf']}" if "orPagesOf" in call else "",
         "for": ", ".join(call["fields"]),
         "and": ", ".join(call["shared"]),
-        "at": f"{call['tenant']} ({call['backend']})",
+        "at": f"tenant {call['tenant']} ({call['backend']})",
         "": call.get("cheaper", ""),
     }
     begin = f"{indent}        "

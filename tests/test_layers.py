@@ -204,8 +204,10 @@ def test_graphql_is_known_to_few():
 
 
 def test_the_http_client_is_known_to_few():
-    """REST calls are made by backends; the app only chooses what they are made with."""
-    allowed = ("backends", "rest", "app", "serving")
+    """REST calls are made by backends; the app only chooses what they are made with, and is asked
+    in its own process by `explain`.
+    """
+    allowed = ("backends", "rest", "app", "serving", "explain")
 
     assert [name for name in importers("httpx", "httptools") if not within(name, *allowed)] == []
 
