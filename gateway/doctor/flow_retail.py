@@ -10,18 +10,15 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.backends.flow_retail.adapter import GROUP, GROUPS, MEMBERS
-from gateway.backends.flow_retail.contract import CONTRACTS
 from gateway.doctor.asking import Asker, CannotTell, Reply, Unreached
-from gateway.doctor.deviating import as_documented
-from gateway.doctor.orders import (
-    ENOUGH,
+from gateway.doctor.order import (
+    FEW,
     MOST,
     Judged,
     judge_descending,
     last_page,
-    seems_sorted_by,
+    seems_sorted,
     ties,
-    values,
 )
 from gateway.doctor.probes import Probe
 from gateway.doctor.report import Certainty, Finding
@@ -41,6 +38,7 @@ FIRST_LOOKS: Final = 4
 """Groups whose customers are looked at, to find one that has many."""
 PLENTY: Final = 20
 """Customers that are enough."""
+NO_ORDER: Final = "by nothing that rows show"
 NOBODY: Final = "gateway-doctor-no-such-thing"
 SPELLINGS: Final[Mapping[str, Sequence[str]]] = {
     "NAME": ("name", "customerGroupName", "displayName"),
@@ -71,6 +69,11 @@ class Page:
         if len(keys) < len(found):
             raise CannotTell(f"rows have no {uid}, which would tell them from each other")
         return keys
+
+    def values(self, uid: str, member: str) -> Sequence[tuple[str, object]]:
+        """Each row's uid, and its member of that name."""
+        members = [row.get(member) for row in self.rows]
+        return [*zip(self.keys(uid), members, strict=True)]
 
 
 def page_of(reply: Reply) -> Page:
@@ -154,7 +157,6 @@ class Examination:
             Probe("an unknown group", self._unknown_group),
             Probe("a wrong query", self._wrong_query),
             *(Probe(f"sorted {each.name}", partial(self._spellings, each)) for each in lists),
-            *(Probe(f"members of {each.name}", partial(self._members, each)) for each in lists),
         ]
 
     async def _ask(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
@@ -323,11 +325,17 @@ class Examination:
             raise CannotTell("the rows of the first page have changed meanwhile")
         if before != after:
             return [Finding(f"order of {of.name}", f"{len(before)} rows came in two orders")]
-        members = [(of.uid, False), *((each, _is_instant(n)) for n, each in of.names.items())]
-        looks = seems_sorted_by(page.rows, members) or "by nothing that rows show"
+        members = {of.uid: False} | {each: _is_instant(name) for name, each in of.names.items()}
+        looks = " or ".join(
+            f"{member} {direction}"
+            for member, instants in members.items()
+            if (direction := seems_sorted(page.values(of.uid, member), instants))
+        )
         return [
             Finding(
-                f"order of {of.name}", f"{len(before)} rows came twice alike; {looks}", "likely"
+                f"order of {of.name}",
+                f"{len(before)} rows came twice alike; {looks or NO_ORDER}",
+                "likely",
             )
         ]
 
@@ -344,7 +352,7 @@ class Examination:
             page = page_of(reply)
             unsorted = page_of(unknown).keys(of.uid) == page.keys(of.uid) if unknown.ok else None
             instants = _is_instant(name)
-            found = values(page.rows, of.names[name], instants=instants)
+            found = page.values(of.uid, of.names[name])
             judged = judge_descending(found, instants=instants, unsorted=unsorted)
         if name not in of.judged or judged.verdict == "kept":
             of.judged[name] = sort_by, judged, page
@@ -378,7 +386,7 @@ class Examination:
         """Whether DESC is ASC backwards: by the list and the name with the most ties."""
         lists = (self._groups, self._customers)
         kept = [
-            (ties(page.rows, of.names[name]), of, name)
+            (ties(page.values(of.uid, of.names[name])), of, name)
             for of in lists
             for name, (_, judged, page) in of.judged.items()
             if judged.verdict == "kept" and len(page.rows) > 1
@@ -397,8 +405,8 @@ class Examination:
                     *(of,), pageNumber=number, pageSize=size, sortBy=sort_by, sortDirection="DESC"
                 )
             )
-        ascending = page_of(asc).rows[:rows]
-        return [mirrored(of, name, ascending, last.rows)]
+        ascending = page_of(asc).values(of.uid, of.names[name])[:rows]
+        return [mirrored(f"{of.name} by {name}", ascending, last.keys(of.uid))]
 
     # -- answers
 
@@ -410,20 +418,6 @@ class Examination:
     async def _wrong_query(self) -> Sequence[Finding]:
         reply = await self._ask(self._groups, pageNumber=self._first, pageSize="many")
         return [Finding("a wrong query", f"status {reply.status}, {reply.shape}")]
-
-    async def _members(self, of: Listing) -> Sequence[Finding]:
-        await self._known(of)
-        pages = [reply for reply in self._asker.replies if reply.template == of.template]
-        bodies = [reply.json for reply in pages if reply.ok and _is_page(reply)]
-        return as_documented(of.name, bodies, CONTRACTS["GET", of.template], uid=of.uid)
-
-
-def _is_page(reply: Reply) -> bool:
-    try:
-        page_of(reply)
-    except CannotTell:
-        return False
-    return True
 
 
 def _past_the_end(found: str, value: str) -> Finding:
@@ -528,27 +522,22 @@ def told(of: Listing) -> Sequence[Finding]:
 
 
 def mirrored(
-    of: Listing,
-    name: str,
-    ascending: Sequence[dict[str, Any]],
-    descending: Sequence[dict[str, Any]],
+    what: str, ascending: Sequence[tuple[str, object]], descending: Sequence[str]
 ) -> Finding:
     """Whether the first rows of one are the last rows of the other, backwards."""
-    question, uid = "DESC mirrors ASC", of.uid
+    question = "DESC mirrors ASC"
     count = min(len(ascending), len(descending))
     if count < 2:
         raise CannotTell(f"too few rows: {count}")
-    first, last = ascending[:count], descending[-count:]
-    alike = ties(first, of.names[name])
-    evidence = f"{count} {of.name} by {name}, {alike} pairs that compare alike"
-    one, other = (Page(rows).keys(uid) for rows in (first, last))
-    same = list(one) == list(reversed(other))
-    if not same:
+    alike = ties(ascending[:count])
+    evidence = f"{count} {what}, {alike} pairs that compare alike"
+    first, last = [uid for uid, _ in ascending[:count]], list(descending[-count:])
+    if first != last[::-1]:
         # Other rows may have come because the list has changed.
-        sure = set(one) == set(other)
+        sure = set(first) == set(last)
         return Finding(question, f"no: {evidence}", _sure(sure), ("mirrored_sorts", False))
     if not alike:
         raise CannotTell(f"there are no ties: {evidence}")
-    if alike < ENOUGH:  # by chance; and if it is wrong, `last` shows wrong rows
+    if alike < FEW:  # by chance; and if it is wrong, `last` shows wrong rows
         return Finding(question, f"yes, but there are few ties: {evidence}", "likely")
     return Finding(question, f"yes: {evidence}", "certain", ("mirrored_sorts", True))
