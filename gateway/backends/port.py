@@ -205,10 +205,10 @@ class MemberStatus(Enum):
     UNKNOWN = "UNKNOWN"
 
 
-@dataclass(frozen=True, slots=True)
-class MemberOutcome:
+class MemberOutcome(Struct, frozen=True):
     """What became of one customer's change; `error` says why it FAILED or is UNKNOWN."""
 
+    tenant_uid: str
     customer_uid: str
     action: MemberAction
     status: MemberStatus

@@ -129,32 +129,24 @@ class DeleteCustomerGroupPayload:
     )
 
 
-Outcome = tuple[str, MemberOutcome]
-"""The tenant's uid, and what became of one of its customers."""
+def _customer_id(outcome: strawberry.Parent[MemberOutcome]) -> strawberry.ID:
+    return global_id("Customer", outcome.tenant_uid, outcome.customer_uid)
 
 
 @strawberry.type(description=f"What became of one customer. {NO_ID}")
 class CustomerGroupMemberResult:
-    @strawberry.field(description="The customer's `id`.")
-    def customer_id(outcome: strawberry.Parent[Outcome]) -> strawberry.ID:
-        return _customer_id(*outcome)
-
-    @strawberry.field(description="The customer's `uid`, as it was sent.")
-    def customer_uid(outcome: strawberry.Parent[Outcome]) -> strawberry.ID:
-        return strawberry.ID(outcome[1].customer_uid)
-
-    @strawberry.field(description="What was to be done.")
-    def action(outcome: strawberry.Parent[Outcome]) -> MemberAction:
-        return outcome[1].action
-
-    @strawberry.field(description="What became of it.")
-    def status(outcome: strawberry.Parent[Outcome]) -> MemberStatus:
-        return outcome[1].status
+    customer_id: strawberry.ID = strawberry.field(
+        resolver=_customer_id, description="The customer's `id`."
+    )
+    customer_uid: strawberry.ID = strawberry.field(
+        description="The customer's `uid`, as it was sent."
+    )
+    action: MemberAction = strawberry.field(description="What was to be done.")
+    status: MemberStatus = strawberry.field(description="What became of it.")
 
     @strawberry.field(description="Why it FAILED, or is UNKNOWN; null otherwise.")
-    def error(outcome: strawberry.Parent[Outcome]) -> CustomerGroupUserError | None:
-        failure = outcome[1].error
-        return None if failure is None else _user_error(failure)
+    def error(outcome: strawberry.Parent[MemberOutcome]) -> CustomerGroupUserError | None:
+        return None if outcome.error is None else _user_error(outcome.error)
 
 
 @strawberry.type(
@@ -206,15 +198,11 @@ class CustomerGroupMembersPayload:
 
 def _done(outcomes: Sequence[Any], action: MemberAction) -> list[strawberry.ID]:
     return [
-        _customer_id(tenant_uid, outcome)
-        for tenant_uid, outcome in outcomes
+        _customer_id(outcome)
+        for outcome in outcomes
         if outcome.action is action
         and outcome.status in (MemberStatus.ACCEPTED, MemberStatus.UNCHANGED)
     ]
-
-
-def _customer_id(tenant_uid: str, outcome: MemberOutcome) -> strawberry.ID:
-    return global_id("Customer", tenant_uid, outcome.customer_uid)
 
 
 class _Failed(Exception):
@@ -384,7 +372,9 @@ class Mutation:
                 context.audit(ref, failure, kind=kind, tenant_uid=tenant_uid)
             raise
         if input.dry_run:
-            planned = [MemberOutcome(uid, to, MemberStatus.PLANNED) for to, uid in edit.changes]
+            planned = [
+                MemberOutcome(tenant_uid, uid, to, MemberStatus.PLANNED) for to, uid in edit.changes
+            ]
             outcome = EditOutcome(planned)
         elif edit:
             backend = context.backend(tenant_uid)
@@ -421,7 +411,7 @@ def _edited(
         group=group,
         customer_group_id=None if uid is None else global_id("CustomerGroup", tenant_uid, uid),
         customer_group_uid=None if uid is None else strawberry.ID(uid),
-        results=[(tenant_uid, outcome) for outcome in edited.outcomes],  # type: ignore[misc]
+        results=edited.outcomes,  # type: ignore[arg-type]  # which it is a view of
         user_errors=[_reported(context, failure) for failure in failures],
     )
 

@@ -376,7 +376,13 @@ class CommercetoolsBackend:
         found = await self._get(edit.group)
         if isinstance(found.uid, Repaired):
             raise InvalidAnswer("The backend has sent an id of the group that is none.")
-        editor = CustomerEditor(self._upstream, self._path(), found.uid, self._settings)
+        editor = CustomerEditor(
+            self._upstream,
+            self._path(),
+            found.uid,
+            self._settings,
+            tenant_uid=self._tenant,
+        )
         return await editor.edit(edit)
 
     # -- REST, in the upstream's words

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from gateway.backends.commercetools.changes import is_newer
@@ -64,8 +65,11 @@ class CustomerEditor:
         path: Mapping[str, str],
         group_uid: str,
         settings: CommercetoolsSettings,
+        *,
+        tenant_uid: str,
     ) -> None:
         self._upstream = upstream
+        self._outcome = partial(MemberOutcome, tenant_uid)
         self._path = path
         self._group = group_uid
         self._settings = settings
@@ -108,11 +112,11 @@ class CustomerEditor:
     ) -> MemberOutcome:
         if not isinstance(customer, Member):
             missing = customer or NotFound("There is no such customer.")
-            return MemberOutcome(uid, action, MemberStatus.FAILED, missing)
+            return self._outcome(uid, action, MemberStatus.FAILED, missing)
         async with self._gate:
             if self._failure is not None:
                 unsent = Rejected("Not sent: the edit ended before its turn.")
-                return MemberOutcome(uid, action, MemberStatus.FAILED, unsent)
+                return self._outcome(uid, action, MemberStatus.FAILED, unsent)
             try:
                 status, error = await self._apply(action, customer)
             except OutcomeUnknown as lost:
@@ -121,7 +125,7 @@ class CustomerEditor:
             except GatewayError as stopped:
                 self._failure = self._failure or stopped
                 status, error = MemberStatus.FAILED, Rejected("Not done: the edit failed here.")
-            return MemberOutcome(uid, action, status, error)
+            return self._outcome(uid, action, status, error)
 
     async def _apply(
         self, action: MemberAction, customer: Member | GatewayError

@@ -398,6 +398,7 @@ class _EditedGroup:
         self._backend = backend
         self._upstream = upstream
         self._uid = uid
+        self.tenant_uid = backend._tenant
         self.allows = upstream.allows
 
     async def put(self, add: Sequence[str], remove: Sequence[str]) -> Answer:

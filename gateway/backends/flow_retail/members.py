@@ -60,6 +60,8 @@ class _Open:
 class EditedGroup(Protocol):
     """One group's membership in Flow Retail, for one caller."""
 
+    tenant_uid: str
+
     async def put(self, add: Sequence[str], remove: Sequence[str]) -> Answer:
         """Send one request; raises OutcomeUnknown if its answer does not show what became of it."""
 
@@ -212,7 +214,7 @@ class ChunkEditor:
     ) -> None:
         for edit in part:
             action, uid = edit
-            self._ended[edit] = MemberOutcome(uid, action, status, error)
+            self._ended[edit] = MemberOutcome(self._group.tenant_uid, uid, action, status, error)
 
     def _leave_open(self, part: Sequence[Edit], way: _Open) -> None:
         self._open |= dict.fromkeys(part, way)

@@ -68,6 +68,7 @@ class Upstream:
     fails_at: int | None = None
     failure: str = LOST
     sizes: list[int] = field(default_factory=list)
+    tenant_uid: str = "shop"
 
     def __post_init__(self) -> None:
         self.store = Store()
@@ -120,6 +121,7 @@ class Endpoint:
     exists: Callable[[], Awaitable[bool | None]]
     look: Callable[[int], Awaitable[KnownMembers]]
     allows: Callable[[int], bool] = lambda calls: True
+    tenant_uid: str = "shop"
 
 
 async def edited(
