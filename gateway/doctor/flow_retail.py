@@ -34,6 +34,8 @@ SIZES: Final = (
 )
 """Limits that people choose."""
 NUMBERS: Final = re.compile(rb"(?<![0-9])[0-9]{1,5}(?![0-9])")
+FOR_THE_MIRROR: Final = 2
+"""REST calls that are left for what is found out last."""
 FIRST_LOOKS: Final = 4
 """Groups whose customers are looked at, to find one that has many."""
 PLENTY: Final = 20
@@ -128,6 +130,7 @@ class Examination:
         self._first = settings.first_page
         self._size = min(settings.max_page_size, MOST)
         """Rows of the pages that are compared."""
+        self._largest_known = settings.max_page_size
         self._default = Page()
         """The groups that are answered to a request without parameters."""
         defaults = FlowRetailSettings()
@@ -150,13 +153,14 @@ class Examination:
             Probe("largest page", self._largest),
             Probe("past the end", self._past_the_end),
             Probe("a group with customers", self._choose_group),
+            Probe("largest page of customers", self._largest_of_customers),
             *(Probe(f"total of {each.name}", partial(self._total, each)) for each in lists),
             *(Probe(f"order of {each.name}", partial(self._order, each)) for each in lists),
             *(Probe(f"sorted {each.name}", partial(self._sorts, each)) for each in lists),
-            Probe("DESC mirrors ASC", self._mirror),
             Probe("an unknown group", self._unknown_group),
             Probe("a wrong query", self._wrong_query),
             *(Probe(f"sorted {each.name}", partial(self._spellings, each)) for each in lists),
+            Probe("DESC mirrors ASC", self._mirror),
         ]
 
     async def _ask(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
@@ -206,7 +210,7 @@ class Examination:
         else:
             found, size = await self._largest_taken(reply)
         if found.setting is not None:
-            size = found.setting[1]
+            size = self._largest_known = found.setting[1]
         self._size = min(size, MOST)
         page = page_of(reply if reply.ok else await self._groups_of(size))
         self._groups.page = Page(page.rows[: self._size], page.number, self._size, page.total)
@@ -295,6 +299,23 @@ class Examination:
             raise CannotTell(f"{looked} groups that were looked at have none" if looked else why)
         return [Finding("a group with customers", f"the best of {looked} has {best} on a page")]
 
+    async def _largest_of_customers(self) -> Sequence[Finding]:
+        """Whether they come in pages as large as those of groups: they are ten times as long."""
+        size = self._largest_known
+        if size <= self._size or self._customers.page is None:
+            return []
+        question = "largest page of customers"
+        reply = await self._ask(self._customers, pageNumber=self._first, pageSize=size)
+        try:
+            page = page_of(reply)
+        except CannotTell as why:
+            smaller = ("max_page_size", self._size)
+            return [Finding(question, f"less than {size} rows: {why}", "likely", smaller)]
+        if page.size is not None and 0 < page.size < size:
+            cut = ("max_page_size", page.size)
+            return [Finding(question, f"{page.size} rows, to which {size} are cut", "likely", cut)]
+        return [Finding(question, f"{size} rows are taken; {len(page.rows)} came")]
+
     async def _total(self, of: Listing) -> Sequence[Finding]:
         page, question = await self._known(of), f"total of {of.name}"
         count, total, size = len(page.rows), page.total, self._size
@@ -375,7 +396,7 @@ class Examination:
         """Other names for what has none yet, and what is known then."""
         for name, (tried, judged, _) in list(of.judged.items()):
             for spelling in SPELLINGS[name]:
-                if judged.verdict in ("kept", "unknown") or not self._asker.left:
+                if judged.verdict in ("kept", "unknown") or self._asker.left <= FOR_THE_MIRROR:
                     break
                 if spelling != tried:
                     with suppress(CannotTell):
@@ -499,10 +520,9 @@ def told(of: Listing) -> Sequence[Finding]:
         if judged.verdict == "unknown":
             findings.append(Finding(question, judged.evidence, "not found out"))
         else:
-            verdict = {"kept": f"sortBy={sort_by}", "refused": f"not by {sort_by}"}.get(
-                judged.verdict, f"sortBy={sort_by} is no order by it"
-            )
-            findings.append(Finding(question, f"{verdict}: {judged.evidence}", _sure(judged.sure)))
+            verdict = "by" if judged.verdict == "kept" else "not by"
+            evidence = f"{verdict} sortBy={sort_by}: {judged.evidence}"
+            findings.append(Finding(question, evidence, _sure(judged.sure)))
         if judged.verdict == "kept" or (judged.verdict == "unknown" and name in of.in_force):
             table[name] = sort_by
     kept = [name for name, (_, judged, _) in of.judged.items() if judged.verdict == "kept"]

@@ -45,29 +45,29 @@ class Report:
         """3: not reached; 1: a setting should change; 0: none should."""
         return 3 if not self.reached else int(any(map(self.differs, self.findings)))
 
+    @property
+    def decided(self) -> Mapping[str, Finding]:
+        """By setting, what decides it: what was found out last knows more."""
+        return {each.setting[0]: each for each in self.findings if each.setting is not None}
+
     def differs(self, finding: Finding) -> bool:
-        """Whether it says of a setting in force that it should be another."""
-        return finding.setting is not None and (
-            getattr(self.in_force, finding.setting[0]) != finding.setting[1]
-        )
+        """Whether it decides that a setting in force should be another."""
+        if finding.setting is None or self.decided[finding.setting[0]] is not finding:
+            return False
+        name, value = finding.setting
+        return bool(getattr(self.in_force, name) != value)
 
     def toml(self) -> str:
         """The backend's table with what differs from the defaults, or from what is in force; empty
         if nothing does.
         """
-        lines: list[str] = []
         defaults = type(self.in_force)()
-        for each in self.findings:
-            if each.setting is None:
-                continue
-            name, value = each.setting
+        lines: list[str] = []
+        for name, each in self.decided.items():
+            value = each.setting and each.setting[1]
             if self.differs(each) or value != getattr(defaults, name):
-                lines += textwrap.wrap(
-                    f"{each.found} ({each.certainty})",
-                    96,
-                    initial_indent="# ",
-                    subsequent_indent="# ",
-                )
+                evidence = f"{each.found} ({each.certainty})"
+                lines += textwrap.wrap(evidence, 96, initial_indent="# ", subsequent_indent="# ")
                 lines.append(pair(name, value))
         if lines and self.listed:
             lines.insert(0, f"# or in [tenants.{self.tenant}], for this tenant alone")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import tomllib
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from gateway.simulator.faults import Body, Meanwhile
 from gateway.simulator.flow_retail.switches import Switches
-from tests.doctor.patients import diagnosis, the
+from tests.doctor.patients import diagnosis, examined, the
 from tests.harness import TENANT, Flow
 
+UNKNOWN = "not found out"
 WRITING = {
     *("uid_pattern", "uid_style", "content_type", "put_semantics", "duplicate_uid"),
     *("duplicate_name", "delete_nonempty", "unknown_customer", "already_member", "absent_member"),
@@ -182,3 +186,147 @@ async def test_first_page_and_end_are_found_with_few_rows(rows, first, past, bef
     assert found.certainty == "certain" or rows < 2
     end = "not_found" if past == "not_found" else "empty"
     assert the(report, "past the end").setting == ("past_the_end", end)
+
+
+def nothing(_flow: Flow) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("largest", "found", "certainty"),
+    [
+        (30, "30 rows; 31 are refused with 400", "certain"),
+        (37, "30 rows; 40 are refused with 400", "likely"),
+        (5_000, "5000 rows; 5001 are refused with 400", "certain"),
+    ],
+)
+async def test_a_largest_page_that_no_refusal_names_is_searched_for(largest, found, certainty):
+    """Among the numbers that people choose; one below the true one is safe."""
+    report = await diagnosis(
+        groups(3), f"max_page_size={largest}", "oversized_page=refuse", "error_body=html"
+    )
+
+    seen = the(report, "largest page")
+    assert (seen.found, seen.certainty) == (found, certainty)
+
+
+async def test_customers_may_come_in_smaller_pages_than_groups():
+    """Here a page of 500 customers is longer than the gateway takes; the setting is for both."""
+
+    def fill(flow: Flow) -> None:
+        flow.add_group("g")
+        with flow.store.transaction():
+            for number in range(200):
+                flow.add_customer(f"c{number}", "g", internalNote="x" * 200)
+
+    report = await diagnosis(fill, "max_page_size=500", flow_retail={"max_body": 30_000})
+
+    assert the(report, "largest page").setting == ("max_page_size", 500)
+    assert the(report, "largest page of customers").setting == ("max_page_size", 100)
+    assert "max_page_size" not in report.toml()
+
+
+async def test_a_tenant_without_groups_is_told_what_that_leaves_open():
+    """And why; what needs no rows is found out."""
+    report = await diagnosis(nothing)
+
+    unknown = {each.question: each.found for each in report.findings if each.certainty == UNKNOWN}
+    assert unknown == {
+        "a group with customers": "there are no groups",
+        "total of customers": "no customers were seen",
+        "order of groups": "too few rows: 0",
+        "order of customers": "no customers were seen",
+        "sorted customers": "no customers were seen",
+        "groups by NAME": "too few to tell: 0 values in 0 rows",
+        "groups by CREATED_AT": "too few to tell: 0 values in 0 rows",
+        "groups by LAST_MODIFIED_AT": "too few to tell: 0 values in 0 rows",
+        "DESC mirrors ASC": "no order that is kept has two rows",
+    }
+    assert (report.exit_code, report.toml()) == (0, "")
+
+
+async def test_groups_without_customers_leave_the_customers_open():
+    """The settings for them stay as they are."""
+    report = await diagnosis(groups(3), flow_retail={"customer_sorts": {"EMAIL": "mail"}})
+
+    assert the(report, "a group with customers").found == "3 groups that were looked at have none"
+    assert "customer_sorts" not in report.toml()
+
+
+async def test_rows_that_change_meanwhile_are_no_unstable_order(flow: Flow):
+    """Nothing is known then."""
+    shop(flow)
+    flow.fail(Meanwhile(lambda: flow.add_group("new")), path="customer-groups$", skip=4)
+    flow.switches.group_order = "name"
+
+    report = await examined(flow)
+
+    assert the(report, "order of groups").found.endswith("have changed meanwhile")
+
+
+async def test_an_order_that_changes_is_found(flow: Flow):
+    """Paging by it would repeat some rows and leave out others."""
+    shop(flow)
+
+    def turn() -> None:
+        flow.switches.group_order = "name"
+
+    flow.fail(Meanwhile(turn), path="customer-groups$", skip=4)
+
+    report = await examined(flow)
+
+    assert the(report, "order of groups").found == "40 rows came in two orders"
+
+
+async def test_a_direction_that_is_ignored_is_no_order(flow: Flow):
+    """`last` and DESC would show the wrong rows."""
+    shop(flow)
+    body = json.dumps(
+        {"items": [{"customerGroupUid": str(n), "name": f"{n:02}"} for n in range(9)]}
+    )
+    flow.fail(Body(body.encode()), path="customer-groups$", skip=7)
+
+    report = await examined(flow)
+
+    assert "rows ascend, though they were to descend" in the(report, "groups by NAME").found
+    assert "NAME" not in tomllib.loads(report.toml())["flow_retail"]["group_sorts"]
+
+
+async def test_what_is_not_as_documented_is_counted_by_rows(flow: Flow):
+    """A customer that came on several pages counts once; values are shown if they are words."""
+    flow.add_group("g")
+    flow.add_customer("a", "g", customerType="VIP", firstname=7, shoeSize=43)
+    flow.add_customer("b", "g", customerType="ada@example.com", **{"b@example.com": 1})
+
+    report = await examined(flow)
+
+    absent = the(report, "documented, but absent").found
+    assert absent.startswith("customers: address in 2, ")
+    assert absent.endswith("(of 1 customer-groups and 2 customers)")
+    assert the(report, "of another type").found.startswith("customers: firstname in 1 ")
+    values = the(report, "values, undocumented").found
+    assert "customerType = VIP in 1" in values
+    assert "customerType = (no word) in 1" in values
+    members = the(report, "members, undocumented").found
+    assert "shoeSize in 1" in members
+    assert "example.com" not in report.text() + report.json()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "switches",
+    [
+        (),
+        ("first_page=0", "past_the_end=not_found", "max_page_size=20", "ties=fixed"),
+        ("oversized_page=refuse", "unknown_sort=refuse", "past_the_end=last", "max_page_size=60"),
+        ("group_sorts=name,created:created_at", "customer_sorts=email,lastName:lastname"),
+    ],
+)
+async def test_with_the_settings_found_nothing_is_left_to_change(switches):
+    """Whatever the API is like."""
+    first = await diagnosis(shop, *switches)
+    found = tomllib.loads(first.toml() or "[flow_retail]")["flow_retail"]
+
+    second = await diagnosis(shop, *switches, flow_retail=found)
+
+    assert second.exit_code == 0
+    assert second.toml() == first.toml()
