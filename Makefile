@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ restarts: .venv/runtime ## restart gateways under load behind haproxy and nginx,
 
 scale: .venv/runtime ## two gateways behind haproxy with a real Redis: what is lost, shared and gained; roughly: make scale args=--short
 	$(python) -m chaos.scale $(args)
+
+doctor: .venv/runtime ## let the doctor examine six quirky simulated APIs, and serve each with the settings that it found
+	$(python) -m chaos.doctor
 
 figures: .venv/runtime ## measure it under attack and outage; another checkout: make figures args="--of DIR"
 	$(python) -m chaos.figures $(args)
