@@ -284,11 +284,20 @@ class Row(Struct, Generic[RowT], frozen=True):
     record: RowT
 
 
+class Drift(Struct, frozen=True):
+    """What was seen of rows that moved (INSERTED, REMOVED, REPEATED), and in one sentence what was
+    done.
+    """
+
+    found: str
+    done: str
+
+
 class Page(Struct, Generic[RowT], frozen=True, kw_only=True):
     """The rows of one window, in order.
 
     `total` is None where the upstream did not say. `omissions` are parts of the answer that were
-    left out.
+    left out; `remarks`, what else is to be said beside it: drift, and what has a `failure`.
     """
 
     rows: Sequence[Row[RowT]]
@@ -296,6 +305,9 @@ class Page(Struct, Generic[RowT], frozen=True, kw_only=True):
     has_next: bool
     has_previous: bool
     omissions: Sequence[Omission] = ()
+    remarks: Sequence[Any] = ()
+    estimated: bool = False
+    """Whether the rows' offsets are counted back from a total that is an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +339,13 @@ class Projection:
                 for record, names in attributes.items()
             )
         )
+
+    def adding(self, record: type[Record], field: str) -> Projection:
+        """These, and a field of `record`."""
+        fields = self.of(record)
+        if fields is None or field in fields:
+            return self
+        return Projection(self.fields - {(record, fields)} | {(record, fields | {field})})
 
     def of(self, record: type[Record]) -> frozenset[str] | None:
         """The fields of `record` that are looked at; None for all of them."""

@@ -53,11 +53,12 @@ GroupRef = ById | ByKey
 
 class Position(Struct, frozen=True):
     """Where a cursor points: a row's offset when it was read, and that row's uid, by which a move
-    of rows is seen.
+    of rows is seen. An offset that was counted back from an estimated total is not `exact`.
     """
 
     offset: int
     uid: str
+    exact: bool = True
 
 
 class Window(Struct, frozen=True, kw_only=True):

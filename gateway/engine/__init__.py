@@ -3,7 +3,7 @@
 from gateway.engine._documents.documents import Refused
 from gateway.engine._engine import Engine, Operation
 from gateway.engine._limits import Limits
-from gateway.engine._plan.fetching import Fetched, Key
+from gateway.engine._plan.fetching import Fetched, Key, Notice
 from gateway.engine._plan.projecting import LOOKS_AT
 from gateway.engine._plan.views import Views
 from gateway.engine._run.account import Account
@@ -15,6 +15,7 @@ __all__ = [
     "Fetched",
     "Key",
     "Limits",
+    "Notice",
     "Operation",
     "Refused",
     "Views",

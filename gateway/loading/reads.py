@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from gateway.backends.port import Backend, CustomerOrder, GroupOrder, GroupRef, Window
-from gateway.engine import Key
+from gateway.engine import Key, Notice
 from gateway.errors import CallerError, GatewayError, NotFound
-from gateway.records import Omission, Page
+from gateway.records import Drift, Page
 
 TOTAL: Final = Window(size=0)
 
@@ -34,9 +34,13 @@ class _OfList(Key):
     by_value: ClassVar[bool] = True
     window: Window
 
-    def omissions(self, answer: object) -> Sequence[Omission]:
-        """Rows that were left out, if any were asked for."""
-        return answer.omissions if isinstance(answer, Page) and self.window.size else ()
+    def remarks(self, answer: object) -> Sequence[Any]:
+        """On the rows, if any were asked for: those that were left out come first."""
+        if not (isinstance(answer, Page) and self.window.size):
+            return ()
+        if not answer.remarks:
+            return answer.omissions
+        return [*answer.omissions, *map(_remark, answer.remarks)]
 
     def counted(self) -> Self:
         """The key of the list's total alone: the same for all windows of one list."""
@@ -108,6 +112,10 @@ def one_call(backend: Callable[[str], Backend], key: ListOf) -> int:
         return 0
 
 
+def _remark(remark: Any) -> Any:
+    return Notice("drift", structs.asdict(remark)) if isinstance(remark, Drift) else remark
+
+
 def empty(key: ListOf) -> bool:
     """Whether it is known ahead that there is nothing to read but the total."""
     return key.window.plain and key.window.size == 0
@@ -152,4 +160,5 @@ def part(page: Page[Any] | Exception, window: Window) -> Page[Any] | Exception:
         has_next=beyond if page.total is None else stop < page.total,
         has_previous=start > 0 and page.total != 0,
         omissions=page.omissions,
+        remarks=page.remarks,
     )

@@ -22,7 +22,7 @@ from gateway.errors import InvalidAnswer
 from gateway.loading.reads import ListOf, MembersOf
 from gateway.records import Page, Row
 from gateway.request import Context
-from gateway.schema.relay import MAX_UID, ListArguments, encode_cursor, list_checksum
+from gateway.schema.relay import ESTIMATED, MAX_UID, ListArguments, encode_cursor, list_checksum
 
 NodeT = TypeVar("NodeT")
 
@@ -106,7 +106,7 @@ class Edge(Generic[NodeT]):
 
 def _edges(page: Page[Any], wanted: ListOf, context: Context) -> list[tuple[Stamp, Row[Any]]]:
     context.account.show(len(page.rows))
-    stamp = _stamp(wanted, context)
+    stamp = _stamp(page, wanted, context)
     return [(stamp, row) for row in page.rows]
 
 
@@ -116,7 +116,7 @@ def _nodes(page: Page[Any], _wanted: ListOf, context: Context) -> list[Any]:
 
 
 def _page_info(page: Page[Any], wanted: ListOf, context: Context) -> PageInfo:
-    stamp, window = _stamp(wanted, context), wanted.window
+    stamp, window = _stamp(page, wanted, context), wanted.window
     # Without a row there is no cursor to go on from: whoever did would begin again at the end that
     # they came from, for ever.
     leads_on = bool(page.rows) or not window.size
@@ -158,11 +158,12 @@ class Connection(Generic[NodeT]):
         return wanted.counted()  # type: ignore[return-value]
 
 
-def _stamp(wanted: ListOf, context: Context) -> Stamp:
+def _stamp(page: Page[Any], wanted: ListOf, context: Context) -> Stamp:
     # Customers are a field of a group that is there, so their group is always named by its uid.
     group = wanted.group if isinstance(wanted, MembersOf) else None
     of = list_checksum(wanted.tenant_uid, group.uid if isinstance(group, ById) else None)
-    return Stamp(context.backend(wanted.tenant_uid).cursor_kind(wanted.order), of)
+    kind = context.backend(wanted.tenant_uid).cursor_kind(wanted.order)
+    return Stamp(kind + ESTIMATED if page.estimated else kind, of)
 
 
 def _cursor(stamp: Stamp, row: Row[Any]) -> str:

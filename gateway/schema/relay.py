@@ -17,6 +17,8 @@ from gateway.settings import Bounds
 
 Info = strawberry.Info[Context, None]
 TYPES: Final = frozenset({"CustomerGroup", "Customer", "Tenant"})
+ESTIMATED: Final = "~"
+"""Behind a cursor's kind: its offset is counted back from an estimated total."""
 NO_ID: Final = "It has no `id`: caches keep it with what shows it."
 """In the description of a type whose objects cannot be told from each other."""
 MAX_OFFSET: Final = 2_000_000_000  # so that page numbers stay within 32 bits
@@ -185,14 +187,15 @@ def decode_cursor(
     """
     try:
         number, made_under, made_in, uid = revealed(cursor).split(".", 3)
-        position = Position(int(number), uid)
+        read_as = made_under.removesuffix(ESTIMATED)
+        position = Position(int(number), uid, exact=made_under == read_as)
         if not 0 <= position.offset <= MAX_OFFSET or str(position.offset) != number:
             raise ValueError(number)
         if len(uid) > MAX_UID:
             raise ValueError(len(uid))
     except ValueError:
         raise InvalidInput(f"`{field}` is not a cursor of this gateway.", field=[field]) from None
-    if made_under != kind or (of is not None and made_in != of):
+    if read_as != kind or (of is not None and made_in != of):
         raise InvalidInput(
             f"`{field}` is a cursor of another list or another `orderBy`.", field=[field]
         )

@@ -27,7 +27,7 @@ from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.engine import Key
+from gateway.engine import Key, Notice
 from gateway.engine._plan.fields import fetched
 from gateway.engine._run.null_propagation import LOST
 from gateway.records import Repaired, RepairedText
@@ -124,10 +124,11 @@ def _fetch(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, *
         return wanted
 
     def shown(answer: Any) -> Any:
-        if omissions := wanted.omissions(answer):
+        failed = [each for each in wanted.remarks(answer) if not isinstance(each, Notice)]
+        if failed:
             path = tuple(info.path.prev.as_list()) if info.path.prev else ()
-            failures = (omission.failure for omission in omissions)
-            info.context.account.report(path, failures, count=len(omissions))
+            failures = (remark.failure for remark in failed)
+            info.context.account.report(path, failures, count=len(failed))
         return how.shown(answer, wanted, info.context)
 
     async def later(answer: Awaitable[Any]) -> Any:

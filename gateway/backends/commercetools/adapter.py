@@ -30,6 +30,7 @@ from gateway.backends.commercetools.refusals import code, current_version, refus
 from gateway.backends.commercetools.wire import WHOLE, CommercetoolsDecoders
 from gateway.backends.lists import lookups, side_by_side, windows
 from gateway.backends.lists.lookups import GroupDirectory
+from gateway.backends.lists.orders import showing
 from gateway.backends.lists.pages import AnsweredPage
 from gateway.backends.port import (
     BackendKind,
@@ -66,7 +67,7 @@ from gateway.errors import (
     RevisionConflict,
     Unsupported,
 )
-from gateway.records import Customer, CustomerGroup, Page, Repaired
+from gateway.records import Customer, CustomerGroup, Page, Record, Repaired
 from gateway.rest import Answer, Upstream, unreadable
 from gateway.settings import CommercetoolsSettings
 
@@ -182,18 +183,11 @@ class CommercetoolsBackend:
         self._upstream = api.upstream.connect(caller)
         self._tenant = caller.tenant_uid
         self._project = api.project or caller.tenant_uid
-        self._decoders = (decoders if caller.accepted else CommercetoolsDecoders)(caller.selected)
+        self._decoders_of = decoders if caller.accepted else per_projection(CommercetoolsDecoders)
+        self._selected = caller.selected
+        self._decoders = self._decoders_of(caller.selected)
         self._directory = GroupDirectory(
             MAX_LIMIT, caller.meter, remembers=caller.answers is not None
-        )
-        self._groups = RemoteList(
-            upstream=self._upstream,
-            template=GROUPS,
-            path=self._path(),
-            decoder=self._decoders.groups,
-            record=partial(self._decoders.group_record, tenant_uid=self._tenant),
-            sorts=GROUP_SORTS,
-            names_only=True,
         )
 
     def cursor_kind(self, order: GroupOrder | CustomerOrder | None) -> str:
@@ -221,7 +215,7 @@ class CommercetoolsBackend:
 
     async def list_page(self, index: int) -> AnsweredPage[CustomerGroup]:
         offset = index * MAX_LIMIT
-        found = await self._groups.query(sort=BY_ID, limit=MAX_LIMIT, offset=offset)
+        found = await self._groups().query(sort=BY_ID, limit=MAX_LIMIT, offset=offset)
         rows = list(found.rows.values())
         # Totals are estimates: a full page may be the last one, but does not prove it.
         end = offset + len(rows)
@@ -240,7 +234,7 @@ class CommercetoolsBackend:
     async def list_groups(
         self, window: Window, *, order: GroupOrder | None = None
     ) -> Page[CustomerGroup]:
-        page = await self._groups.window(window, order)
+        page = await self._groups(order).window(window, order)
         if page.total:
             self._directory.count(page.total)
         return page
@@ -248,17 +242,37 @@ class CommercetoolsBackend:
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
     ) -> Page[Customer]:
-        mode = self._settings.membership
+        mode, shown = self._settings.membership, self._showing(Customer, order)
         members = RemoteList(
             upstream=self._upstream,
             template=CUSTOMERS,
             path=self._path(),
-            decoder=self._decoders.customers,
-            record=lambda row: self._decoders.customer_record(row, self._tenant, mode),
+            decoder=shown.customers,
+            record=lambda row: shown.customer_record(row, self._tenant, mode),
             sorts=CUSTOMER_SORTS,
             where=(is_member_of(await self._uid(group), mode),),
         )
         return await members.window(window, order)
+
+    def _groups(self, order: GroupOrder | None = None) -> RemoteList[CustomerGroup]:
+        shown = self._showing(CustomerGroup, order)
+        return RemoteList(
+            upstream=self._upstream,
+            template=GROUPS,
+            path=self._path(),
+            decoder=shown.groups,
+            record=partial(shown.group_record, tenant_uid=self._tenant),
+            sorts=GROUP_SORTS,
+            names_only=True,
+        )
+
+    def _showing(
+        self, record: type[Record], order: GroupOrder | CustomerOrder | None
+    ) -> CommercetoolsDecoders:
+        """Decoders that also read what rows are ordered by."""
+        if order is None:
+            return self._decoders
+        return self._decoders_of(showing(self._selected, record, order))
 
     # -- writes
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from gateway.backends.commercetools.refusals import refuse
 from gateway.backends.commercetools.wire import MembershipMode
 from gateway.backends.lists import side_by_side
-from gateway.backends.lists.windows import Chunk, RowT, once, read_window
+from gateway.backends.lists.orders import held
+from gateway.backends.lists.windows import Chunk, RowT, once, read_window, repeated
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
 from gateway.records import Omission, Page, Row
@@ -111,7 +112,7 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         ways = ("asc", "desc") if order.direction.value == "ASC" else ("desc", "asc")
         # The id settles ties, so that one direction is the exact mirror of the other.
         there, back = ([f"{field} {way}", f"id {way}"] for way in ways)
-        return await read_window(window, _Offsets(self, there, back))
+        return held(await read_window(window, _Offsets(self, there, back)), order)
 
     async def _by_id(self, window: Window) -> Page[RowT]:
         """A cursor's window by the last id: no offset, so no end at 10 000 and no rows that move.
@@ -136,12 +137,16 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
             rows = rows[::-1]
             end = first + (left or 0) if window.before is None else window.before.offset
             first = max(0, end - len(rows))
+        shown = [Row(first + n, row) for n, row in enumerate(rows) if row is not None]
+        distinct = once(shown)
+        again = len(shown) - len(distinct)
         return Page(
-            rows=once([Row(first + n, row) for n, row in enumerate(rows) if row is not None]),
+            rows=distinct,
             total=total,
             has_next=window.before is not None if window.from_end else more,
             has_previous=more if window.from_end else window.after is not None,
             omissions=chunk.omissions,
+            remarks=[repeated(again)] if again else (),
         )
 
 

@@ -16,6 +16,7 @@ from gateway.backends.flow_retail.members import ChunkEditor, KnownMembers
 from gateway.backends.flow_retail.wire import WHOLE, FlowDecoders, Paging, usable
 from gateway.backends.lists import lookups, windows
 from gateway.backends.lists.lookups import GroupDirectory
+from gateway.backends.lists.orders import held, showing
 from gateway.backends.lists.pages import AnsweredPage, NumberedPages, PageCosts, believed
 from gateway.backends.lists.windows import RowT, read_window
 from gateway.backends.port import (
@@ -60,7 +61,7 @@ from gateway.errors import (
     RevisionConflict,
     Unsupported,
 )
-from gateway.records import Customer, CustomerGroup, Omission, Page
+from gateway.records import Customer, CustomerGroup, Omission, Page, Record
 from gateway.rest import Answer, CallerUpstream, Upstream, unreadable
 from gateway.rest.decoding import ListingDecoder
 from gateway.settings import FlowRetailSettings
@@ -152,7 +153,9 @@ class FlowRetailBackend:
         self._settings = api.settings
         self._upstream = api.upstream.connect(caller)
         self._tenant = caller.tenant_uid
-        self._decoders = (decoders if caller.accepted else FlowDecoders)(caller.selected)
+        self._decoders_of = decoders if caller.accepted else per_projection(FlowDecoders)
+        self._selected = caller.selected
+        self._decoders = self._decoders_of(caller.selected)
         self._directory = GroupDirectory(
             api.settings.max_page_size, caller.meter, remembers=caller.answers is not None
         )
@@ -198,7 +201,7 @@ class FlowRetailBackend:
             self._directory.see(page, own_order=order is None)
             return page
 
-        return await read_window(window, self._source(order, page))
+        return held(await read_window(window, self._source(order, page)), order)
 
     async def list_members(
         self, group: GroupRef, window: Window, *, order: CustomerOrder | None = None
@@ -207,16 +210,25 @@ class FlowRetailBackend:
             self._page,
             MEMBERS,
             self._path(uid_of(group)),
-            self._decoders.customers,
+            self._showing(Customer, order).customers,
             self._settings.customer_sorts,
         )
-        return await read_window(window, self._source(order, page))
+        return held(await read_window(window, self._source(order, page)), order)
 
     async def _groups_page(
         self, index: int, size: int, *, order: GroupOrder | None
     ) -> AnsweredPage[CustomerGroup]:
-        decoder, sorts = self._decoders.groups, self._settings.group_sorts
+        decoder = self._showing(CustomerGroup, order).groups
+        sorts = self._settings.group_sorts
         return await self._page(GROUPS, self._path(), decoder, sorts, index, size, order=order)
+
+    def _showing(
+        self, record: type[Record], order: GroupOrder | CustomerOrder | None
+    ) -> FlowDecoders:
+        """Decoders that also read what rows are ordered by."""
+        if order is None:
+            return self._decoders
+        return self._decoders_of(showing(self._selected, record, order))
 
     # -- writes
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from gateway.backends.port import Position, Window
 from gateway.errors import InvalidAnswer, Unsupported
-from gateway.records import Omission, Page, Row
+from gateway.records import Drift, Omission, Page, Row
 
 
 class Identified(Protocol):
@@ -42,6 +42,8 @@ class Chunk(Struct, Generic[RowT]):
     """Why there is no total, where the upstream says one that can't be read."""
     unplaced: bool = False
     """Whether what it says of their place can't be read: they may be fewer than a page has."""
+    drift: tuple[Drift, ...] = ()
+    """How rows have moved since the window's cursors were made."""
 
     def add(self, other: Chunk[RowT]) -> None:
         """Take over what was read later; where both know a row, the later reading holds."""
@@ -131,6 +133,7 @@ async def _read_after(after: Position, wanted: Window, source: RowSource[RowT]) 
         if ceiling is not None and here is not None:
             ceiling += here - after.offset  # as far as is known, both moved together
     if wanted.before is not None and (seen := chunk.find(wanted.before.uid)) is not None:
+        _note_move(wanted.before, seen, chunk, ended=True)
         ceiling = seen
     stop = start + size if ceiling is None else min(start + size, ceiling)
     return _page(chunk, start, stop, ceiling=ceiling)
@@ -146,6 +149,8 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
         # One row at least: a total alone may be an estimate, and not know of the cursor's own row.
         chunk = await source.read(0, max(size, 1))
         seen = chunk.find(before.uid)
+        if seen is not None:
+            _note_move(before, seen, chunk, ended=True)
         ceiling = before.offset if seen is None else seen
         return _page(chunk, 0, min(size, ceiling), ceiling=ceiling)
     start, stop = before.offset - size, before.offset
@@ -153,13 +158,14 @@ async def _read_before(before: Position, wanted: Window, source: RowSource[RowT]
         chunk = await source.read(start, size)
     else:
         chunk = await source.read(start, size + 1)
-        here = await _locate(before, chunk, source)
+        here = await _locate(before, chunk, source, ended=True)
         if here is not None and here != stop:
             if wanted.after is not None:
                 floor += here - stop  # as far as is known, both moved together
             start, stop = max(0, floor, here - wanted.size), here
         await _complete(chunk, start, stop, source)
     if wanted.after is not None and (seen := chunk.find(wanted.after.uid)) is not None:
+        _note_move(wanted.after, seen, chunk)
         floor = seen + 1
         start = max(start, floor)
     return _page(chunk, start, stop, floor=floor)
@@ -182,7 +188,11 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
     start, stop = max(0, chunk.total - wanted.size), chunk.total
     floor = 0 if wanted.after is None else at + 1
     if wanted.after is not None and (not mirrored or at >= start - 1):
+        if mirrored:
+            await _complete(chunk, start, stop, source)
         here = chunk.find(wanted.after.uid)
+        if here is not None and not (mirrored and chunk.estimated):
+            _note_move(wanted.after, here, chunk)
         if here is None and not mirrored:
             here = await _locate(wanted.after, chunk, source)
             stop = chunk.total
@@ -190,11 +200,16 @@ async def _read_end(wanted: Window, source: RowSource[RowT]) -> Page[RowT]:
         floor = at if here is None else here + 1
         start = max(start, floor)
     await _complete(chunk, start, stop, source)
-    return _page(chunk, start, stop, floor=floor)
+    page = _page(chunk, start, stop, floor=floor)
+    return replace(page, estimated=True) if mirrored and chunk.estimated else page
 
 
-async def _locate(position: Position, chunk: Chunk[RowT], source: RowSource[RowT]) -> int | None:
-    """The offset at which the cursor's row stands now; None where it is not near its old place."""
+async def _locate(
+    position: Position, chunk: Chunk[RowT], source: RowSource[RowT], *, ended: bool = False
+) -> int | None:
+    """The offset at which the cursor's row stands now; None where it is not near its old place.
+    `ended`: the window ends there.
+    """
     row = chunk.rows.get(position.offset)
     if row is not None and row.uid == position.uid:
         return position.offset
@@ -207,7 +222,33 @@ async def _locate(position: Position, chunk: Chunk[RowT], source: RowSource[RowT
             reach //= 2
         chunk.add(await source.read(max(0, near - reach // 2), reach))
         found = chunk.find(position.uid)
+    _note_move(position, found, chunk, ended=ended)
     return found
+
+
+def _note_move(
+    position: Position, here: int | None, chunk: Chunk[RowT], *, ended: bool = False
+) -> None:
+    """Note how the cursor's row has moved, as far as the place where it stands now proves it."""
+    if here == position.offset or not position.exact or chunk.unplaced:
+        return
+    if here is not None:
+        side = "ends ahead of" if ended else "begins behind"
+        down = here > position.offset
+        found = "INSERTED" if down else "REMOVED"
+        done = (
+            f"The cursor's row stands {abs(here - position.offset)} further "
+            f"{'down' if down else 'up'} now: the page {side} it there."
+        )
+    elif chunk.rows.get(position.offset) is not None or (
+        chunk.total is not None and chunk.total <= position.offset
+    ):
+        found = "REMOVED"
+        side = "ends ahead of" if ended else "begins with"
+        done = f"The cursor's row is gone: the page {side} the row in its place."
+    else:  # the row there can't be read, and may be the cursor's
+        return
+    chunk.drift += (Drift(found, done),)
 
 
 async def _complete(chunk: Chunk[RowT], start: int, stop: int, source: RowSource[RowT]) -> None:
@@ -272,7 +313,9 @@ def _page(
         for offset in range(start, stop)
         if (row := chunk.rows.get(offset)) is not None
     ]
-    if len({row.record.uid for row in rows}) < len(rows):
+    drift = chunk.drift
+    if (distinct := len({row.record.uid for row in rows})) < len(rows):
+        drift = (*drift, repeated(len(rows) - distinct))
         rows = once(rows)
     if chunk.unplaced:
         has_next = bool(rows) and (chunk.total is None or rows[-1].offset + 1 < chunk.total)
@@ -286,7 +329,14 @@ def _page(
         has_next=has_next and (ceiling is None or stop < ceiling),
         has_previous=start > floor and (chunk.total is None or chunk.total > 0),
         omissions=chunk.omissions,
+        remarks=drift,
     )
+
+
+def repeated(rows: int) -> Drift:
+    """Says that so many rows came again."""
+    again = "A row came again: it is" if rows == 1 else f"{rows} rows came again: each is"
+    return Drift("REPEATED", f"{again} shown once.")
 
 
 def once(rows: Sequence[Row[RowT]]) -> list[Row[RowT]]:

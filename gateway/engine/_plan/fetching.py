@@ -6,10 +6,20 @@ that differs between two such fields. A run loads the key; a cost estimate count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
 from strawberry.extensions import FieldExtension
+
+
+class Notice(Struct, frozen=True):
+    """What clients are told about an answer in which nothing is missing: an entry of the list
+    `name` in the response's extensions, beside the path.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
 
 
 class Key:
@@ -17,9 +27,9 @@ class Key:
 
     __slots__ = ()
 
-    def omissions(self, answer: Any) -> Sequence[Any]:
-        """What was left out of an answer to the key, each part with the `failure` that says why.
-        They are reported at the path of the field's parent.
+    def remarks(self, answer: Any) -> Sequence[Any]:
+        """What is to be said beside an answer to the key: notices, and anything with a `failure`,
+        such as what was left out. They are reported at the path of the field's parent.
         """
         return ()
 

@@ -52,8 +52,8 @@ class Failures:
         """Held, because it is known by its id."""
         self.reasons: list[Failure] = []
         """Why the object itself is null: failures of fields that can't be."""
-        self.omissions: Sequence[Any] = ()
-        """What was left out of the backend's answer that the object shows."""
+        self.remarks: Sequence[Any] = ()
+        """What is to be said beside the answer that the object shows."""
         self._listed = listed
         self._noted: list[tuple[FieldOf, Failure | Repair | None]] = []
         self._times: Counter[FieldOf] = Counter()

@@ -9,12 +9,13 @@ are listed at each place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from graphql import GraphQLError, located_error
 from msgspec import Struct
 
+from gateway.engine._plan.fetching import Notice
 from gateway.engine._plan.plan import Link, Selection
 from gateway.engine._run.failures import (
     Failure,
@@ -32,7 +33,7 @@ LOST: Final = "CHARACTERS_LOST"
 STEP: Final = 16
 """Items that are visited before asking whether it is time to yield."""
 MAX_BYTES: Final = 16 * 1024
-"""Of the paths of warnings: response names may be long."""
+"""Of the paths of warnings, and of notices: response names may be long."""
 
 
 class _FailuresBelow(Struct):
@@ -57,9 +58,11 @@ class NullPropagation:
         """In the order of their fields in the document, then of their paths."""
         self.unlisted = 0
         """Further errors."""
-        self.warnings: list[dict[str, Any]] = []
-        self.omissions: list[tuple[Path, Sequence[Any]]] = []
-        """What was left out, by the path of the object that shows the rest."""
+        self.extensions: dict[str, list[dict[str, Any]]] = {}
+        """Warnings and notices."""
+        self.remarks: list[tuple[Path, Sequence[Any]]] = []
+        """What failed beside what is shown, by the path of the object that shows it."""
+        self._notices: dict[str, list[tuple[Path, Mapping[str, Any]]]] = {}
         self._notes = notes
         self._slices = slices
         self._leading: set[int] = set()
@@ -91,6 +94,11 @@ class NullPropagation:
             for failure in self._failures[:listed]
         ]
         self._warn()
+        for name, notices in self._notices.items():
+            entries = self._fitting(notices)
+            if more := len(notices) - len(entries):
+                entries.append({"message": f"And {more} more."})
+            self.extensions[name] = entries
 
     # -- null, where it belongs
 
@@ -182,8 +190,8 @@ class NullPropagation:
         if trouble.own is not None:
             for (kind, field), noted in trouble.own:
                 self._list((kind, names + field), path, noted)
-            if trouble.own.omissions:
-                self.omissions.append((path, trouble.own.omissions))
+            if trouble.own.remarks:
+                self._remark(path, trouble.own.remarks)
         for further, below in trouble.below:
             if isinstance(below, Failure):
                 self._list((Failure, names + names_in(below.path)), path, below)
@@ -200,16 +208,35 @@ class NullPropagation:
         else:
             self._repairs.append(Repair(path + noted.path, noted.how))
 
+    def _remark(self, path: Path, remarks: Sequence[Any]) -> None:
+        failed = [remark for remark in remarks if not isinstance(remark, Notice)]
+        if failed:
+            self.remarks.append((path, failed))
+        for remark in remarks:
+            if isinstance(remark, Notice):
+                self._notices.setdefault(remark.name, []).append((path, remark.facts))
+
     def _warn(self) -> None:
+        found = sum(times for (kind, _), times in self._times.items() if kind is Repair)
+        if not found:
+            return
+        warnings = self._fitting(
+            [(repair.path, {"code": LOST, "message": repair.how}) for repair in self._repairs]
+        )
+        if more := found - len(warnings):
+            warnings.append({"code": LOST, "message": f"And {more} more values."})
+        self.extensions["warnings"] = warnings
+
+    def _fitting(self, entries: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+        """As many as can be listed, each with its path."""
+        listed: list[dict[str, Any]] = []
         room = MAX_BYTES
-        for repair in self._repairs[: self._notes.listed]:
-            room -= sum(len(str(key).encode()) for key in repair.path)
+        for path, facts in entries[: self._notes.listed]:
+            room -= sum(len(str(key).encode()) for key in path)
             if room < 0:
                 break
-            self.warnings.append({"code": LOST, "message": repair.how, "path": list(repair.path)})
-        found = sum(times for (kind, _), times in self._times.items() if kind is Repair)
-        if more := found - len(self.warnings):
-            self.warnings.append({"code": LOST, "message": f"And {more} more values."})
+            listed.append({"path": list(path), **facts})
+        return listed
 
 
 def _order(failure: Failure) -> tuple[int, list[tuple[bool, str | int]]]:

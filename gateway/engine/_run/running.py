@@ -56,7 +56,8 @@ class Run:
 
     async def execute(self) -> ExecutionResult:
         """Parts of the result's data may be encoded already. Its errors come in the order of their
-        fields; `warnings` in its extensions name values that are not quite the backend's.
+        fields; `warnings` in its extensions name values that are not quite the backend's, and each
+        name of a notice has a list there.
         """
         root = self._plan.root
         try:
@@ -91,13 +92,11 @@ class Run:
         found, account = NullPropagation(self._notes, self._slices), self._context.account
         await found.run(root, data)
         account.unlisted += found.unlisted
-        for path, omissions in found.omissions:
-            failures = (omission.failure for omission in omissions)
-            account.report(path, failures, count=len(omissions))
+        for path, remarks in found.remarks:
+            failures = (remark.failure for remark in remarks)
+            account.report(path, failures, count=len(remarks))
         return ExecutionResult(
-            None if found.nothing else data,
-            found.errors or None,
-            {"warnings": found.warnings} if found.warnings else None,
+            None if found.nothing else data, found.errors or None, found.extensions or None
         )
 
     # -- following links
@@ -145,8 +144,8 @@ class Run:
         assert fetched is not None  # noqa: S101  # or nothing would have been requested
         value = read
         if not isinstance(read, Exception):
-            if omissions := key.omissions(read):
-                self._notes.of(into, link).omissions = omissions
+            if remarks := key.remarks(read):
+                self._notes.of(into, link).remarks = remarks
             try:
                 if times == 1:
                     value = fetched.shown(read, key, context)

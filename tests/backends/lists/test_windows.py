@@ -107,6 +107,11 @@ def seen(page: Page[CustomerGroup]) -> list[tuple[int, str]]:
     return [(row.offset, row.record.uid) for row in page.rows]
 
 
+def found(page: Page[CustomerGroup]) -> list[str]:
+    """What is told that was seen of rows that moved."""
+    return [drift.found for drift in page.remarks]
+
+
 def sliced(wanted: Window, uids: list[str]) -> list[tuple[int, str]]:
     start, stop = bounds(wanted, len(uids))
     return list(enumerate(uids))[start:stop]
@@ -153,6 +158,7 @@ async def test_a_window_is_a_slice_of_the_list(scenario, turns, past_the_end):
 
     assert seen(page) == sliced(wanted, api.uids)
     assert page.total == total
+    assert page.remarks == ()
     assert (page.has_previous, page.has_next) == others(wanted, total)
     assert all(size <= max_page_size for _, size in api.calls)
     assert all(size <= max_page_size for size in api.turned_calls)
@@ -306,6 +312,7 @@ async def test_a_clamped_page_size_changes_no_rows(scenario, clamp, turns, past_
     page = await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
     assert seen(page) == sliced(wanted, api.uids)
+    assert page.remarks == ()
     assert (page.has_previous, page.has_next) == others(wanted, total)
 
 
@@ -334,6 +341,7 @@ async def test_a_clamped_window_costs_its_rows_in_smaller_pages_and_the_surprise
 
 @pytest.mark.slow
 @given(lists_and_windows(), st.integers(1, 30), st.booleans())
+@example((2, 1, Window(size=2, after=Position(0, "u0"), from_end=True)), 1, True)
 @quick
 async def test_an_upstream_that_takes_no_page_size_is_read_all_the_same(scenario, fixed, turns):
     """Its pages may be larger or smaller than those asked for."""
@@ -343,6 +351,7 @@ async def test_an_upstream_that_takes_no_page_size_is_read_all_the_same(scenario
     page = await api.read(wanted, max_page_size=max_page_size, turns=turns)
 
     assert seen(page) == sliced(wanted, api.uids)
+    assert page.remarks == ()
 
 
 @pytest.mark.slow
@@ -361,6 +370,7 @@ async def test_without_a_total_the_rows_are_the_same(scenario):
 
     assert seen(page) == sliced(wanted, api.uids)
     assert page.total is None
+    assert page.remarks == ()
     if page.rows:
         assert page.has_previous == others(wanted, total)[0]
         assert page.has_next or not others(wanted, total)[1]
@@ -468,6 +478,8 @@ async def test_a_row_that_moves_while_a_window_is_read_is_shown_once(comes):
     assert api.cost == 3
     assert len(set(uids)) == len(uids)
     assert [row.offset for row in page.rows] == sorted(row.offset for row in page.rows)
+    # Two of those that have moved up or down come with both pages; what goes is not seen.
+    assert found(page) == (["REPEATED"] if comes else [])
 
 
 async def test_the_same_rows_for_different_pages_are_an_invalid_answer():
@@ -545,6 +557,7 @@ async def test_reading_forward_skips_and_repeats_no_row_that_was_there_throughou
         page = await api.read(Window(size=size, after=after), max_page_size=MAX)
         shown += [row.record.uid for row in page.rows]
     while page.rows:
+        assert bool(changes) or page.remarks == ()
         after = Position(page.rows[-1].offset, page.rows[-1].record.uid)
         page = await api.read(Window(size=size, after=after), max_page_size=MAX)
         shown += [row.record.uid for row in page.rows]
@@ -597,6 +610,7 @@ async def test_a_cursor_whose_row_is_gone_still_marks_its_place(total, size, bac
 
     stop = here.offset if backward else here.offset + size
     assert [row.record.uid for row in page.rows] == api.uids[max(0, stop - size) : stop]
+    assert found(page) == ["REMOVED"]
 
 
 @pytest.mark.slow
@@ -613,6 +627,7 @@ async def test_a_page_ahead_of_a_row_that_moved_is_as_long_as_asked_for(total, a
     page = await api.read(wanted, max_page_size=MAX)
 
     assert [row.record.uid for row in page.rows] == api.uids[: at + moved][-size:]
+    assert found(page) == ["INSERTED"]
 
 
 async def test_rows_between_two_cursors_that_moved_are_those_between_their_rows():
@@ -625,6 +640,8 @@ async def test_rows_between_two_cursors_that_moved_are_those_between_their_rows(
     backward = await api.read(Window(size=50, after=after, before=before, from_end=True))
 
     between = [f"u{number}" for number in range(11, 20)]
+    assert found(forward) == ["REMOVED", "REMOVED"]
+    assert found(backward) == ["REMOVED"]  # the other cursor's row is not among what was read
     assert [row.record.uid for row in forward.rows] == between
     assert [row.record.uid for row in backward.rows] == between
 
@@ -844,3 +861,40 @@ async def test_the_mirror_images_total_is_what_its_rows_are_numbered_by():
         await read_window(Window(size=3, from_end=True), pages)
 
     assert asked == [3]
+
+
+@pytest.mark.slow
+@given(st.integers(2, 60), st.data(), st.booleans())
+@quick
+async def test_drift_is_told_only_of_what_has_moved(total, data, turns):
+    """Any window behind or ahead of cursors, over rows that came and went: without an entry where
+    the cursors' rows are still in their places.
+    """
+    wanted = data.draw(windows(total, MAX // 2))
+    api = Moving(uids=numbered(total))
+    drift(api, data.draw(drifts()), keep=None, limit=0)
+
+    page = await api.read(wanted, max_page_size=MAX, turns=turns)
+
+    cursors = [cursor for cursor in (wanted.after, wanted.before) if cursor is not None]
+    if all(api.uids[cursor.offset : cursor.offset + 1] == [cursor.uid] for cursor in cursors):
+        assert page.remarks == ()
+
+
+async def test_a_cursor_of_an_estimated_place_proves_nothing():
+    """Its row stands elsewhere than it says, and has not moved."""
+    api = Api(uids=numbered(60))
+
+    page = await api.read(Window(size=5, after=Position(8, "u10", exact=False)))
+
+    assert seen(page) == list(enumerate(api.uids))[11:16]
+    assert page.remarks == ()
+
+
+async def test_a_row_that_can_not_be_read_any_more_is_not_taken_for_gone():
+    """It may be the cursor's, where it was."""
+    api = Api(uids=numbered(60), broken=frozenset({"u10"}))
+
+    page = await api.read(Window(size=5, after=Position(10, "u10")))
+
+    assert page.remarks == ()
