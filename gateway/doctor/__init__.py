@@ -105,7 +105,12 @@ async def diagnose(
         backend=next(name for name, kind in BACKENDS.items() if type(upstream) is kind),
         in_force=upstream,
         listed=listed,
-        findings=[*findings[:1], *_conversation(asker, handshakes), *findings[1:]],
+        findings=[
+            *findings[:1],
+            *_conversation(asker, handshakes),
+            *findings[1:],
+            *deviating(asker.replies),
+        ],
         reached=reached,
         calls=asker.made,
     )
@@ -161,9 +166,7 @@ class _Line:
 
 
 def _conversation(asker: Asker, handshakes: Sequence[ssl.SSLObject]) -> Sequence[Finding]:
-    """Who has answered, how fast, by what TLS, which limits the answers announce, and where they
-    are not as documented.
-    """
+    """Who has answered, how fast, by what TLS, and which limits the answers announce."""
     replies = asker.replies
     if not replies:
         return []
@@ -189,7 +192,6 @@ def _conversation(asker: Asker, handshakes: Sequence[ssl.SSLObject]) -> Sequence
             or f"no header of {len(replies)} answers names one",
             "certain" if limits else "likely",
         ),
-        *deviating(replies),
     ]
 
 

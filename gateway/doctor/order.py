@@ -138,7 +138,7 @@ def judge_descending(
     """
     values = shown(rows, instants)
     different = len(set(values))
-    evidence = f"{different} values in {len(values)} rows"
+    evidence = f"{different} value{'s'[different == 1 :]} in {len(values)} rows"
     if different < 2:
         if unsorted is None:
             return Judged("kept", False, f"it is taken, an unknown one is not; {evidence}")
