@@ -125,7 +125,10 @@ def examine(chosen: argparse.Namespace) -> int:
     """Find out what a live tenant's API does."""
     from gateway.doctor import doctor  # `serve` has no doctor in its memory
 
-    return doctor(os.environ, tenant=chosen.tenant, as_json=chosen.json)
+    try:
+        return doctor(os.environ, tenant=chosen.tenant, as_json=chosen.json)
+    except KeyboardInterrupt:
+        return 130  # as shells have it: not all was found out
 
 
 def show_demo(chosen: argparse.Namespace) -> None:

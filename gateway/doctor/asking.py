@@ -176,6 +176,8 @@ class Asker:
         """When the next call may be made."""
         self._paused = 0.0
         """Until when the API has asked to be left alone."""
+        self._patience = 1.0
+        """Seconds to wait after a 429 that names none."""
         self._known: dict[object, Reply] = {}
 
     @property
@@ -242,9 +244,14 @@ class Asker:
             raise CannotTell(unsendable.message) from None
         if isinstance(answer, str):
             raise Unanswered(f"no answer: {answer}")
-        if answer.status == 429 or (answer.status == 503 and answer.retry_after is not None):
-            after = answer.retry_after
-            self._paused = self._clock() + (1.0 if after is None else after)
+        after = answer.retry_after
+        if answer.status == 429 or (answer.status == 503 and after is not None):
+            if after is None:
+                after = self._patience
+                self._patience *= 2
+            self._paused = self._clock() + after
+        else:
+            self._patience = 1.0
         reply = Reply(method, template, answer, self._token)
         self.replies.append(reply)
         return reply

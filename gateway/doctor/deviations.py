@@ -26,7 +26,7 @@ KINDS: Final[Mapping[Kind, str]] = {
 }
 SHOWN: Final = 12
 """Members of a kind that are named."""
-WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,40}|[A-Z][A-Za-z0-9]{0,20}")
+WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,40}")
 """A value of an enum: what stands for it is no customer's."""
 
 

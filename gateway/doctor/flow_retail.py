@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -206,7 +206,13 @@ class Examination:
     async def _largest(self) -> Sequence[Finding]:
         reply = await self._groups_of(LARGEST)
         if reply.ok:
-            found, size = clamped(page_of(reply)), LARGEST
+            page, size = page_of(reply), LARGEST
+            if page.total is None and page.rows:
+                more = await self._ask(self._groups, pageNumber=self._first + 1, pageSize=LARGEST)
+                follow = more.ok and page_of(more).keys(self._groups.uid)
+                if follow and follow != page.keys(self._groups.uid):
+                    page = replace(page, total=len(page.rows) + 1)  # or more
+            found = clamped(page)
         else:
             found, size = await self._largest_taken(reply)
         if found.setting is not None:
@@ -502,7 +508,7 @@ def clamped(page: Page) -> Finding:
     if total is not None and total > count > 0:
         return Finding(
             "largest page",
-            f"{count} rows, to which larger ones are cut; answers do not say so, of {total}",
+            f"{count} rows, to which larger ones are cut; answers do not say so, and more follow",
             "certain",
             ("max_page_size", count),
         )

@@ -81,18 +81,18 @@ async def test_a_question_is_asked_once():
 
 
 async def test_a_retry_after_is_waited_for():
-    """In each of its forms; 429 without one costs a second."""
+    """In each of its forms; without one, twice as long each time."""
     date = {"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}
     api = Api(
         answer(429, Retry_After="7"),
         answer(503, Retry_After="Sun, 06 Nov 1994 08:49:49 GMT", **date),
-        answer(429),
+        *[answer(429)] * 3,
     )
 
     reply = await api.asker(rate=1000).get("/a", PATH)
 
     assert reply.status == 200
-    assert api.slept == [7, 12, 1]
+    assert api.slept == [7, 12, 1, 2, 4]
 
 
 async def test_a_long_retry_after_is_not_waited_for():
