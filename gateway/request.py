@@ -28,6 +28,7 @@ from gateway.engine import Account
 from gateway.errors import GatewayError, InvalidInput, LimitExceeded, Unauthenticated
 from gateway.loading.cost_model import Placeholders
 from gateway.loading.loaders import Loaders
+from gateway.loading.rest_trace import RestTrace
 from gateway.records import CustomerGroup, Projection
 from gateway.settings import Bounds
 from gateway.telemetry import ChangeDone, Event, Meter, Observer
@@ -87,6 +88,8 @@ class Client:
     meter: Meter
     shows_cost: bool = False
     """Whether the response says what the operation has cost."""
+    shows_calls: bool = False
+    """Whether it says what each REST call did."""
     token_statuses: Mapping[str, TokenStatus] = field(default_factory=dict)
     """What is remembered of each token, by its header too."""
 
@@ -128,6 +131,8 @@ class Context:
         )
         self._selected: Projection | None = None
         self._answers: AnswerCache | None = None
+        self.trace: RestTrace | None = None
+        """The operation's REST calls, if its response shows them."""
         self._loaders: Loaders | None = None
         self.reported: list[GatewayError] = []
         """Failures that the response reports in payloads and not as errors."""
@@ -159,7 +164,7 @@ class Context:
     @property
     def loaders(self) -> Loaders:
         if self._loaders is None:  # Python 3.11 takes a lock for its cached_property
-            self._loaders = Loaders(self.backend, self._answers)
+            self._loaders = Loaders(self.backend, self._answers, self.trace)
         return self._loaders
 
     def identify(self, *, kind: str, name: str | None, sha256: str, trusted: bool) -> None:
@@ -178,6 +183,7 @@ class Context:
         """
         self._selected = projection
         self._answers = None if changes else AnswerCache(caches=self.tenants.caches)
+        self.trace = RestTrace() if self.client.shows_calls else None
 
     def placeholder(self, *, cap: int | None) -> PlaceholderContext:
         """A context in which nothing is called, for one estimate of the operation's cost; with
@@ -248,6 +254,7 @@ class Context:
             meter=self.client.meter,
             selected=selected,
             answers=self._answers,
+            calls=self.trace,
             token_status=self.client.token_statuses.get(header),
         )
         return connector.connect(caller)

@@ -221,6 +221,7 @@ class Endpoint:
             deadline=began + seconds,
             meter=Meter(settings.max_rest_calls),
             shows_cost=self._shows_cost or caller.wants_cost(headers),
+            shows_calls=self._shows_cost,
         )
 
     async def _to_stranger(
@@ -418,9 +419,15 @@ class Endpoint:
         shown = dict(extensions or {})
         if client.shows_cost:
             shown["cost"] = _cost(client.meter)
+        if executed and context.trace is not None:
+            meter = client.meter
+            calls = context.trace.shown(client.began, planned=meter.planned, made=meter.rest_calls)
+            shown["rest"] = calls
         if shown:
             body["extensions"] = shown
         content = answers.encoded(body)
+        if len(content) > allowed and shown.pop("rest", None):
+            content = answers.encoded(body)  # which does not fail for what only explains it
         if len(content) > allowed and executed and not context.changes:
             body = answers.too_large(len(content), allowed=allowed)
             content = answers.encoded(body)

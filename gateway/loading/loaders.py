@@ -34,6 +34,7 @@ from gateway.loading.reads import (
     part,
     plan,
 )
+from gateway.loading.rest_trace import Path, Purpose, RestTrace
 from gateway.records import CustomerGroup, Page
 
 Groups = DataLoader[GroupOf, CustomerGroup | Exception | None]
@@ -52,21 +53,34 @@ class Loaders:
     """The loaders of one request, over the backends that `backend` gives by tenant."""
 
     def __init__(
-        self, backend: Callable[[str], Backend], answers: AnswerCache | None = None
+        self,
+        backend: Callable[[str], Backend],
+        answers: AnswerCache | None = None,
+        trace: RestTrace | None = None,
     ) -> None:
         """With `answers`, where the backends keep what they were answered, lists are let go once
-        they were delivered.
+        they were delivered. `trace` is for what is shown of the REST calls.
         """
         self._backend = backend
         self._answers = answers
+        self._trace = trace
+        self.traced = trace is not None
+        """Whether the paths are wanted of the fields that ask."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.forget()
 
-    def notify(self, key: ReadKey, listener: Listener) -> None:
+    def change(self, path: Path) -> None:
+        """The field at `path` begins a change."""
+        if self._trace is not None:
+            self._trace.change(path)
+
+    def notify(self, key: ReadKey, listener: Listener, path: Path | None = None) -> None:
         """Have `listener` called: now, if the answer is there, else in the iteration of the event
         loop in which it comes. (A callback of a future has to wait for the next iteration.)
         """
+        if path is not None and self._trace is not None:
+            self._trace.ask(key, path)
         answer = self._begun(key)
         if answer.done():
             if not isinstance(key, GroupOf) and self._lets_go and not answer.exception():
@@ -85,11 +99,15 @@ class Loaders:
     def prime(self, group: CustomerGroup) -> None:
         """Let `group` be known, so that it is not fetched again in this request."""
         self._known.seen.append(group)
+        if self._trace is not None:
+            self._trace.saw([group])
 
     def forget(self) -> None:
         """Let nothing be known: after a change, what was read ahead of it is no longer true."""
         # New loaders, not cleared ones: what is under way may answer only those it began with.
         self._known = _Loaded()
+        if self._trace is not None:
+            self._trace.forget()
 
     async def close(self) -> None:
         """End what is still under way, and let nothing more begin."""
@@ -156,7 +174,8 @@ class Loaders:
     async def _groups_of(
         self, tenant_uid: str, keys: Sequence[GroupOf], known: _Loaded
     ) -> dict[GroupOf, CustomerGroup | Exception]:
-        refs = [key.ref for key in keys if key.tenant_uid == tenant_uid]
+        keys = [key for key in keys if key.tenant_uid == tenant_uid]
+        refs, trace = [key.ref for key in keys], self._trace
         try:
             backend, gathered = self._backend(tenant_uid), known.gathered.get(tenant_uid)
             lists = known.lists_to_come(tenant_uid)
@@ -165,15 +184,21 @@ class Loaders:
                 gathered.task = asyncio.create_task(self._look_up(tenant_uid, gathered, known))
                 self._own(gathered.task)
             if gathered is None:
+                if trace is not None:
+                    trace.serving(None, keys).begin()
                 found = await backend.get_groups(refs)
             else:
                 gathered.refs += refs
+                if trace is not None:
+                    gathered.purpose = trace.serving(gathered.purpose, keys)
                 if not backend.waits(gathered.refs):
                     gathered.look_up_now()
                 found = await asyncio.shield(gathered.task)
         except Exception as failure:  # of any kind: other tenants are no part of it
-            return {GroupOf(tenant_uid, ref): failure for ref in refs}
-        return {GroupOf(tenant_uid, ref): found[ref] for ref in refs if ref in found}
+            return dict.fromkeys(keys, failure)
+        if trace is not None:
+            trace.found(keys, found)
+        return {key: found[key.ref] for key in keys if key.ref in found}
 
     async def _look_up(
         self, tenant_uid: str, gathered: _Gathered, known: _Loaded
@@ -183,6 +208,8 @@ class Loaders:
         for _ in range(ITERATIONS):
             await asyncio.sleep(0)
         known.gathered.pop(tenant_uid, None)
+        if gathered.purpose is not None:
+            gathered.purpose.begin()
         return await self._backend(tenant_uid).get_groups(gathered.refs)
 
     async def _load_lists(self, known: _Loaded, keys: list[ListOf]) -> list[None]:
@@ -220,6 +247,9 @@ class Loaders:
             reading = known.reads[read] = _Reading()
             reading.task = asyncio.create_task(self._read(read, reading, known))
             self._own(reading.task)
+        if self._trace is not None:
+            keys = [key for key, _ in waiting]
+            reading.purpose = self._trace.serving(reading.purpose, keys)
         if reading.answer is None:
             reading.waiting += waiting
         else:
@@ -227,6 +257,8 @@ class Loaders:
         return reading.task
 
     async def _read(self, read: ListOf, reading: _Reading, known: _Loaded) -> None:
+        if reading.purpose is not None:
+            reading.purpose.begin()
         answer = await self._asked(read, known)
         known.answered += 1
         lets_go = self._lets_go and not isinstance(answer, Exception)
@@ -242,7 +274,10 @@ class Loaders:
             match read:
                 case GroupsOf():
                     groups = await backend.list_groups(read.window, order=read.order)
-                    known.seen += [row.record for row in groups.rows]
+                    shown = [row.record for row in groups.rows]
+                    known.seen += shown
+                    if self._trace is not None:
+                        self._trace.saw(shown)
                     return groups
                 case MembersOf():
                     return await backend.list_members(read.group, read.window, order=read.order)
@@ -294,6 +329,7 @@ class _Reading:
     answer: Page[Any] | Exception | None = None
     """None as long as it is under way."""
     task: asyncio.Task[None] = field(init=False)
+    purpose: Purpose | None = None
 
 
 class _Gathered:
@@ -304,6 +340,7 @@ class _Gathered:
         self.refs: list[GroupRef] = []
         self.due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[Mapping[GroupRef, CustomerGroup | GatewayError]]
+        self.purpose: Purpose | None = None
         self._lists = len(lists)
         for each in lists:
             each.add_done_callback(self._answered)

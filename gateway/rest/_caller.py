@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.rest._answer import Answer
 from gateway.rest._answer_cache import AnswerCache
+from gateway.rest._events import UpstreamCall
 from gateway.trace_context import TraceContext
 
 
@@ -38,6 +40,22 @@ class KnownToken(Protocol):
         """Take note of the status of an answer about this tenant."""
 
 
+class CallLog(Protocol):
+    """Takes note of one operation's calls, for whoever wants to see them."""
+
+    def due(self) -> None:
+        """The current task is to make a call, and waits for its turn."""
+
+    def begin(self, names: Sequence[str]) -> None:
+        """The current task begins a call, with these values in its path."""
+
+    def note(self, event: UpstreamCall, size: int) -> None:
+        """It was sent; its answer's body has so many bytes."""
+
+    def answered(self, answer: Answer) -> None:
+        """It has this answer, which may be that of an earlier call: then it has a `note`."""
+
+
 @dataclass(slots=True, kw_only=True)  # a frozen one takes four times as long to make
 class RestCaller:
     """One operation on one tenant, with the caller's token, which stays out of every repr."""
@@ -58,6 +76,8 @@ class RestCaller:
     meter: Budget
     answers: AnswerCache | None = None
     """Where what was read is kept, of an operation that changes nothing."""
+    calls: CallLog | None = None
+    """Where each call is noted, of an operation that shows them."""
     token_status: KnownToken | None = None
     """What is known of the token; None where there is none, or nobody keeps that."""
 

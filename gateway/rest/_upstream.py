@@ -164,6 +164,13 @@ class CallerUpstream:
         """Whether the operation may make so many more REST calls."""
         return self._caller.meter.allows(calls)
 
+    def due(self) -> None:
+        """The current task is to make a call, and waits for its turn: nothing comes of the answers
+        that others get meanwhile.
+        """
+        if self._caller.calls is not None:
+            self._caller.calls.due()
+
     async def send(
         self,
         method: str,
@@ -190,13 +197,20 @@ class CallerUpstream:
                 f"This needs a bearer token: send the header {self._caller.bearer_header}."
             )
         target = self._upstream._base.fill(template, path, query or {})
+        calls = self._caller.calls
+        if calls is not None:
+            calls.begin([*path.values()])
         send = partial(self._sent, method, template, target, body, status_suffices)
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
-            return await send()
-        # One operation may have several tokens, and tenants that share an API and its paths.
-        whose = self._caller.tenant_uid, self._caller.token
-        return await answers.answer((self._upstream, whose, target), send)
+            answer = await send()
+        else:
+            # One operation may have several tokens, and tenants that share an API and its paths.
+            whose = self._caller.tenant_uid, self._caller.token
+            answer = await answers.answer((self._upstream, whose, target), send)
+        if calls is not None:
+            calls.answered(answer)
+        return answer
 
     async def _sent(
         self, method: str, template: str, target: bytes, body: object, status_suffices: bool
@@ -258,6 +272,7 @@ class CallerUpstream:
         sent = False
         status: int | None = None
         cause: str | None = None
+        content = b""
         try:
             if loop.time() >= deadline:
                 raise DeadlineExceeded("The operation's time is over.")
@@ -310,20 +325,21 @@ class CallerUpstream:
             raise (again if safe else unknown()) from None
         finally:
             if sent:
-                upstream._observe(
-                    UpstreamCall(
-                        backend=upstream.name,
-                        tenant=caller.tenant_uid,
-                        method=request.method,
-                        template=template,
-                        status=status,
-                        cause=cause,
-                        seconds=loop.time() - began,
-                        attempt=attempt,
-                        request_id=caller.request_id,
-                        trace=trace,
-                    )
+                event = UpstreamCall(
+                    backend=upstream.name,
+                    tenant=caller.tenant_uid,
+                    method=request.method,
+                    template=template,
+                    status=status,
+                    cause=cause,
+                    seconds=loop.time() - began,
+                    attempt=attempt,
+                    request_id=caller.request_id,
+                    trace=trace,
                 )
+                upstream._observe(event)
+                if caller.calls is not None:
+                    caller.calls.note(event, len(content))
             else:
                 caller.meter.give_back(repeat=attempt > 1)
         if not safe and upstream._not_carried_out(status, content):

@@ -113,6 +113,7 @@ class CustomerEditor:
         if not isinstance(customer, Member):
             missing = customer or NotFound("There is no such customer.")
             return self._outcome(uid, action, MemberStatus.FAILED, missing)
+        self._upstream.due()
         async with self._gate:
             if self._failure is not None:
                 unsent = Rejected("Not sent: the edit ended before its turn.")

@@ -12,9 +12,18 @@ from gateway.engine._run.account import Account
 class Source(Protocol):
     """Reads what keys name: each key once, and all keys of one tick together."""
 
-    def notify(self, key: Any, listener: Callable[[Any], None]) -> None:
+    @property
+    def traced(self) -> bool:
+        """Whether it is to be told which fields ask; else their paths are None."""
+
+    def change(self, path: tuple[str, ...]) -> None:
+        """A change begins: that of the field with this path, of response keys without indexes."""
+
+    def notify(
+        self, key: Any, listener: Callable[[Any], None], path: tuple[str, ...] | None
+    ) -> None:
         """Call `listener` with what was read, or with the exception in its place: now if it is
-        there, else as soon as it is.
+        there, else as soon as it is. `path` is that of the field, as above.
         """
 
     def prefetch(self, keys: Iterable[Any]) -> None:

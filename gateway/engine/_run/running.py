@@ -26,6 +26,9 @@ from gateway.engine._run.objects import Batch, Object, Objects, Places
 from gateway.engine._run.time_slices import Steps, TimeSlices
 from gateway.engine._run.waiting import Waiting
 
+Path = tuple[str, ...] | None
+"""Response keys that lead to a field or its parent, without indexes; None where nobody asks."""
+
 
 class Run:
     """One run of a plan."""
@@ -66,11 +69,12 @@ class Run:
                 [data] = self._objects.made(root, [None], [1], batch)
             except Exception as failure:  # nothing fits
                 return ExecutionResult(None, [located_error(failure)])
+            path = () if self._context.loaders.traced else None
             if self._plan.operation is OperationType.MUTATION:
                 for link in root.links:
-                    await self._change(link, data)
+                    await self._change(link, data, path)
             else:
-                self._finish(batch)
+                self._finish(batch, path)
                 self._context.loaders.prefetch(self._prefetched)
                 await self._waiting.all()
             if self._notes.failures:
@@ -79,13 +83,16 @@ class Run:
         finally:
             self._waiting.close()
 
-    async def _change(self, link: Link, data: Object) -> None:
+    async def _change(self, link: Link, data: Object, path: Path) -> None:
         """One after another: what is shown of one is read before the next begins."""
+        if path is not None:
+            path = (link.key,)
+            self._context.loaders.change(path)
         try:
             payload = await link.field.follow(None, self._info, self._arguments.of(link))
         except Exception as failure:
             payload = failure
-        self._account.outcome(self._complete, link, [payload], [data], [1])
+        self._account.outcome(self._complete, link, [payload], [data], [1], path)
         await self._waiting.all()
 
     async def _result(self, root: Selection, data: Object) -> ExecutionResult:
@@ -102,13 +109,20 @@ class Run:
     # -- following links
 
     def _follow(
-        self, link: Link, parents: Sequence[Any], objects: Sequence[Object], places: Places
+        self,
+        link: Link,
+        parents: Sequence[Any],
+        objects: Sequence[Object],
+        places: Places,
+        path: Path,
     ) -> None:
         """Put the field into each parent's object, now or when it has been read."""
+        if path is not None:
+            path = (*path, link.key)
         try:
             given = self._arguments.of(link)
         except Exception as mistake:
-            self._complete(link, [mistake] * len(objects), objects, places)
+            self._complete(link, [mistake] * len(objects), objects, places, path)
             return
         follow, info, in_places = link.field.follow, self._info, self._account.in_places
         found: list[Any] = []
@@ -121,7 +135,7 @@ class Run:
             except Exception as failure:
                 found.append(failure)
         if link.field.fetched is None:
-            self._complete(link, found, objects, places)
+            self._complete(link, found, objects, places, path)
             return
         lists: list[tuple[Sequence[Any], Object, int]] = []
         for wanted, into, times in zip(found, objects, places, strict=True):
@@ -129,14 +143,16 @@ class Run:
                 lists.append((wanted, into, times))
             elif isinstance(wanted, Key):
                 self._waiting.answers += 1
-                notified = partial(self._fetched, link, wanted, into, times)
-                self._context.loaders.notify(wanted, notified)
+                notified = partial(self._fetched, link, wanted, into, times, path)
+                self._context.loaders.notify(wanted, notified, path)
             else:
-                self._complete(link, [wanted], [into], [times])
+                self._complete(link, [wanted], [into], [times], path)
         if lists:
-            self._look_up(link, lists)
+            self._look_up(link, lists, path)
 
-    def _fetched(self, link: Link, key: Key, into: Object, times: int, read: Any) -> None:
+    def _fetched(
+        self, link: Link, key: Key, into: Object, times: int, path: Path, read: Any
+    ) -> None:
         """Show what was read by the key, or the exception in its place."""
         if self._waiting.answers < 0:
             return
@@ -153,10 +169,12 @@ class Run:
                     value = self._account.in_places(times, fetched.shown, read, key, context)
             except Exception as failure:
                 value = failure
-        self._complete(link, [value], [into], [times])
+        self._complete(link, [value], [into], [times], path)
         self._waiting.answered()
 
-    def _look_up(self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]]) -> None:
+    def _look_up(
+        self, link: Link, lists: Sequence[tuple[Sequence[Any], Object, int]], path: Path
+    ) -> None:
         """Show lists that have keys among their items; the reads are one batch, or part of one."""
         assert link.field.fetched is not None  # noqa: S101  # as above
         items = dict.fromkeys([item for wanted, _, _ in lists for item in wanted])
@@ -166,7 +184,7 @@ class Run:
         def complete() -> None:
             values = [[read.get(item, item) for item in wanted] for wanted, _, _ in lists]
             _, objects, places = zip(*lists, strict=True)
-            self._complete(link, values, objects, places)
+            self._complete(link, values, objects, places, path)
 
         def answered(key: Any, answer: Any) -> None:
             read[key] = answer
@@ -179,12 +197,17 @@ class Run:
             return
         self._waiting.answers += 1
         for key in keys:
-            self._context.loaders.notify(key, partial(answered, key))
+            self._context.loaders.notify(key, partial(answered, key), path)
 
     # -- completing fields
 
     def _complete(
-        self, link: Link, values: Sequence[Any], objects: Sequence[Object], places: Places
+        self,
+        link: Link,
+        values: Sequence[Any],
+        objects: Sequence[Object],
+        places: Places,
+        path: Path,
     ) -> None:
         """Put what the response shows of these values of a field into their parents' objects."""
         if link.serializer is not None:
@@ -202,10 +225,11 @@ class Run:
         except Exception as failure:
             account.counted = counted
             if self._may_fit_later(failure):
-                self._waiting.postpone(partial(self._complete, link, values, objects, places))
+                again = partial(self._complete, link, values, objects, places, path)
+                self._waiting.postpone(again)
             elif len(values) > 1:
                 for value, into, times in zip(values, objects, places, strict=True):
-                    self._complete(link, [value], [into], [times])
+                    self._complete(link, [value], [into], [times], path)
             else:
                 self._fail(link, objects[0], failure)
             return
@@ -213,14 +237,14 @@ class Run:
             into[link.key] = each
         for into, failed in batch.failures:
             self._notes.of(into, link).add(failed)
-        self._finish(batch)
+        self._finish(batch, path)
 
-    def _finish(self, batch: Batch) -> None:
+    def _finish(self, batch: Batch, path: Path) -> None:
         for selection, [value], [blank], [times] in batch.given_up:
             self._do_later(self._fill(selection, value, blank, times))
         for selection, values, objects, places in batch.made:
             for link in selection.links:
-                self._follow(link, values, objects, places)
+                self._follow(link, values, objects, places, path)
 
     def _complete_plain(self, link: Link, value: Any, into: Object, times: int) -> None:
         """Fields of which all is plain fail value by value."""
