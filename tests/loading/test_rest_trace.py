@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.harness import TENANT, Flow, Gateway, running_flow, running_gateway, 
 from tests.http.test_disconnects import ask_and_leave, until
 from tests.two_backends import PROJECT, Commercetools
 
+COSTS = (Path(__file__).parents[2] / "docs" / "costs.md").read_text("utf-8")
 MEMBERSHIPS = """{ customerGroups(first: 2) { totalCount nodes {
   customers(first: 5) { nodes { customerGroups { name } } } } } }"""
 GROUPS = "customer-groups"
@@ -97,6 +100,21 @@ async def test_each_call_is_told_with_what_it_was_for(gateway: Gateway, flow: Fl
         "source": "network",
     }
     assert "g000" not in json.dumps(body["extensions"])
+
+
+async def test_the_page_on_costs_has_an_example(gateway: Gateway, flow: Flow):
+    """Its query and what is told, but for how long it takes."""
+    flow.add_group("gold", "Gold members")
+    flow.add_customers(3, "gold")
+    part = COSTS.partition("\n## What it did\n")[2]
+    query = re.findall(r"^`({.+})`:$", part, re.MULTILINE)[0]
+    shown = json.loads(re.findall(r"```json\n(.+?)```", part, re.DOTALL)[0])
+
+    rest = (await gateway.ask(query))["extensions"]["rest"]
+
+    for call in (*rest["calls"], *shown["calls"]):
+        del call["start"], call["end"]
+    assert rest == shown
 
 
 async def test_windows_that_share_a_read_are_fields_of_one_call(gateway: Gateway, flow: Flow):
