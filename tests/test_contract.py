@@ -12,7 +12,8 @@ from gateway.backends.flow_retail.contract import CONTRACTS as FLOW_RETAIL
 from gateway.contract import UNKNOWN, Value, deviations
 from tests.answers import ADA, as_documented, changed, values
 
-OPENAPI = json.loads((Path(__file__).parents[1] / "contract/flow-retail.openapi.json").read_text())
+ROOT = Path(__file__).parents[1]
+OPENAPI = json.loads((ROOT / "contract/flow-retail.openapi.json").read_text())
 CONTRACTS = FLOW_RETAIL | COMMERCETOOLS
 MEMBERS = FLOW_RETAIL["GET", "/tenants/{tenantUid}/customer-groups/{customerGroupUid}/customers"]
 
@@ -166,6 +167,15 @@ def test_what_the_documents_contradict_themselves_is_known():
     assert [each.member for each in deviations(answer, MEMBERS) if not each.known] == [
         "items[].credit"
     ]
+
+
+def test_what_is_known_is_written_down():
+    """For operators, with its reason."""
+    page = (ROOT / "docs/upstreams.md").read_text()
+    known = {member.rpartition(".")[2] for each in CONTRACTS.values() for member, _ in each.known}
+
+    assert known
+    assert [name for name in known if f"`{name}`" not in page] == []
 
 
 def test_each_member_and_kind_is_told_once():
