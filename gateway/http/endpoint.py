@@ -23,6 +23,7 @@ from gateway.http.exchange import Exchange, loggable
 from gateway.http.explain import ExplainingContext, explanation
 from gateway.http.graphiql import GraphiQL
 from gateway.http.requests import (
+    EXPLAIN,
     GRAPHQL_RESPONSE,
     JSON,
     BadRequest,
@@ -96,7 +97,6 @@ class Endpoint:
         self._bearer_headers = [name.lower() for name in settings.bearer_headers]
         self._methods = "GET, POST" if settings.get_queries else "POST"
         self._shows_cost = settings.profile == "development"
-        self._explains = bool(settings.explain)
         self._time_limits = TimeLimits()
         self._accepted = AcceptedTokens(settings.fingerprint_key)
         self._strangers = Share(settings.stranger_share)
@@ -258,7 +258,7 @@ class Endpoint:
             exchange.text = wanted.query
             if not wanted.query:
                 wanted = await self._found(wanted, self._shared_queries)
-        if self._explains and caller.wants_explanation(headers):
+        if "x-explain" in headers and caller.wants_explanation(headers):
             return self._explained(wanted, client, exchange)
         context = exchange.context = Context(
             client, self._tenants, self._settings, observe=self._observe
@@ -269,6 +269,8 @@ class Endpoint:
         self, wanted: GraphQLRequest, client: Client, exchange: Exchange
     ) -> tuple[bytes, bool]:
         """What the operation would cost; changes too, by GET too: nothing is called."""
+        if not self._settings.explain:  # whoever asks this does not want it to run
+            raise BadRequest(400, f"`{EXPLAIN}` is switched off here, so nothing was done.")
         context = exchange.context = ExplainingContext(client, self._tenants, self._settings)
         try:
             estimate, refused = self._engine.explain(

@@ -55,7 +55,6 @@ def explanation(
 
     def shown(call: Call) -> Iterator[tuple[str, Any]]:
         backend = context.backend(call.tenant_uid)
-        paths = [".".join(path) for path in call.paths]
         yield "backend", backend.kind.value.lower()
         yield "tenant", call.tenant_uid
         yield "method", call.method
@@ -65,8 +64,8 @@ def explanation(
         yield "atMost", call.at_most
         if call.metered:
             yield "metered", True
-        yield "fields", paths[: call.fields]
-        yield "shared", paths[call.fields :]
+        for name, wanted in (("fields", True), ("shared", False)):
+            yield name, [".".join(path) for path, own in call.paths.items() if own is wanted]
         hint = cheaper(call, calls, backend, planned=planned, asked=asked)
         if hint:
             yield "cheaper", hint

@@ -86,7 +86,7 @@ def _totals(call: Call, read: ListOf, calls: Sequence[Call]) -> Iterator[Way]:
 
         if other.window.plain:
             yield f"`{path[-1]}` costs nothing in `{_dotted(with_rows)}`", change
-        else:
+        elif with_rows == path[:-1]:
             yield f"`{path[-1]}` may cost a call beside a cursor or `last`; without it", change
 
 

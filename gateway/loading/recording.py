@@ -41,10 +41,8 @@ class Call:
     at_most: int = 0
     metered: bool = False
     """Whether there may be more of them, which nobody knows ahead."""
-    paths: dict[Path, None] = field(default_factory=dict)
-    """The fields that ask for them, in order."""
-    fields: int = 1
-    """How many of these come first that they are made for; they serve the others as well."""
+    paths: dict[Path, bool] = field(default_factory=dict)
+    """The fields that they serve, in order, and whether they are made for them."""
     or_pages_of: str | None = None
     """The list of which pages may be read in place of groups one by one."""
     per: Sequence[Rows] = ()
@@ -161,7 +159,7 @@ class Recorded(Placeholders):
 
     def _ask(self, path: Path, call: Call, at: Path | None = None) -> None:
         """`at` is the path at which the answer is waited for, if that is another."""
-        call.paths[path] = None
+        call.paths.setdefault(path, not call.paths)
         self._asks[-1].append((at or path, call))
 
     # -- what was recorded
@@ -215,10 +213,8 @@ def _merge(calls: dict[object, Call], call: Call, pages_of: str) -> None:
     """Add a group that is looked up in the same hop as others."""
     with_others = calls.setdefault((call.tenant_uid, call.template), call)
     if with_others is not call:
-        own = [*with_others.paths][: with_others.fields] + [*call.paths][:1]
-        fields = dict.fromkeys(own)
-        with_others.paths = fields | with_others.paths | call.paths
-        with_others.fields = len(fields)
+        for path, made_for in call.paths.items():
+            with_others.paths[path] = made_for or with_others.paths.get(path, False)
         with_others.at_most += call.at_most
         with_others.extra += call.extra
         with_others.divisible += call.divisible
