@@ -9,7 +9,7 @@ from gateway.loading.cheaper import cheaper
 from gateway.loading.recording import Call, Change, Recorded
 from gateway.request import Context, PlaceholderContext
 
-MAX_PLACES: Final = 1_000
+MAX_PLACES: Final = 400
 """Visits of fields by the estimates that look for something cheaper: about 10 milliseconds."""
 
 
