@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -33,8 +33,11 @@ from gateway.settings import CommercetoolsSettings
 Row = dict[str, Any]
 Verdict = Literal["works", "refused", "passed over"]
 ABSENT: Final = "gateway-doctor-no-such-group"
-FEW: Final = 250
-"""Members that fit a page for sure, though more of them may come to light."""
+SMALLER: Final = 100
+"""Customers that are asked for at once where the largest page of them does not come."""
+MOVING: Final = 0.1
+"""The part of a group's members that may have come or gone between two answers."""
+REFUSED: Final = "refused with 400"
 Query = Mapping[str, str | int | Sequence[str]]
 
 
@@ -43,14 +46,17 @@ class Listing:
     """A PagedQueryResult, as far as it can be read."""
 
     rows: Sequence[Row]
+    """Those that have an id."""
+    count: int
+    """Of all."""
     limit: int
-    """That asked for, unless the answer says that it is another."""
+    """That asked for, unless the answer says that it is less."""
     total: int | None
 
     @property
     def whole(self) -> bool:
         """Whether there are no more rows: a page that is not full is the last."""
-        return len(self.rows) < self.limit
+        return self.count < self.limit
 
     @property
     def ids(self) -> Sequence[str]:
@@ -61,20 +67,23 @@ class Listing:
         return [(row["id"], row.get(name)) for row in self.rows]
 
 
-NOTHING: Final = Listing((), MAX_LIMIT, None)
+NOTHING: Final = Listing((), 0, MAX_LIMIT, None)
 
 
-def listing(reply: Reply, limit: int = MAX_LIMIT) -> Listing:
-    """Raises CannotTell for an answer that is none."""
+def listing(reply: Reply) -> Listing | None:
+    """None for a query that is refused; raises CannotTell for any other answer that is no list."""
+    if reply.status == 400:
+        return None
     given = reply.json if reply.ok else None
     results = given.get("results") if isinstance(given, dict) else None
     if not isinstance(given, dict) or not isinstance(results, list):
         raise CannotTell(f"answered {reply.status} with {reply.shape}, not with a list")
     rows = [row for row in results if isinstance(row, dict) and isinstance(row.get("id"), str)]
-    said, total = given.get("limit"), given.get("total")
+    limit, total = given.get("limit"), given.get("total")
     return Listing(
         rows,
-        min(limit, said) if type(said) is int and said > 0 else limit,
+        len(results),
+        limit if type(limit) is int and limit > 0 else MAX_LIMIT,
         total if type(total) is int and total >= 0 else None,
     )
 
@@ -149,7 +158,8 @@ class Carried:
         new = Counter(group for row in self.rows for group in assigned(row))
         old = Counter(group for row in self.rows if (group := older(row)) is not None)
         both = {group: new[group] + old[group] for group in new | old}
-        fit = {group: number for group, number in both.items() if number <= FEW} or both
+        few = self.sample.limit // 2  # more of them may come to light
+        fit = {group: number for group, number in both.items() if number <= few} or both
         return max(
             fit, key=lambda group: (bool(new[group] and old[group]), fit[group]), default=None
         )
@@ -208,12 +218,12 @@ def total(name: str, found: Listing, behind: int | None = None) -> Finding:
     if found.total is None:
         return Finding(question, "there is none")
     if not found.whole and behind is None:
-        why = f"more than {len(found.rows)} rows, which were not counted"
+        why = f"more than {found.count} rows, which were not counted"
         return Finding(question, why, "not found out")
     if not found.whole:
         how = ("too high", "exact", "too low")[min(behind or 0, 2)]
         return Finding(question, f"{how} (rows behind offset {found.total - 1})")
-    rows = len(found.rows)
+    rows = found.count
     if not rows and not found.total:
         return Finding(question, "0, and there are no rows", "not found out")
     how = "exact" if found.total == rows else "too low" if found.total < rows else "too high"
@@ -228,20 +238,22 @@ class Examination:
         self._path = {"projectKey": project}
         self._mode: MembershipMode = settings.membership
         self._groups = self._customers = NOTHING
+        self._limits = {GROUPS: MAX_LIMIT, CUSTOMERS: MAX_LIMIT}
         self._group: str | None = None
         """One that has customers."""
-        self._readable = True
-        """Whether customers are."""
+        self._unreadable: str | None = "they were not asked for"
+        """Why customers can't be read."""
 
     def probes(self) -> Sequence[Probe]:
         """The most important first: the last find no calls left if some were lost."""
         return [
             Probe("reached", self._reached),
+            Probe("customers", self._all_customers),
             Probe("membership", self._membership),
             Probe("sort by id", self._by_id),
             Probe("predicates on groups", self._predicates),
             Probe("totals", self._totals),
-            Probe("largest limit", self._limits),
+            Probe("largest limit", self._limits_of_pages),
             Probe("largest offset", self._offsets),
             *(self._sorts("groups", GROUPS, field) for field in GROUP_SORTS.values()),
             *(self._sorts("customers", CUSTOMERS, field) for field in CUSTOMER_SORTS.values()),
@@ -250,49 +262,68 @@ class Examination:
             Probe("error bodies", self._errors),
         ]
 
-    async def _ask(self, template: str, **query: str | int | Sequence[str]) -> Reply:
-        """With the largest limit and sorted by id, as the gateway asks; unless `query` differs."""
-        asked: Query = {"limit": MAX_LIMIT, "sort": tuple(BY_ID), **query}
-        return await self._asker.get(template, self._path, asked)
+    async def _ask(self, template: str, **query: str | int | Sequence[str]) -> Listing | None:
+        """With the largest limit and sorted by id, as the gateway asks, unless `query` differs.
+        None if that is refused.
+        """
+        asked: Query = {"limit": self._limits[template], "sort": tuple(BY_ID), **query}
+        return listing(await self._asker.get(template, self._path, asked))
 
     async def _reached(self) -> Sequence[Finding]:
+        query: Query = {"limit": MAX_LIMIT, "sort": tuple(BY_ID)}
         try:
-            groups, customers = await self._ask(GROUPS), await self._ask(CUSTOMERS)
-            for reply in (groups, customers):
-                if reply.status == 401:
-                    raise Unreached("refused with 401: the token is not good, or has run out")
-                if reply.status == 404:
-                    raise Unreached("answered 404: is there such a project, at this url?")
-            if groups.status == 403:
-                also = ", nor customers" if customers.status == 403 else ""
-                raise Unreached(f"refused with 403: the token may not read groups{also}")
-            self._groups = listing(groups)
-            self._readable = customers.status != 403
-            if self._readable:
-                self._customers = listing(customers)
-        except Unreached:
-            raise
+            reply = await self._asker.get(GROUPS, self._path, query)
+            if reply.status == 401:
+                raise CannotTell("refused with 401: the token is not good, or has run out")
+            if reply.status == 403:
+                raise CannotTell(f"refused with 403: the token may not read {await self._what()}")
+            if reply.status == 404:
+                raise CannotTell("answered 404: is there such a project, at this url?")
+            found = listing(reply)
+            if found is None:
+                raise CannotTell(f"{REFUSED}: a list of {MAX_LIMIT} groups, sorted by id")
         except CannotTell as why:
             raise Unreached(str(why)) from None
-        rows = f"{counted(self._groups)} groups"
-        if self._readable:
-            rows += f", {counted(self._customers)} customers"
-        lacking = "it lacks the scope view_customers (403): members can't be shown"
+        self._groups = found
         return [
-            Finding("reached", f"yes: the project has {rows}"),
-            Finding(
-                "the token may read",
-                "groups and customers" if self._readable else f"groups; {lacking}",
-            ),
+            Finding("reached", f"yes: the token may read the project's {counted(found)} groups")
         ]
 
+    async def _what(self) -> str:
+        """What a token may not read that may not read groups."""
+        reply = await self._asker.get(CUSTOMERS, self._path, {"limit": 1})
+        return "groups, nor customers" if reply.status == 403 else "groups"
+
+    async def _all_customers(self) -> Sequence[Finding]:
+        """The first of them; fewer where so many take too long, or are too much."""
+        for limit in (MAX_LIMIT, SMALLER):
+            self._limits[CUSTOMERS] = limit
+            reply = None
+            try:
+                query: Query = {"limit": limit, "sort": tuple(BY_ID)}
+                reply = await self._asker.get(CUSTOMERS, self._path, query)
+                found = listing(reply)
+            except CannotTell as why:
+                self._unreadable = str(why)
+                if reply is not None and reply.status == 403:
+                    self._unreadable = "the token lacks the scope view_customers (403)"
+                    return [Finding("customers", f"not to be read: {self._unreadable}")]
+                continue
+            if found is not None:
+                self._customers, self._unreadable = found, None
+                return [Finding("customers", f"the token may read the project's {counted(found)}")]
+        raise CannotTell(self._unreadable or REFUSED)
+
+    def _require_customers(self) -> None:
+        if self._unreadable is not None:
+            raise CannotTell(f"customers can't be read: {self._unreadable}")
+
     async def _membership(self) -> Sequence[Finding]:
-        if not self._readable:
-            raise CannotTell("the token may not read customers")
+        self._require_customers()
         carried = Carried(
             self._customers,
-            await self._in_use("customerGroup is defined"),
-            await self._in_use("customerGroupAssignments is not empty"),
+            await self._ask(CUSTOMERS, where="customerGroup is defined"),
+            await self._ask(CUSTOMERS, where="customerGroupAssignments is not empty"),
         )
         self._group = carried.example()
         if self._group is None:
@@ -307,25 +338,20 @@ class Examination:
             self._mode = decided.setting[1]
         return [decided, *findings, without_groups(carried.rows)]
 
-    async def _in_use(self, predicate: str) -> Listing | None:
-        reply = await self._ask(CUSTOMERS, where=predicate)
-        return listing(reply) if reply.ok else None
-
     async def _found_by(
         self, mode: MembershipMode, group: str, seen: Sequence[Row]
     ) -> tuple[Verdict, str]:
         """Whether the members of the group are found by this mode's predicate."""
-        reply = await self._ask(CUSTOMERS, where=is_member_of(group, mode))
-        if not reply.ok:
-            return "refused", f"refused with {reply.status}: {is_member_of('...', mode)}"
-        found = listing(reply)
+        shown = is_member_of("...", mode)
+        found = await self._ask(CUSTOMERS, where=is_member_of(group, mode))
+        if found is None:
+            return "refused", f"{REFUSED}: {shown}"
         wanted = {row["id"] for row in seen if is_in(row, group, mode)}
         missed = len(wanted.difference(found.ids)) if found.whole else 0
         others = sum(not is_in(row, group, mode) for row in found.rows)
-        evidence = f"{counted(found)} rows, {others} that are none, {missed} not found"
-        return (
-            "passed over" if others or missed else "works"
-        ), f"{evidence}: {is_member_of('...', mode)}"
+        evidence = f"{counted(found)} rows, {others} that are none, {missed} not found: {shown}"
+        wrong = others > MOVING * len(found.rows) or missed > MOVING * len(wanted)
+        return "passed over" if wrong else "works", evidence
 
     async def _by_id(self) -> Sequence[Finding]:
         """Cursors without an order compare ids as texts, character by character."""
@@ -340,67 +366,69 @@ class Examination:
         rows = self._groups.rows
         if len(rows) < 2:
             raise CannotTell("there are fewer than two groups")
-        middle = rows[len(rows) // 2]
-        id, name = middle["id"], str(middle.get("name"))
-        later = [each for each in self._groups.ids if each > id]
+        middle = rows[(len(rows) - 1) // 2]
+        id, name, keyed = middle["id"], str(middle.get("name")), self._keyed()
         findings = [
-            await self._predicate("name", f"name={literal(name)}", [id]),
-            await self._predicate("id", f"id > {literal(id)}", later),
+            await self._predicate(
+                "name", f"name={literal(name)}", lambda row: row.get("name") == name
+            ),
+            await self._predicate("id", f"id > {literal(id)}", lambda row: row["id"] > id),
         ]
-        keyed = self._keyed()
         if keyed is not None:
+            key = keyed["key"]
             findings.append(
-                await self._predicate("key", f"key={literal(keyed['key'])}", [keyed["id"]])
+                await self._predicate(
+                    "key", f"key={literal(key)}", lambda row: row.get("key") == key
+                )
             )
         return findings
 
     def _keyed(self) -> Row | None:
         return next((row for row in self._groups.rows if isinstance(row.get("key"), str)), None)
 
-    async def _predicate(self, name: str, where: str, wanted: Sequence[str]) -> Finding:
+    async def _predicate(self, name: str, where: str, holds: Callable[[Row], bool]) -> Finding:
         question = f"groups by their {name}"
-        reply = await self._ask(GROUPS, where=where)
-        if not reply.ok:
+        found = await self._ask(GROUPS, where=where)
+        if found is None:
             instead = ": cursors use offsets instead, to 10 000" if name == "id" else ""
-            return Finding(question, f"refused in a predicate with {reply.status}{instead}")
-        found = listing(reply)
-        # Where the first page is full, more rows may follow those that are known.
-        if found.ids == wanted or (not self._groups.whole and found.ids[: len(wanted)] == wanted):
+            return Finding(question, f"a predicate is {REFUSED}{instead}")
+        if not found.rows:
+            return Finding(question, "a predicate does not find them")
+        if all(map(holds, found.rows)):
             return Finding(question, f"a predicate finds them ({counted(found)} rows)")
         return Finding(question, f"a predicate is passed over ({counted(found)} rows)")
 
     async def _totals(self) -> Sequence[Finding]:
-        reply = await self._ask(GROUPS, limit=1, withTotal="false")
-        said = f"refused with {reply.status}"
-        if reply.ok:
-            said = "no total" if listing(reply, 1).total is None else "a total all the same"
         lists = [("groups", GROUPS, self._groups)]
-        if self._readable:
+        if self._unreadable is None:
             lists.append(("customers", CUSTOMERS, self._customers))
         findings = [
             total(name, found, await self._behind(path, found)) for name, path, found in lists
         ]
-        if self._readable and self._group is not None:
+        if self._group is not None:
             filtered = await self._ask(CUSTOMERS, where=is_member_of(self._group, self._mode))
-            if filtered.ok:
-                findings.append(total("a group's members", listing(filtered)))
+            if filtered is not None:
+                findings.append(total("a group's members", filtered))
+        without = await self._ask(GROUPS, limit=1, withTotal="false")
+        said = "a total all the same"
+        if without is None or without.total is None:
+            said = REFUSED if without is None else "no total"
         return [*findings, Finding("withTotal=false", said)]
 
     async def _behind(self, template: str, found: Listing) -> int | None:
         """How many rows there are from the last one that the total announces."""
         if found.whole or not 0 < (found.total or 0) <= MAX_OFFSET:
             return None
-        reply = await self._ask(template, limit=2, offset=(found.total or 0) - 1)
-        return len(listing(reply, 2).rows) if reply.ok else None
+        last = await self._ask(template, limit=2, offset=(found.total or 0) - 1)
+        return None if last is None else last.count
 
-    async def _limits(self) -> Sequence[Finding]:
+    async def _limits_of_pages(self) -> Sequence[Finding]:
         more, none = await self._ask(GROUPS, limit=MAX_LIMIT + 1), await self._ask(GROUPS, limit=0)
-        larger, nothing = (f"refused with {reply.status}" for reply in (more, none))
-        if more.ok:
-            taken = listing(more, MAX_LIMIT + 1).limit
-            larger = "taken" if taken > MAX_LIMIT else f"clamped to {taken}"
-        if none.ok:
-            nothing = "rows all the same" if listing(none, 0).rows else "no rows"
+        larger = nothing = REFUSED
+        if more is not None:
+            larger = "taken" if more.limit > MAX_LIMIT else f"clamped to {more.limit}"
+        if none is not None:
+            nothing = "rows all the same" if none.count else "no rows"
         found = f"{MAX_LIMIT}; {MAX_LIMIT + 1} is {larger}"
         if self._groups.limit < MAX_LIMIT:
             found = f"{MAX_LIMIT} is clamped to {self._groups.limit}: lists lose rows"
@@ -410,8 +438,8 @@ class Examination:
         """By asking for them, not by walking there."""
         said = []
         for offset in (MAX_OFFSET, MAX_OFFSET + 1):
-            reply = await self._ask(GROUPS, limit=1, offset=offset)
-            said.append(f"{offset} is {'taken' if reply.ok else f'refused with {reply.status}'}")
+            found = await self._ask(GROUPS, limit=1, offset=offset)
+            said.append(f"{offset} is {REFUSED if found is None else 'taken'}")
         return [Finding("largest offset", ", ".join(said))]
 
     def _sorts(self, rows: str, template: str, field: str) -> Probe:
@@ -421,18 +449,15 @@ class Examination:
         async def run() -> Sequence[Finding]:
             where: Query = {}
             if template == CUSTOMERS:
-                if not self._readable:
-                    raise CannotTell("the token may not read customers")
+                self._require_customers()
                 if self._group is not None:
                     where = {"where": is_member_of(self._group, self._mode)}
-            lists = []
-            for way in ("asc", "desc"):
-                sort = (f"{field} {way}", f"id {way}")
-                reply = await self._ask(template, sort=sort, **where)
-                if not reply.ok:
-                    return [Finding(question, f"refused with {reply.status}: orderBy fails")]
-                lists.append(listing(reply))
-            there, back = lists
+            there, back = [
+                await self._ask(template, sort=(f"{field} {way}", f"id {way}"), **where)
+                for way in ("asc", "desc")
+            ]
+            if there is None or back is None:
+                return [Finding(question, f"{REFUSED}: orderBy fails")]
             seen = judge(
                 there.values(field),
                 back.values(field),
@@ -447,14 +472,17 @@ class Examination:
 
     async def _default_order(self) -> Sequence[Finding]:
         """The gateway never leaves it open: whether it is stable is worth knowing all the same."""
+        query: Query = {"limit": MAX_LIMIT}
         once, again = [
-            listing(await self._asker.get(GROUPS, self._path, {"limit": MAX_LIMIT}, anew=True))
+            listing(await self._asker.get(GROUPS, self._path, query, anew=True)) or NOTHING
             for _ in range(2)
         ]
         if len(once.rows) < 2:
             raise CannotTell("there are fewer than two groups")
+        if {*once.ids} != {*again.ids}:
+            raise CannotTell("the rows have changed meanwhile")
         if once.ids != again.ids:
-            return [Finding("order without sort", f"another each time ({len(once.rows)} rows)")]
+            return [Finding("order without sort", f"another each time ({once.count} rows)")]
         by = [
             name
             for name in ("id", "createdAt", "lastModifiedAt", "name")
@@ -490,4 +518,4 @@ class Examination:
 
 def counted(found: Listing) -> str:
     """How many rows there are, as far as they were seen."""
-    return f"{len(found.rows)}{'' if found.whole else ' or more'}"
+    return f"{found.count}{'' if found.whole else ' or more'}"
