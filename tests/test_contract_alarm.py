@@ -56,10 +56,17 @@ def answer(flow: Flow | Commercetools, what: object, *, method: str = "GET", pat
 
 NEEDED = {"customerGroupUid", "id", "name"}
 """What a group's record can't be used without; of a page, another row may be usable."""
+HERE = "what deviates"
+
+
+def leaf(value):
+    return value.type not in ("object", "list", "anything") and value.member not in NEEDED
+
+
 KINDS = {
-    "wrong_type": lambda value: (
-        value.type not in ("object", "list", "anything") and value.member not in NEEDED
-    ),
+    "wrong_type": leaf,
+    "null": leaf,
+    "missing": lambda value: leaf(value) and value.required and not value.member.endswith("[]"),
     "unknown_value": lambda value: value.values is not None,
     "unknown_member": lambda value: value.members is not None,
 }
@@ -67,11 +74,21 @@ KINDS = {
 
 def deviating(value, kind):
     """An answer in which all members deviate in this way that can."""
-    instead = {"wrong_type": [ADA], "unknown_value": ADA}.get(kind)
-    made = as_documented(value, lambda each: instead if KINDS[kind](each) else None)
-    if kind == "unknown_member":
-        inside(made, value)
+    made = as_documented(value, lambda each: HERE if KINDS[kind](each) else None)
+    match kind:
+        case "unknown_member":
+            made = as_documented(value)
+            inside(made, value)
+        case "missing":
+            made = json.loads(json.dumps(made), object_hook=without_here)
+        case "wrong_type" | "null":
+            instead = json.dumps([ADA] if kind == "wrong_type" else None)
+            made = json.loads(json.dumps(made).replace(f'"{HERE}"', instead))
     return made
+
+
+def without_here(holder):
+    return {name: what for name, what in holder.items() if what != HERE}
 
 
 def inside(made, value):
