@@ -18,6 +18,8 @@ BUDGET: Final = 40
 """REST calls of one examination that only reads."""
 PATIENCE: Final = 60.0
 """Seconds for which a Retry-After is waited for."""
+GONE: Final = 4
+"""Calls in a row without an answer, after which no more are made."""
 MAX_SHOWN: Final = 80
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 """A member's name that can't be a customer's."""
@@ -178,6 +180,8 @@ class Asker:
         """Until when the API has asked to be left alone."""
         self._patience = 1.0
         """Seconds to wait after a 429 that names none."""
+        self._silent = 0
+        """Calls that were not answered, in a row."""
         self._known: dict[object, Reply] = {}
 
     @property
@@ -241,7 +245,9 @@ class Asker:
         try:
             answer = await self._calls.send(method, template, path, query=query, body=body)
         except GatewayError as unsendable:
+            self.made -= 1
             raise CannotTell(unsendable.message) from None
+        self._silent = self._silent + 1 if isinstance(answer, str) else 0
         if isinstance(answer, str):
             raise Unanswered(f"no answer: {answer}")
         after = answer.retry_after
@@ -258,6 +264,8 @@ class Asker:
 
     async def _wait(self) -> None:
         self.require(1)
+        if self._silent >= GONE:
+            raise CannotTell("not tried: the API no longer answers")
         pause = self._paused - self._clock()
         if pause > PATIENCE:
             raise CannotTell(f"the API asks to wait for {pause:.0f} s")

@@ -386,7 +386,7 @@ class Examination:
         return judged
 
     async def _sorts(self, of: Listing) -> Sequence[Finding]:
-        """What is told is told by `_spellings`, once all else is found out."""
+        """`_spellings` tells what was found, once it has tried other names."""
         await self._known(of)
         unknown = await self._descending(of, NOBODY)
         for name, member in of.names.items():

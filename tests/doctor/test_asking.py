@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from gateway.doctor.asking import Asker, CannotTell, Reply
+from gateway.errors import InvalidAnswer
 from gateway.rest import RawAnswer
 
 PATH = {"tenantUid": "shop"}
@@ -46,14 +49,41 @@ def answer(status: int, body: bytes = b"{}", **headers: str) -> RawAnswer:
 
 async def test_a_budget_is_never_exceeded():
     """Not by what is sent again either."""
-    api = Api(*["timeout: answer"] * 50)
+    api = Api(*[answer(502)] * 50)
     asker = api.asker(budget=5)
 
     for number in range(10):
-        with pytest.raises(CannotTell):
+        with suppress(CannotTell):
             await asker.get("/a", PATH, {"page": number})
 
     assert len(api.sent) == asker.made == 5
+
+
+async def test_an_api_that_is_gone_is_left():
+    """Each call would wait for its timeout."""
+    api = Api(*["timeout: answer"] * 50)
+    asker = api.asker()
+
+    for number in range(9):
+        with pytest.raises(CannotTell):
+            await asker.get("/a", PATH, {"page": number})
+
+    assert len(api.sent) == 4
+
+
+async def test_what_can_not_be_sent_is_no_call():
+    """A uid of the API's own may be no part of a path."""
+
+    class Careful(Api):
+        async def send(self, method, template, path, *, query=None, body=None):
+            raise InvalidAnswer("It would change the path.")
+
+    asker = Careful().asker()
+
+    with pytest.raises(CannotTell, match="would change the path"):
+        await asker.get("/a", PATH)
+
+    assert asker.made == 0
 
 
 async def test_calls_keep_their_pace():

@@ -10,6 +10,8 @@ from random import Random
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.simulator.faults import Body, Meanwhile
 from gateway.simulator.flow_retail.switches import Switches
@@ -330,3 +332,66 @@ async def test_with_the_settings_found_nothing_is_left_to_change(switches):
 
     assert second.exit_code == 0
     assert second.toml() == first.toml()
+
+
+END = {"empty": "empty", "not_found": "not_found", "last": "empty"}
+COLUMNS = {
+    "NAME": "name",
+    "DISPLAY_NAME": "display_name",
+    "FIRSTNAME": "firstname",
+    "LASTNAME": "lastname",
+    "COMPANY_NAME": "company_name",
+    "EMAIL": "email",
+    "CREATED_AT": "created_at",
+    "LAST_MODIFIED_AT": "last_modified_at",
+}
+
+
+def true_of(switches: Switches, setting: str, value: Any) -> bool:
+    """Whether an API with these switches is as the setting says."""
+    match setting:
+        case "past_the_end":
+            return bool(END[switches.past_the_end] == value)
+        case "mirrored_sorts":
+            return bool((switches.ties == "mirrored") == value)
+        case "group_sorts" | "customer_sorts":
+            table = getattr(switches, setting)
+            return all(table.get(sort_by) == COLUMNS[name] for name, sort_by in value.items())
+        case _:
+            return bool(getattr(switches, setting) == value)
+
+
+@pytest.mark.slow
+@given(
+    switches=st.fixed_dictionaries(
+        {
+            switch: st.sampled_from(list(positions))
+            for switch, positions in EXPECTED.items()
+            if switch != "latency"
+        }
+    ),
+    names=st.lists(st.sampled_from(["", "a", "B", "b", "Å", "é", "zz"]), max_size=14),
+    times=st.lists(st.integers(10, 20), min_size=14, max_size=14),
+    members=st.integers(0, 14),
+)
+async def test_what_is_certain_is_so(switches, names, times, members):
+    """However few rows there are, and however many of them compare alike."""
+
+    def fill(flow: Flow) -> None:
+        for number, name in enumerate(names):
+            made = f"2024-01-01T00:00:{times[number]}Z"
+            flow.store.add_group(TENANT, f"g{number}", name, created_at=made)
+            if number < members:
+                flow.add_customer(f"c{number}", "g0", displayName=name, createdAt=made)
+
+    given = [f"{switch}={position}" for switch, position in switches.items()]
+    report = await diagnosis(fill, *given)
+
+    wrong = [
+        each
+        for each in report.findings
+        if each.setting is not None
+        and each.certainty == "certain"
+        and not true_of(Switches.parse(given), *each.setting)
+    ]
+    assert wrong == []
