@@ -18,6 +18,8 @@ from gateway.settings.configuration import read_settings
 from gateway.telemetry import Event
 
 WIDTH: Final = 100
+DEEP: Final = 8
+"""Hops below this one are indented as it is, so that the longest template fits into a line."""
 
 
 class CannotExplain(Exception):
@@ -80,7 +82,7 @@ def as_text(explained: Mapping[str, Any]) -> str:
     if "refused" in explained:
         lines += textwrap.wrap(f"Refused: {explained['refused']}", WIDTH)
     for depth, hop in enumerate(hops):
-        indent = "  " * depth
+        indent = "  " * min(depth, DEEP)
         lines.append(f"{indent}hop {depth + 1}")
         for call in hop["calls"]:
             lines += _lines(call, indent)

@@ -249,6 +249,31 @@ async def test_what_is_known_ahead_is_in_the_first_hop(gateway: Gateway):
     ]
 
 
+SHARED = [
+    (
+        "{ a: customerGroups(first: 3) { totalCount nodes { uid } } %s }",
+        "b: customerGroups(first: 3) { totalCount pageInfo { endCursor } }",
+    ),
+    (
+        '{ a: customerGroup(by: {uid: "g"}) { name } %s }',
+        'b: customerGroup(by: {uid: "g"}) { createdAt }',
+    ),
+    (
+        '{ a: customerGroup(by: {uid: "g"}) { customers { nodes { uid } %s } } }',
+        "b: totalCount",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "more"), SHARED)
+async def test_what_shares_a_call_costs_nothing_more(gateway: Gateway, query, more):
+    without, with_it = await ask(gateway, query % ""), await ask(gateway, query % more)
+
+    shared = [path for call in calls(with_it) for path in call["shared"]]
+    assert any("b" in path.split(".") for path in shared)
+    assert with_it["atMost"] == without["atMost"]
+
+
 async def test_the_steps_of_a_change_follow_one_another(gateway: Gateway, flow: Flow):
     """The check before it, it, and what its payload reads; then the next change."""
     shown = await ask(
