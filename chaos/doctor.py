@@ -398,9 +398,24 @@ def right(outcome: Outcome) -> bool:
     return outcome.exit_code == 1 and not outcome.found and bool(outcome.default)
 
 
+def summary(outcomes: Mapping[str, Outcome]) -> str:
+    """A table for docs/doctor.md, by the patients' titles."""
+    lines = [
+        "| simulated API | settings found | mistakes with them | by default |",
+        "|---|---|---|---|",
+    ]
+    for title, outcome in outcomes.items():
+        pasted = outcome.report.partition(PASTE)[2].splitlines()
+        settings = [f"`{line}`" for line in pasted if "=" in line and not line.startswith("#")]
+        counts = len(outcome.found), len(outcome.default)
+        lines.append("| {} | {} | {} | {} |".format(title, "<br>".join(settings), *counts))
+    return "\n".join(lines)
+
+
 async def main() -> int:
-    outcomes = [await contact(patient) for patient in PATIENTS]
-    return 0 if all(map(right, outcomes)) else 1
+    outcomes = {patient.title: await contact(patient) for patient in PATIENTS}
+    print(f"\n{summary(outcomes)}")
+    return 0 if all(map(right, outcomes.values())) else 1
 
 
 if __name__ == "__main__":
