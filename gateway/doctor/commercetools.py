@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -153,23 +153,26 @@ class Carried:
             f"{only} of them only that; {seen}"
         )
 
-    def example(self) -> str | None:
-        """A group to ask for: with many members that fit a page, and of both kinds if possible."""
-        new = Counter(group for row in self.rows for group in assigned(row))
-        old = Counter(group for row in self.rows if (group := older(row)) is not None)
-        both = {group: new[group] + old[group] for group in new | old}
-        few = self.sample.limit // 2  # more of them may come to light
-        fit = {group: number for group, number in both.items() if number <= few} or both
-        return max(
-            fit, key=lambda group: (bool(new[group] and old[group]), fit[group]), default=None
-        )
+    def example(self, mode: MembershipMode) -> str | None:
+        """A group with members, by the fields that `mode` counts: as many as may be without filling
+        a page.
+        """
+        counts = Counter(group for row in self.rows for group in groups_of(row, mode))
+        known, total = len(self.sample.rows), self.sample.total or 0
+        share = 1.0 if self.whole else min(1.0, known / max(1, total))
+        small = [group for group in counts if counts[group] <= share * self.sample.limit / 2]
+        if small:
+            return max(small, key=counts.__getitem__)
+        return min(counts, key=counts.__getitem__, default=None)
 
 
-def is_in(row: Row, group: str, mode: MembershipMode) -> bool:
-    """Whether the customer is in the group, by the fields that `mode` counts."""
-    return (mode != "legacy" and group in assigned(row)) or (
-        mode != "assignments" and older(row) == group
-    )
+def groups_of(row: Row, mode: MembershipMode) -> Collection[str]:
+    """The groups that a customer is in, by the fields that `mode` counts."""
+    old = older(row)
+    return {
+        *(assigned(row) if mode != "legacy" else ()),
+        *([old] if old is not None and mode != "assignments" else ()),
+    }
 
 
 def membership(carried: Carried, verdicts: Mapping[MembershipMode, Verdict]) -> Finding:
@@ -325,30 +328,31 @@ class Examination:
             await self._ask(CUSTOMERS, where="customerGroup is defined"),
             await self._ask(CUSTOMERS, where="customerGroupAssignments is not empty"),
         )
-        self._group = carried.example()
-        if self._group is None:
+        if carried.example("both") is None:
             raise CannotTell(f"no customer is in a group ({carried.evidence})")
         verdicts: dict[MembershipMode, Verdict] = {}
         findings: list[Finding] = []
         for mode in ("assignments", "legacy", "both"):
-            verdicts[mode], found = await self._found_by(mode, self._group, carried.rows)
+            verdicts[mode], found = await self._found_by(mode, carried)
             findings.append(Finding(f"members by {mode}", found))
         decided = membership(carried, verdicts)
         if decided.setting is not None:
             self._mode = decided.setting[1]
+        self._group = carried.example(self._mode)
         return [decided, *findings, without_groups(carried.rows)]
 
-    async def _found_by(
-        self, mode: MembershipMode, group: str, seen: Sequence[Row]
-    ) -> tuple[Verdict, str]:
-        """Whether the members of the group are found by this mode's predicate."""
+    async def _found_by(self, mode: MembershipMode, carried: Carried) -> tuple[Verdict, str]:
+        """Whether the members of a group are found by this mode's predicate: those of a group that
+        has some by it, if there is one.
+        """
+        group = carried.example(mode) or carried.example("both") or ""
         shown = is_member_of("...", mode)
         found = await self._ask(CUSTOMERS, where=is_member_of(group, mode))
         if found is None:
             return "refused", f"{REFUSED}: {shown}"
-        wanted = {row["id"] for row in seen if is_in(row, group, mode)}
+        wanted = {row["id"] for row in carried.rows if group in groups_of(row, mode)}
         missed = len(wanted.difference(found.ids)) if found.whole else 0
-        others = sum(not is_in(row, group, mode) for row in found.rows)
+        others = sum(group not in groups_of(row, mode) for row in found.rows)
         evidence = f"{counted(found)} rows, {others} that are none, {missed} not found: {shown}"
         wrong = others > MOVING * len(found.rows) or missed > MOVING * len(wanted)
         return "passed over" if wrong else "works", evidence

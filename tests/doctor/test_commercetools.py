@@ -325,6 +325,26 @@ async def test_customers_who_are_too_large_for_one_page_are_asked_for_by_fewer()
         assert the(report, "total of customers").found == "exact (rows behind offset 140)"
 
 
+@pytest.mark.slow
+async def test_a_project_larger_than_a_page_is_examined_as_well():
+    """In as many calls as there are at most; a few customers who were never moved are found."""
+    async with shop() as world:
+        with world.store.transaction():
+            groups = [world.add_group(f"Group {number}") for number in range(520)]
+            for number in range(700):
+                old = groups[5] if number % 100 == 0 else None
+                world.add_customer(groups[number % 3], legacy=old, **person("Ada", number))
+        world.faults.add(Where("limit=500", Answer(200, b"[")), path="/customers", times=None)
+        report = await examined(world)
+
+        assert len(world.calls) <= 40
+        assert not [each.found for each in report.findings if "not tried" in each.found]
+        assert the(report, "membership").setting == ("membership", "both")
+        assert the(report, "members by legacy").found.startswith("7 rows, 0 that are none")
+        assert the(report, "total of groups").found == "exact (rows behind offset 519)"
+        assert "too long to see" in the(report, "sort groups by name").found
+
+
 # -- judgement alone
 
 REFUSED = {"assignments": "refused", "legacy": "refused", "both": "refused"}
