@@ -125,8 +125,16 @@ def examine(chosen: argparse.Namespace) -> int:
     """Find out what a live tenant's API does."""
     from gateway.doctor import doctor  # `serve` has no doctor in its memory
 
+    if chosen.customer and not chosen.write:
+        raise SettingsError("--customer needs --write.")
     try:
-        return doctor(os.environ, tenant=chosen.tenant, as_json=chosen.json)
+        return doctor(
+            os.environ,
+            tenant=chosen.tenant,
+            as_json=chosen.json,
+            customers=list(dict.fromkeys(chosen.customer)) if chosen.write else None,
+            yes=chosen.yes,
+        )
     except KeyboardInterrupt:
         return 130  # as shells have it: not all was found out
 
@@ -217,6 +225,20 @@ def _parser() -> argparse.ArgumentParser:
     examined.set_defaults(run=examine)
     examined.add_argument("tenant", nargs="?", help="default: default_tenant")
     examined.add_argument("--json", action="store_true", help="print the report as JSON")
+    examined.add_argument(
+        "--write",
+        action="store_true",
+        help="examine changes too, in groups that it creates and deletes, by at most 120 calls "
+        "beside the 40 that read",
+    )
+    examined.add_argument(
+        "--customer",
+        action="append",
+        default=[],
+        metavar="UID",
+        help="with --write: a customer who may be put into these groups and taken out again",
+    )
+    examined.add_argument("--yes", action="store_true", help="with --write: do not ask before")
     shown = commands.add_parser("demo", help="serve GraphQL over simulated backends")
     shown.set_defaults(run=show_demo)
     shown.add_argument(

@@ -10,9 +10,10 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from gateway.app import USER_AGENT, http_transport
 from gateway.doctor import commercetools, flow_retail
@@ -20,6 +21,7 @@ from gateway.doctor.asking import Asker
 from gateway.doctor.deviations import deviating
 from gateway.doctor.probes import Probe, run
 from gateway.doctor.report import Finding, Report
+from gateway.doctor.writing import examine_changes, require_consent
 from gateway.rest import RawCalls, RestCaller
 from gateway.settings import (
     BACKENDS,
@@ -40,15 +42,28 @@ TOLD: Final = ("Server", "Via", "X-Powered-By")
 LIMITS: Final = re.compile(r"(x-)?rate-?limit.*|retry-after|x-.*(quota|throttl).*", re.IGNORECASE)
 
 
-def doctor(environ: Mapping[str, str], *, tenant: str | None, as_json: bool) -> int:
-    """Examine the API of a tenant, print the report, and return the exit code. Raises SettingsError
-    where it can't begin.
+def doctor(
+    environ: Mapping[str, str],
+    *,
+    tenant: str | None,
+    as_json: bool,
+    customers: Sequence[str] | None = None,
+    yes: bool = False,
+) -> int:
+    """Examine the API of a tenant, print the report, and return the exit code. Changes are examined
+    too if `customers` are given, of which there may be none, and it is agreed to: by `yes`, or at
+    the terminal. Raises SettingsError where it can't begin.
     """
     settings = read_settings(environ)
     require_sound(settings)
     token = _token(environ)
+    tenant = tenant or settings.default_tenant
+    if customers is not None:
+        require_consent(tenant or "no tenant", customers, yes=yes)
     with closing(_Line()) as line:
-        report = asyncio.run(examine(settings, tenant, token, progress=line.show))
+        report = asyncio.run(
+            examine(settings, tenant, token, customers=customers, progress=line.show)
+        )
     print(report.json() if as_json else report.text(), flush=True)
     return report.exit_code
 
@@ -58,10 +73,12 @@ async def examine(
     tenant: str | None,
     token: str,
     *,
+    customers: Sequence[str] | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Report:
-    """Ask the API that `serve` would ask for the tenant, by the same way. Raises SettingsError for
-    a tenant that no backend holds, or certificates that can't be used.
+    """Ask the API that `serve` would ask for the tenant, by the same way; of changes too if there
+    are `customers` or an empty list of them. Raises SettingsError for a tenant that no backend
+    holds, or certificates that can't be used.
     """
     tenant = tenant or settings.default_tenant
     if tenant is None:
@@ -73,20 +90,30 @@ async def examine(
         tenant_uid=tenant, token=token, request_id="doctor", deadline=math.inf, meter=Meter()
     )
     try:
-        asker = Asker(
-            RawCalls(upstream, transport, caller, user_agent=USER_AGENT),
-            token=token,
-            rate=settings.doctor_rate,
-            progress=progress,
-        )
-        return await diagnose(
-            *(asker, upstream, tenant),
+        calls = RawCalls(upstream, transport, caller, user_agent=USER_AGENT)
+        pace: dict[str, Any] = {
+            "token": token,
+            "rate": settings.doctor_rate,
+            "progress": progress,
+        }
+        report = await diagnose(
+            *(Asker(calls, **pace), upstream, tenant),
             project=project,
             listed=tenant in settings.tenants,
             handshakes=handshakes,
         )
+        if not report.reached or customers is None:
+            return report
+        changes = await examine_changes(calls, upstream, project or tenant, customers, **pace)
     finally:
         await transport.aclose()
+    return replace(
+        report,
+        findings=[*report.findings, *changes.findings],
+        calls=report.calls + changes.calls,
+        left=changes.left,
+        stopped=changes.stopped,
+    )
 
 
 async def diagnose(

@@ -19,7 +19,8 @@ BUDGET: Final = 40
 PATIENCE: Final = 60.0
 """Seconds for which a Retry-After is waited for."""
 GONE: Final = 4
-"""Calls in a row without an answer, after which no more are made."""
+"""Calls in a row without an answer: the API is away."""
+JSON: Final = "application/json"
 MAX_SHOWN: Final = 80
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 """A member's name that can't be a customer's."""
@@ -44,6 +45,7 @@ class Calls(Protocol):
         *,
         query: Query | None = None,
         body: object = None,
+        content_type: str = ...,
     ) -> RawAnswer | str: ...
 
 
@@ -165,6 +167,8 @@ class Asker:
         self.title = ""
         """What is being found out, for the line of progress."""
         self.budget = budget
+        self.gives_up = GONE
+        """Calls in a row without an answer, after which no more are made."""
         self.made = 0
         self.replies: list[Reply] = []
         """All of them, in order."""
@@ -235,6 +239,7 @@ class Asker:
         *,
         query: Query | None = None,
         body: object = None,
+        content_type: str = JSON,
     ) -> Reply:
         """The answer to one call, which is sent once. Raises Unanswered where none came, so that of
         a write nobody knows what it did; CannotTell where nothing was sent.
@@ -243,7 +248,9 @@ class Asker:
         self.made += 1
         self._progress(f"call {self.made} of at most {self.budget}: {self.title}")
         try:
-            answer = await self._calls.send(method, template, path, query=query, body=body)
+            answer = await self._calls.send(
+                method, template, path, query=query, body=body, content_type=content_type
+            )
         except GatewayError as unsendable:
             self.made -= 1
             raise CannotTell(unsendable.message) from None
@@ -264,7 +271,7 @@ class Asker:
 
     async def _wait(self) -> None:
         self.require(1)
-        if self._silent >= GONE:
+        if self._silent >= self.gives_up:
             raise CannotTell("not tried: the API no longer answers")
         pause = self._paused - self._clock()
         if pause > PATIENCE:

@@ -27,6 +27,15 @@ class Finding:
     """The setting that this decides, and the value that it should have."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What a change of the doctor's has left and it could not clean up."""
+
+    what: str
+    call: str
+    """The REST calls that would."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All findings about one tenant's API."""
@@ -39,11 +48,18 @@ class Report:
     findings: Sequence[Finding]
     reached: bool
     calls: int
+    left: Sequence[LeftBehind] = ()
+    stopped: bool = False
+    """Whether somebody has ended it."""
 
     @property
     def exit_code(self) -> int:
-        """3: not reached; 1: a setting should change; 0: none should."""
-        return 3 if not self.reached else int(any(map(self.differs, self.findings)))
+        """3: not reached; 1: a setting should change, or something is left; 130: it was ended."""
+        if not self.reached:
+            return 3
+        if self.stopped and not self.left:
+            return 130
+        return int(bool(self.left) or any(map(self.differs, self.findings)))
 
     @property
     def decided(self) -> Mapping[str, Finding]:
@@ -99,6 +115,9 @@ class Report:
             parts.append("\nThe defaults of all settings agree with what was found.")
         if self.reached and self.exit_code == 0:
             parts.append("The settings in force agree with what was found.")
+        if self.left:
+            parts.append("\nLeft behind, with the calls that clean it up:")
+            parts += [f"- {each.what}: {each.call}" for each in self.left]
         return "\n".join(parts)
 
     def _rows(self) -> Iterator[Sequence[str]]:
@@ -140,6 +159,7 @@ class Report:
                     for each in self.findings
                 ],
                 "toml": self.toml(),
+                "leftBehind": [{"what": each.what, "call": each.call} for each in self.left],
             },
             indent=2,
         )

@@ -103,6 +103,7 @@ class RawCalls:
         *,
         query: Query | None = None,
         body: object = None,
+        content_type: str = "application/json",
     ) -> RawAnswer | str:
         """What was answered within `timeout`, or why nothing was, in the words of the log. Raises
         InvalidAnswer for a value that would change the path.
@@ -114,6 +115,8 @@ class RawCalls:
             body,
             extensions={"timeout": {"connect": settings.connect_timeout}},
         )
+        if body is not None:
+            request.headers["Content-Type"] = content_type
         return await _or_cause(self._answer(request), settings.timeout)
 
     async def _answer(self, request: httpx.Request) -> RawAnswer:

@@ -23,7 +23,7 @@ class Api:
         self.now = 0.0
         self.slept: list[float] = []
 
-    async def send(self, method, template, path, *, query=None, body=None):
+    async def send(self, method, template, path, *, query=None, body=None, content_type=""):
         self.sent.append(f"{method} {template} {query}")
         return self.answers.pop(0) if self.answers else answer(200)
 
@@ -75,7 +75,7 @@ async def test_what_can_not_be_sent_is_no_call():
     """A uid of the API's own may be no part of a path."""
 
     class Careful(Api):
-        async def send(self, method, template, path, *, query=None, body=None):
+        async def send(self, method, template, path, *, query=None, body=None, content_type=""):
             raise InvalidAnswer("It would change the path.")
 
     asker = Careful().asker()

@@ -25,7 +25,7 @@ class Lists(Api):
         super().__init__()
         self.paging = paging
 
-    async def send(self, method, template, path, *, query=None, body=None):
+    async def send(self, method, template, path, *, query=None, body=None, content_type=""):
         if not template.endswith("customer-groups"):
             return RawAnswer(404, {}, b"", None, 0.1)
         number, size = query.get("pageNumber", 1), query.get("pageSize", 20)

@@ -1,0 +1,1 @@
+"""Changes of simulated APIs by the doctor."""
