@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser browser-pictures frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ test-all: .venv/dev ## run all tests
 
 browser: $(assets) .venv/runtime ## use the GraphiQL page over the demo (needs node; CHROMIUM=... if it is not Debian's)
 	node --test --test-reporter=spec graphiql/browser.test.mjs
+
+browser-pictures: browser ## renew docs/rest-calls.png and docs/explain.png
+	cp build/rest-calls.png build/explain.png docs/
 
 frontend: examples/frontend/build/gql/index.ts ## serve the app of examples/frontend over the demo (needs node)
 	node examples/frontend/serve.mjs $(python)

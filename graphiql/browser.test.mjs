@@ -14,6 +14,7 @@ import { fieldsAt } from "./src/served.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const [, README] = readFileSync(`${root}README.md`, "utf8").match(/```graphql\n([^]*?)```/);
 const TOKEN = "demo-token";
 const WIDE = { viewport: { width: 1600, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 } };
@@ -118,6 +119,13 @@ async function elsewhere(options, answers, work) {
   await work();
   await context.close();
   page = desktop;
+}
+
+/** Puts the README's query into the editors. */
+async function membersOfGull() {
+  await pastes("Operation Editor", README.trim());
+  await page.getByRole("button", { name: "Variables" }).click();
+  await pastes("Variables", '{"group": "gull"}');
 }
 
 const tab = (name) => page.getByRole("tab", { name, exact: true });
@@ -477,6 +485,23 @@ test("what is typed is explained, and never run", async () => {
     await says("Below is the last text that was valid.");
   });
 });
+
+test("the gateway explains the README's query, and makes no change that is typed", () =>
+  elsewhere({ viewport: { width: 1440, height: 760 } }, null, async () => {
+    await membersOfGull();
+    await tab("Explain").click();
+    await says("REST calls: at most 2, and more as they turn up, in 2 hops; the limit is 100.");
+    await rows().nth(1).focus();
+    await until(marks, (seen) => seen.startsWith("customers(first: 2"));
+    await page.screenshot({ path: `${root}build/explain.png` });
+
+    const change = 'mutation { createCustomerGroup(input: { name: "Typed" }) { userErrors { code } } }';
+    await pastes("Operation Editor", change);
+    await panel().getByText("POST").waitFor();
+    await pastes("Operation Editor", "{ customerGroups(first: 0) { totalCount } }");
+    await execute();
+    await reads("Result Window", '"totalCount": 240');
+  }));
 
 test("a gateway that does not explain is sent nothing of what is typed", async () => {
   const sent = [];
