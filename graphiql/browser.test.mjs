@@ -321,6 +321,7 @@ const troubled = ({ operationName }) =>
           { ...MEMBERS, ...NONE, start: 1.6, end: 21, cause: "timeout: answer" },
           { ...MEMBERS, start: 34, end: 41.2, attempt: 2 },
           { ...PAGE, start: 42, end: 51.7 },
+          { ...PAGE, start: 42, end: 44, fields: [] },
           { ...PAGE, ...NONE, start: 51.8, end: 51.8, source: "operation" },
         ],
       },
@@ -339,7 +340,7 @@ test("failures, pauses, repeats and reads without a call are seen, hop by hop", 
     await runTwo();
 
     const said = await says("planned");
-    const [group, failed, again, pages, within] = await rows().allInnerTexts();
+    const [group, failed, again, pages, vain, within] = await rows().allInnerTexts();
 
     assert.match(said, /At most 5 calls planned, 6 made: 1 sent again after a failure/);
     assert.match(said, /1 read took what another call had answered. 3 more calls not listed/);
@@ -347,9 +348,10 @@ test("failures, pauses, repeats and reads without a call are seen, hop by hop", 
     assert.match(failed, /✕ timeout: answer/);
     assert.match(again, /attempt 2\s+after a pause of 13 ms/);
     assert.match(pages, /20 rows\s+8.1 kB/);
+    assert.match(vain, /read ahead, and not needed/);
     assert.match(within, /answered within the operation/);
     const hops = await panel().locator(".hop").allInnerTexts();
-    assert.deepEqual(hops, ["Hop 1: 3 calls", "Hop 2: 1 call"]);
+    assert.deepEqual(hops, ["Hop 1: 3 calls", "Hop 2: 2 calls"]);
     const left = async (mark) => (await panel().locator(`.track ${mark}`).boundingBox()).x;
     const [first, next, last] = await Promise.all([".failed", ".pause", ".within"].map(left));
     assert.ok(first < next && next < last);
@@ -372,9 +374,7 @@ test("the fields of a call are marked, by pointer and by keyboard, until let go"
     await marked(group);
     await page.keyboard.press("End");
     await marked("customerGroups");
-    await page.keyboard.press("ArrowUp");
-    await page.keyboard.press("ArrowUp");
-    await page.keyboard.press("Enter");
+    for (const key of ["ArrowUp", "ArrowUp", "ArrowUp", "Enter"]) await page.keyboard.press(key);
     await page.keyboard.press("Home");
     await marked(people);
     assert.deepEqual(await rows().and(page.locator("[aria-selected=true]")).count(), 1);
@@ -485,6 +485,21 @@ test("what is typed is explained, and never run", async () => {
     await says("Below is the last text that was valid.");
   });
 });
+
+test("the REST calls of the README's query are those that the gateway tells", () =>
+  elsewhere({ viewport: { width: 1440, height: 1120 } }, null, async () => {
+    await membersOfGull();
+    // The first time, documents are read and connections made.
+    for (let runs = 0; runs < 2; runs += 1) await Promise.all([page.waitForResponse(url), execute()]);
+    await says("At most 5 calls planned, 5 made");
+    await rows().last().focus();
+    await until(marks, (seen) => seen === "customerGroups");
+
+    assert.equal(await panel().locator(".track i:not(.within)").count(), 5);
+    assert.deepEqual((await panel().locator(".hop").allInnerTexts()).length, 3);
+    await accessible();
+    await page.screenshot({ path: `${root}build/rest-calls.png` });
+  }));
 
 test("the gateway explains the README's query, and makes no change that is typed", () =>
   elsewhere({ viewport: { width: 1440, height: 760 } }, null, async () => {

@@ -272,7 +272,9 @@ function Waterfall({ calls }) {
                 {several && ` ${call.backend}, tenant ${call.tenant}`}
               </div>
               <div className="facts">
-                <span>for {code(call.fields)}</span>
+                <span>
+                  {call.fields.length ? <>for {code(call.fields)}</> : "read ahead, and not needed"}
+                </span>
                 {attempt > 1 && !reused && <b>attempt {attempt}</b>}
                 {earlier && <span>after a pause of {milliseconds(call.start - earlier.end)} ms</span>}
                 {failed && <b>✕ {cause ?? "failed"}</b>}
