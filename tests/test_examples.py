@@ -275,13 +275,17 @@ async def test_the_custom_fields_end_as_their_comments_say(gateway: Gateway):
 
 @pytest.mark.slow
 async def test_the_readme_shows_what_the_demo_answers(gateway: Gateway, flow: Flow):
-    """Its query, its answer to the letter, and the REST calls that it counts."""
+    """Its query, its answer to the letter, and the REST calls that it counts; a picture shows
+    what is told of them.
+    """
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     query = re.findall(r"```graphql\n(.*?)```", readme, re.DOTALL)[0]
     shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
 
     body = await gateway.ask(query, {"group": "gull"}, token=TOKEN, headers=HEADERS)
 
+    told = body["extensions"].pop("rest")["calls"]
     assert body == shown
+    assert [call["source"] for call in told].count("network") == 5
     assert "five REST calls" in readme
     assert len(flow.calls) == 5
