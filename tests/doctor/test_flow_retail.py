@@ -335,6 +335,12 @@ async def test_with_the_settings_found_nothing_is_left_to_change(switches):
 
 
 END = {"empty": "empty", "not_found": "not_found", "last": "empty"}
+MISLEADING = {
+    "group_sorts": ["name:last_modified_at", "name:created_at,createdAt:name"],
+    "customer_sorts": ["displayName:created_at,email", "displayName,createdAt:display_name"],
+}
+"""Tables by which the API sorts by something else than the name says."""
+NAMES = st.sampled_from(["", "a", "B", "b", "Å", "é", "zz", "k", "m", "x"])
 COLUMNS = {
     "NAME": "name",
     "DISPLAY_NAME": "display_name",
@@ -365,13 +371,13 @@ def true_of(switches: Switches, setting: str, value: Any) -> bool:
 @given(
     switches=st.fixed_dictionaries(
         {
-            switch: st.sampled_from(list(positions))
+            switch: st.sampled_from([*positions, *MISLEADING.get(switch, ())])
             for switch, positions in EXPECTED.items()
             if switch != "latency"
         }
     ),
-    names=st.lists(st.sampled_from(["", "a", "B", "b", "Å", "é", "zz"]), max_size=14),
-    times=st.lists(st.integers(10, 20), min_size=14, max_size=14),
+    names=st.lists(NAMES, max_size=3) | st.lists(NAMES, max_size=14, unique=True),
+    times=st.permutations(range(10, 24)) | st.lists(st.integers(10, 20), min_size=14, max_size=14),
     members=st.integers(0, 14),
 )
 async def test_what_is_certain_is_so(switches, names, times, members):
@@ -380,7 +386,11 @@ async def test_what_is_certain_is_so(switches, names, times, members):
     def fill(flow: Flow) -> None:
         for number, name in enumerate(names):
             made = f"2024-01-01T00:00:{times[number]}Z"
-            flow.store.add_group(TENANT, f"g{number}", name, created_at=made)
+            flow.store.add_group(
+                *(TENANT, f"g{number}", name),
+                created_at=made,
+                last_modified_at=f"2025-01-01T00:00:{times[-number]}Z",
+            )
             if number < members:
                 flow.add_customer(f"c{number}", "g0", displayName=name, createdAt=made)
 
