@@ -11,6 +11,7 @@ import pytest
 from gateway.simulator.commercetools.switches import Switches as CommercetoolsSwitches
 from gateway.simulator.flow_retail.switches import Switches as FlowRetailSwitches
 from tests.doctor import test_commercetools, test_flow_retail
+from tests.doctor.writing import test_switches
 
 DOCS = Path(__file__).parents[2] / "docs" / "upstreams.md"
 BY_READING = {
@@ -18,6 +19,11 @@ BY_READING = {
     "commercetools": {name for name, _ in test_commercetools.FOUND} | {"latency"},
 }
 """The switches whose positions the tests of reading find out."""
+BY_CHANGES = {
+    "Flow Retail": {name for case in test_switches.FLOW_RETAIL for name in case[0]},
+    "commercetools": {name for case in test_switches.COMMERCETOOLS for name in case[0]},
+}
+"""And those that the tests of `--write` do."""
 
 
 def table(title: str) -> dict[str, str]:
@@ -33,9 +39,11 @@ def table(title: str) -> dict[str, str]:
     [("Flow Retail", FlowRetailSwitches), ("commercetools", CommercetoolsSwitches)],
 )
 def test_each_switch_has_a_row(title, switches):
-    """And what is said to be found out by reading is tried by a test, position by position."""
+    """And what is said to be found out is tried by tests, position by position."""
     rows = table(title)
 
     assert rows.keys() == {each.name for each in fields(switches)}
     assert set(rows.values()) <= {"reading", "--write", "--customer", "never"}
     assert {name for name, by in rows.items() if by == "reading"} == BY_READING[title]
+    assert {name for name, by in rows.items() if by.startswith("--")} <= BY_CHANGES[title]
+    assert {name for name, by in rows.items() if by == "never"} <= test_switches.NEVER
