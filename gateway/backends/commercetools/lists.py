@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway.backends.commercetools.refusals import refuse
 from gateway.backends.commercetools.wire import MembershipMode
 from gateway.backends.lists import side_by_side
-from gateway.backends.lists.orders import held
+from gateway.backends.lists.orders import held, held_by_uid
 from gateway.backends.lists.windows import Chunk, RowT, once, read_window, repeated
 from gateway.backends.port import CustomerOrder, GroupOrder, Window, no_such_order
 from gateway.errors import InvalidAnswer, LimitExceeded, Rejected
@@ -101,11 +101,11 @@ class RemoteList(Struct, Generic[RowT], frozen=True, kw_only=True):
         if order is None:
             if not window.plain:
                 try:
-                    return await self._by_id(window)
+                    return held_by_uid(await self._by_id(window))
                 except Rejected:
                     if not self.names_only:
                         raise
-            return await read_window(window, _Offsets(self, BY_ID, BY_ID_DESC))
+            return held_by_uid(await read_window(window, _Offsets(self, BY_ID, BY_ID_DESC)))
         field = self.sorts.get(order.field.value)
         if field is None:
             raise no_such_order(order)

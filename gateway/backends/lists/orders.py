@@ -50,6 +50,16 @@ def held(page: Page[RowT], order: GroupOrder | CustomerOrder | None) -> Page[Row
     return replace(page, remarks=(*page.remarks, OrderNotKept(str(order))))
 
 
+def held_by_uid(page: Page[Any]) -> Page[Any]:
+    """As `held`, for rows that were asked for in the order of their uids: who follows cursors
+    through others misses some, and meets some again.
+    """
+    uids = [row.record.uid for row in page.rows]
+    if uids == sorted(uids):
+        return page
+    return replace(page, remarks=(*page.remarks, OrderNotKept("id")))
+
+
 def contradict(values: Sequence[Any], *, descending: bool = False) -> bool:
     """Whether rows with these values can't be in that order. Values that are null or can't be read
     prove nothing.
