@@ -2,14 +2,12 @@
 // neighbours. The REST API is the simulator; what it and the gateway are asked is recorded between.
 // The argument is the Python that has the gateway's requirements.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { recorder } from "../scripts/recorder.mjs";
 import { started } from "../scripts/started.mjs";
 import * as apollo from "./apollo.mjs";
 import * as hive from "./hive.mjs";
@@ -21,30 +19,6 @@ const here = fileURLToPath(new URL("./", import.meta.url));
 const [TENANT, TOKEN, OTHER_TOKEN] = ["demo", "demo-token", "demo-read-only"];
 const POLLING = 1_000;
 const closing = [];
-
-/** A proxy that notes each request, and lets `change` have the text of each answer. */
-async function recorder(target) {
-  const recorded = { calls: [], change: (_call, answer) => answer };
-  const server = createServer(async (asked, answer) => {
-    const { connection, host, "accept-encoding": encoding, ...headers } = asked.headers;
-    const call = { method: asked.method, url: asked.url, headers, body: await text(asked) };
-    recorded.calls.push(call);
-    try {
-      const passed = request(new URL(call.url, target), { ...call, agent: false }).end(call.body);
-      const [given] = await once(passed, "response");
-      call.answer = await recorded.change(call, await text(given));
-      answer.writeHead(given.statusCode, { "content-type": given.headers["content-type"] ?? "" });
-      answer.end(call.answer);
-    } catch (problem) {
-      console.error(`${call.method} ${target}${call.url}: ${problem}`);
-      answer.destroy();
-    }
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  closing.push(() => server.close());
-  recorded.url = `http://127.0.0.1:${server.address().port}`;
-  return recorded;
-}
 
 const ask = async (url, query, { variables, token = TOKEN, ...headers } = {}) => {
   const answer = await fetch(url, {
@@ -73,6 +47,7 @@ const simulate = ["simulate", "--port", "0", "--data", join(directory, "data.sql
 const simulator = await started(python, simulate, {}, /http:\S+(?=\/v2)/);
 closing.push(simulator.stop);
 const rest = await recorder(simulator.found);
+closing.push(rest.stop);
 const served = {
   GATEWAY_CONFIG: join(here, "gateway.toml"),
   GATEWAY_FLOW_RETAIL_URL: `${rest.url}/v2`,
@@ -81,6 +56,7 @@ const served = {
 const gateway = await started(python, ["serve"], served, /http:\S+(?=\s)/);
 closing.push(gateway.stop);
 const subgraph = await recorder(gateway.found);
+closing.push(subgraph.stop);
 
 // 200 orders over 60 groups; ten, of which one's group is gone; ten; one for each group.
 const groups = [];
