@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser browser-pictures frontend frontend-test frontend-picture check schema schema-check compose federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser browser-pictures frontend frontend-test frontend-picture check schema schema-check compose contract federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ federation: .venv/runtime composition/node_modules/.package-lock.json federation
 clients: .venv/runtime build/clients/done clients/node_modules/.package-lock.json ## run Apollo Client, urql, Relay and other clients and tools over the gateway (needs node)
 	node clients/check.mjs $(python) build/clients/bin
 
+contract: .venv/runtime contract/node_modules/.package-lock.json ## hold both adapters to Prism and to a mock that nobody here wrote (needs node)
+	node contract/check.mjs $(python)
+
 schema-check: .venv/runtime composition/node_modules/.package-lock.json ## name breaking changes since the last release; at a release: args=--release
 	node composition/check.mjs $(python) $(args)
 
@@ -121,7 +124,7 @@ lock: .venv/dev ## lock every package again; to newer versions: make lock args=-
 	scripts/lock $(args)
 
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist $(dir $(assets)) clients/build clients/node_modules composition/node_modules conformance/node_modules examples/frontend/build examples/frontend/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist $(dir $(assets)) clients/build clients/node_modules composition/node_modules conformance/node_modules contract/node_modules examples/frontend/build examples/frontend/node_modules federation/node_modules graphiql/node_modules benchmarks/peers/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Installed anew only when the lock is newer than the last time.
 .venv/runtime: requirements.txt
