@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 
 import pytest
 
 from gateway.backends.flow_retail.adapter import FlowRetailCosts
-from gateway.backends.port import Backend, BackendKind, Caller, GroupDraft, Write
+from gateway.backends.port import Backend, BackendKind, Caller, GroupDraft, RestCalls, Write
 from gateway.errors import InvalidInput, LimitExceeded
 from gateway.request import Client, Context, Tenants
 from gateway.settings import Bounds
@@ -37,8 +38,8 @@ class Fixed(FlowRetailCosts):
     def __init__(self, cost: int) -> None:
         self.cost = cost
 
-    def write(self, write: Write) -> int:
-        return self.cost
+    def write(self, write: Write) -> Sequence[RestCalls]:
+        return [RestCalls("POST", "/any", self.cost)]
 
 
 def context(
