@@ -33,6 +33,8 @@ SIZES: Final = (
     *(512, 600, 750, 800, 1000, 1024, 1500, 2000, 2500, 3000, 5000),
 )
 """Limits that people choose."""
+CLOSER: Final = 4
+"""Calls that look for the limit between two of them."""
 NUMBERS: Final = re.compile(rb"(?<![0-9])[0-9]{1,5}(?![0-9])")
 FOR_THE_MIRROR: Final = 2
 """REST calls that are left for what is found out last."""
@@ -184,15 +186,19 @@ class Examination:
             reply = await self._ask(self._groups)
             if reply.status in (401, 403):
                 raise CannotTell(f"refused with {reply.status}: the token is not good for this")
+            told = reply
+            if reply.status == 400:
+                reply = await self._ask(self._groups, pageNumber=self._first, pageSize=1)
             if reply.status == 404:
                 raise CannotTell("answered 404: does url end in /v2, and is this its tenant?")
             self._default = page = page_of(reply)
         except CannotTell as why:
             raise Unreached(str(why)) from None
         size = "of unknown size" if page.size is None else f"of {page.size} rows"
+        default = f"{size}, if the request does not say" if told.ok else "none: refused with 400"
         return [
             Finding("reached", f"yes: status {reply.status}, {len(page.rows)} groups"),
-            Finding("default page", f"{size}, if the request does not say"),
+            Finding("default page", default),
         ]
 
     async def _page_base(self) -> Sequence[Finding]:
@@ -242,10 +248,17 @@ class Examination:
                 high = middle
         if not low:
             raise CannotTell(f"pages of {LARGEST} down to {SIZES[0]} rows are refused")
-        size = SIZES[low - 1]
-        if not (await self._groups_of(size + 1)).ok:
-            return self._taken(size, refused, size + 1), size
-        return self._taken(size, refused, SIZES[low] if low < len(SIZES) else LARGEST), size
+        taken, too_large = SIZES[low - 1], SIZES[low] if low < len(SIZES) else LARGEST
+        size = taken + 1
+        for _ in range(CLOSER):
+            if (await self._groups_of(size)).ok:
+                taken = size
+            else:
+                too_large = size
+            if too_large == taken + 1:
+                break
+            size = (taken + too_large) // 2
+        return self._taken(taken, refused, too_large), taken
 
     @staticmethod
     def _taken(size: int, refused: Reply, next_size: int) -> Finding:

@@ -127,6 +127,7 @@ async def test_who_answers_and_what_is_limited_are_told(flow: Flow):
     assert the(report, "TLS").found == "none: tokens travel in the clear"
 
 
+@pytest.mark.slow
 async def test_a_retry_after_is_waited_for_and_goes_on(flow: Flow):
     """It costs a call of the budget."""
     flow.add_groups(5)

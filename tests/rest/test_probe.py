@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from gateway.rest import HttpTransport, Proxy, probe, tls_context
+from gateway.rest import HttpTransport, Proxy, RawAnswer, RawCalls, RestCaller, probe, tls_context
+from gateway.settings import FlowRetailSettings
+from gateway.telemetry import Meter
+from tests.harness import TOKEN
 from tests.rest.wire import head, named, reset, running
 
 AGENT = "customer-groups-gateway/0"
@@ -90,3 +95,65 @@ async def test_a_certificate_is_checked_as_for_every_call(authority):
         trusted = await found(url, ca_file=str(authority.certificate))
 
     assert (untrusted, trusted) == ("tls: unable to get local issuer certificate", 404)
+
+
+async def answered(talk, *, seconds: float = 30) -> RawAnswer | str:
+    """To one call of a caller's."""
+    caller = RestCaller(
+        tenant_uid="t", token=TOKEN, request_id="r", deadline=math.inf, meter=Meter()
+    )
+    async with running(talk) as server:
+        settings = FlowRetailSettings(url=f"{server.url}/v2", timeout=seconds)
+        transport = HttpTransport(connections=1)
+        try:
+            calls = RawCalls(settings, transport, caller, user_agent=AGENT)
+            return await calls.send("PUT", "/a/{b}", {"b": "c"}, query={"d": 1}, body={"e": 2})
+        finally:
+            await transport.aclose()
+
+
+async def test_a_raw_answer_is_what_came():
+    """Whatever its status; it was asked for once, with the caller's token."""
+    heads = []
+
+    async def talk(reader, writer):
+        heads.append(await head(reader))
+        writer.write(b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\nno!")
+
+    answer = await answered(talk)
+
+    assert isinstance(answer, RawAnswer)
+    assert (answer.status, answer.body, answer.unreadable) == (503, b"no!", None)
+    assert (answer.headers["retry-after"], answer.retry_after) == ("7", 7)
+    [sent] = heads
+    assert sent.startswith(b"PUT /v2/a/c?d=1 HTTP/1.1\r\n")
+    assert f"Authorization: Bearer {TOKEN}".encode() in sent
+    assert "no!" not in repr(answer)
+
+
+async def test_a_raw_answer_says_why_its_body_can_not_be_read():
+    """Its status counts all the same."""
+
+    async def talk(reader, writer):
+        await head(reader)
+        writer.write(b"HTTP/1.1 400 No\r\nContent-Length: 9\r\n\r\nno!")
+
+    answer = await answered(talk)
+
+    assert isinstance(answer, RawAnswer)
+    assert (answer.status, answer.body) == (400, b"")
+    assert answer.unreadable == "The connection to the backend was lost."
+
+
+async def test_a_raw_call_that_is_not_answered_has_the_logs_cause():
+    """It is given up after `timeout`, or when the connection is."""
+
+    async def silent(reader, writer):
+        await reader.read()
+
+    async def resets(reader, writer):
+        await head(reader)
+        reset(writer)
+
+    assert await answered(silent, seconds=0.05) == "timeout: answer"
+    assert await answered(resets) == "reset"
