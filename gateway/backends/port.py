@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, Unsupported
 from gateway.records import Customer, CustomerGroup, Page, Projection
-from gateway.rest import Answer as Answer
 from gateway.rest import AnswerCache as AnswerCache
 from gateway.rest import AnswerCaches as AnswerCaches
 from gateway.rest import RestCaller

@@ -421,18 +421,18 @@ class Endpoint:
         shown = dict(extensions or {})
         if client.shows_cost:
             shown["cost"] = _cost(client.meter)
-        if executed and context.trace is not None:
-            meter = client.meter
-            calls = context.trace.shown(client.began, planned=meter.planned, made=meter.rest_calls)
-            shown["rest"] = calls
+            if executed and context.trace is not None:
+                planned, made = client.meter.planned, client.meter.rest_calls
+                shown["rest"] = context.trace.shown(client.began, planned=planned, made=made)
         if shown:
             body["extensions"] = shown
         content = answers.encoded(body)
-        if len(content) > allowed and shown.pop("rest", None):
-            content = answers.encoded(body)  # which does not fail for what only explains it
-        if len(content) > allowed and executed and not context.changes:
-            body = answers.too_large(len(content), allowed=allowed)
-            content = answers.encoded(body)
+        if len(content) > allowed:
+            if shown.pop("rest", None):  # which only explains it
+                content = answers.encoded(body)
+            if len(content) > allowed and executed and not context.changes:
+                body = answers.too_large(len(content), allowed=allowed)
+                content = answers.encoded(body)
         reported = context.reported
         exchange.codes = (*answers.codes(body), *(failure.code for failure in reported))
         if exchange.codes:

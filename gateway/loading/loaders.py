@@ -64,11 +64,14 @@ class Loaders:
         self._backend = backend
         self._answers = answers
         self._trace = trace
-        self.traced = trace is not None
-        """Whether the paths are wanted of the fields that ask."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.forget()
+
+    @property
+    def traced(self) -> bool:
+        """Whether the paths are wanted of the fields that ask."""
+        return self._trace is not None
 
     def change(self, path: Path) -> None:
         """The field at `path` begins a change."""
@@ -174,8 +177,9 @@ class Loaders:
     async def _groups_of(
         self, tenant_uid: str, keys: Sequence[GroupOf], known: _Loaded
     ) -> dict[GroupOf, CustomerGroup | Exception]:
-        keys = [key for key in keys if key.tenant_uid == tenant_uid]
-        refs, trace = [key.ref for key in keys], self._trace
+        refs = [key.ref for key in keys if key.tenant_uid == tenant_uid]
+        if (trace := self._trace) is not None:
+            keys = [GroupOf(tenant_uid, ref) for ref in refs]
         try:
             backend, gathered = self._backend(tenant_uid), known.gathered.get(tenant_uid)
             lists = known.lists_to_come(tenant_uid)
@@ -195,10 +199,10 @@ class Loaders:
                     gathered.look_up_now()
                 found = await asyncio.shield(gathered.task)
         except Exception as failure:  # of any kind: other tenants are no part of it
-            return dict.fromkeys(keys, failure)
+            return {GroupOf(tenant_uid, ref): failure for ref in refs}
         if trace is not None:
             trace.found(keys, found)
-        return {key: found[key.ref] for key in keys if key.ref in found}
+        return {GroupOf(tenant_uid, ref): found[ref] for ref in refs if ref in found}
 
     async def _look_up(
         self, tenant_uid: str, gathered: _Gathered, known: _Loaded

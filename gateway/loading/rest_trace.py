@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.backends.port import Answer, ById, GroupRef, UpstreamCall
+from gateway.backends.port import ById, GroupRef, UpstreamCall
 from gateway.loading.reads import GroupOf, MembersOf, ReadKey, empty
 from gateway.records import CustomerGroup
 
@@ -33,14 +33,14 @@ class Call:
     """An attempt to make a REST call; or, with `of`, fields that were answered by another call."""
 
     event: UpstreamCall
-    size: int
     hop: int
     start: float
     end: float
     fields: Sequence[Paths]
     of: Call | None = None
+    size: int | None = None
     rows: int | None = None
-    """Set by whoever decodes the answer."""
+    """Both are set by the REST client, for answers that adapters read."""
     reused: Paths = field(default_factory=dict)
     """Fields that it has answered beside those it was made for."""
 
@@ -67,7 +67,7 @@ class Call:
             "status": event.status,
             **({"cause": cause} if cause else {}),
             "rows": (self.of or self).rows,
-            "bytes": None if self.of or event.status is None else self.size,
+            "bytes": self.size,
             "fields": [".".join(path) for path in paths][:MOST_FIELDS],
             "source": "operation" if self.of else "network",
         }
@@ -207,11 +207,11 @@ class RestTrace:
         hop = step.hop if step.due else self._next(purpose)
         _NOW.set(_Step(purpose, only, hop, began=_time()))
 
-    def note(self, event: UpstreamCall, size: int) -> None:
+    def note(self, event: UpstreamCall) -> Call:
         step, now = _NOW.get(), _time()
         purpose, asked = step.purpose, step.asked
         fields = [each.paths for each in asked]
-        call = Call(event, size, step.hop, now - event.seconds, now, fields)
+        call = Call(event, step.hop, now - event.seconds, now, fields)
         step.call = purpose.call = call
         purpose.hop = max(purpose.hop or 0, step.hop)
         self._last = max(self._last, step.hop)
@@ -224,13 +224,17 @@ class RestTrace:
             self.calls.append(call)
         else:
             self.dropped += 1
+        return call
 
-    def answered(self, answer: Answer) -> None:
+    @property
+    def last(self) -> Call:
+        call = _NOW.get().call
+        assert call is not None  # noqa: S101  # it was sent
+        return call
+
+    def answered(self, call: object) -> None:
         step = _NOW.get()
-        call = answer.note
-        if call is None:
-            answer.note = step.call
-        elif isinstance(call, Call) and call is not step.call:
+        if isinstance(call, Call) and call is not step.call:
             step.purpose.call = call
             step.purpose.hop = max(step.purpose.hop or 0, step.hop)
             self._answered_by(call, step.asked, step.hop, step.began)
@@ -269,7 +273,7 @@ class RestTrace:
         here = id(call), hop
         if here not in self._reuses:
             began = now if began is None else began
-            self._reuses[here] = Call(call.event, 0, hop, began, now, [{}], of=call)
+            self._reuses[here] = Call(call.event, hop, began, now, [{}], of=call)
             if len(self.calls) < MOST:
                 self.calls.append(self._reuses[here])
         self._reuses[here].end = now

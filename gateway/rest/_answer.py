@@ -37,13 +37,6 @@ class SampledAnswer:
     """False once it was reported that the body can't be used."""
 
 
-class Note(Protocol):
-    """Of a call."""
-
-    rows: int | None
-    """How many its answer has, if that is a list."""
-
-
 @dataclass(slots=True)  # a frozen one takes four times as long to make
 class Answer:
     """A 2xx, or a 4xx that only the adapter can interpret."""
@@ -56,20 +49,14 @@ class Answer:
     on_unusable: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
     """Called with the problem if the body can't be used."""
 
-    note: Note | None = field(default=None, repr=False, compare=False)
-    """Of the call that it answers, where calls are noted."""
-
     def decoded(self, decode: Callable[[bytes], DecodedT]) -> DecodedT:
         """`decode(body)`; calls `on_unusable` if that raises InvalidAnswer."""
         try:
-            decoded = decode(self.body)
+            return decode(self.body)
         except InvalidAnswer as unusable:
             if self.on_unusable is not None:
                 self.on_unusable(unusable.message)
             raise
-        if self.note is not None and isinstance(decoded, tuple):  # a listing, and its rows
-            self.note.rows = len(decoded[1])
-        return decoded
 
     @property
     def ok(self) -> bool:
@@ -94,3 +81,25 @@ class Answer:
             return ""
         said = said[:MAX_REASON].rstrip(". ")
         return f" It says: {said}." if said else ""
+
+
+class Note(Protocol):
+    """Of a call whose answer came."""
+
+    size: int | None
+    """Bytes of its body."""
+    rows: int | None
+    """How many it has, if it is a list."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NotedAnswer(Answer):
+    """One whose call is noted."""
+
+    note: Note
+
+    def decoded(self, decode: Callable[[bytes], DecodedT]) -> DecodedT:
+        decoded = Answer.decoded(self, decode)
+        if isinstance(decoded, tuple):  # a listing, and its rows
+            self.note.rows = len(decoded[1])
+        return decoded

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.rest._answer import Answer
+from gateway.rest._answer import Note
 from gateway.rest._answer_cache import AnswerCache
 from gateway.rest._events import UpstreamCall
 from gateway.trace_context import TraceContext
@@ -49,11 +49,15 @@ class CallLog(Protocol):
     def begin(self, names: Sequence[str]) -> None:
         """The current task begins a call, with these values in its path."""
 
-    def note(self, event: UpstreamCall, size: int) -> None:
-        """It was sent; its answer's body has so many bytes."""
+    def note(self, event: UpstreamCall) -> Note:
+        """It was sent, perhaps again."""
 
-    def answered(self, answer: Answer) -> None:
-        """It has this answer, which may be that of an earlier call: then it has a `note`."""
+    @property
+    def last(self) -> Note:
+        """Of the call that the current task has made last."""
+
+    def answered(self, note: Note) -> None:
+        """It was answered by the call of this note, which may be an earlier one."""
 
 
 @dataclass(slots=True, kw_only=True)  # a frozen one takes four times as long to make

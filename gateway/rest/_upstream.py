@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -26,9 +26,9 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.rest import _causes as causes
-from gateway.rest._answer import Answer, SampledAnswer
+from gateway.rest._answer import Answer, NotedAnswer, SampledAnswer
 from gateway.rest._bodies import read, stream
-from gateway.rest._caller import RestCaller, RestSettings
+from gateway.rest._caller import CallLog, RestCaller, RestSettings
 from gateway.rest._events import BreakerChanged, RestObserver, UnusableAnswer, UpstreamCall
 from gateway.rest._incidents import Breaker, Incidents, backoff
 from gateway.rest._places import Flow, Full, Place, Places
@@ -110,7 +110,8 @@ class Upstream:
         return self._incidents.breakers_open
 
     def connect(self, caller: RestCaller) -> CallerUpstream:
-        return CallerUpstream(self, caller)
+        calls = caller.calls
+        return CallerUpstream(self, caller) if calls is None else NotedUpstream(self, caller, calls)
 
     def _report_unusable(
         self,
@@ -154,6 +155,7 @@ class CallerUpstream:
     def __init__(self, upstream: Upstream, caller: RestCaller) -> None:
         self._upstream = upstream
         self._caller = caller
+        self._observe: RestObserver = upstream._observe
         self._token_status = caller.token_status
         digest = b"" if caller.token_status is None else caller.token_status.digest
         self._flow = Flow(caller.tenant_uid, digest)
@@ -168,8 +170,6 @@ class CallerUpstream:
         """The current task is to make a call, and waits for its turn: nothing comes of the answers
         that others get meanwhile.
         """
-        if self._caller.calls is not None:
-            self._caller.calls.due()
 
     async def send(
         self,
@@ -197,20 +197,13 @@ class CallerUpstream:
                 f"This needs a bearer token: send the header {self._caller.bearer_header}."
             )
         target = self._upstream._base.fill(template, path, query or {})
-        calls = self._caller.calls
-        if calls is not None:
-            calls.begin([*path.values()])
         send = partial(self._sent, method, template, target, body, status_suffices)
         answers = self._caller.answers if method == "GET" else None
         if answers is None:
-            answer = await send()
-        else:
-            # One operation may have several tokens, and tenants that share an API and its paths.
-            whose = self._caller.tenant_uid, self._caller.token
-            answer = await answers.answer((self._upstream, whose, target), send)
-        if calls is not None:
-            calls.answered(answer)
-        return answer
+            return await send()
+        # One operation may have several tokens, and tenants that share an API and its paths.
+        whose = self._caller.tenant_uid, self._caller.token
+        return await answers.answer((self._upstream, whose, target), send)
 
     async def _sent(
         self, method: str, template: str, target: bytes, body: object, status_suffices: bool
@@ -272,7 +265,6 @@ class CallerUpstream:
         sent = False
         status: int | None = None
         cause: str | None = None
-        content = b""
         try:
             if loop.time() >= deadline:
                 raise DeadlineExceeded("The operation's time is over.")
@@ -325,21 +317,20 @@ class CallerUpstream:
             raise (again if safe else unknown()) from None
         finally:
             if sent:
-                event = UpstreamCall(
-                    backend=upstream.name,
-                    tenant=caller.tenant_uid,
-                    method=request.method,
-                    template=template,
-                    status=status,
-                    cause=cause,
-                    seconds=loop.time() - began,
-                    attempt=attempt,
-                    request_id=caller.request_id,
-                    trace=trace,
+                self._observe(
+                    UpstreamCall(
+                        backend=upstream.name,
+                        tenant=caller.tenant_uid,
+                        method=request.method,
+                        template=template,
+                        status=status,
+                        cause=cause,
+                        seconds=loop.time() - began,
+                        attempt=attempt,
+                        request_id=caller.request_id,
+                        trace=trace,
+                    )
                 )
-                upstream._observe(event)
-                if caller.calls is not None:
-                    caller.calls.note(event, len(content))
             else:
                 caller.meter.give_back(repeat=attempt > 1)
         if not safe and upstream._not_carried_out(status, content):
@@ -477,6 +468,39 @@ class CallerUpstream:
                     limited=breaker.limited,
                 )
             )
+
+
+class NotedUpstream(CallerUpstream):
+    """Whose calls are noted. A class of its own, so that others pay nothing for it."""
+
+    def __init__(self, upstream: Upstream, caller: RestCaller, calls: CallLog) -> None:
+        super().__init__(upstream, caller)
+        self._calls = calls
+        self._observe = partial(_observe_both, upstream._observe, calls)
+
+    def due(self) -> None:
+        self._calls.due()
+
+    async def send(
+        self, method: str, template: str, path: Mapping[str, str], **more: Any
+    ) -> Answer:
+        self._calls.begin([*path.values()])
+        answer = await super().send(method, template, path, **more)
+        if isinstance(answer, NotedAnswer):
+            self._calls.answered(answer.note)
+        return answer
+
+    async def _sent(self, *request: Any) -> Answer:
+        answer, note = await super()._sent(*request), self._calls.last
+        note.size = len(answer.body)
+        return NotedAnswer(
+            answer.status, answer.body, answer.private, answer.on_unusable, note=note
+        )
+
+
+def _observe_both(observe: RestObserver, calls: CallLog, event: UpstreamCall) -> None:
+    observe(event)
+    calls.note(event)
 
 
 def _hangs(unreadable: GatewayError | Again | None) -> bool:
