@@ -28,7 +28,7 @@ class Examination:
         self._run = run
         self._guard = run.guard
         self._url = masked(settings.url or "").rstrip("/")
-        self._customer = next(iter(sorted(run.guard.customers)), "")
+        self._customer = next(iter(run.guard.customers), "")
         self._first = _Group(self, f"{run.guard.mark}-first")
         self.latest: dict[str, Mapping[str, Any]] = {}
         """The named customers as they were seen last, or as they may be now."""
@@ -120,7 +120,7 @@ class Examination:
     # -- a named customer
 
     async def no_assignments(self) -> Found:
-        for uid in sorted(self._guard.customers):
+        for uid in self._guard.customers:
             customer = await self.customer(uid)
             if not assigned(customer):
                 value = customer.get("customerGroupAssignments", "the member is absent")
@@ -180,7 +180,7 @@ class Examination:
         if not reply.ok:
             return Found(refusal(reply))
         if not await self._first.gone():
-            return Found(f"{reply.status}, and the group is still there")
+            return Found(f"{reply.status}, and it is still there")
         customer = await self.customer(self._customer)
         dangling = self._first.uid in assigned(customer) | {held(customer)}
         kept = "still refers to it" if dangling else "is out of it"
@@ -204,8 +204,12 @@ class Examination:
         return {"action": "removeCustomerGroupAssignment", "customerGroup": reference(group)}
 
     async def _move(self, action: Mapping[str, Any]) -> Reply:
-        version = (await self.customer(self._customer)).get("version")
-        return await self.move(self._customer, version, [action])
+        before = await self.customer(self._customer)
+        self.latest[self._customer] = as_if(action, before)  # until an answer tells
+        reply = await self.move(self._customer, before.get("version"), [action])
+        if not reply.ok:
+            self.latest[self._customer] = before
+        return reply
 
     # -- REST, in the API's words
 
@@ -286,11 +290,7 @@ class Examination:
 
     async def move(self, uid: str, version: object, actions: Sequence[Mapping[str, Any]]) -> Reply:
         body = {"version": version, "actions": actions}
-        try:
-            reply = await self._run.change("POST", CUSTOMER, self._path(id=uid), body)
-        except Unclear:
-            self.latest[uid] = {**self.latest[uid], **dict(map(as_made, actions))}
-            raise
+        reply = await self._run.change("POST", CUSTOMER, self._path(id=uid), body)
         if reply.ok:
             self.latest[uid] = mapping(reply)
         return reply
@@ -351,11 +351,16 @@ def held(customer: Mapping[str, Any]) -> str | None:
             return None
 
 
-def as_made(action: Mapping[str, Any]) -> tuple[str, Any]:
-    """The member of a customer that the action sets, as far as it has to be undone."""
-    if action["action"] == "setCustomerGroup":
-        return "customerGroup", action.get("customerGroup")
-    return "customerGroupAssignments", [action.get("customerGroupAssignment")]
+def as_if(action: Mapping[str, Any], customer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The customer with what has to be undone, if the action is carried out."""
+    match action:
+        case {"customerGroupAssignment": assignment}:
+            before = customer.get("customerGroupAssignments") or ()
+            return {**customer, "customerGroupAssignments": [*before, assignment]}
+        case {"action": "setCustomerGroup", "customerGroup": group}:
+            return {**customer, "customerGroup": group}
+        case _:
+            return customer
 
 
 def mistake(reply: Reply) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.backends.flow_retail.adapter import GROUP, GROUPS, MEMBERS
 from gateway.doctor.asking import CannotTell, Reply
 from gateway.doctor.report import Certainty, LeftBehind
-from gateway.doctor.writing.run import Found, Gone, Probe, Run, Unclear, mapping
+from gateway.doctor.writing.run import Found, Gone, Probe, Run, Unclear, mapping, told
 from gateway.settings import FlowRetailSettings
 from gateway.settings.printed import masked
 
@@ -39,7 +39,7 @@ class Examination:
         self._conflicts: dict[str, bool] = {}
         """Whether adding a member, or removing none, was answered with 409."""
         self._refusals: list[_Refused] = []
-        self._customer, self._other = [*sorted(run.guard.customers), "", ""][:2]
+        self._customer, self._other = [*run.guard.customers, "", ""][:2]
         self._seen_in: dict[str, str] = {}
         """A group in which a customer was seen before."""
         self._first = _Group(self, self._names[0])
@@ -77,43 +77,31 @@ class Examination:
     async def duplicate_uid(self) -> Found:
         second = self._names[1]
         reply = await self.create(self._first, second)
-        if not reply.ok:
-            return Found(f"refused with {reply.status}")
-        name = (await self.look(self._first.uid)).get("name")
+        if (await self.look(self._first.uid)).get("name") != second:
+            return told(reply, "a success, and the group is as it was")
         await self._rename(self._first, self._names[0])
-        if name == second:
-            return Found(f"{reply.status}, and the group has got the new name")
-        return Found(f"{reply.status}, and the group is as it was")
+        return told(reply, "the group has got the new name")
 
     async def duplicate_name(self) -> Found:
-        reply = await self.create(self._second, self._names[0])
-        found = f"allowed ({reply.status})" if reply.ok else f"refused with {reply.status}"
-        return Found(found)
+        return told(await self.create(self._second, self._names[0]), "allowed")
 
     async def rename(self) -> Found:
         await self._make(self._second)
         await self._rename(self._second, self._names[1])
-        reply = await self._rename(self._second, self._names[0])
-        found = f"allowed ({reply.status})" if reply.ok else f"refused with {reply.status}"
-        return Found(found)
+        return told(await self._rename(self._second, self._names[0]), "allowed")
 
     async def nameless(self) -> Found:
         reply = await self._run.change("PUT", GROUP, self._path(self._first.uid), {})
-        if not reply.ok:
-            return Found(f"refused with {reply.status}")
         name = (await self.look(self._first.uid)).get("name")
+        if name == self._names[0]:
+            return told(reply, "the name is kept")
         await self._rename(self._first, self._names[0])
-        kept = name == self._names[0]
-        found = "the name is kept" if kept else "the name is lost: PUT replaces the group"
-        return Found(f"{found} ({reply.status})")
+        return told(reply, "the name is lost: PUT replaces the group")
 
     async def undeclared(self) -> Found:
         path, body = self._path(self._first.uid), {"name": self._names[0]}
         reply = await self._run.change("PUT", GROUP, path, body, content_type="text/plain")
-        found = (
-            f"read all the same ({reply.status})" if reply.ok else f"refused with {reply.status}"
-        )
-        return Found(found)
+        return told(reply, "read all the same")
 
     async def delete_empty(self) -> Found:
         await self._make(self._second)
@@ -134,18 +122,16 @@ class Examination:
     async def _unknown_in(self, which: str) -> Found:
         reply = await self._edit(**{which: [self._nobody]})
         self._unknown[which] = reply
-        if not reply.ok:
-            mine, nobodys = self._customer, self._nobody
-            if which == "add":
-                self._refusals.append(_Refused(add=[mine, nobodys], watched=mine))
-                self._refusals.append(_Refused(add=[nobodys, mine], watched=mine))
-            else:
-                self._refusals.append(_Refused(add=[mine], remove=[nobodys], watched=mine))
-            return Found(f"refused with {reply.status}")
-        if self._nobody in await self.members():
-            await self._edit(remove=[self._nobody])
-            return Found(f"{reply.status}, and nobody is a member now")
-        return Found(f"{reply.status}, and ignored")
+        mine, nobodys = self._customer, self._nobody
+        if not reply.ok and which == "add":
+            self._refusals.append(_Refused(add=[mine, nobodys], watched=mine))
+            self._refusals.append(_Refused(add=[nobodys, mine], watched=mine))
+        elif not reply.ok:
+            self._refusals.append(_Refused(add=[mine], remove=[nobodys], watched=mine))
+        elif nobodys in await self.members():
+            await self._edit(remove=[nobodys])
+            return told(reply, "nobody is a member now")
+        return told(reply, "ignored")
 
     async def characters(self) -> Found:
         """Only removed: a group or a customer of such a uid could have no URL."""
@@ -221,12 +207,10 @@ class Examination:
         await self._put(customer, member=True)
         reply = await self._edit(add=[customer])
         self._conflicts["adding a member"] = reply.status == 409
-        if reply.ok:
-            return Found(f"a success ({reply.status})")
-        if other := self._other:
+        if not reply.ok and (other := self._other):
             refused = _Refused(add=[other, customer], members=[customer], watched=other)
             self._refusals.append(refused)
-        return Found(f"refused with {reply.status}")
+        return told(reply, "a success")
 
     async def other_groups(self) -> Found:
         await self._put(self._customer, member=True)
@@ -246,12 +230,10 @@ class Examination:
         await self._put(self._customer, member=False)
         reply = await self._edit(remove=[self._customer])
         self._conflicts["removing a customer that is none"] = reply.status == 409
-        if reply.ok:
-            return Found(f"a success ({reply.status})")
-        if other := self._other:
+        if not reply.ok and (other := self._other):
             refused = _Refused(add=[self._customer], remove=[other], watched=self._customer)
             self._refusals.append(refused)
-        return Found(f"refused with {reply.status}")
+        return told(reply, "a success")
 
     async def conflicts(self) -> Found:
         if len(self._conflicts) < 2:
@@ -271,10 +253,7 @@ class Examination:
         await self._put(self._customer, member=False)
         both = [self._customer]
         reply = await self._edit(add=both, remove=both)
-        if not reply.ok:
-            return Found(f"refused with {reply.status}")
-        member = self._customer in await self.members()
-        return Found(f"{'added' if member else 'removed'} ({reply.status})")
+        return told(reply, "added" if self._customer in await self.members() else "removed")
 
     async def atomic(self) -> Found:
         tried = 0
@@ -296,10 +275,7 @@ class Examination:
     async def delete_with_members(self) -> Found:
         await self._put(self._customer, member=True)
         reply = await self.delete(self._first.uid)
-        if not reply.ok:
-            return Found(f"refused with {reply.status}")
-        now = "the group is gone" if await self._first.gone() else "the group is still there"
-        return Found(f"{reply.status}, and {now}")
+        return told(reply, "it is gone" if await self._first.gone() else "it is still there")
 
     # -- REST, in the API's words
 
@@ -324,7 +300,9 @@ class Examination:
         made = mapping(reply) if reply.ok else {}
         uid = made.get("customerGroupUid", group.uid)
         if uid != group.uid:  # the API has chosen another
+            group.unsure = not group.exists
             self._guard.admit(uid, made.get("name"))
+            group.unsure = False
             if group.exists:
                 self._run.traces.append(_Group(self, uid))
             else:
@@ -401,7 +379,7 @@ class Examination:
 
     def emptying(self, group: str) -> Sequence[str]:
         """The same, by hand."""
-        uids = sorted(self._guard.customers)
+        uids = [*self._guard.customers]
         body = json.dumps({"removeCustomerUids": uids})
         return [self.call("PUT", group, f"/customers {body}")] if uids else []
 

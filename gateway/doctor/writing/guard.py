@@ -11,6 +11,7 @@ from typing import Any, Final
 from gateway.backends.commercetools import adapter as commercetools
 from gateway.backends.commercetools import members
 from gateway.backends.flow_retail import adapter as flow_retail
+from gateway.doctor.asking import CannotTell
 
 MARK: Final = "gateway-doctor-"
 
@@ -23,9 +24,9 @@ class Guard:
     """Lets a change pass, or raises Forbidden. Whatever is not known here does not pass."""
 
     def __init__(self, tenant: str, customers: Collection[str]) -> None:
-        """`customers` are those that were named on the command line."""
+        """`customers` are those that were named on the command line, in that order."""
         self.tenant = tenant
-        self.customers = frozenset(customers)
+        self.customers = dict.fromkeys(customers).keys()
         self.mark = MARK + secrets.token_hex(8)
         """How each name, uid and key begins that this run makes up: nobody else has one of these.
         """
@@ -41,9 +42,9 @@ class Guard:
         return isinstance(value, str) and value.startswith(self.mark)
 
     def admit(self, uid: object, *marks: object) -> None:
-        """From now on `uid` is a group of ours: an answer shows one of our marks on it."""
+        """From now on `uid` is a group of ours, if an answer shows one of our marks on it."""
         if not isinstance(uid, str) or not any(map(self.marked, marks)):
-            raise Forbidden("A group without this run's mark is not ours.")
+            raise CannotTell("the answer is about a group that is not the doctor's")
         self.created.add(uid)
 
     def require(
@@ -100,7 +101,7 @@ class Guard:
             uids = {*addCustomerUids, *removeCustomerUids}
             return all(uid in self.customers or self.marked(uid) for uid in uids)
         back = all(group in self.homes.get(uid, ()) for uid in addCustomerUids)
-        return back and not removeCustomerUids and self.customers.issuperset(addCustomerUids)
+        return back and not removeCustomerUids and self.customers >= {*addCustomerUids}
 
     def _may_act(self, action: Mapping[str, Any]) -> bool:
         """Whether an action on a group of ours leaves it marked as one."""

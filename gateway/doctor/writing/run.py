@@ -277,3 +277,8 @@ def mapping(reply: Reply) -> Mapping[str, Any]:
     if not isinstance(reply.json, dict):
         raise CannotTell(f"answered {reply.status} with {reply.shape}")
     return reply.json
+
+
+def told(reply: Reply, success: str) -> Found:
+    """That it is a success, or refused, and the status."""
+    return Found(f"{success} ({reply.status})" if reply.ok else f"refused with {reply.status}")

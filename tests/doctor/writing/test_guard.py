@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.backends.commercetools import adapter as commercetools
 from gateway.backends.commercetools.members import CUSTOMER
 from gateway.backends.flow_retail import adapter as flow_retail
+from gateway.doctor.asking import CannotTell
 from gateway.doctor.writing.guard import Forbidden, Guard
 
 NAMED, OTHER = "named", "other"
@@ -144,7 +145,7 @@ def test_what_is_not_the_doctors_is_refused(method, template, uid, body):
 
 def test_a_group_without_the_mark_is_not_admitted():
     """Though an answer to our own request shows it."""
-    with pytest.raises(Forbidden):
+    with pytest.raises(CannotTell):
         guard().admit("gold", "Gold", None)
 
 
