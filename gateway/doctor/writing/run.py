@@ -239,15 +239,22 @@ class Run:
         return sorted(self.traces, key=lambda each: each.rank)
 
     async def _clean(self) -> None:
-        for traces in self._ranked():
-            for again in range(TRIES):
-                try:
-                    if await traces.remove():
-                        if not traces.unsure:
-                            self.traces.remove(traces)
-                        break
-                except (CannotTell, Forbidden):
-                    await self.sleep(again * self._pause)
+        """In rounds, so that what keeps failing does not use up the calls of the rest."""
+        todo = self._ranked()
+        for again in range(TRIES):
+            await self.sleep(again * self._pause)
+            todo = [each for each in todo if not await self._removed(each)]
+            if not todo:
+                return
+
+    async def _removed(self, traces: Traces) -> bool:
+        try:
+            gone = await traces.remove()
+        except (CannotTell, Forbidden):
+            return False
+        if gone and not traces.unsure:
+            self.traces.remove(traces)
+        return gone
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:

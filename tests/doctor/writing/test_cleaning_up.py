@@ -13,6 +13,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from gateway.doctor.writing.run import WRITE_BUDGET
 from gateway.simulator.faults import (
     Answer,
     Close,
@@ -180,3 +181,18 @@ async def test_a_process_that_is_ended_cleans_up(name, end):
         assert "Stopping, once all is cleaned up." in err.decode()
         assert TOKEN not in (out + err).decode()
         assert api.state() == before
+
+
+@pytest.mark.slow
+async def test_what_keeps_failing_does_not_keep_the_rest():
+    """Groups that can't be deleted leave calls enough to put the customers back."""
+    async with APIS["commercetools"]() as api:
+        groups, customers = api.state()
+        api.faults.add(Answer(500), method="DELETE", times=None)
+        await api.examine(customers=2)
+
+        assert api.calls < WRITE_BUDGET
+        assert api.state()[1] == customers
+        left = [each for each in api.state()[0] if each not in groups]
+        assert len(left) == len(api.left) > 1
+        assert all(any(group.id in each.call for each in api.left) for group in left)
