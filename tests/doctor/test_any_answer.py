@@ -83,9 +83,9 @@ ANSWERS = st.builds(
 class Anything(Api):
     """Answers the same few things again and again."""
 
-    async def send(self, method, template, path, *, query=None, body=None):
+    async def send(self, method, template, path, *, query=None, **more):
         self.answers.append(self.answers[0])
-        return await super().send(method, template, path, query=query, body=body)
+        return await super().send(method, template, path, query=query, **more)
 
 
 @pytest.mark.slow
