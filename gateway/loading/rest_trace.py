@@ -265,10 +265,10 @@ class RestTrace:
         self, call: Call, paths: Collection[Path], hop: int, began: float | None = None
     ) -> None:
         """The fields are answered by a call that was made for others."""
-        self._reached(paths, hop)
         new = dict.fromkeys(path for path in paths if not call.serves(path))
         if not new:
             return
+        self._reached(new, hop)
         now = _time()
         here = id(call), hop
         if here not in self._reuses:

@@ -151,6 +151,22 @@ async def test_what_is_prefetched_is_told_for_the_field_that_asks_later(
     ]
 
 
+async def test_fields_of_one_connection_ask_once(gateway: Gateway, flow: Flow):
+    """However many there are of a list that was prefetched, and is there before its group: what it
+    leads to is in the next hop.
+    """
+    flow.add_groups(2)
+    flow.fail(Answer(503))  # the group's
+    flow.add_customer("ada", "g000", "g001")
+
+    body = await gateway.ask(
+        '{ customerGroup(by: {uid: "g000"}) { name customers { pageInfo { hasNextPage }'
+        " nodes { customerGroups { name } } } } }"
+    )
+
+    assert (2, GROUP, ["customerGroup.customers.nodes.customerGroups"]) in told(body)
+
+
 async def test_groups_that_are_gathered_are_fields_of_the_pages(gateway: Gateway, flow: Flow):
     """One page, in the hop behind the lists that have led to the groups; those asked for again
     later, by another field, are told as answered already.
