@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -149,17 +150,21 @@ class Examination:
         if not reply.ok:
             return Found(f"the predicate is {refusal(reply)}", "certain", LEGACY)
         rows = mapping(reply).get("results")
-        if isinstance(rows, list) and [row.get("id") for row in rows] == [self._customer]:
-            return Found("found")
-        raise CannotTell(f"{len(rows or ())} customers were found in a group of one")
+        match rows:
+            case [{"id": uid}] if uid == self._customer:
+                return Found("found")
+            case [*others]:
+                raise CannotTell(f"{len(others)} customers were found in a group of one")
+            case _:
+                raise CannotTell(f"answered {reply.status} with {reply.shape}")
 
     async def add_twice(self) -> Found:
         await self._put()
         reply = await self._move(self._add())
         if not reply.ok:
             return Found(refusal(reply))
-        all_of_it = (await self.customer(self._customer)).get("customerGroupAssignments") or ()
-        count = sum(each == {"customerGroup": reference(self._first.uid)} for each in all_of_it)
+        all_of_it = assignments(await self.customer(self._customer))
+        count = all_of_it.count({"customerGroup": reference(self._first.uid)})
         return Found(
             f"a success ({reply.status}), and it is there {'once' if count == 1 else count}"
         )
@@ -332,14 +337,15 @@ class Examination:
         return f"{method} {self._url}{template.format_map(self._path(**path))}{more}"
 
 
+def assignments(customer: Mapping[str, Any]) -> list[Any]:
+    found = customer.get("customerGroupAssignments")
+    return found if isinstance(found, list) else []
+
+
 def assigned(customer: Mapping[str, Any]) -> set[str]:
     """The groups in a customer's assignments."""
-    match customer.get("customerGroupAssignments"):
-        case [*all_of_them]:
-            found = [each.get("customerGroup") for each in all_of_them if isinstance(each, dict)]
-            return {str(each.get("id")) for each in found if isinstance(each, dict)}
-        case _:
-            return set()
+    found = [each.get("customerGroup") for each in assignments(customer) if isinstance(each, dict)]
+    return {str(each.get("id")) for each in found if isinstance(each, dict)}
 
 
 def held(customer: Mapping[str, Any]) -> str | None:
@@ -355,8 +361,8 @@ def as_if(action: Mapping[str, Any], customer: Mapping[str, Any]) -> Mapping[str
     """The customer with what has to be undone, if the action is carried out."""
     match action:
         case {"customerGroupAssignment": assignment}:
-            before = customer.get("customerGroupAssignments") or ()
-            return {**customer, "customerGroupAssignments": [*before, assignment]}
+            after = [*assignments(customer), assignment]
+            return {**customer, "customerGroupAssignments": after}
         case {"action": "setCustomerGroup", "customerGroup": group}:
             return {**customer, "customerGroup": group}
         case _:
@@ -365,11 +371,13 @@ def as_if(action: Mapping[str, Any], customer: Mapping[str, Any]) -> Mapping[str
 
 def mistake(reply: Reply) -> Mapping[str, Any]:
     """The first error of a refusal."""
-    match reply.json:
-        case {"errors": [dict(first), *_]}:
-            return first
-        case _:
-            return {}
+    with suppress(CannotTell):
+        match reply.json:
+            case {"errors": [dict(first), *_]}:
+                return first
+            case _:
+                pass
+    return {}
 
 
 def refusal(reply: Reply) -> str:

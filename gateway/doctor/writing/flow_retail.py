@@ -361,7 +361,8 @@ class Examination:
         """Where the named customers are now, as far as a few groups show it."""
         query = {"pageSize": self._settings.max_page_size}
         rows = (await self._run.look(GROUPS, self._path(), query)).get("items")
-        uids = [str(row.get("customerGroupUid")) for row in rows or () if isinstance(row, dict)]
+        rows = rows if isinstance(rows, list) else []
+        uids = [str(row.get("customerGroupUid")) for row in rows if isinstance(row, dict)]
         for uid in [uid for uid in uids if not self._guard.marked(uid)][:GROUPS_SEARCHED]:
             members = await self.members(uid)
             for customer in self._guard.customers & members.keys():

@@ -16,6 +16,7 @@ import pytest
 from gateway.doctor.writing.run import WRITE_BUDGET
 from gateway.simulator.faults import (
     Answer,
+    Body,
     Close,
     Delay,
     Done,
@@ -41,6 +42,15 @@ FAULTS = {
     "cut": Truncate(3),
     "no JSON": InvalidJson(),
     "a page": Answer(200, b"<html>"),
+    "a list": Body(b"[1]"),
+    "members of other types": Body(
+        b'{"items": 5, "results": 6, "errors": 7, "customerGroupAssignments": 8, "id": 9,'
+        b' "customerGroupUid": 1, "name": 2, "version": "3", "customerGroup": 4}'
+    ),
+    "rows of other types": Body(
+        b'{"items": [5], "results": [6], "errors": [7], "customerGroupAssignments": [8], "id": "",'
+        b' "customerGroupUid": "", "name": "", "version": -1, "customerGroup": {"id": 4}}'
+    ),
     "done, then a stall": Done(Stall(200)),
     "stopped": Meanwhile(lambda: os.kill(os.getpid(), signal.SIGINT)),
     "terminated": Meanwhile(lambda: os.kill(os.getpid(), signal.SIGTERM)),
