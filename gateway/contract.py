@@ -122,7 +122,7 @@ def _compare(value: Any, said: Value, found: dict[tuple[str, Kind], str]) -> Non
             elif inner.required:
                 found.setdefault((inner.member, "missing"), "absent")
         path = "" if said.member == "$" else f"{said.member}."
-        for number, name in enumerate(sorted(value.keys() - said.members.keys())):
+        for number, name in enumerate(sorted(value.keys() - said.members.keys())[: UNKNOWN + 1]):
             shown = name if number < UNKNOWN and NAME.fullmatch(name) else "?"
             found.setdefault((path + shown, "unknown_member"), shape(value[name]))
     elif said.items is not None:

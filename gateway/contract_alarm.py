@@ -6,17 +6,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from gateway.contract import Contract, Deviation, deviations
+from gateway.contract import ITEMS, Contract, Deviation, deviations
 from gateway.rest import SampledAnswer
 from gateway.telemetry import ContractDeviation, Event, Observer, OperationDone
 
 MAX_BODY: Final = 1_000_000
 """Bytes of an answer that is looked at: to find the rows of a longer one takes milliseconds."""
+MAX_COMMAS: Final = 30_000
+"""Of an answer that is looked at: each may begin another row or member. A page of 500 rows has some
+20,000.
+"""
+MAX_MEMBERS: Final = 1_000
+"""Of the answer itself."""
 MAX_ROW: Final = 64_000
 ROWS: Final = 16_000
 """Bytes after which no further row is looked at, which takes half a millisecond."""
@@ -89,24 +96,27 @@ def _part(body: bytes, rows: str | None, *, turn: int) -> object:
 
     Raises DecodeError where there is too much of it.
     """
-    if len(body) > MAX_BODY:
+    if len(body) > MAX_BODY or body.count(b",") > MAX_COMMAS:
         raise msgspec.DecodeError
     parts = decode(body, type=dict[str, Raw])
     listed = None if rows is None else parts.pop(rows, None)
-    if sum(map(_size, parts.values())) > MAX_ROW:
+    if len(parts) > MAX_MEMBERS or sum(map(_size, parts.values())) > MAX_ROW:
         raise msgspec.DecodeError
     answer = {name: decode(part) for name, part in parts.items()}
     if rows is not None and listed is not None:
         each = decode(listed, type=list[Raw] | None)
         start = turn % len(each) if each else 0
-        answer[rows] = each and [decode(row) for row in _few(each[start:] + each[:start])]
+        turned = each and islice(_few(each[start:] + each[:start]), ITEMS)
+        answer[rows] = turned and [decode(row) for row in turned]
     return answer
 
 
 def _few(rows: Sequence[Raw]) -> Iterator[Raw]:
     room = ROWS
     for row in rows:
-        if room > 0 and _size(row) <= MAX_ROW:
+        if room <= 0:
+            return
+        if _size(row) <= MAX_ROW:
             room -= _size(row)
             yield row
 

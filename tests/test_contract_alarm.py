@@ -11,7 +11,15 @@ from datetime import datetime
 import pytest
 
 from gateway.app import CONTRACTS
-from gateway.contract_alarm import MAX_BODY, MAX_ROW, ROWS, UNKNOWN, ContractAlarm
+from gateway.contract_alarm import (
+    MAX_BODY,
+    MAX_COMMAS,
+    MAX_MEMBERS,
+    MAX_ROW,
+    ROWS,
+    UNKNOWN,
+    ContractAlarm,
+)
 from gateway.rest import SampledAnswer, UnusableAnswer
 from gateway.simulator.commercetools import demo_data as commercetools_data
 from gateway.simulator.faults import Body, Delay, InvalidJson, Truncate
@@ -376,10 +384,12 @@ def test_all_rows_have_their_turn():
         members() | {"items": members()["items"] * (MAX_BODY // 1_000), "new": 1},
         members(new="x" * MAX_ROW),
         members() | {"new": "x" * MAX_ROW},
+        members() | {"items": [{}] * (MAX_COMMAS + 2)},
+        members() | {f"n{number}": 1 for number in range(MAX_MEMBERS)},
     ],
 )
 def test_what_takes_long_to_look_at_is_not_looked_at(page):
-    """A body, a row, or what stands beside the rows."""
+    """A body, a row, what stands beside the rows, and any number of tiny rows or members."""
     assert looked_at(json.dumps(page).encode()) == []
 
 
