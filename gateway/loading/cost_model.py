@@ -346,7 +346,9 @@ class _PlaceholderBackend:
     async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
         known = not any(uid.startswith(UNKNOWN) for uid in edit.remove)
-        self._count(self.costs.write(edit), () if known else None)
+        calls = self.costs.write(edit)
+        self._count(calls, () if known else None)
+        self._count(calls[-1:], None)  # there may be more, to find out who is refused
         return EditOutcome([])
 
     def _get(self, template: str, calls: int, per: tuple[()] | None = ()) -> None:

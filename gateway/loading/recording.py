@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gateway.backends.port import Backend, ById, RestCalls
+from gateway.backends.port import Backend, ById, ReadTemplates, RestCalls
 from gateway.loading.cost_model import Placeholders, Rows
 from gateway.loading.reads import (
     GroupOf,
@@ -174,7 +174,7 @@ class Recorded(Placeholders):
             if call.at_most or call.metered:
                 calls = found.setdefault(call.hop, {})
                 if isinstance(call.read, GroupOf):
-                    _merge(calls, call, self._backend(call.tenant_uid).costs.templates.groups)
+                    _merge(calls, call, self._backend(call.tenant_uid).costs.templates)
                 else:
                     calls[call] = call
         hops = [[*found[hop].values()] for hop in sorted(found)]
@@ -209,7 +209,7 @@ class Recorded(Placeholders):
         return earlier
 
 
-def _merge(calls: dict[object, Call], call: Call, pages_of: str) -> None:
+def _merge(calls: dict[object, Call], call: Call, templates: ReadTemplates) -> None:
     """Add a group that is looked up in the same hop as others."""
     with_others = calls.setdefault((call.tenant_uid, call.template), call)
     if with_others is not call:
@@ -219,5 +219,6 @@ def _merge(calls: dict[object, Call], call: Call, pages_of: str) -> None:
         with_others.extra += call.extra
         with_others.divisible += call.divisible
         with_others.metered |= call.metered
-    if with_others.extra or with_others.metered:
-        with_others.or_pages_of = pages_of
+    several = with_others.at_most > 1 and call.template == templates.group
+    if several or with_others.extra or with_others.metered:
+        with_others.or_pages_of = templates.groups
