@@ -245,7 +245,7 @@ def _note_move(
     ):
         found = "REMOVED"
         side = "ends ahead of" if ended else "begins with"
-        done = f"The cursor's row is gone: the page {side} the row in its place."
+        done = f"The cursor's row is not near its place: the page {side} the row there."
     else:  # the row there can't be read, and may be the cursor's
         return
     chunk.drift += (Drift(found, done),)
