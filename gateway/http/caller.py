@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.http.requests import TENANT, TIMEOUT, BadRequest, Headers
+from gateway.http.requests import EXPLAIN, TENANT, TIMEOUT, BadRequest, Headers
 from gateway.settings import TENANT_UID
 from gateway.trace_context import TraceContext, baggage, trace_context
 
@@ -18,6 +18,7 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 CLIENTS: Final = ("apollographql", "graphql", "x-graphql")
 """What the headers of a client's name and version begin with."""
 YES: Final = ("1", "true", "yes")
+NO: Final = ("", "0", "false", "no")
 MAX_NAME: Final = 64
 MAX_TOKEN: Final = 8_192
 """Characters; servers in front of APIs seldom take a longer one."""
@@ -102,5 +103,10 @@ def wants_cost(headers: Headers) -> bool:
 
 
 def wants_explanation(headers: Headers) -> bool:
-    """Whether the operation is to be explained, and not to run."""
-    return headers.get("x-explain", "").lower() in YES
+    """Whether the operation is to be explained, and not to run. Raises BadRequest for what says
+    neither: a change must not run then.
+    """
+    given = headers.get("x-explain", "").strip().lower()
+    if given not in (*YES, *NO):
+        raise BadRequest(400, f"`{EXPLAIN}` is true or false.")
+    return given in YES

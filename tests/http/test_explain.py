@@ -430,6 +430,16 @@ async def test_it_is_switched_on_by_the_profile_or_the_setting(flow: Flow):
             assert flow.calls == []
 
 
+@pytest.mark.parametrize("value", ["on", "tru", "true, true", "2"])
+async def test_what_says_neither_yes_nor_no_runs_nothing(gateway: Gateway, flow: Flow, value):
+    query = 'mutation { createCustomerGroup(input: {name: "x"}) { customerGroup { uid } } }'
+
+    response = await gateway.post(query, headers={"X-Explain": value})
+
+    assert response.status_code == 400
+    assert flow.calls == []
+
+
 async def test_a_get_is_explained_as_a_post_is(gateway: Gateway, flow: Flow):
     """A change too: nothing is sent."""
     query = 'mutation { createCustomerGroup(input: {name: "x"}) { customerGroup { uid } } }'
