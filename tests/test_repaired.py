@@ -114,7 +114,7 @@ async def test_warnings_stand_beside_the_cost(flow: Flow, cost: bool):
     async with running_gateway(chosen) as gateway:
         body = await gateway.ask('{ customerGroup(by: {uid: "gold"}) { name } }')
 
-    assert set(body["extensions"]) == ({"cost", "warnings"} if cost else {"warnings"})
+    assert set(body["extensions"]) == ({"cost", "rest", "warnings"} if cost else {"warnings"})
 
 
 async def test_warnings_are_bounded(flow: Flow):
