@@ -11,6 +11,8 @@ from gateway.request import Context, PlaceholderContext
 
 MAX_PLACES: Final = 400
 """Visits of fields by the estimates that look for something cheaper: about 10 milliseconds."""
+NAMES: Final = 50
+"""Customers of a change that take as long as a field."""
 
 
 class ExplainingContext(Context):
@@ -38,7 +40,7 @@ def explanation(
     places = estimate(context).places
     hops = context.recorded.hops(planned)
     calls = [call for hop in hops for call in hop]
-    left = MAX_PLACES // max(1, places)
+    left = MAX_PLACES // max(1, places + context.recorded.named // NAMES)
 
     def asked(change: Change) -> int:
         nonlocal left

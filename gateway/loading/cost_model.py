@@ -60,6 +60,8 @@ class Placeholders:
         """
         self.path: tuple[str, ...] = ()
         self.extra_calls = 0
+        self.named = 0
+        """The customers of changes."""
         self.scopes: set[str] = set()
         """The tenants at which calls are counted."""
         self.multiplied: tuple[str, ...] | None = None
@@ -305,7 +307,7 @@ class _PlaceholderBackend:
         self.costs = real.costs
         self.waits = real.waits
         self._tenant = tenant_uid
-        self._unknown_uid = placeholders.unknown_uid
+        self._model = placeholders
         self._count = partial(placeholders.count_change, tenant_uid)
 
     async def get_groups(self, refs: Collection[GroupRef]) -> Mapping[GroupRef, CustomerGroup]:
@@ -328,7 +330,7 @@ class _PlaceholderBackend:
         self._get(self.costs.templates.members, calls)
         self._get(self.costs.templates.members, 1, None)  # there may be more pages
         groups = (group.uid,) if isinstance(group, ById) else ()
-        uid = self._unknown_uid(None)
+        uid = self._model.unknown_uid(None)
         return page(Customer(tenant_uid=self._tenant, uid=uid, customer_group_uids=groups))
 
     async def create_group(self, draft: GroupDraft) -> CustomerGroup:
@@ -346,6 +348,7 @@ class _PlaceholderBackend:
     async def edit_members(self, edit: MembershipEdit) -> EditOutcome:
         # Whom to remove is read first: then the edit is metered, and begun only if all of it fits.
         known = not any(uid.startswith(UNKNOWN) for uid in edit.remove)
+        self._model.named += len(edit)
         calls = self.costs.write(edit)
         self._count(calls, () if known else None)
         self._count(calls[-1:], None)  # there may be more, to find out who is refused
@@ -355,5 +358,5 @@ class _PlaceholderBackend:
         self._count([RestCalls("GET", template, calls)], per)
 
     def _group(self, ref: GroupRef | None) -> CustomerGroup:
-        uid = ref.uid if isinstance(ref, ById) else self._unknown_uid(())
+        uid = ref.uid if isinstance(ref, ById) else self._model.unknown_uid(())
         return group(uid, self._tenant)

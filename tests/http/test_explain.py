@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.engine import Refused
 from gateway.http.explain import ExplainingContext, explanation
+from gateway.request import Context
 from gateway.schema.relay import global_id
 from tests.engine.operations import operations
 from tests.engine.test_cost_estimate import (
@@ -428,6 +429,35 @@ async def test_it_is_switched_on_by_the_profile_or_the_setting(flow: Flow):
             assert ("explain" in response.json().get("extensions", {})) is explains
             assert response.status_code == (200 if explains else 400)
             assert flow.calls == []
+
+
+async def test_few_estimates_are_made_of_large_changes():
+    """Each goes through all their customers."""
+    lists = " ".join(
+        f"c{size}: customers(last: {size}) {{ nodes {{ uid }} }}" for size in range(41, 46)
+    )
+    change = (
+        'updateCustomerGroupMembers(input: {customerGroup: {uid: "g"}, addCustomerUids: $uids})'
+    )
+    query = f"mutation ($uids: [ID!]!) {{ {change} {{ customerGroup {{ {lists} }} }} }}"
+    made: list[int] = []
+    async with stage("flow_retail") as here:
+        for customers in (1, 10_000):
+            known = asking(here.world.connector, settings("http://unused"), limit=1_000)
+            context = ExplainingContext(known.client, known.tenants, known.bounds)
+            uids = {"uids": [f"c{number}" for number in range(customers)]}
+            estimate, refused = here.engine.explain(query, None, uids, context)
+            estimates: list[Context] = []
+
+            def counted(asked: Context, estimate: Any = estimate, into: Any = estimates) -> Any:
+                into.append(asked)
+                return estimate(asked)
+
+            explanation(context, counted, refused)
+            made.append(len(estimates))
+
+    few, many = made[1], made[0]
+    assert 1 < few <= 3 < many
 
 
 @pytest.mark.parametrize("value", ["on", "tru", "true, true", "2"])
