@@ -41,30 +41,29 @@ def explain(
     # Nothing is asked of Redis either.
     redis = dataclasses.replace(settings.redis, url=None)
     settings = dataclasses.replace(settings, explain=True, redis=redis)
-    try:
-        if variables is not None and not variables.lstrip().startswith("{"):
-            variables = Path(variables).read_text("utf-8")
-        request = {
-            "query": file.read_text("utf-8"),
-            "variables": None if variables is None else json.loads(variables),
-            "operationName": operation,
-        }
-    except (OSError, ValueError) as mistake:
-        raise CannotExplain(f"It can't be explained: {mistake}") from None
     # Only callers with a token may ask about tenants; this one is never sent.
     headers = dict.fromkeys(settings.bearer_headers, "Bearer none") | {"X-Explain": "true"}
     if tenant is not None:
         headers["X-Tenant"] = tenant
-    return asyncio.run(_asked(settings, request, headers))
+    try:
+        if variables is not None and not variables.lstrip().startswith("{"):
+            variables = Path(variables).read_text("utf-8")
+        asked = {
+            "query": file.read_text("utf-8"),
+            "variables": None if variables is None else json.loads(variables),
+            "operationName": operation,
+        }
+        request = httpx.Request("POST", "http://gateway/graphql", json=asked, headers=headers)
+    except (OSError, ValueError, RecursionError) as mistake:
+        raise CannotExplain(f"It can't be explained: {mistake}") from None
+    return asyncio.run(_answered(settings, request))
 
 
-async def _asked(settings: Settings, request: Any, headers: Mapping[str, str]) -> Any:
+async def _answered(settings: Settings, request: httpx.Request) -> Any:
     app = create_app(settings, observe=_ignore)
-    client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://gateway", trust_env=False
-    )
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), trust_env=False)
     async with app.router.lifespan_context(app), client:
-        return (await client.post("/graphql", json=request, headers=headers)).json()
+        return (await client.send(request)).json()
 
 
 def _ignore(_event: Event) -> None: ...

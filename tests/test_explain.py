@@ -76,11 +76,14 @@ def test_variables_are_json_or_a_file(file: Path, as_file):
 
 
 def test_what_can_not_be_read_is_said(file: Path):
-    for variables in ("{", "no such file"):
+    deep = '{"first": ' + "[" * 100_000
+    for variables in ("{", "no such file", '{"first": 1e999}', '{"first": "\\ud800"}', deep):
         with pytest.raises(CannotExplain):
             explained(file, TWO, variables=variables)
     with pytest.raises(CannotExplain):
         explain(URL, file.parent / "none", variables=None, operation=None, tenant=None)
+    with pytest.raises(CannotExplain):
+        explain(URL, file, variables=None, operation=None, tenant="ä")
 
 
 def test_it_is_refused_as_when_it_is_served(file: Path):
