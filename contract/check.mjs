@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -106,20 +107,26 @@ function requests() {
     );
     if (!calls.length) problems.push(`${method} ${path} was not asked.`);
     const ways = new Set();
+    const violations = { request: 0, response: 0 };
+    const violated = (where, said) => {
+      violations[where === "response" ? where : "request"] += 1;
+      problems.push(`${method} ${path}: ${said}`);
+    };
     for (const { url, body, status, given, answer } of calls) {
       const names = [...new URL(url, judged.url).searchParams.keys()].filter((n) => !/^page/.test(n));
       ways.add([...names, ...(body ? Object.keys(JSON.parse(body)) : [])].map((n) => `\`${n}\``).join(" "));
       const found = JSON.parse(given["sl-violations"] ?? "[]");
       const refused = answer.includes("stoplight.io/prism/errors") ? JSON.parse(answer) : null;
-      if (refused) problems.push(`${method} ${url}: ${JSON.stringify(refused.validation ?? refused.title)}`);
+      for (const { location, message } of refused?.validation ?? []) violated(location[0], message);
+      if (refused && !refused.validation) violated("request", refused.title);
       for (const { message, location } of found) {
         const said = `${status}: ${message.replace(/: [\d, ]+$/, "")}`;
         if (location[0] === "response" && said in LEFT_OPEN) open.add(said);
-        else problems.push(`${method} ${url}: ${said} (${location.join(".")})`);
+        else if (!refused) violated(location[0], `${said} (${location.join(".")})`);
       }
     }
     const shown = [...ways].filter(Boolean).sort().join(", ") || "-";
-    return [`\`${method} ${path}\``, shown, "0", "0"];
+    return [`\`${method} ${path}\``, shown, `${violations.request}`, `${violations.response}`];
   });
   for (const known of Object.keys(LEFT_OPEN))
     if (!open.has(known)) problems.push(`Listed, and not found any more: ${known}`);
@@ -127,7 +134,24 @@ function requests() {
   return rows;
 }
 
+/** What Prism says of an answer that is none of the document's, and of a request. */
+async function requireJudge() {
+  const wrong = createHttpServer((_, response) =>
+    response.writeHead(200, { "content-type": "application/json" }).end('{"items": 7}'),
+  ).listen(0, "127.0.0.1");
+  closing.push(() => wrong.close());
+  await once(wrong, "listening");
+  const judge = await prism(`http://127.0.0.1:${wrong.address().port}`);
+  for (const [query, where] of [["", "response"], ["?pageNumber=x", "query"]]) {
+    const headers = { authorization: "Bearer judged" };
+    const answer = await fetch(`${judge}/tenants/demo/customer-groups${query}`, { headers });
+    const { validation = [] } = await answer.json();
+    if (!validation.some(({ location }) => location[0] === where)) problems.push(`Prism lets a wrong ${where} pass.`);
+  }
+}
+
 try {
+  await requireJudge();
   await run(ask);
   const flow = table(["REST call", "with", "violations of requests", "of answers"], requests());
   const rows = [];
