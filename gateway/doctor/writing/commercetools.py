@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from gateway.backends.commercetools.adapter import CUSTOMERS, GROUP, GROUP_BY_KEY, GROUPS
 from gateway.backends.commercetools.lists import is_member_of
 from gateway.backends.commercetools.members import CUSTOMER
-from gateway.doctor.asking import CannotTell, Reply
+from gateway.doctor.asking import CannotTell, Reply, shape
 from gateway.doctor.report import LeftBehind
 from gateway.doctor.writing.guard import reference
 from gateway.doctor.writing.run import Found, Gone, Probe, Run, Unclear, mapping
@@ -115,8 +116,8 @@ class Examination:
         await self._make(group)
         reply = await self.delete_group(group)
         now = "it is gone" if await group.gone() else "it is still there"
-        shape = "without a body" if not reply.answer.body else "with the group"
-        return Found(f"{reply.status} {shape}, and {now}" if reply.ok else refusal(reply))
+        body = "without a body" if not reply.answer.body else "with the group"
+        return Found(f"{reply.status} {body}, and {now}" if reply.ok else refusal(reply))
 
     # -- a named customer
 
@@ -124,8 +125,10 @@ class Examination:
         for uid in self._guard.customers:
             customer = await self.customer(uid)
             if not assigned(customer):
-                value = customer.get("customerGroupAssignments", "the member is absent")
-                return Found("an empty list" if value == [] else str(value or "null"))
+                if "customerGroupAssignments" not in customer:
+                    return Found("the member is absent")
+                value = customer["customerGroupAssignments"]
+                return Found("an empty list" if value == [] else shape(value))
         raise CannotTell("the customer has assignments: name one that has none")
 
     async def membership(self) -> Found:
@@ -240,7 +243,9 @@ class Examination:
             raise
         if reply.ok:
             group.unsure = True
-            group.take(mapping(reply))
+            id = mapping(reply).get("id")
+            seen = await self._run.look(GROUP, self._path(id=str(id)))
+            group.take({**seen, "id": id})  # ours only if it has our key when it is looked at
         return reply
 
     async def _make(self, group: _Group) -> None:
@@ -334,7 +339,8 @@ class Examination:
 
     def call(self, method: str, template: str, more: str = "", **path: str) -> str:
         """As it can be made by hand."""
-        return f"{method} {self._url}{template.format_map(self._path(**path))}{more}"
+        quoted = {name: quote(value, safe="") for name, value in path.items()}
+        return f"{method} {self._url}{template.format_map(self._path(**quoted))}{more}"
 
 
 def assignments(customer: Mapping[str, Any]) -> list[Any]:
@@ -402,7 +408,9 @@ class _Group:
     rank: int = 1
 
     def take(self, group: Mapping[str, Any]) -> None:
-        """This is the group."""
+        """This is the group, and stays it."""
+        if self.uid not in ("", group.get("id")):
+            raise CannotTell("the API answers with another group")
         self.uid = self.changes.admit(group)
         version = group.get("version")
         self.version, self.unsure = version if isinstance(version, int) else None, False

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from gateway.backends.flow_retail.adapter import GROUP, GROUPS, MEMBERS
 from gateway.doctor.asking import CannotTell, Reply
@@ -214,7 +215,7 @@ class Examination:
 
     async def other_groups(self) -> Found:
         await self._put(self._customer, member=True)
-        member = (await self.members())[self._customer]
+        member = (await self.members()).get(self._customer, {})
         if not isinstance(member.get("customerGroupUids"), list):
             raise CannotTell("the list of members does not say which groups a customer is in")
         now, before = groups_of(member), self._guard.homes.get(self._customer, set())
@@ -299,14 +300,12 @@ class Examination:
             raise
         made = mapping(reply) if reply.ok else {}
         uid = made.get("customerGroupUid", group.uid)
-        if uid != group.uid:  # the API has chosen another
+        if uid != group.uid:  # ours only if it has our name when it is looked at
             group.unsure = not group.exists
-            self._guard.admit(uid, made.get("name"))
+            self._guard.admit(uid, (await self.look(str(uid))).get("name"))
             group.unsure = False
-            if group.exists:
-                self._run.traces.append(_Group(self, uid))
-            else:
-                group.uid = uid
+            self._run.traces.append(_Group(self, uid))
+            raise CannotTell("the API gives a new group another uid than the one asked for")
         group.exists = group.exists or reply.ok
         return reply
 
@@ -401,7 +400,7 @@ class Examination:
 
     def call(self, method: str, group: str, more: str = "") -> str:
         """As it can be made by hand."""
-        return f"{method} {self._url}{GROUP.format_map(self._path(group))}{more}"
+        return f"{method} {self._url}{GROUP.format_map(self._path(quote(group, safe='')))}{more}"
 
 
 def groups_of(customer: Mapping[str, Any]) -> set[str]:
