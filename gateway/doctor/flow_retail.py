@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -207,18 +207,19 @@ class Examination:
         found = page_base(self._default, zero, one, uid=self._groups.uid)
         if found.setting is not None:
             self._first = found.setting[1]
+        if zero.ok and self._first and found.certainty == "certain":
+            two = await self._ask(self._groups, pageNumber=2, pageSize=1)
+            if two.ok and page_of(two).rows == page_of(one).rows:
+                raise CannotTell("pages 0, 1 and 2 have the same row: is pageNumber passed over?")
         return [found]
 
     async def _largest(self) -> Sequence[Finding]:
         reply = await self._groups_of(LARGEST)
         if reply.ok:
             page, size = page_of(reply), LARGEST
-            if page.total is None and page.rows:
-                more = await self._ask(self._groups, pageNumber=self._first + 1, pageSize=LARGEST)
-                follow = more.ok and page_of(more).keys(self._groups.uid)
-                if follow and follow != page.keys(self._groups.uid):
-                    page = replace(page, total=len(page.rows) + 1)  # or more
-            found = clamped(page)
+            more = await self._ask(self._groups, pageNumber=self._first + 1, pageSize=LARGEST)
+            follow = page_of(more).rows if more.ok else []
+            found = clamped(page, more=follow not in ([], page.rows))
         else:
             found, size = await self._largest_taken(reply)
         if found.setting is not None:
@@ -271,17 +272,20 @@ class Examination:
 
     async def _past_the_end(self) -> Sequence[Finding]:
         total = self._default.total
-        number = self._first + (FAR if total is None else max(1, total))
-        reply = await self._ask(self._groups, pageNumber=number, pageSize=1)
+        for behind in (FAR if total is None else max(1, total), FAR):  # totals may be too low
+            number = self._first + behind
+            reply = await self._ask(self._groups, pageNumber=number, pageSize=1)
+            page = page_of(reply) if reply.ok else Page()
+            own = page.number is not None and page.number != number
+            if not page.rows or own:
+                break
         evidence = f"page {number} of one row each, of {total if total is not None else '?'} rows"
         if reply.status == 404:
             return [_past_the_end(f"404 ({evidence})", "not_found")]
         if 400 <= reply.status < 500:
             return [Finding("past the end", f"refused with {reply.status} ({evidence})")]
-        page = page_of(reply)
-        if not page.rows:
+        if not page_of(reply).rows:
             return [_past_the_end(f"an empty page ({evidence})", "empty")]
-        own = page.number is not None and page.number != number
         told = "under its own number" if own else "under the number asked for"
         return [
             Finding(
@@ -340,9 +344,14 @@ class Examination:
         count, total, size = len(page.rows), page.total, self._size
         if total is None:
             return [Finding(question, "answers have no totalCount that can be read")]
-        if total > count == size:
-            index = (total - 1) // size
-            last = page_of(await self._ask(of, pageNumber=self._first + index, pageSize=size))
+        if total >= count == size:
+            index = max(1, (total - 1) // size)
+            reply = await self._ask(of, pageNumber=self._first + index, pageSize=size)
+            last = Page() if total == size and not reply.ok else page_of(reply)
+            if last.rows == page.rows:
+                last = Page()
+            if total == size and last.rows:
+                return [Finding(question, f"it says {total}, and more rows follow")]
             count = index * size + len(last.rows)
             evidence = f"the last page, of {len(last.rows)} rows, ends at row {count}"
         else:
@@ -426,14 +435,14 @@ class Examination:
         """Whether DESC is ASC backwards: by the list and the name with the most ties."""
         lists = (self._groups, self._customers)
         kept = [
-            (ties(page.values(of.uid, of.names[name])), of, name)
+            (ties(page.values(of.uid, of.names[name])), judged.sure, of, name)
             for of in lists
             for name, (_, judged, page) in of.judged.items()
             if judged.verdict == "kept" and len(page.rows) > 1
         ]
         if not kept:
             raise CannotTell("no order that is kept has two rows")
-        _, of, name = max(kept, key=lambda each: each[0])
+        *_, of, name = max(kept, key=lambda each: (each[1] and each[0] >= FEW, each[0]))
         sort_by, _, page = of.judged[name]
         total = len(page.rows) if page.total is None else page.total
         size, rows = last_page(max(1, total), self._size)
@@ -502,23 +511,19 @@ def _sure(sure: bool) -> Certainty:
     return "certain" if sure else "likely"
 
 
-def clamped(page: Page) -> Finding:
-    """What a page of LARGEST rows says of the largest one."""
-    count, total = len(page.rows), page.total
-    if page.size is not None and 0 < page.size < LARGEST:
-        shown = count == page.size and (total is None or total > count)
+def clamped(page: Page, *, more: bool) -> Finding:
+    """What a page of LARGEST rows says of the largest one; `more` says whether others follow."""
+    count = len(page.rows)
+    if page.size is not None and max(1, count) <= page.size < LARGEST:
+        shown = more and count == page.size
+        why = "more follow" if shown else f"answers say so, {count} rows don't show it"
         return Finding(
             "largest page",
-            f"{page.size} rows, to which larger ones are cut; "
-            + (
-                f"{count} of {total} came"
-                if shown
-                else f"answers say so, {count} rows don't show it"
-            ),
+            f"{page.size} rows, to which larger ones are cut; {why}",
             _sure(shown),
             ("max_page_size", page.size),
         )
-    if total is not None and total > count > 0:
+    if more and count:
         return Finding(
             "largest page",
             f"{count} rows, to which larger ones are cut; answers do not say so, and more follow",

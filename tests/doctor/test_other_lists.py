@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from tests.harness import TENANT
 
 
 class Lists(Api):
-    """130 groups in pages of up to 50, counted from 1, which say nothing of themselves but
+    """Groups in pages of up to `most`, counted from 1, which say nothing of themselves but
     `paging`.
     """
 
-    def __init__(self, **paging: Any) -> None:
+    def __init__(self, *, count: int = 130, most: int = 50, **paging: Any) -> None:
         super().__init__()
-        self.paging = paging
+        self.count, self.most, self.paging = count, most, paging
 
     async def send(self, method, template, path, *, query=None, body=None, content_type=""):
         if not template.endswith("customer-groups"):
@@ -31,8 +32,8 @@ class Lists(Api):
         number, size = query.get("pageNumber", 1), query.get("pageSize", 20)
         if size == "many" or number < 1:
             return RawAnswer(400, {}, b"", None, 0.1)
-        size = min(size, 50)
-        places = range((number - 1) * size, min(130, number * size))
+        size = min(size, self.most)
+        places = range((number - 1) * size, min(self.count, number * size))
         rows = [{"customerGroupUid": f"g{place}", "name": f"n{place:03}"} for place in places]
         given = {"items": rows} | ({"paging": self.paging} if self.paging else {})
         return RawAnswer(200, {}, json.dumps(given).encode(), None, 0.1)
@@ -69,3 +70,62 @@ async def test_a_total_is_held_against_rows(total, found):
     report = await report_on(Lists(totalCount=total))
 
     assert the(report, "total of groups").found == found
+
+
+class Odd(Api):
+    """`count` groups in pages of up to `most`, which say what `paging` makes of the size that is
+    asked for and of their rows; without one, all pages are the first.
+    """
+
+    def __init__(self, count: int, most: int, paging: Any = None) -> None:
+        super().__init__()
+        self.lists = Lists(count=count, most=most)
+        self.paging = paging
+
+    async def send(self, method, template, path, *, query=None, body=None, content_type=""):
+        asked = dict(query or {}) | ({} if self.paging else {"pageNumber": 1})
+        answer = await self.lists.send(method, template, path, query=asked)
+        if answer.status != 200:
+            return answer
+        rows = json.loads(answer.body)["items"]
+        paging = self.paging and self.paging(asked.get("pageSize", 20), len(rows))
+        body = json.dumps({"items": rows, "paging": paging}).encode()
+        return replace(answer, body=body)
+
+
+async def test_a_total_that_is_that_of_the_page_is_found_out():
+    """Its list is longer than a page, and has an end where there are rows no more."""
+    report = await report_on(Odd(130, 50, lambda _, count: {"totalCount": count}))
+
+    assert the(report, "largest page").setting == ("max_page_size", 50)
+    assert the(report, "past the end").setting == ("past_the_end", "empty")
+    assert the(report, "total of groups").found == "it says 50, and more rows follow"
+
+
+async def test_a_total_alone_does_not_make_a_page_the_largest():
+    """Rows have to follow."""
+    report = await report_on(Odd(20, 500, lambda _, count: {"totalCount": count + 5}))
+
+    assert the(report, "largest page").found == "20 rows or more: that many came at once"
+
+
+async def test_a_page_with_more_rows_than_it_says_is_no_largest_one():
+    """What it says is wrong."""
+    report = await report_on(Odd(120, 500, lambda size, _: {"pageSize": min(size, 50)}))
+
+    assert the(report, "largest page").setting is None
+
+
+async def test_a_list_that_ends_with_a_full_page_has_the_total_that_it_says():
+    """The page after it was looked at."""
+    report = await report_on(Odd(100, 500, lambda _, count: {"totalCount": 100}))
+
+    assert the(report, "total of groups").found.startswith("as it says")
+
+
+async def test_pages_that_are_all_the_first_one_do_not_show_where_they_begin():
+    """Nor can they be read, whatever is set."""
+    report = await report_on(Odd(130, 50))
+
+    assert the(report, "first page").certainty == "not found out"
+    assert "is pageNumber passed over?" in the(report, "first page").found
