@@ -292,9 +292,11 @@ class _Counting(SpanExporter):
         return result
 
     def give_up(self, handed: int) -> None:
-        """Of so many spans that were handed over, those are lost that are not exported by now."""
+        """Of so many spans that were handed over, those are lost that are not exported by now:
+        nothing is sent again.
+        """
         self._failed = handed - self._exported
-        self._say()
+        self.shutdown()
 
     def shutdown(self) -> None:
         self._say()

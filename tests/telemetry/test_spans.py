@@ -216,8 +216,11 @@ async def test_a_collector_that_refuses_costs_its_spans_alone(flow, collector, c
 
 @pytest.mark.parametrize("answers", ["never", "not listening"])
 async def test_a_collector_that_is_away_holds_nothing_up(flow, caplog, answers):
-    """Operations are answered while an export hangs, and the end comes after a bounded time."""
+    """Operations are answered while an export hangs, and the end comes after a bounded time; then
+    nothing goes on.
+    """
     connected = asyncio.Event()
+    before = set(threading.enumerate())
 
     async def hang(reader, writer):
         connected.set()
@@ -233,7 +236,11 @@ async def test_a_collector_that_is_away_holds_nothing_up(flow, caplog, answers):
             for _ in range(5):
                 await gateway.query(NAMED, headers=PARENT)
         await asyncio.to_thread(spans.stop, 0.1)
+    exporting = {each for each in threading.enumerate() if "Otel" in each.name} - before
+    for each in exporting:
+        await asyncio.to_thread(each.join, 10)
 
+    assert not [each for each in exporting if each.is_alive()]
     assert len(flow.calls) == 6
     assert f":{port}" not in caplog.text
 
