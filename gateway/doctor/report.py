@@ -12,8 +12,8 @@ from gateway.settings import CommercetoolsSettings, FlowRetailSettings
 from gateway.settings.printed import masked, pair
 
 Certainty = Literal["certain", "likely", "not found out"]
-WIDTHS: Final = (24, 52, 8, 30)
-"""Of the table's columns."""
+WIDTHS: Final = (17, 49, 8, 20)
+"""Of the table's columns, which make 100 with what is between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Report:
         url = masked(self.in_force.url or "")
         parts = [
             f"{self.tenant} at {url} ({self.backend}), {self.calls} REST calls\n",
-            *_table(self._rows()),
+            *_table([*self._rows()]),
         ]
         if unknown := [each for each in self.findings if each.certainty == "not found out"]:
             parts.append("\nNot found out:")
@@ -121,7 +121,6 @@ class Report:
         return "\n".join(parts)
 
     def _rows(self) -> Iterator[Sequence[str]]:
-        yield "question", "found", "how sure", "setting"
         for each in self.findings:
             if each.certainty != "not found out":
                 yield each.question, each.found, each.certainty, self._decided(each)
@@ -169,8 +168,9 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _table(rows: Iterator[Sequence[str]]) -> Iterator[str]:
-    for number, row in enumerate(rows):
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    titles = [("question", "found", "how sure", "setting")] if rows else []
+    for number, row in enumerate([*titles, *rows]):
         cells = [textwrap.wrap(text, width) for text, width in zip(row, WIDTHS, strict=True)]
         for line in range(max(map(len, cells))):
             words = [cell[line] if line < len(cell) else "" for cell in cells]

@@ -74,6 +74,16 @@ async def test_what_differs_is_toml_to_paste(flow: Flow):
     assert re.search(r"^# 0: pages 0 and 1 .* \(certain\)$", table, re.M)
 
 
+async def test_the_table_fits_into_a_hundred_columns(flow: Flow):
+    """And there is none where nothing was answered."""
+    flow.add_groups(5)
+    table = (await examined(flow)).text().partition("For gateway.toml")[0]
+    unreached = await examine(settings(NOBODY), TENANT, TOKEN)
+
+    assert max(map(len, table.splitlines())) == 100
+    assert "question" not in unreached.text()
+
+
 async def test_a_setting_in_force_that_should_be_the_default_is_printed_too(flow: Flow):
     """Else nobody would take it out."""
     flow.add_groups(5)
