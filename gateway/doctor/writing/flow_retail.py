@@ -41,6 +41,8 @@ class Examination:
         """Whether adding a member, or removing none, was answered with 409."""
         self._refusals: list[_Refused] = []
         self._customer, self._other = [*run.guard.customers, "", ""][:2]
+        self._been_in: set[str] = set()
+        """Customers that were in a group of ours: they exist."""
         self._seen_in: dict[str, str] = {}
         """A group in which a customer was seen before."""
         self._first = _Group(self, self._names[0])
@@ -338,14 +340,16 @@ class Examination:
         return await self._run.change("PUT", MEMBERS, self._path(group), body)
 
     async def _put(self, customer: str, *, member: bool) -> None:
-        """See to it that the customer is in the first group, or is not."""
-        if (customer in await self.members()) is member:
-            return
+        """See to it that the customer is in the first group, or is not after it once was."""
+        if not member and customer not in self._been_in:
+            await self._put(customer, member=True)
         uids = [customer]
-        reply = await self._edit(add=uids if member else (), remove=() if member else uids)
         if (customer in await self.members()) is not member:
-            what = "put into" if member else "taken out of"
-            raise CannotTell(f"the customer can't be {what} a group ({reply.status})")
+            reply = await self._edit(add=uids if member else (), remove=() if member else uids)
+            if (customer in await self.members()) is not member:
+                what = "put into" if member else "taken out of"
+                raise CannotTell(f"the customer can't be {what} a group ({reply.status})")
+        self._been_in.add(customer)
 
     async def members(self, group: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Those of the first group; or those on the first page of another."""

@@ -1,4 +1,4 @@
-"""APIs whose answers are about another group or customer than the one that was asked about."""
+"""Answers about another group or customer than the one that was asked about, or about none."""
 
 from __future__ import annotations
 
@@ -105,3 +105,19 @@ async def test_what_is_left_is_told_without_what_a_terminal_obeys():
         await api.examine(through=lambda calls: Renamed(Renamed(calls, "POST", evil), "GET", evil))
 
         assert [each.call.split("/")[-1] for each in api.left] == ["x%1B%5B2J%3B%20rm?version=1"]
+
+
+@pytest.mark.slow
+async def test_a_customer_who_does_not_exist_shows_nothing():
+    """That requests with one change nothing says nothing of those that are refused."""
+    async with APIS["flow_retail"]() as api:
+        api.customers = ["nobody", "eve"]
+        await api.examine(customers=2)
+
+        for question in (
+            "removing a customer that is no member",
+            "a customer in both lists",
+            "a refused membership request",
+        ):
+            assert api.found(question) == "the customer can't be put into a group (404)"
+            assert api.findings[question].setting is None
