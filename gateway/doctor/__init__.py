@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from gateway.app import USER_AGENT, http_transport
 from gateway.doctor import commercetools, flow_retail
@@ -91,26 +91,22 @@ async def examine(
     )
     try:
         calls = RawCalls(upstream, transport, caller, user_agent=USER_AGENT)
-        pace: dict[str, Any] = {
-            "token": token,
-            "rate": settings.doctor_rate,
-            "progress": progress,
-        }
+        asker = Asker(calls, token=token, rate=settings.doctor_rate, progress=progress)
         report = await diagnose(
-            *(Asker(calls, **pace), upstream, tenant),
+            *(asker, upstream, tenant),
             project=project,
             listed=tenant in settings.tenants,
             handshakes=handshakes,
         )
         if not report.reached or customers is None:
             return report
-        changes = await examine_changes(calls, upstream, project or tenant, customers, **pace)
+        changes = await examine_changes(asker, upstream, project or tenant, customers)
     finally:
         await transport.aclose()
     return replace(
         report,
         findings=[*report.findings, *changes.findings],
-        calls=report.calls + changes.calls,
+        calls=asker.made,
         left=changes.left,
         stopped=changes.stopped,
     )

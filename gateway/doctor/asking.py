@@ -169,6 +169,7 @@ class Asker:
         self.budget = budget
         self.gives_up = GONE
         """Calls in a row without an answer, after which no more are made."""
+        self.sleep = sleep
         self.made = 0
         self.replies: list[Reply] = []
         """All of them, in order."""
@@ -176,7 +177,6 @@ class Asker:
         self._token = token
         self._gap = 1 / rate
         self._progress = progress
-        self._sleep = sleep
         self._clock = clock or asyncio.get_running_loop().time
         self._next = 0.0
         """When the next call may be made."""
@@ -278,7 +278,7 @@ class Asker:
             raise CannotTell(f"the API asks to wait for {pause:.0f} s")
         wait = max(pause, self._next - self._clock())
         if wait > 0:
-            await self._sleep(wait)
+            await self.sleep(wait)
         self._next = self._clock() + self._gap
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
 from gateway.doctor.asking import Asker, CannotTell, Reply
+from gateway.doctor.writing import examine_changes
 from gateway.errors import InvalidAnswer
 from gateway.rest import RawAnswer
+from gateway.settings import FlowRetailSettings
 
 PATH = {"tenantUid": "shop"}
 SECRET = "secret"  # noqa: S105  # it opens nothing
@@ -180,3 +184,22 @@ def test_headers_are_printed_without_what_terminals_obey():
 def test_a_shape_has_no_value(body, shape):
     """Nor a member's name that may be somebody's."""
     assert reply(body).shape == shape
+
+
+@pytest.mark.slow
+async def test_changes_go_on_at_the_pace_of_what_was_read():
+    """The first of them waits as any call does, and they have calls of their own."""
+
+    class Timed(Api):
+        async def send(self, method, template, path, *, query=None, body=None, content_type=""):
+            times.append(time.monotonic())
+            return answer(404)
+
+    times: list[float] = []
+    asker = Asker(Timed(), token=SECRET, rate=4, budget=1)
+    await asker.send("GET", "/a", PATH)
+    settings = FlowRetailSettings(url="https://flow.example/v2")
+    await examine_changes(asker, settings, "shop", [], pause=0.01)
+
+    assert len(times) == asker.made > 1
+    assert all(later - before > 0.2 for before, later in pairwise(times))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.doctor.asking import Asker, Calls
+from gateway.doctor.asking import Asker
 from gateway.doctor.report import Finding, LeftBehind
 from gateway.doctor.writing import commercetools, flow_retail
 from gateway.doctor.writing.guard import MARK, Guard
@@ -44,34 +44,27 @@ def require_consent(tenant: str, customers: Sequence[str], *, yes: bool) -> None
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is found out by changes, what could not be cleaned up, and the calls that it took."""
+    """What is found out by changes, and what could not be cleaned up."""
 
     findings: Sequence[Finding] = ()
     left: Sequence[LeftBehind] = ()
-    calls: int = 0
     stopped: bool = False
 
 
 async def examine_changes(
-    calls: Calls,
+    asker: Asker,
     upstream: FlowRetailSettings | CommercetoolsSettings,
     tenant: str,
     customers: Sequence[str],
     *,
-    token: str,
-    rate: float,
-    progress: Callable[[str], None],
     pause: float = 1.0,
 ) -> Changes:
-    """`tenant` is as the API calls it; `pause` is in seconds, between two attempts to clean up."""
-
-    async def sleep(seconds: float) -> None:
-        await run.sleep(seconds)
-
-    asker = Asker(
-        calls, token=token, rate=rate, budget=WRITE_BUDGET, progress=progress, sleep=sleep
-    )
+    """By the asker that has read, whose pace goes on. `tenant` is as the API calls it; `pause` is
+    in seconds, between two attempts to clean up.
+    """
+    asker.budget = asker.made + WRITE_BUDGET
     run = Run(asker, Guard(tenant, customers), _say, pause=pause)
+    asker.sleep = run.sleep
     examination: flow_retail.Examination | commercetools.Examination
     match upstream:
         case FlowRetailSettings():
@@ -79,7 +72,7 @@ async def examine_changes(
         case CommercetoolsSettings():
             examination = commercetools.Examination(run, upstream)
     findings, left = await run.ask(examination.begin, examination.probes())
-    return Changes(findings, left, asker.made, run.stopped)
+    return Changes(findings, left, run.stopped)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.app import USER_AGENT, http_transport
-from gateway.doctor.asking import Calls
+from gateway.doctor.asking import Asker, Calls
 from gateway.doctor.report import Finding, LeftBehind
 from gateway.doctor.writing import examine_changes
 from gateway.rest import RawCalls, RestCaller
@@ -53,20 +53,15 @@ class Examined:
             tenant_uid=TENANT, token=TOKEN, request_id="x", deadline=math.inf, meter=Meter()
         )
         try:
+            calls = RawCalls(self.upstream, transport, caller, user_agent=USER_AGENT)
+            asker = Asker(through(calls), token=TOKEN, rate=10_000)
             changes = await examine_changes(
-                through(RawCalls(self.upstream, transport, caller, user_agent=USER_AGENT)),
-                self.upstream,
-                TENANT,
-                self.customers[:customers],
-                token=TOKEN,
-                rate=10_000,
-                progress=lambda _line: None,
-                pause=0.01,
+                asker, self.upstream, TENANT, self.customers[:customers], pause=0.01
             )
         finally:
             await transport.aclose()
         self.findings = {each.question: each for each in changes.findings}
-        self.left, self.calls = changes.left, changes.calls
+        self.left, self.calls = changes.left, asker.made
 
     def found(self, question: str) -> str:
         return self.findings[question].found
