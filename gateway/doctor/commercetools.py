@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -287,10 +287,19 @@ class Examination:
                 raise CannotTell(f"{REFUSED}: a list of {MAX_LIMIT} groups, sorted by id")
         except CannotTell as why:
             raise Unreached(str(why)) from None
-        self._groups = found
+        self._groups = found = await self._uncut(GROUPS, found)
         return [
             Finding("reached", f"yes: the token may read the project's {counted(found)} groups")
         ]
+
+    async def _uncut(self, template: str, found: Listing) -> Listing:
+        """With the limit that its rows show, where pages are cut and do not say so."""
+        if found.whole and (found.total or 0) > found.count > 0:
+            more = await self._ask(template, limit=1, offset=found.count)
+            if more is not None and more.rows:
+                self._limits[template] = found.count
+                return replace(found, limit=found.count)
+        return found
 
     async def _what(self) -> str:
         """What a token may not read that may not read groups."""
@@ -313,6 +322,7 @@ class Examination:
                     return [Finding("customers", f"not to be read: {self._unreadable}")]
                 continue
             if found is not None:
+                found = await self._uncut(CUSTOMERS, found)
                 self._customers, self._unreadable = found, None
                 return [Finding("customers", f"the token may read the project's {counted(found)}")]
         raise CannotTell(self._unreadable or REFUSED)

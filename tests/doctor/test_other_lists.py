@@ -11,7 +11,7 @@ import pytest
 from gateway.doctor import diagnose
 from gateway.doctor.report import Report
 from gateway.rest import RawAnswer
-from gateway.settings import FlowRetailSettings
+from gateway.settings import CommercetoolsSettings, FlowRetailSettings
 from tests.doctor.patients import the
 from tests.doctor.test_asking import Api
 from tests.harness import TENANT
@@ -129,3 +129,33 @@ async def test_pages_that_are_all_the_first_one_do_not_show_where_they_begin():
 
     assert the(report, "first page").certainty == "not found out"
     assert "is pageNumber passed over?" in the(report, "first page").found
+
+
+class SilentlyCut(Api):
+    """A commercetools whose pages have at most 10 rows, and say that they have the limit asked
+    for. Of its 30 customers in a group the first 10 are assigned to it.
+    """
+
+    async def send(self, method, template, path, *, query=None, body=None, content_type=""):
+        query = query or {}
+        where, limit = query.get("where", ""), query.get("limit", 20)
+        held = {"customerGroup": {"typeId": "customer-group", "id": "g1"}}
+        rows = [
+            held | {"id": f"c{n:02}", "customerGroupAssignments": [held] if n < 10 else []}
+            for n in range(10 if "Assignments is not" in where else 30)
+        ]
+        offset = query.get("offset", 0)
+        page = rows[offset : offset + min(limit, 10)]
+        given = {"results": page, "limit": limit, "total": len(rows)}
+        return RawAnswer(200, {}, json.dumps(given).encode(), None, 0.1)
+
+
+async def test_pages_that_are_cut_and_do_not_say_so_are_not_taken_for_all():
+    """Those who can't be seen may be in groups in the other way."""
+    settings = CommercetoolsSettings(url="https://ct.example")
+    report = await diagnose(SilentlyCut().asker(rate=1000), settings, TENANT)
+
+    assert the(report, "membership").certainty == "likely"
+    assert the(report, "largest limit").found == "500 is clamped to 10: lists lose rows"
+    assert the(report, "total of groups").found == "exact (rows behind offset 29)"
+    assert report.calls <= 40
