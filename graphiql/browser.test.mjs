@@ -331,6 +331,8 @@ const troubled = ({ operationName }) =>
 /** Runs the operation Two, of several. */
 async function runTwo() {
   await pastes("Operation Editor", SEVERAL);
+  // It takes a moment until GraphiQL knows that there are several to choose from.
+  await page.locator(".graphiql-execute-button[aria-haspopup=menu]").waitFor();
   await execute();
   await page.getByRole("menuitem", { name: "Two" }).click();
 }
