@@ -16,9 +16,10 @@ from statistics import median
 from typing import Final
 
 from gateway.app import USER_AGENT, http_transport
-from gateway.doctor import commercetools, flow_retail
 from gateway.doctor.asking import Asker
+from gateway.doctor.commercetools import CommercetoolsReading
 from gateway.doctor.deviations import deviating
+from gateway.doctor.flow_retail import FlowRetailReading
 from gateway.doctor.probes import Probe, run
 from gateway.doctor.report import Finding, Report
 from gateway.doctor.writing import examine_changes, require_consent
@@ -60,7 +61,7 @@ def doctor(
     tenant = tenant or settings.default_tenant
     if customers is not None:
         require_consent(tenant or "no tenant", customers, yes=yes)
-    with closing(_Line()) as line:
+    with closing(_Progress()) as line:
         report = asyncio.run(
             examine(settings, tenant, token, customers=customers, progress=line.show)
         )
@@ -144,9 +145,9 @@ def _probes(
 ) -> Sequence[Probe]:
     match upstream:
         case FlowRetailSettings():
-            return flow_retail.Examination(asker, upstream, tenant).probes()
+            return FlowRetailReading(asker, upstream, tenant).probes()
         case CommercetoolsSettings():
-            return commercetools.Examination(asker, upstream, tenant).probes()
+            return CommercetoolsReading(asker, upstream, tenant).probes()
 
 
 def _upstream(
@@ -171,7 +172,7 @@ def _token(environ: Mapping[str, str]) -> str:
     return token
 
 
-class _Line:
+class _Progress:
     """The line of progress, at a terminal."""
 
     def __init__(self) -> None:

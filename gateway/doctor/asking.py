@@ -219,7 +219,7 @@ class Asker:
             tries -= 1
             try:
                 reply = await self.send("GET", template, path, query=query)
-            except Unanswered:
+            except NoReply:
                 if not tries:
                     raise
                 continue
@@ -241,7 +241,7 @@ class Asker:
         body: object = None,
         content_type: str = JSON,
     ) -> Reply:
-        """The answer to one call, which is sent once. Raises Unanswered where none came, so that of
+        """The answer to one call, which is sent once. Raises NoReply where none came, so that of
         a write nobody knows what it did; CannotTell where nothing was sent.
         """
         await self._wait()
@@ -256,7 +256,7 @@ class Asker:
             raise CannotTell(unsendable.message) from None
         self._silent = self._silent + 1 if isinstance(answer, str) else 0
         if isinstance(answer, str):
-            raise Unanswered(f"no answer: {answer}")
+            raise NoReply(f"no answer: {answer}")
         after = answer.retry_after
         if answer.status == 429 or (answer.status == 503 and after is not None):
             if after is None:
@@ -282,5 +282,5 @@ class Asker:
         self._next = self._clock() + self._gap
 
 
-class Unanswered(CannotTell):
+class NoReply(CannotTell):
     """A call was sent, and no answer came."""

@@ -42,7 +42,7 @@ Query = Mapping[str, str | int | Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SeenRows:
     """A PagedQueryResult, as far as it can be read."""
 
     rows: Sequence[Row]
@@ -67,10 +67,10 @@ class Listing:
         return [(row["id"], row.get(name)) for row in self.rows]
 
 
-NOTHING: Final = Listing((), 0, MAX_LIMIT, None)
+NOTHING: Final = SeenRows((), 0, MAX_LIMIT, None)
 
 
-def listing(reply: Reply) -> Listing | None:
+def listing(reply: Reply) -> SeenRows | None:
     """None for a query that is refused; raises CannotTell for any other answer that is no list."""
     if reply.status == 400:
         return None
@@ -80,7 +80,7 @@ def listing(reply: Reply) -> Listing | None:
         raise CannotTell(f"answered {reply.status} with {reply.shape}, not with a list")
     rows = [row for row in results if isinstance(row, dict) and isinstance(row.get("id"), str)]
     limit, total = given.get("limit"), given.get("total")
-    return Listing(
+    return SeenRows(
         rows,
         len(results),
         limit if type(limit) is int and limit > 0 else MAX_LIMIT,
@@ -110,11 +110,11 @@ def _reference(of: object, name: str) -> str | None:
 class Carried:
     """The customers that were seen, by which of their fields have groups."""
 
-    sample: Listing
+    sample: SeenRows
     """The first of all."""
-    older: Listing | None
+    older: SeenRows | None
     """Those with a `customerGroup`; None if they can't be asked for."""
-    newer: Listing | None
+    newer: SeenRows | None
     """Those with assignments."""
 
     @property
@@ -213,7 +213,7 @@ def without_groups(rows: Sequence[Row]) -> Finding:
     return Finding(question, ", ".join(f"{shape} ({n} rows)" for shape, n in shapes.items()))
 
 
-def total(name: str, found: Listing, behind: int | None = None) -> Finding:
+def total(name: str, found: SeenRows, behind: int | None = None) -> Finding:
     """What a list's total is worth, against its rows; of a list longer than a page, against how
     many rows are `behind` its last but one by the total.
     """
@@ -233,7 +233,7 @@ def total(name: str, found: Listing, behind: int | None = None) -> Finding:
     return Finding(question, f"{how}: {found.total} for {rows} rows")
 
 
-class Examination:
+class CommercetoolsReading:
     """Asks for groups and customers. What one probe finds out, the others use."""
 
     def __init__(self, asker: Asker, settings: CommercetoolsSettings, project: str) -> None:
@@ -265,7 +265,7 @@ class Examination:
             Probe("error bodies", self._errors),
         ]
 
-    async def _ask(self, template: str, **query: str | int | Sequence[str]) -> Listing | None:
+    async def _ask(self, template: str, **query: str | int | Sequence[str]) -> SeenRows | None:
         """With the largest limit and sorted by id, as the gateway asks, unless `query` differs.
         None if that is refused.
         """
@@ -292,7 +292,7 @@ class Examination:
             Finding("reached", f"yes: the token may read the project's {counted(found)} groups")
         ]
 
-    async def _uncut(self, template: str, found: Listing) -> Listing:
+    async def _uncut(self, template: str, found: SeenRows) -> SeenRows:
         """With the limit that its rows show, where pages are cut and do not say so."""
         if found.whole and (found.total or 0) > found.count > 0:
             more = await self._ask(template, limit=1, offset=found.count)
@@ -429,7 +429,7 @@ class Examination:
             said = REFUSED if without is None else "no total"
         return [*findings, Finding("withTotal=false", said)]
 
-    async def _behind(self, template: str, found: Listing) -> int | None:
+    async def _behind(self, template: str, found: SeenRows) -> int | None:
         """How many rows there are from the last one that the total announces."""
         if found.whole or not 0 < (found.total or 0) <= MAX_OFFSET:
             return None
@@ -530,6 +530,6 @@ class Examination:
         ]
 
 
-def counted(found: Listing) -> str:
+def counted(found: SeenRows) -> str:
     """How many rows there are, as far as they were seen."""
     return f"{found.count}{'' if found.whole else ' or more'}"

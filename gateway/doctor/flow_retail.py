@@ -58,7 +58,7 @@ SPELLINGS: Final[Mapping[str, Sequence[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SeenPage:
     """A page of a list, as far as it can be read."""
 
     rows: Sequence[dict[str, Any]] = ()
@@ -80,7 +80,7 @@ class Page:
         return [*zip(self.keys(uid), members, strict=True)]
 
 
-def page_of(reply: Reply) -> Page:
+def page_of(reply: Reply) -> SeenPage:
     """Raises CannotTell for an answer that is no page of a list."""
     given = reply.json if reply.ok else None
     members = given if isinstance(given, dict) else {}
@@ -89,7 +89,7 @@ def page_of(reply: Reply) -> Page:
         raise CannotTell(f"answered {reply.status} with {reply.shape}, not with a page of a list")
     paging = members.get("paging")
     said = paging if isinstance(paging, dict) else {}
-    return Page(
+    return SeenPage(
         [row for row in items if isinstance(row, dict)],
         *(_count(said.get(name)) for name in ("pageNumber", "pageSize", "totalCount")),
     )
@@ -100,7 +100,7 @@ def _count(value: object) -> int | None:
 
 
 @dataclass(slots=True)
-class Listing:
+class ExaminedList:
     """One of the two lists, and what is known of it."""
 
     name: str
@@ -110,9 +110,9 @@ class Listing:
     names: Mapping[str, str]
     """The settings' names of what it is sorted by, each with its member."""
     in_force: Mapping[str, str]
-    page: Page | None = None
+    page: SeenPage | None = None
     """The first page in the default order."""
-    judged: dict[str, tuple[str, Judged, Page]] = field(default_factory=dict)
+    judged: dict[str, tuple[str, Judged, SeenPage]] = field(default_factory=dict)
     """By name: the sortBy that was best, what it does, and the first page that descends."""
 
 
@@ -120,7 +120,7 @@ def _is_instant(name: str) -> bool:
     return name.endswith("_AT")
 
 
-class Examination:
+class FlowRetailReading:
     """Asks for groups, and for the customers of one of them. What one probe finds out, the others
     use; until then they believe the settings in force.
     """
@@ -133,15 +133,15 @@ class Examination:
         self._size = min(settings.max_page_size, MOST)
         """Rows of the pages that are compared."""
         self._largest_known = settings.max_page_size
-        self._default = Page()
+        self._default = SeenPage()
         """The groups that are answered to a request without parameters."""
         defaults = FlowRetailSettings()
-        self._groups = Listing(
+        self._groups = ExaminedList(
             *("groups", GROUPS, self._tenant, "customerGroupUid"),
             defaults.group_sorts,
             settings.group_sorts,
         )
-        self._customers = Listing(
+        self._customers = ExaminedList(
             *("customers", MEMBERS, self._tenant, "customerUid"),
             defaults.customer_sorts,
             settings.customer_sorts,
@@ -165,13 +165,15 @@ class Examination:
             Probe("DESC mirrors ASC", self._mirror),
         ]
 
-    async def _ask(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
+    async def _ask(self, of: ExaminedList, *, anew: bool = False, **query: str | int) -> Reply:
         return await self._asker.get(of.template, of.path, query, anew=anew)
 
-    async def _first_page(self, of: Listing, *, anew: bool = False, **query: str | int) -> Reply:
+    async def _first_page(
+        self, of: ExaminedList, *, anew: bool = False, **query: str | int
+    ) -> Reply:
         return await self._ask(of, anew=anew, pageNumber=self._first, pageSize=self._size, **query)
 
-    async def _known(self, of: Listing) -> Page:
+    async def _known(self, of: ExaminedList) -> SeenPage:
         """The first page; raises CannotTell where there is none."""
         if of.page is None:
             if of is self._customers:
@@ -226,7 +228,7 @@ class Examination:
             size = self._largest_known = found.setting[1]
         self._size = min(size, MOST)
         page = page_of(reply if reply.ok else await self._groups_of(size))
-        self._groups.page = Page(page.rows[: self._size], page.number, self._size, page.total)
+        self._groups.page = SeenPage(page.rows[: self._size], page.number, self._size, page.total)
         return [found]
 
     async def _groups_of(self, size: int) -> Reply:
@@ -275,7 +277,7 @@ class Examination:
         for behind in (FAR if total is None else max(1, total), FAR):  # totals may be too low
             number = self._first + behind
             reply = await self._ask(self._groups, pageNumber=number, pageSize=1)
-            page = page_of(reply) if reply.ok else Page()
+            page = page_of(reply) if reply.ok else SeenPage()
             own = page.number is not None and page.number != number
             if not page.rows or own:
                 break
@@ -339,7 +341,7 @@ class Examination:
             return [Finding(question, f"{page.size} rows, to which {size} are cut", "likely", cut)]
         return [Finding(question, f"{size} rows are taken; {len(page.rows)} came")]
 
-    async def _total(self, of: Listing) -> Sequence[Finding]:
+    async def _total(self, of: ExaminedList) -> Sequence[Finding]:
         page, question = await self._known(of), f"total of {of.name}"
         count, total, size = len(page.rows), page.total, self._size
         if total is None:
@@ -347,9 +349,9 @@ class Examination:
         if total >= count == size:
             index = max(1, (total - 1) // size)
             reply = await self._ask(of, pageNumber=self._first + index, pageSize=size)
-            last = Page() if total == size and not reply.ok else page_of(reply)
+            last = SeenPage() if total == size and not reply.ok else page_of(reply)
             if last.rows == page.rows:
-                last = Page()
+                last = SeenPage()
             if total == size and last.rows:
                 return [Finding(question, f"it says {total}, and more rows follow")]
             count = index * size + len(last.rows)
@@ -363,7 +365,7 @@ class Examination:
 
     # -- orders
 
-    async def _order(self, of: Listing) -> Sequence[Finding]:
+    async def _order(self, of: ExaminedList) -> Sequence[Finding]:
         """Whether the default order is the same twice, and what it seems to be."""
         page = await self._known(of)
         again = page_of(await self._first_page(of, anew=True))
@@ -388,15 +390,15 @@ class Examination:
             )
         ]
 
-    async def _descending(self, of: Listing, sort_by: str) -> Reply:
+    async def _descending(self, of: ExaminedList, sort_by: str) -> Reply:
         return await self._first_page(of, sortBy=sort_by, sortDirection="DESC")
 
-    async def _judge(self, of: Listing, name: str, sort_by: str) -> Judged:
+    async def _judge(self, of: ExaminedList, name: str, sort_by: str) -> Judged:
         """What this sortBy does; the best for a name is kept."""
         unknown = await self._descending(of, NOBODY)
         reply = await self._descending(of, sort_by)
         if not reply.ok:
-            judged, page = Judged("refused", True, f"refused with {reply.status}"), Page()
+            judged, page = Judged("refused", True, f"refused with {reply.status}"), SeenPage()
         else:
             page = page_of(reply)
             unsorted = page_of(unknown).keys(of.uid) == page.keys(of.uid) if unknown.ok else None
@@ -407,7 +409,7 @@ class Examination:
             of.judged[name] = sort_by, judged, page
         return judged
 
-    async def _sorts(self, of: Listing) -> Sequence[Finding]:
+    async def _sorts(self, of: ExaminedList) -> Sequence[Finding]:
         """`_spellings` tells what was found, once it has tried other names."""
         await self._known(of)
         unknown = await self._descending(of, NOBODY)
@@ -416,11 +418,11 @@ class Examination:
             try:
                 await self._judge(of, name, sort_by)
             except CannotTell as why:
-                of.judged[name] = sort_by, Judged("unknown", False, str(why)), Page()
+                of.judged[name] = sort_by, Judged("unknown", False, str(why)), SeenPage()
         told = "ignored" if unknown.ok else f"refused with {unknown.status}"
         return [Finding(f"unknown sortBy of {of.name}", told)]
 
-    async def _spellings(self, of: Listing) -> Sequence[Finding]:
+    async def _spellings(self, of: ExaminedList) -> Sequence[Finding]:
         """Other names for what has none yet, and what is known then."""
         for name, (tried, judged, _) in list(of.judged.items()):
             for spelling in SPELLINGS[name]:
@@ -473,7 +475,7 @@ def _past_the_end(found: str, value: str) -> Finding:
     return Finding("past the end", found, "certain", ("past_the_end", value))
 
 
-def page_base(default: Page, zero: Reply, one: Reply, *, uid: str) -> Finding:
+def page_base(default: SeenPage, zero: Reply, one: Reply, *, uid: str) -> Finding:
     """Which is the first page, by pages 0 and 1 of one row each."""
     before = page_of(zero).keys(uid) if zero.ok else []
     after = page_of(one).keys(uid) if one.ok else []
@@ -511,7 +513,7 @@ def _sure(sure: bool) -> Certainty:
     return "certain" if sure else "likely"
 
 
-def clamped(page: Page, *, more: bool) -> Finding:
+def clamped(page: SeenPage, *, more: bool) -> Finding:
     """What a page of LARGEST rows says of the largest one; `more` says whether others follow."""
     count = len(page.rows)
     if page.size is not None and max(1, count) <= page.size < LARGEST:
@@ -535,7 +537,7 @@ def clamped(page: Page, *, more: bool) -> Finding:
     return Finding("largest page", f"{count} rows or more: that many came at once", "likely")
 
 
-def told(of: Listing) -> Sequence[Finding]:
+def told(of: ExaminedList) -> Sequence[Finding]:
     """What is known of each name, and the setting that follows."""
     findings: list[Finding] = []
     table: dict[str, str] = {}

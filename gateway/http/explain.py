@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from gateway.loading.cheaper import cheaper
-from gateway.loading.recording import Call, Change, Recorded
+from gateway.loading.recording import Change, EstimatedCall, Recorded
 from gateway.request import Context, PlaceholderContext
 
 MAX_PLACES: Final = 400
@@ -55,7 +55,7 @@ def explanation(
         bound += estimated.extra_calls
         return bound if limit is None else min(bound, limit)
 
-    def shown(call: Call) -> Iterator[tuple[str, Any]]:
+    def shown(call: EstimatedCall) -> Iterator[tuple[str, Any]]:
         backend = context.backend(call.tenant_uid)
         yield "backend", backend.kind.value.lower()
         yield "tenant", call.tenant_uid

@@ -9,14 +9,19 @@ from msgspec.structs import replace
 
 from gateway.backends.port import Backend, Order, SortDirection, Window
 from gateway.loading.reads import GroupOf, GroupsOf, ListOf, MembersOf, empty
-from gateway.loading.recording import Call, Change, Path
+from gateway.loading.recording import Change, EstimatedCall, Path
 
 Asked = Callable[[Change], int]
 """The estimate, as if something else was asked for."""
 
 
 def cheaper(
-    call: Call, calls: Sequence[Call], backend: Backend, *, planned: int, asked: Asked
+    call: EstimatedCall,
+    calls: Sequence[EstimatedCall],
+    backend: Backend,
+    *,
+    planned: int,
+    asked: Asked,
 ) -> str | None:
     """A sentence about what makes the operation cheapest, with at most how many calls it takes
     then; None where nothing is known to.
@@ -39,7 +44,7 @@ def cheaper(
 Way = tuple[str, Change]
 
 
-def _windows(call: Call, read: ListOf, backend: Backend) -> Iterator[Way]:
+def _windows(call: EstimatedCall, read: ListOf, backend: Backend) -> Iterator[Way]:
     """Less of the list, or from its other end."""
     window, order, path = read.window, read.order, next(iter(call.paths))
     name = _dotted(path)
@@ -72,7 +77,7 @@ def _sorts(read: ListOf, backend: Backend) -> Sequence[Any]:
     return has.customer_group_sort_fields if groups else has.customer_sort_fields
 
 
-def _totals(call: Call, read: ListOf, calls: Sequence[Call]) -> Iterator[Way]:
+def _totals(call: EstimatedCall, read: ListOf, calls: Sequence[EstimatedCall]) -> Iterator[Way]:
     """With rows of the same list."""
     path = next(iter(call.paths))
     for rows in calls:
@@ -90,7 +95,7 @@ def _totals(call: Call, read: ListOf, calls: Sequence[Call]) -> Iterator[Way]:
             yield f"`{path[-1]}` may cost a call beside a cursor or `last`; without it", change
 
 
-def _factors(call: Call, calls: Sequence[Call]) -> Iterator[Way]:
+def _factors(call: EstimatedCall, calls: Sequence[EstimatedCall]) -> Iterator[Way]:
     """Fewer rows above the list."""
     for rows in call.per:
         half = rows.size // 2

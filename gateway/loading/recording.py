@@ -32,7 +32,7 @@ Change = Callable[[Path, ListOf], ListOf]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Call:
+class EstimatedCall:
     """REST calls of one template in one hop."""
 
     tenant_uid: str
@@ -55,7 +55,7 @@ class Call:
     """How many more may be made if there is room."""
     ahead: bool = False
     """Whether it can be read before its parent is there."""
-    after: Call | None = None
+    after: EstimatedCall | None = None
     """Whose answer it needs, beside that of its parent."""
 
 
@@ -69,9 +69,9 @@ class Recorded(Placeholders):
     ) -> None:
         super().__init__(backend, limit=limit, cap=None)
         self._change = change
-        self._asks: list[list[tuple[Path, Call]]] = [[]]
+        self._asks: list[list[tuple[Path, EstimatedCall]]] = [[]]
         """Which field asks for what, in order; a list for each of several changes."""
-        self._calls: dict[ReadKey, Call] = {}
+        self._calls: dict[ReadKey, EstimatedCall] = {}
         self._now: dict[Path, dict[ListOf, dict[Path, None]]] = {}
 
     def answer(self, key: ReadKey) -> Any:
@@ -118,7 +118,9 @@ class Recorded(Placeholders):
             if per is None and last and (last.method, last.template) == (method, template):
                 last.metered = True
                 continue
-            call = Call(tenant_uid=tenant_uid, method=method, template=template, after=last)
+            call = EstimatedCall(
+                tenant_uid=tenant_uid, method=method, template=template, after=last
+            )
             call.at_most, call.metered = (0, True) if per is None else (at_most, False)
             self._ask(self.path, call)
 
@@ -137,13 +139,13 @@ class Recorded(Placeholders):
         for key in keys:
             self._call(key).divisible = int(first[self._groups[key]] is not key)
 
-    def _call(self, key: ReadKey) -> Call:
+    def _call(self, key: ReadKey) -> EstimatedCall:
         """The calls that read it; how many of a list is known once they are counted."""
         call = self._calls.get(key)
         if call is None:
             costs = self._backend(key.tenant_uid).costs
             templates = costs.templates
-            call = Call(
+            call = EstimatedCall(
                 tenant_uid=key.tenant_uid, method="GET", template=templates.members, read=key
             )
             self._calls[key] = call
@@ -157,19 +159,19 @@ class Recorded(Placeholders):
                     call.at_most = costs.get_groups(by_id, not by_id, batches=0)
         return call
 
-    def _ask(self, path: Path, call: Call, at: Path | None = None) -> None:
+    def _ask(self, path: Path, call: EstimatedCall, at: Path | None = None) -> None:
         """`at` is the path at which the answer is waited for, if that is another."""
         call.paths.setdefault(path, not call.paths)
         self._asks[-1].append((at or path, call))
 
     # -- what was recorded
 
-    def hops(self, planned: int) -> Sequence[Sequence[Call]]:
+    def hops(self, planned: int) -> Sequence[Sequence[EstimatedCall]]:
         """The calls of each hop, together as many as are `planned`."""
         asks = [ask for asks in self._asks for ask in asks]
         while self._settle():
             pass
-        found: dict[float, dict[object, Call]] = {}
+        found: dict[float, dict[object, EstimatedCall]] = {}
         for call in dict.fromkeys([call for _, call in asks]):
             if call.at_most or call.metered:
                 calls = found.setdefault(call.hop, {})
@@ -209,7 +211,9 @@ class Recorded(Placeholders):
         return earlier
 
 
-def _merge(calls: dict[object, Call], call: Call, templates: ReadTemplates) -> None:
+def _merge(
+    calls: dict[object, EstimatedCall], call: EstimatedCall, templates: ReadTemplates
+) -> None:
     """Add a group that is looked up in the same hop as others."""
     with_others = calls.setdefault((call.tenant_uid, call.template), call)
     if with_others is not call:

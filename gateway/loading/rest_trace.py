@@ -29,7 +29,7 @@ Paths = dict[Path, None]
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class TracedCall:
     """An attempt to make a REST call; or, with `of`, fields that were answered by another call."""
 
     event: UpstreamCall
@@ -37,7 +37,7 @@ class Call:
     start: float
     end: float
     fields: Sequence[Paths]
-    of: Call | None = None
+    of: TracedCall | None = None
     size: int | None = None
     rows: int | None = None
     """Both are set by the REST client, for answers that adapters read."""
@@ -80,7 +80,7 @@ class _Asked:
     name: str | None
     """Of a group: what a call for it alone has in its path."""
     paths: Paths = field(default_factory=dict)
-    call: Call | None = None
+    call: TracedCall | None = None
     """The last one that was made for it, or that has shown the group before."""
 
 
@@ -91,7 +91,7 @@ class Purpose:
     asked: list[_Asked] = field(default_factory=list)
     hop: int | None = None
     """The last one that is known to have been answered; None before the first call."""
-    call: Call | None = None
+    call: TracedCall | None = None
     """The last one."""
     of_groups: bool = True
     """Whether its answers show groups."""
@@ -112,7 +112,7 @@ class _Step:
     due: bool = False
     """Whether the hop is that of a call which still waits for its turn."""
     began: float = 0.0
-    call: Call | None = None
+    call: TracedCall | None = None
 
     @property
     def asked(self) -> Sequence[_Asked]:
@@ -126,16 +126,16 @@ class RestTrace:
     """The REST calls of one operation; a gateway.rest.CallLog."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[TracedCall] = []
         self.dropped = 0
         """REST calls that are not listed."""
         self._asked: dict[ReadKey, _Asked] = {}
         self._hops: dict[Path, int] = {}
         """The last hop that has answered the field."""
         self._last = 0
-        self._latest: dict[str, Call] = {}
+        self._latest: dict[str, TracedCall] = {}
         """By tenant, the latest call that has shown groups."""
-        self._reuses: dict[tuple[int, int], Call] = {}
+        self._reuses: dict[tuple[int, int], TracedCall] = {}
 
     def shown(self, began: float, *, planned: int, made: int) -> dict[str, Any]:
         """As JSON has it, in milliseconds since `began`, in the order of beginnings."""
@@ -207,11 +207,11 @@ class RestTrace:
         hop = step.hop if step.due else self._next(purpose)
         _NOW.set(_Step(purpose, only, hop, began=_time()))
 
-    def note(self, event: UpstreamCall) -> Call:
+    def note(self, event: UpstreamCall) -> TracedCall:
         step, now = _NOW.get(), _time()
         purpose, asked = step.purpose, step.asked
         fields = [each.paths for each in asked]
-        call = Call(event, step.hop, now - event.seconds, now, fields)
+        call = TracedCall(event, step.hop, now - event.seconds, now, fields)
         step.call = purpose.call = call
         purpose.hop = max(purpose.hop or 0, step.hop)
         self._last = max(self._last, step.hop)
@@ -227,14 +227,14 @@ class RestTrace:
         return call
 
     @property
-    def last(self) -> Call:
+    def last(self) -> TracedCall:
         call = _NOW.get().call
         assert call is not None  # noqa: S101  # it was sent
         return call
 
     def answered(self, call: object) -> None:
         step = _NOW.get()
-        if isinstance(call, Call) and call is not step.call:
+        if isinstance(call, TracedCall) and call is not step.call:
             step.purpose.call = call
             step.purpose.hop = max(step.purpose.hop or 0, step.hop)
             self._answered_by(call, step.asked, step.hop, step.began)
@@ -249,12 +249,12 @@ class RestTrace:
             asked = self._asked[key] = _Asked(name)
         return asked
 
-    def _see(self, group: CustomerGroup, call: Call | None) -> None:
+    def _see(self, group: CustomerGroup, call: TracedCall | None) -> None:
         asked = self._of(GroupOf(group.tenant_uid, ById(group.uid)))
         asked.call = asked.call or call
 
     def _answered_by(
-        self, call: Call, asked: Sequence[_Asked], hop: int = 0, began: float | None = None
+        self, call: TracedCall, asked: Sequence[_Asked], hop: int = 0, began: float | None = None
     ) -> None:
         paths = [path for each in asked for path in each.paths]
         self._reuse(call, paths, hop or 1 + self._above(paths), began)
@@ -262,7 +262,7 @@ class RestTrace:
             each.call = call
 
     def _reuse(
-        self, call: Call, paths: Collection[Path], hop: int, began: float | None = None
+        self, call: TracedCall, paths: Collection[Path], hop: int, began: float | None = None
     ) -> None:
         """The fields are answered by a call that was made for others."""
         new = dict.fromkeys(path for path in paths if not call.serves(path))
@@ -273,7 +273,7 @@ class RestTrace:
         here = id(call), hop
         if here not in self._reuses:
             began = now if began is None else began
-            self._reuses[here] = Call(call.event, hop, began, now, [{}], of=call)
+            self._reuses[here] = TracedCall(call.event, hop, began, now, [{}], of=call)
             if len(self.calls) < MOST:
                 self.calls.append(self._reuses[here])
         self._reuses[here].end = now

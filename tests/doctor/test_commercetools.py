@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.doctor import examine
-from gateway.doctor.commercetools import NOTHING, Carried, Listing, membership, total
+from gateway.doctor.commercetools import NOTHING, Carried, SeenRows, membership, total
 from gateway.doctor.report import Report
 from gateway.settings import Settings
 from gateway.simulator.commercetools.switches import Switches
@@ -383,7 +383,7 @@ TORN = customer("torn", "g", legacy="h")
 )
 def test_membership_is_what_shows_all_members(rows, verdicts, chosen):
     """As far as the API can be asked for it."""
-    found = membership(Carried(Listing(rows, len(rows), 500, None), None, None), verdicts)
+    found = membership(Carried(SeenRows(rows, len(rows), 500, None), None, None), verdicts)
 
     assert found.setting == (None if chosen is None else ("membership", chosen))
     assert found.certainty == "certain"
@@ -392,7 +392,7 @@ def test_membership_is_what_shows_all_members(rows, verdicts, chosen):
 def test_membership_is_likely_where_not_all_were_seen():
     """One of another kind may be among the others; that there are both kinds is certain."""
     new, both = (
-        membership(Carried(Listing(rows, len(rows), len(rows), None), None, None), WORKING)
+        membership(Carried(SeenRows(rows, len(rows), len(rows), None), None, None), WORKING)
         for rows in ([NEW], [NEW, OLD])
     )
 
@@ -401,8 +401,8 @@ def test_membership_is_likely_where_not_all_were_seen():
 
 def test_a_few_with_the_older_field_are_found_among_many():
     """They are asked for, and need not be among the first of all customers."""
-    many = Listing([NEW], 1, 1, None)
-    found = membership(Carried(many, Listing([OLD], 1, 500, 1), many), WORKING)
+    many = SeenRows([NEW], 1, 1, None)
+    found = membership(Carried(many, SeenRows([OLD], 1, 500, 1), many), WORKING)
 
     assert found.setting == ("membership", "both")
 
@@ -422,7 +422,7 @@ def test_a_few_with_the_older_field_are_found_among_many():
 )
 def test_a_total_is_held_against_rows(rows, limit, said, behind, expected):
     """Of a long list, against those about its end."""
-    listed = Listing([customer(str(number)) for number in range(rows)], rows, limit, said)
+    listed = SeenRows([customer(str(number)) for number in range(rows)], rows, limit, said)
 
     assert total("rows", listed, behind).found.startswith(expected)
     assert total("rows", NOTHING).found == "there is none"

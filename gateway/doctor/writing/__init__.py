@@ -10,9 +10,10 @@ from typing import Final
 
 from gateway.doctor.asking import Asker
 from gateway.doctor.report import Finding, LeftBehind
-from gateway.doctor.writing import commercetools, flow_retail
+from gateway.doctor.writing.commercetools import CommercetoolsChanges
+from gateway.doctor.writing.flow_retail import FlowRetailChanges
 from gateway.doctor.writing.guard import MARK, Guard
-from gateway.doctor.writing.run import WRITE_BUDGET, Run
+from gateway.doctor.writing.run import WRITE_BUDGET, ChangeRun
 from gateway.settings import CommercetoolsSettings, FlowRetailSettings, SettingsError
 
 UID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -63,14 +64,14 @@ async def examine_changes(
     in seconds, between two attempts to clean up.
     """
     asker.budget = asker.made + WRITE_BUDGET
-    run = Run(asker, Guard(tenant, customers), _say, pause=pause)
+    run = ChangeRun(asker, Guard(tenant, customers), _say, pause=pause)
     asker.sleep = run.sleep
-    examination: flow_retail.Examination | commercetools.Examination
+    examination: FlowRetailChanges | CommercetoolsChanges
     match upstream:
         case FlowRetailSettings():
-            examination = flow_retail.Examination(run, upstream)
+            examination = FlowRetailChanges(run, upstream)
         case CommercetoolsSettings():
-            examination = commercetools.Examination(run, upstream)
+            examination = CommercetoolsChanges(run, upstream)
     findings, left = await run.ask(examination.begin, examination.probes())
     return Changes(findings, left, run.stopped)
 

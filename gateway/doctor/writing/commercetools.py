@@ -15,7 +15,7 @@ from gateway.backends.commercetools.members import CUSTOMER
 from gateway.doctor.asking import CannotTell, Reply, shape
 from gateway.doctor.report import LeftBehind
 from gateway.doctor.writing.guard import reference
-from gateway.doctor.writing.run import Found, Gone, Probe, Run, Unclear, mapping
+from gateway.doctor.writing.run import ChangeProbe, ChangeRun, Found, Gone, Unclear, mapping
 from gateway.rest import Query
 from gateway.settings import CommercetoolsSettings
 from gateway.settings.printed import masked
@@ -23,10 +23,10 @@ from gateway.settings.printed import masked
 LEGACY: Final = ("membership", "legacy")
 
 
-class Examination:
+class CommercetoolsChanges:
     """The probes of one run, in an order in which each finds what it needs."""
 
-    def __init__(self, run: Run, settings: CommercetoolsSettings) -> None:
+    def __init__(self, run: ChangeRun, settings: CommercetoolsSettings) -> None:
         self._run = run
         self._guard = run.guard
         self._url = masked(settings.url or "").rstrip("/")
@@ -37,23 +37,23 @@ class Examination:
         self._assigned: Reply | None = None
         """The answer to adding an assignment."""
 
-    def probes(self) -> Sequence[Probe]:
+    def probes(self) -> Sequence[ChangeProbe]:
         return (
-            Probe("creating with a name in use", self.duplicate_name),
-            Probe("creating with a key in use", self.duplicate_key),
-            Probe("renaming to a name in use", self.rename),
-            Probe("the step of a version", self.version_step),
-            Probe("a version that is not current", self.conflict),
-            Probe("a body without a required member", self.missing_member),
-            Probe("removing an absent custom field", self.absent_field),
-            Probe("a customer without assignments", self.no_assignments, customer=True),
-            Probe("where membership can be", self.membership, customer=True),
-            Probe("members by their assignments", self.predicate, customer=True),
-            Probe("adding an assignment twice", self.add_twice, customer=True),
-            Probe("removing an absent assignment", self.remove_absent, customer=True),
-            Probe("deleting a group with members", self.delete_referenced, customer=True),
-            Probe("deleting an empty group", self.delete),
-            Probe("the most groups in a project", self.most_groups),
+            ChangeProbe("creating with a name in use", self.duplicate_name),
+            ChangeProbe("creating with a key in use", self.duplicate_key),
+            ChangeProbe("renaming to a name in use", self.rename),
+            ChangeProbe("the step of a version", self.version_step),
+            ChangeProbe("a version that is not current", self.conflict),
+            ChangeProbe("a body without a required member", self.missing_member),
+            ChangeProbe("removing an absent custom field", self.absent_field),
+            ChangeProbe("a customer without assignments", self.no_assignments, customer=True),
+            ChangeProbe("where membership can be", self.membership, customer=True),
+            ChangeProbe("members by their assignments", self.predicate, customer=True),
+            ChangeProbe("adding an assignment twice", self.add_twice, customer=True),
+            ChangeProbe("removing an absent assignment", self.remove_absent, customer=True),
+            ChangeProbe("deleting a group with members", self.delete_referenced, customer=True),
+            ChangeProbe("deleting an empty group", self.delete),
+            ChangeProbe("the most groups in a project", self.most_groups),
         )
 
     async def begin(self) -> None:
@@ -399,7 +399,7 @@ FIELDS: Final = ("name", "groupName", "key")
 class _Group:
     """A group of ours. See gateway.doctor.writing.run.Traces."""
 
-    changes: Examination
+    changes: CommercetoolsChanges
     key: str
     uid: str = ""
     """The API's id, once it is known."""
@@ -446,7 +446,7 @@ class _Group:
 class _Memberships:
     """What a named customer was in. See gateway.doctor.writing.run.Traces."""
 
-    changes: Examination
+    changes: CommercetoolsChanges
     customer: str
     unsure: bool = False
     rank: int = 0

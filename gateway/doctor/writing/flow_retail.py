@@ -13,7 +13,7 @@ from urllib.parse import quote
 from gateway.backends.flow_retail.adapter import GROUP, GROUPS, MEMBERS
 from gateway.doctor.asking import CannotTell, Reply
 from gateway.doctor.report import Certainty, LeftBehind
-from gateway.doctor.writing.run import Found, Gone, Probe, Run, Unclear, mapping, told
+from gateway.doctor.writing.run import ChangeProbe, ChangeRun, Found, Gone, Unclear, mapping, told
 from gateway.settings import FlowRetailSettings
 from gateway.settings.printed import masked
 
@@ -25,10 +25,10 @@ SHORT: Final = re.compile(r"[0-9a-f-]{8,}|[0-9]+")
 """What differs between two messages that say the same: times, numbers, ids."""
 
 
-class Examination:
+class FlowRetailChanges:
     """The probes of one run, in an order in which each finds what it needs."""
 
-    def __init__(self, run: Run, settings: FlowRetailSettings) -> None:
+    def __init__(self, run: ChangeRun, settings: FlowRetailSettings) -> None:
         self._run = run
         self._settings = settings
         self._url = masked(settings.url or "").rstrip("/")
@@ -48,25 +48,25 @@ class Examination:
         self._first = _Group(self, self._names[0])
         self._second = _Group(self, self._names[1])
 
-    def probes(self) -> Sequence[Probe]:
+    def probes(self) -> Sequence[ChangeProbe]:
         return (
-            Probe("creating with a uid in use", self.duplicate_uid),
-            Probe("creating with a name in use", self.duplicate_name),
-            Probe("renaming to a name in use", self.rename),
-            Probe("PUT without a name", self.nameless),
-            Probe("a body not declared as JSON", self.undeclared),
-            Probe("removing an unknown customer", self.unknown_removed),
-            Probe("adding an unknown customer", self.unknown_added),
-            Probe("other characters in a uid", self.characters),
-            Probe("adding a member", self.already_member, customer=True),
-            Probe("a customer's other groups", self.other_groups, customer=True),
-            Probe("the longest membership list", self.longest),
-            Probe("removing a customer that is no member", self.absent_member, customer=True),
-            Probe("what 409 means in membership", self.conflicts, customer=True),
-            Probe("a customer in both lists", self.both_lists, customer=True),
-            Probe("a refused membership request", self.atomic, customer=True),
-            Probe("deleting a group with members", self.delete_with_members, customer=True),
-            Probe("deleting an empty group", self.delete_empty),
+            ChangeProbe("creating with a uid in use", self.duplicate_uid),
+            ChangeProbe("creating with a name in use", self.duplicate_name),
+            ChangeProbe("renaming to a name in use", self.rename),
+            ChangeProbe("PUT without a name", self.nameless),
+            ChangeProbe("a body not declared as JSON", self.undeclared),
+            ChangeProbe("removing an unknown customer", self.unknown_removed),
+            ChangeProbe("adding an unknown customer", self.unknown_added),
+            ChangeProbe("other characters in a uid", self.characters),
+            ChangeProbe("adding a member", self.already_member, customer=True),
+            ChangeProbe("a customer's other groups", self.other_groups, customer=True),
+            ChangeProbe("the longest membership list", self.longest),
+            ChangeProbe("removing a customer that is no member", self.absent_member, customer=True),
+            ChangeProbe("what 409 means in membership", self.conflicts, customer=True),
+            ChangeProbe("a customer in both lists", self.both_lists, customer=True),
+            ChangeProbe("a refused membership request", self.atomic, customer=True),
+            ChangeProbe("deleting a group with members", self.delete_with_members, customer=True),
+            ChangeProbe("deleting an empty group", self.delete_empty),
         )
 
     async def begin(self) -> None:
@@ -428,7 +428,7 @@ class _Refused:
 class _Group:
     """A group of ours. See gateway.doctor.writing.run.Traces."""
 
-    changes: Examination
+    changes: FlowRetailChanges
     uid: str
     exists: bool = False
     unsure: bool = False
@@ -463,7 +463,7 @@ class _Group:
 class _Memberships:
     """What a named customer was in. See gateway.doctor.writing.run.Traces."""
 
-    changes: Examination
+    changes: FlowRetailChanges
     customer: str
     unsure: bool = False
     rank: int = 1

@@ -16,12 +16,12 @@ from gateway.doctor.asking import CannotTell
 MARK: Final = "gateway-doctor-"
 
 
-class Forbidden(Exception):
+class NotOurs(Exception):
     """A change of what is not the doctor's: its own mistake, of which nothing was sent."""
 
 
 class Guard:
-    """Lets a change pass, or raises Forbidden. Whatever is not known here does not pass."""
+    """Lets a change pass, or raises NotOurs. Whatever is not known here does not pass."""
 
     def __init__(self, tenant: str, customers: Collection[str]) -> None:
         """`customers` are those that were named on the command line, in that order."""
@@ -50,11 +50,11 @@ class Guard:
     def require(
         self, method: str, template: str, path: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> None:
-        """Raises Forbidden unless this change may be sent."""
+        """Raises NotOurs unless this change may be sent."""
         if self.tenant not in (path.get("tenantUid"), path.get("projectKey")) or not self._may(
             method, template, path, body or {}
         ):
-            raise Forbidden(f"{method} {template} would change what is not the doctor's own.")
+            raise NotOurs(f"{method} {template} would change what is not the doctor's own.")
 
     def _may(
         self, method: str, template: str, path: Mapping[str, str], body: Mapping[str, Any]

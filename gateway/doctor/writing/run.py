@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.backends.writes import PROMISED
-from gateway.doctor.asking import JSON, Asker, CannotTell, Reply, Unanswered
+from gateway.doctor.asking import JSON, Asker, CannotTell, NoReply, Reply
 from gateway.doctor.report import Certainty, Finding, LeftBehind
-from gateway.doctor.writing.guard import Forbidden, Guard
+from gateway.doctor.writing.guard import Guard, NotOurs
 from gateway.rest import Query
 
 WRITE_BUDGET: Final = 120
@@ -30,7 +30,7 @@ ABOUT_OTHERS: Final = frozenset({401, 403, 408, 425, 429})
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(Exception):
+class StoppedAsking(Exception):
     """Why no further question is asked."""
 
 
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ChangeProbe:
     """Asks one question by changes."""
 
     question: str
@@ -76,7 +76,7 @@ class Traces(Protocol):
         """Look, and undo what is there; True once a look shows that nothing is."""
 
 
-class Run:
+class ChangeRun:
     """Sends the changes of one run through its guard. Beside the cleaning up, a call is only made
     while calls enough are left for that, and nobody has asked to stop.
     """
@@ -124,7 +124,7 @@ class Run:
         content_type: str = JSON,
     ) -> Reply:
         """The answer to a change: 2xx, or a 4xx that is about it. Raises CannotTell for others;
-        Unclear where the change may have been made; Forbidden where it is none of the doctor's.
+        Unclear where the change may have been made; NotOurs where it is none of the doctor's.
         """
         self._admit()
         self.guard.require(method, template, path, body)
@@ -132,7 +132,7 @@ class Run:
             reply = await self._asker.send(
                 method, template, path, query=query, body=body, content_type=content_type
             )
-        except Unanswered as why:
+        except NoReply as why:
             raise Unclear(str(why)) from None
         if reply.status in (PROMISED, 408) or not (reply.ok or 400 <= reply.status < 500):
             raise Unclear(f"answered {reply.status}")
@@ -145,7 +145,7 @@ class Run:
 
     def _usable(self, reply: Reply) -> Reply:
         if reply.status == 401 and self._cleaning is None:
-            raise Stopped("the API does not accept the token any more (401)")
+            raise StoppedAsking("the API does not accept the token any more (401)")
         if reply.ok or (400 <= reply.status < 500 and reply.status not in ABOUT_OTHERS):
             return reply
         raise CannotTell(f"answered {reply.status}")
@@ -154,7 +154,7 @@ class Run:
         if self._cleaning is not None:
             return
         if self._stop.is_set():
-            raise Stopped("it was stopped")
+            raise StoppedAsking("it was stopped")
         if self._asker.left <= KEPT:
             raise CannotTell("not tried: the calls that are left are for cleaning up")
 
@@ -168,12 +168,12 @@ class Run:
                 await self._stop.wait()
         except TimeoutError:
             return
-        raise Stopped("it was stopped")
+        raise StoppedAsking("it was stopped")
 
     # -- from beginning to end
 
     async def ask(
-        self, begin: Callable[[], Awaitable[object]], probes: Sequence[Probe]
+        self, begin: Callable[[], Awaitable[object]], probes: Sequence[ChangeProbe]
     ) -> tuple[Sequence[Finding], Sequence[LeftBehind]]:
         """What the probes find out once the run has begun, and what could not be cleaned up."""
         findings: list[Finding] = []
@@ -191,7 +191,7 @@ class Run:
     async def _ask(
         self,
         begin: Callable[[], Awaitable[object]],
-        probes: Sequence[Probe],
+        probes: Sequence[ChangeProbe],
         findings: list[Finding],
     ) -> str:
         """Adds what is found out; why the rest is not asked."""
@@ -202,11 +202,11 @@ class Run:
                 findings.append(await self._answer(probe))
         except CannotTell as why:
             return f"the doctor has no group of its own: {why}"
-        except Stopped as why:
+        except StoppedAsking as why:
             return str(why)
         return ""
 
-    async def _answer(self, probe: Probe) -> Finding:
+    async def _answer(self, probe: ChangeProbe) -> Finding:
         if probe.customer and not self.guard.customers:
             why = "not tried: it needs a customer (--customer UID)"
             return Finding(probe.question, why, UNKNOWN)
@@ -250,7 +250,7 @@ class Run:
     async def _removed(self, traces: Traces) -> bool:
         try:
             gone = await traces.remove()
-        except (CannotTell, Forbidden):
+        except (CannotTell, NotOurs):
             return False
         if gone and not traces.unsure:
             self.traces.remove(traces)

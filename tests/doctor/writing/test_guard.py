@@ -13,7 +13,7 @@ from gateway.backends.commercetools import adapter as commercetools
 from gateway.backends.commercetools.members import CUSTOMER
 from gateway.backends.flow_retail import adapter as flow_retail
 from gateway.doctor.asking import CannotTell
-from gateway.doctor.writing.guard import Forbidden, Guard
+from gateway.doctor.writing.guard import Guard, NotOurs
 
 NAMED, OTHER = "named", "other"
 HOME, FOREIGN = "home", "foreign"
@@ -83,7 +83,7 @@ def texts(value: object) -> Iterator[str]:
 def passes(method: str, template: str, path: dict[str, str], body: object) -> bool:
     try:
         guard().require(method, template, path, body)
-    except Forbidden:
+    except NotOurs:
         return False
     return True
 
