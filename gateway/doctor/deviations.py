@@ -68,8 +68,7 @@ def deviating(replies: Sequence[Reply]) -> Sequence[Finding]:
 
 def _parts(answer: Any, contract: Contract) -> Iterator[tuple[Any, str]]:
     """Each row by itself, as a page of which what begins with the text counts; and what is left."""
-    members = contract.answer.members or {}
-    name = next((name for name in ("items", "results") if name in members), None)
+    name = contract.rows
     rows = answer.get(name) if isinstance(answer, dict) and name else None
     if not isinstance(rows, list):
         yield answer, ""
@@ -82,7 +81,7 @@ def _parts(answer: Any, contract: Contract) -> Iterator[tuple[Any, str]]:
 def _named(deviation: Deviation, contract: Contract, part: Any) -> str:
     """The member, with the undocumented values of an enum if they are words."""
     known = " (known)" if deviation.known else ""
-    member = deviation.member.removeprefix("items[]").removeprefix("results[]").lstrip(".") or "$"
+    member = deviation.member.removeprefix(f"{contract.rows}[]").lstrip(".") or "$"
     if deviation.kind != "unknown_value":
         return member + known
     values = set(_at(part, deviation.member.split(".")))

@@ -172,18 +172,13 @@ class Engine:
     ) -> Operation:
         """The operation `name` of the document that is sent, or named; raises Refused."""
         valid = self._valid(query, name, variables, context, document_id, extensions)
-        meant, document, node, made, arguments, keep = valid
-        plan = made.plan
-        try:
-            estimated = budget.hold(plan, arguments, context, node, made.estimates, keep=keep)
-        finally:
-            if keep and made.size != made.weighed:
-                self._weigh(valid, context)
+        meant = valid.meant
+        estimated = self._held(valid, context)
         return Operation(
-            run=Run(plan, arguments, context, estimated.prefetched, self._slices),
-            changes=node.operation is OperationType.MUTATION,
+            run=Run(valid.made.plan, valid.arguments, context, estimated.prefetched, self._slices),
+            changes=valid.node.operation is OperationType.MUTATION,
             untrusted=meant.unknown,
-            registered=None if meant.offered is None else document.sha256,
+            registered=None if meant.offered is None else valid.document.sha256,
         )
 
     def explain(
@@ -200,16 +195,12 @@ class Engine:
         and why it is refused if that is for its cost alone. Raises Refused like `prepare`.
         """
         valid = self._valid(query, name, variables, context, document_id, extensions)
-        _, _, node, made, arguments, keep = valid
         refused = None
         try:
-            budget.hold(made.plan, arguments, context, node, made.estimates, keep=keep)
+            self._held(valid, context)
         except budget.TooExpensive as refusal:
             refused = refusal.errors[0].message
-        finally:
-            if keep and made.size != made.weighed:
-                self._weigh(valid, context)
-        return partial(estimate, made.plan, arguments), refused
+        return partial(estimate, valid.made.plan, valid.arguments), refused
 
     def _valid(
         self,
@@ -246,10 +237,15 @@ class Engine:
         context.begin(kept.projection, changes=node.operation is OperationType.MUTATION)
         return _Valid(meant, document, node, made, arguments, keep)
 
-    def _weigh(self, valid: _Valid, context: OperationContext) -> None:
-        """Count what is cached of the operation's plan and estimates."""
-        valid.made.weighed = valid.made.size
-        self.documents.weigh(valid.meant.text, valid.document, accepted=context.accepted)
+    def _held(self, valid: _Valid, context: OperationContext) -> CostEstimate:
+        """The estimate of the operation's cost; raises Refused as budget.hold does."""
+        meant, document, node, made, arguments, keep = valid
+        try:
+            return budget.hold(made.plan, arguments, context, node, made.estimates, keep=keep)
+        finally:
+            if keep and made.size != made.weighed:  # of what is cached
+                made.weighed = made.size
+                self.documents.weigh(meant.text, document, accepted=context.accepted)
 
     def _values(
         self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any]
