@@ -222,8 +222,11 @@ class Log:
     def __call__(self, event: Event) -> None:
         log_event(event, self._write)
         match event:
-            case UpstreamCall() if event.cause and event.status not in CALLERS_OWN:
-                self._warn(event, event.cause)
+            case OperationDone():
+                pass  # of all events the most frequent, so it comes first
+            case UpstreamCall():
+                if event.cause and event.status not in CALLERS_OWN:
+                    self._warn(event, event.cause)
             case UnusableAnswer():
                 self._warn(event, event.cause)
             case RedisCall() if event.result not in UNEVENTFUL:

@@ -25,10 +25,11 @@ WAITING: Final = 10_000
 """Records that may wait to be written; more are dropped, and counted."""
 AT_ONCE: Final = 500
 """Lines that are written together."""
-GATHERING: Final = 0.02
+GATHERING: Final = 0.1
 """Seconds for which the thread sleeps after the first of them, or it would wake up for each."""
 PATIENCE: Final = 2.0
 """Seconds in which what waits is written when the process ends."""
+DELETE: Final = b"\x7f"
 PLAIN: Final = re.compile(r"[\w.+/{}:*,-]+")
 
 
@@ -133,10 +134,13 @@ class JsonLines(_Lines):
         if stack:
             line["stack"] = stack
         try:
-            text = msgspec.json.encode(line).decode()  # in a seventh of the time of json
+            encoded = msgspec.json.encode(line)  # in a seventh of the time of json
         except UnicodeEncodeError:  # half a character, as names of files can have
-            text = ""
-        return text if text and text.isprintable() else json.dumps(line)  # escapes all but ASCII
+            return json.dumps(line)  # escapes all but ASCII
+        if encoded.isascii() and DELETE not in encoded:  # it has escaped all other controls
+            return encoded.decode("ascii")
+        text = encoded.decode()
+        return text if text.isprintable() else json.dumps(line)
 
 
 class LogQueue(QueueHandler):

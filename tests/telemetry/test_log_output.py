@@ -18,6 +18,7 @@ from gateway.telemetry.log_output import WAITING, Line, LogQueue, LogWriter, Tex
 
 ROOT = Path(__file__).parents[2]
 FORGED = 'web\n2026-11-30T12:00:00.000Z INFO gateway "all" is=well\r\x1b[2K\x85\u2028\x00'
+ASCII = "web\n2026-11-30T12:00:00.000Z INFO gateway \x7f\x1b[2K"
 
 
 @pytest.fixture
@@ -92,7 +93,10 @@ def test_a_line_of_json_has_the_same_values(pipe):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("message", [Line("request", {"client": FORGED}), FORGED])
+@pytest.mark.parametrize(
+    "message",
+    [Line("request", {"client": FORGED}), Line("request", {"client": ASCII}), FORGED, ASCII],
+)
 def test_nobody_writes_a_line_of_their_own(pipe, form, message):
     """Nor clears a terminal, whatever a value or a library's message has in it."""
     text = written(pipe, form, lambda log: log.warning(message))
