@@ -278,10 +278,12 @@ PROXIES: Final = {"haproxy": haproxy, "nginx": nginx}
 async def program(
     name: str, *arguments: str, front: int, log: Path, also: Mapping[str, str]
 ) -> AsyncIterator[None]:
-    # Debian has both where only root looks.
+    # Debian has proxies where only root looks.
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if path is None:
-        raise Missing(f"{name} is not installed: apt-get install haproxy nginx-light redis-server.")
+        raise Missing(
+            f"{name} is not installed: apt-get install haproxy nginx-light redis-server prometheus."
+        )
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             path, *arguments, env={**os.environ, **also}, stdout=written, stderr=written

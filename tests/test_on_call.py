@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 from starlette.applications import Starlette
 
+from chaos.prometheus import EVERY, prometheus
 from gateway import serving
 from gateway.errors import GatewayError
 from gateway.rest import BreakerChanged
@@ -26,7 +27,6 @@ from gateway.telemetry import OperationDone
 from gateway.telemetry.log_lines import log_event
 from gateway.telemetry.log_output import Line
 from tests.harness import TENANT, Flow, Measured, running_measured
-from tests.prometheus import EVERY, Prometheus
 from tests.two_backends import Commercetools, both
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
@@ -235,23 +235,21 @@ async def test_the_log_has_the_lines_that_answer(flow: Flow, commercetools: Comm
 @pytest.mark.slow
 async def test_prometheus_answers_what_it_can(flow: Flow, commercetools: Commercetools, tmp_path):
     """Each query has a value above 0 once its situation was met."""
-    async with night(flow, commercetools) as it:
-        prometheus = Prometheus(tmp_path, it.gateway.management)
-        try:
-            for _ in range(2):  # rates are of what grows
-                for situation in dict.fromkeys(SITUATIONS.values()):
-                    await situation(it)
-                await prometheus.scrapes()
-            unanswered = [(row.question, query) for row in rows() for query in row.queries]
-            with suppress(TimeoutError):
-                async with asyncio.timeout(30):  # of a scrape that fails, gauges have no value
-                    while unanswered:
-                        if any(value > 0 for value in await prometheus.ask(unanswered[0][1])):
-                            del unanswered[0]
-                        else:
-                            await asyncio.sleep(EVERY)
-        finally:
-            prometheus.process.terminate()
-            prometheus.process.wait()
+    async with (
+        night(flow, commercetools) as it,
+        prometheus(tmp_path, [it.gateway.management]) as asked,
+    ):
+        for _ in range(2):  # rates are of what grows
+            for situation in dict.fromkeys(SITUATIONS.values()):
+                await situation(it)
+            await asked.scrapes()
+        unanswered = [(row.question, query) for row in rows() for query in row.queries]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(30):  # of a scrape that fails, gauges have no value
+                while unanswered:
+                    if any(value > 0 for value in await asked.ask(unanswered[0][1])):
+                        del unanswered[0]
+                    else:
+                        await asyncio.sleep(EVERY)
 
     assert unanswered == []

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from chaos.prometheus import prometheus
 from gateway.simulator.faults import Answer
 from tests.deploy.test_configurations import DEPLOY
 from tests.harness import Flow
-from tests.prometheus import Prometheus
 from tests.replicas.redis_server import redis_server
 from tests.serving.test_process import CREATE, LIST, Served, serving
 
@@ -60,21 +60,18 @@ async def test_every_panel_shows_data_and_every_rule_is_evaluated(tmp_path: Path
     with redis_server(tmp_path) as redis:
         environ = {f"GATEWAY_{name}": value for name, value in chosen.items()}
         async with serving(tmp_path, flow, GATEWAY_REDIS_URL=redis.url, **environ) as served:
-            prometheus = Prometheus(tmp_path, served.management, DEPLOY / "prometheus/alerts.yml")
-            try:
+            rules = DEPLOY / "prometheus/alerts.yml"
+            async with prometheus(tmp_path, [served.management], rules=rules) as asked:
                 await load(served)
                 empty = queries()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(60):  # a rate needs two scrapes
                         while empty:
-                            await prometheus.scrapes()
+                            await asked.scrapes()
                             for panel, query in tuple(empty.items()):
-                                if await prometheus.ask(query):
+                                if await asked.ask(query):
                                     del empty[panel]
-                groups = (await prometheus.get("rules"))["groups"]
-            finally:
-                prometheus.process.terminate()
-                prometheus.process.wait()
+                groups = (await asked.get("rules"))["groups"]
 
     assert list(empty) == []
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
