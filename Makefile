@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of all that is built, this is written last.
 assets := gateway/http/assets/page.html
 
-.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures browser browser-pictures frontend frontend-test frontend-picture check schema schema-check compose contract federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
+.PHONY: help demo serve simulate graphiql test test-all fuzz chaos soak restarts scale doctor figures dashboard-picture browser browser-pictures frontend frontend-test frontend-picture check schema schema-check compose contract federation clients audit bench chart image sbom pip-audit deploy-check docker-lint shell-lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ doctor: .venv/runtime ## let the doctor examine six quirky simulated APIs, and s
 
 figures: .venv/runtime ## measure it under attack and outage; another checkout: make figures args="--of DIR"
 	$(python) -m chaos.figures $(args)
+
+dashboard-picture: .venv/runtime ## renew docs/dashboard.svg: Grafana's dashboard, drawn from four minutes of a real Prometheus
+	$(python) -m chaos.dashboard
 
 check: .venv/dev ## lint, formatting, types, nothing that ties the project to one machine
 	scripts/check

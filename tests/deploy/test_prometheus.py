@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.dashboard import DASHBOARD, expressions
 from chaos.prometheus import prometheus
 from gateway.simulator.faults import Answer
 from tests.deploy.test_configurations import DEPLOY
@@ -39,18 +40,6 @@ async def load(served: Served) -> None:
         await asyncio.sleep(0.05)
 
 
-def queries() -> dict[str, str]:
-    """By panel and target, with what Grafana would put in the place of its variables."""
-    dashboard = json.loads((DEPLOY / "grafana/dashboard.json").read_text(encoding="utf-8"))
-    return {
-        f"{panel['title']}, {target['refId']}": target["expr"]
-        .replace("$__rate_interval", "1m")
-        .replace("$instance", ".*")
-        for panel in dashboard["panels"]
-        for target in panel.get("targets", [])
-    }
-
-
 async def test_every_panel_shows_data_and_every_rule_is_evaluated(tmp_path: Path, flow: Flow):
     """Over a gateway that works, fails and refuses, with Redis and a rate limit."""
     flow.add_groups(5)
@@ -63,7 +52,8 @@ async def test_every_panel_shows_data_and_every_rule_is_evaluated(tmp_path: Path
             rules = DEPLOY / "prometheus/alerts.yml"
             async with prometheus(tmp_path, [served.management], rules=rules) as asked:
                 await load(served)
-                empty = queries()
+                dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+                empty = expressions(dashboard, rate_interval="1m")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(60):  # a rate needs two scrapes
                         while empty:
