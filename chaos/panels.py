@@ -128,7 +128,9 @@ def _stat(
 ) -> Iterator[str]:
     defaults = panel["fieldConfig"]["defaults"]
     for number, one in enumerate(series):
-        value = [value for value in one.values if value is not None][-1]
+        value = next((value for value in reversed(one.values) if value is not None), None)
+        if value is None:
+            continue
         steps = defaults["thresholds"]["steps"]
         colour = [
             step["color"] for step in steps if step["value"] is None or step["value"] <= value

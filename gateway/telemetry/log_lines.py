@@ -223,7 +223,7 @@ class Log:
         log_event(event, self._write)
         match event:
             case OperationDone():
-                pass  # of all events the most frequent, so it comes first
+                pass  # it has its line; these two come first because there are the most of them
             case UpstreamCall():
                 if event.cause and event.status not in CALLERS_OWN:
                     self._warn(event, event.cause)

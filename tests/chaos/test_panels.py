@@ -32,7 +32,7 @@ def targets() -> list[tuple[int, str]]:
     return list(expressions(dashboard, rate_interval="1m"))
 
 
-@pytest.mark.parametrize("values", [(), ("0",) * 5, ("NaN", "1", "NaN", "2e9", "0.0003")])
+@pytest.mark.parametrize("values", [(), ("NaN",), ("0",) * 5, ("NaN", "1", "NaN", "2e9", "0.0003")])
 def test_every_panel_is_drawn(values) -> None:
     """With its title, whether its series have values, only some, or none at all."""
     lines = drawn({target: [series(*values)] for target in targets()} if values else {})
